@@ -26,8 +26,8 @@ int config_parse_bool(const char *value, void *data);
 int config_parse_uint32(const char *value, void *data);
 int config_parse_strv(const char *value, void *data);
 
-/* Reads path and then path.d/ *.conf in the order of their names; later values win. A missing file is an empty one.
- * items ends with a NULL key. An unknown key or a value that is not understood is logged with file and line as a warning
- * and skipped, so that a new file does not stop an old daemon. Returns the number of such lines, or a
- * negative errno if a file could not be read. This function logs. */
+/* Reads path and then path.d/ *.conf in the order of their names; later values win. A missing file is an empty
+ * one. items ends with a NULL key. An unknown key or a value that is not understood is logged with file and line
+ * as a warning and skipped, so that a new file does not stop an old daemon. Returns the number of such lines, or
+ * a negative errno if a file could not be read. This function logs. */
 int config_read(const char *path, const ConfigItem *items);

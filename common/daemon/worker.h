@@ -16,12 +16,12 @@ typedef struct Worker Worker;
  * timed_out tells that the worker was killed because its time was up. The handler may free the worker. */
 typedef void (*WorkerExitHandler)(Worker *w, const siginfo_t *si, bool timed_out, void *userdata);
 
-/* Starts argv[0] (an absolute path; nothing is searched, no shell takes part) with an empty signal mask, standard input from
- * /dev/null, the caller's standard output and error, WORKER_SOCKET_FD as one end of a SOCK_SEQPACKET pair, and no
- * other descriptor. *ret_socket, which may be NULL (then the worker has no socket), is the other end, non-blocking and the caller's.
- * timeout_usec is the longest it may run, UINT64_MAX for no limit. The worker is killed with its parent.
- * SIGCHLD must be blocked (daemon_event_new() does it). 0 or a negative errno; that the program could not be executed
- * shows as exit status 127. */
+/* Starts argv[0] (an absolute path; nothing is searched, no shell takes part) with an empty signal mask,
+ * standard input from /dev/null, the caller's standard output and error, WORKER_SOCKET_FD as one end of a
+ * SOCK_SEQPACKET pair, and no other descriptor. *ret_socket, which may be NULL (then the worker has no socket), is
+ * the other end, non-blocking and the caller's. timeout_usec is the longest it may run, UINT64_MAX for no limit.
+ * The worker is killed with its parent. SIGCHLD must be blocked (daemon_event_new() does it). 0 or a negative
+ * errno; that the program could not be executed shows as exit status 127. */
 int worker_spawn(
                 Worker **ret,
                 int *ret_socket,
@@ -31,7 +31,8 @@ int worker_spawn(
                 WorkerExitHandler handler,
                 void *userdata);
 
-/* Kills the process if it still runs, reaps it without calling the handler, and frees. NULL is allowed; returns NULL. */
+/* Kills the process if it still runs, reaps it without calling the handler, and frees. NULL is allowed; returns
+ * NULL. */
 Worker *worker_free(Worker *w);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Worker *, worker_free);
 
