@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sys/socket.h>
+
+#include "common/cwmp/cwmp-soap.h"
+
+/* gSOAP looks for this name. The third column is what is accepted. */
+struct Namespace namespaces[] = {
+        { "SOAP-ENV", "http://schemas.xmlsoap.org/soap/envelope/", NULL, NULL },
+        { "SOAP-ENC", "http://schemas.xmlsoap.org/soap/encoding/", NULL, NULL },
+        { "xsi", "http://www.w3.org/2001/XMLSchema-instance", NULL, NULL },
+        { "xsd", "http://www.w3.org/2001/XMLSchema", NULL, NULL },
+        { "cwmp", "urn:dslforum-org:cwmp-1-0", "urn:dslforum-org:cwmp-1-*", NULL },
+        { NULL, NULL, NULL, NULL },
+};
+
+void cwmp_soap_init(struct soap *soap) {
+        soap_init2(soap, SOAP_IO_KEEPALIVE | SOAP_XML_TREE, SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
+        (void) soap_set_namespaces(soap, namespaces);
+
+        soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+        soap->maxlength = CWMP_STRING_MAX;
+        soap->maxlevel = CWMP_NESTING_MAX;
+        soap->maxoccurs = CWMP_ARRAY_MAX;
+        soap->socket_flags = MSG_NOSIGNAL;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent and the ACS share of SOAP: a gSOAP context with CWMP's namespaces and the limits for a peer that is
+ * not trusted. Only worker processes and the ACS include this; it brings gSOAP with it. */
+#pragma once
+
+#include "cwmpH.h"
+
+/* TR-069 section 3.5 demands 32 KiB at least; a set of a whole tree, or its values, is larger than that. */
+#define CWMP_ENVELOPE_MAX (4U * 1024U * 1024U)
+/* The longest string: DeviceInfo.DeviceLog has 32 KiB. */
+#define CWMP_STRING_MAX (64U * 1024U)
+/* A parameter is eight levels deep at most inside its message. */
+#define CWMP_NESTING_MAX 32U
+/* Members of one array: more than a gateway has parameters. gSOAP allocates them before it reads them. */
+#define CWMP_ARRAY_MAX 20000U
+
+/* Initializes the context with CWMP's namespaces (any version is accepted; the answer uses the version of the peer),
+ * the limits above, no multi-reference resolution and no SIGPIPE. The caller sets its own time-outs, and ends it with
+ * soap_destroy(), soap_end(), soap_done(). */
+void cwmp_soap_init(struct soap *soap);
