@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The main job, narrated: provisioning over CWMP, a file from one gateway to two others, a runtime change, a collision, a cut link
+and an earlier version. Started by ./demo, which has built everything."""
+
+import argparse
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import random
+import sys
+import time
+
+from harness import (DEADLINE, FOLDER, USER, Failure, Files, Testbed, content, converged, device, provision, tree, wait_until)
+
+GATEWAYS = ["gw1", "gw2", "gw3"]
+PHOTO_BYTES = 3_500_000
+SMALL_BYTES = 100 * 1024
+# Fixed, so that two runs move the same bytes.
+SEED = 140
+
+
+class Narration:
+    """Says what happens and keeps the rows of the closing table: what, seconds, bytes on the access links."""
+
+    def __init__(self, testbed):
+        self.testbed = testbed
+        self.rows = []
+
+    def say(self, text):
+        print(text, flush=True)
+
+    def link_bytes(self):
+        return sum(direction["bytes"] for host in GATEWAYS for direction in self.testbed.counters(host).values())
+
+    @contextlib.contextmanager
+    def step(self, what):
+        """Times a step; an exception in it ends the demo."""
+        self.say(f"\n== {what}")
+        before = self.link_bytes() if self.rows else 0
+        start = time.monotonic()
+        yield
+        seconds = time.monotonic() - start
+        moved = self.link_bytes() - before
+        self.rows.append((what, seconds, moved))
+        self.say(f"   {seconds:.2f} s, {moved:,} bytes on the three access links")
+
+    def table(self):
+        width = max(len(what) for what, _, _ in self.rows)
+        self.say(f"\n{'what':{width}}  {'seconds':>8}  {'bytes':>12}")
+        for what, seconds, moved in self.rows:
+            self.say(f"{what:{width}}  {seconds:8.2f}  {moved:12,}")
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def everywhere(testbed, name, data):
+    """True once every gateway holds these bytes under this name."""
+    return all(content(testbed.folder(g) / name) == data for g in GATEWAYS)
+
+
+def boot(testbed, narration):
+    with narration.step("operator and three gateways boot and bootstrap"):
+        testbed("up", "--bare", "--gateways", str(len(GATEWAYS)))
+        for gateway in GATEWAYS:
+            shown = wait_until(f"{gateway} has sent its first Inform",
+                               lambda g=gateway: testbed.admin("device", "show", device(g)))
+            narration.say(f"   {shown['device']}: {shown['state']}")
+
+
+def provisioning(testbed, narration):
+    with narration.step("provisioning over CWMP, Initializing -> Ready -> Subscribed"):
+        provision(testbed, GATEWAYS)
+        for gateway in GATEWAYS:
+            narration.say(f"   {gateway}: {testbed.parameter(gateway, 'Status')}, key authorized, folder {FOLDER} shared for {USER}")
+
+
+def runtime_change(testbed, narration):
+    name = "InternetGatewayDevice.Services.StorageService.1.FTPServer.IdleTime"
+    with narration.step("runtime change of a setting (FTPServer.IdleTime = 120)"):
+        testbed.admin("device", "set", device("gw1"), f"{name}=120", "--wait")
+        shown = testbed.admin("device", "get", device("gw1"), name, "--wait")
+        expect(shown["values"][name] == "120", f"the gateway reports {shown}")
+        wait_until("vsftpd has the new setting", lambda: b"idle_session_timeout=120" in testbed.execute(
+            "gw1", "sh", "-c", "cat /run/ispstorage/vsftpd/*.conf /run/ispstorage/vsftpd.conf 2>/dev/null; true"))
+
+
+def share_photo(testbed, narration, clients, rng):
+    photo, letter = rng.randbytes(PHOTO_BYTES), b"Dear all,\nthe first version of the letter.\n"
+    with narration.step(f"a photo ({PHOTO_BYTES:,} bytes) and a document from gw1 to gw2 and gw3"):
+        clients["gw1"].put("photo.jpg", photo)
+        clients["gw1"].put("letter.txt", letter)
+        wait_until("photo and document are everywhere",
+                   lambda: everywhere(testbed, "photo.jpg", photo) and everywhere(testbed, "letter.txt", letter))
+    with narration.step("the photo by FTP from gw2, by HTTP from gw3, compared"):
+        expect(clients["gw2"].get_ftp("photo.jpg") == photo, "FTP from gw2 gave other bytes")
+        expect(clients["gw3"].get_http("photo.jpg") == photo, "HTTP from gw3 gave other bytes")
+        narration.say(f"   equal: sha256 {hashlib.sha256(photo).hexdigest()[:16]}…")
+    wait_until("all gateways are idle", lambda: converged(testbed, GATEWAYS))
+
+
+def small_file(testbed, narration, clients, rng):
+    data = rng.randbytes(SMALL_BYTES)
+    with narration.step("100 KB, from close on gw1 to visible on gw2 and gw3"):
+        # The close is the end of the SMB client's put, seen here as the file being complete on gw1.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            put = pool.submit(clients["gw1"].put, "small.bin", data)
+            path = testbed.folder("gw1") / "small.bin"
+            wait_until("gw1 has it", lambda: content(path) == data)
+            closed = time.monotonic()
+            wait_until("all have it", lambda: everywhere(testbed, "small.bin", data))
+            seconds = time.monotonic() - closed
+            put.result()
+        narration.say(f"   close to visible on both: {seconds:.2f} s")
+    wait_until("all gateways are idle", lambda: converged(testbed, GATEWAYS))
+    return seconds
+
+
+def collision(testbed, narration, clients):
+    ours, theirs = b"second version, by gw1\n", b"second version, by gw3\n"
+    with narration.step("the document changed on gw1 and gw3 at once"):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for put in [pool.submit(clients["gw1"].put, "letter.txt", ours), pool.submit(clients["gw3"].put, "letter.txt", theirs)]:
+                put.result()
+
+        def both_versions():
+            found = converged(testbed, GATEWAYS)
+            if not found:
+                return None
+            names = [n for n in found if n == "letter.txt" or (n.startswith("letter.") and n.endswith(".txt"))]
+            digests = {found[n] for n in names}
+            wanted = {hashlib.sha256(data).hexdigest() for data in (ours, theirs)}
+            return names if wanted <= digests and "letter.txt" in names else None
+
+        for name in sorted(wait_until("both versions are everywhere", both_versions)):
+            narration.say(f"   {name}")
+
+
+def cut_link(testbed, narration, clients):
+    with narration.step("gw2's access link is cut; both sides go on; it returns"):
+        testbed("link", "gw2", "down")
+        clients["gw2"].put("written on gw2 while cut off.txt", b"kept\n")
+        clients["gw1"].put("written on gw1 meanwhile.txt", b"kept too\n")
+        wait_until("gw1's file is on gw3", lambda: content(testbed.folder("gw3") / "written on gw1 meanwhile.txt"))
+        expect(not (testbed.folder("gw2") / "written on gw1 meanwhile.txt").exists(), "gw2 is not cut off")
+        expect(clients["gw2"].get_smb("written on gw2 while cut off.txt") == b"kept\n", "gw2 does not serve its LAN")
+        testbed("link", "gw2", "up")
+        wait_until("all converge", lambda: everywhere(testbed, "written on gw2 while cut off.txt", b"kept\n")
+                   and everywhere(testbed, "written on gw1 meanwhile.txt", b"kept too\n")
+                   and converged(testbed, GATEWAYS), deadline=2 * DEADLINE)
+
+
+def earlier_version(testbed, narration, clients):
+    first = b"Dear all,\nthe first version of the letter.\n"
+    with narration.step("an earlier version of the document is fetched back"):
+        listed = testbed.execute("gw1", "ispstoragectl", "versions", "letter.txt").decode()
+        narration.say("   " + "\n   ".join(listed.strip().splitlines()))
+        oldest = listed.strip().splitlines()[-1].split()[0]
+        testbed.execute("gw1", "ispstoragectl", "restore", "letter.txt", "--version", oldest, "--to", "letter (first).txt")
+        wait_until("the first version is everywhere", lambda: everywhere(testbed, "letter (first).txt", first))
+        expect(clients["gw3"].get_smb("letter (first).txt") == first, "the restored version differs")
+
+
+def look_around(narration, name):
+    command = "tests/testbed/testbed" + (f" --name {name}" if name != "ispstorage" else "")
+    narration.say(f"""
+The testbed stays up. To look around:
+
+  {command} exec gw1 -- busctl tree org.ispstorage.Share1
+  {command} exec gw1 -- busctl introspect org.ispstorage.Sync1 /org/ispstorage/Sync1/X_000000_ISPStorage/1
+  {command} exec gw1 -- busctl monitor org.ispstorage.Sync1
+  {command} exec gw1 -- ispstoragectl status
+  {command} exec operator -- ispstorage-admin device list
+  {command} exec operator -- ispstorage-admin operation list
+  {command} lan gw1 -- smbclient //192.168.1.1/{FOLDER} -U {USER}
+  {command} down""")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the testbed up afterwards")
+    parser.add_argument("--name", default=os.environ.get("ISPSTORAGE_TESTBED", "ispstorage"), help="name of the testbed")
+    arguments = parser.parse_args()
+
+    testbed = Testbed(arguments.name)
+    narration = Narration(testbed)
+    rng = random.Random(SEED)
+    clients = {g: Files(testbed, g) for g in GATEWAYS}
+    testbed("down", check=False)
+    status = 1
+    try:
+        boot(testbed, narration)
+        provisioning(testbed, narration)
+        runtime_change(testbed, narration)
+        share_photo(testbed, narration, clients, rng)
+        small_file(testbed, narration, clients, rng)
+        collision(testbed, narration, clients)
+        cut_link(testbed, narration, clients)
+        earlier_version(testbed, narration, clients)
+        narration.table()
+        narration.say("\nEvery comparison held.")
+        status = 0
+    except Failure as failure:
+        narration.say(f"\nFAILED: {failure}")
+    finally:
+        if arguments.keep:
+            look_around(narration, arguments.name)
+        else:
+            testbed("down", check=False)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
