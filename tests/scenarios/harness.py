@@ -12,6 +12,9 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/testbed"))
+from bed import Testbed as Bed  # noqa: E402  (found by the line above)
+
 SYNC = "Services.X_000000_ISPStorage.1"
 SYNC_OBJECT = "/org/ispstorage/Sync1/X_000000_ISPStorage/1"
 SYNC_INTERFACE = "org.ispstorage.Sync1.X_000000_ISPStorage"
@@ -64,9 +67,12 @@ class Testbed:
     def __call__(self, *argv, **options):
         return run([*self.command, *argv], **options)
 
+    def host(self, name):
+        return Bed(self.name, None).hosts[name]
+
     def execute(self, host, *argv, **options):
         """Runs a command in a host."""
-        return self("exec", host, "--", *argv, **options)
+        return run(self.host(host).command(*argv), **options)
 
     def lan(self, gateway, *argv, **options):
         """Runs a command as a client on the gateway's LAN."""
@@ -82,8 +88,7 @@ class Testbed:
 
     def root(self, host):
         """The host's file system as this machine sees it."""
-        pid = self("pid", host).decode().strip()
-        return pathlib.Path(f"/proc/{pid}/root")
+        return pathlib.Path(f"/proc/{self.host(host).init()}/root")
 
     def folder(self, gateway):
         """The shared folder of a gateway, to look at (what writes goes through the LAN's protocols)."""
@@ -165,7 +170,7 @@ def converged(testbed, gateways):
     if len({revision for revision, _ in states}) != 1 or any(pending for _, pending in states):
         return None
     trees = [tree(testbed.folder(g)) for g in gateways]
-    return trees[0] or True if all(t == trees[0] for t in trees) else None
+    return (trees[0] or True) if all(t == trees[0] for t in trees) else None
 
 
 def provision(testbed, gateways, subscription="home"):
