@@ -42,7 +42,8 @@ void *strv_free(char **l);
 DEFINE_TRIVIAL_CLEANUP_FUNC(char **, strv_free);
 #define _cleanup_strv_free_ _cleanup_(strv_freep)
 
-#define STRV_FOREACH(s, l) for (typeof(l) s = (l); s && *s; s++)
+/* l may be a member of a const object: "+ 0" makes it a value, without the qualifier. */
+#define STRV_FOREACH(s, l) for (typeof((l) + 0) s = (l); s && *s; s++)
 
 size_t strv_length(char *const *l) _pure_;
 bool strv_contains(char *const *l, const char *s) _pure_;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a SetParameterValues has promised to several providers, from before the first Commit until the last one: after
+ * a crash of the agent or of a provider it is completed from here. One at a time; empty most of the time. */
+#pragma once
+
+#include "agent/core/parameter-list.h"
+
+typedef struct Journal Journal;
+
+/* A SetParameterValues of the largest accepted envelope fits. */
+#define JOURNAL_FILE_MAX (8U * 1024U * 1024U)
+
+/* path is the file, NULL for none. 0, or a negative errno; a damaged file cannot come from a crash (it is replaced
+ * atomically): -EBADMSG, and the file stays for whoever looks into it. */
+int journal_new(Journal **ret, const char *path);
+Journal *journal_free(Journal *j);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Journal *, journal_free);
+
+bool journal_is_empty(const Journal *j);
+
+/* Adds what one provider (by the name of its file) was asked to prepare; the settings are copied. 0 or -ENOMEM. */
+int journal_add(Journal *j, const char *provider, uint64_t token, const ParameterList *settings);
+/* Makes what was added durable, with the ParameterKey. 0 or a negative errno, then the journal is empty. */
+int journal_write(Journal *j, const char *parameter_key);
+
+/* The provider has committed (or will never). With the last one the file goes away. 0 or a negative errno. */
+int journal_complete(Journal *j, const char *provider);
+/* Nothing is promised any more. 0 or a negative errno. */
+int journal_clear(Journal *j);
+
+/* What the provider still has to do, or NULL. Stays the journal's, until it is changed. */
+const ParameterList *journal_open_settings(const Journal *j, const char *provider);
+const char *journal_parameter_key(const Journal *j);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* AddObject, DeleteObject (TR-069 A.3.2.6, A.3.2.7). */
+#include "agent/core/rpc-private.h"
+
+#include "common/base/str.h"
+
+static void finish_with_kept_response(Rpc *rpc) {
+        rpc_finish(rpc, TAKE_PTR(rpc->response));
+}
+
+/* The new row's values are the model's defaults, which the ACS knows. */
+static void row_read(Rpc *rpc) {
+        Notifications *n = rpc->context->notifications;
+        const ParameterList *l = &rpc->calls[0]->reply.parameters;
+
+        for (size_t i = 0; i < l->n; i++)
+                (void) notifications_set_told(n, l->items + i);
+        (void) notifications_save(n);
+        finish_with_kept_response(rpc);
+}
+
+static void read_row(Rpc *rpc) {
+        const ProviderTable *t = rpc->context->providers;
+        _cleanup_free_ char *row = strfmt("%s%u.", provider_table_strip_root(t, rpc->request->path),
+                                          rpc->response->number);
+        ProviderCall *c = NULL;
+
+        rpc_begin_step(rpc);
+        if (row)
+                c = rpc_call(rpc, (size_t) provider_table_route(t, row), PROVIDER_GET_VALUES);
+        if (!c || !parameter_list_add(&c->parameters, row, NULL, NULL))
+                rpc_fail(rpc, FAULT_INTERNAL_ERROR);
+        else
+                rpc_run(rpc, row_read);
+}
+
+static void object_done(Rpc *rpc) {
+        const RpcContext *context = rpc->context;
+
+        if (rpc_failed(rpc) || !rpc_new_response(rpc))
+                return;
+        if (context->set_parameter_key(context->userdata, strempty(rpc->request->key)) < 0) {
+                rpc_fail(rpc, FAULT_INTERNAL_ERROR);
+                return;
+        }
+
+        rpc->response->number = rpc->calls[0]->reply.instance;
+        rpc->response->status = rpc->calls[0]->reply.status > 0;
+        if (rpc->request->type == CWMP_ADD_OBJECT) {
+                read_row(rpc);
+                return;
+        }
+
+        notifications_forget(context->notifications, rpc->calls[0]->call.path);
+        (void) notifications_save(context->notifications);
+        finish_with_kept_response(rpc);
+}
+
+static void call_provider(Rpc *rpc, ProviderMethod method) {
+        const ProviderTable *t = rpc->context->providers;
+        const char *path = strempty(rpc->request->path), *relative = provider_table_strip_root(t, path);
+
+        if (strlen(strempty(rpc->request->key)) > CWMP_KEY_MAX) {
+                rpc_fail(rpc, FAULT_INVALID_ARGUMENTS);
+                return;
+        }
+
+        int provider = relative && endswith(path, ".") && strlen(path) <= PARAMETER_NAME_MAX ?
+                                       provider_table_route(t, relative) : -ENOENT;
+        if (provider < 0) {
+                rpc_fail(rpc, FAULT_INVALID_PARAMETER_NAME);
+                return;
+        }
+
+        ProviderCall *c = rpc_call(rpc, (size_t) provider, method);
+        if (!c || !(c->path = strdup(relative)))
+                rpc_fail(rpc, FAULT_INTERNAL_ERROR);
+        else
+                rpc_run(rpc, object_done);
+}
+
+void rpc_add_object(Rpc *rpc) {
+        call_provider(rpc, PROVIDER_ADD_OBJECT);
+}
+
+void rpc_delete_object(Rpc *rpc) {
+        call_provider(rpc, PROVIDER_DELETE_OBJECT);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/http/digest.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#include "common/base/str.h"
+
+static const char **field_of(DigestFields *f, const char *name) {
+        const struct {
+                const char *name;
+                const char **field;
+        } fields[] = {
+                { "realm", &f->realm },       { "nonce", &f->nonce },     { "opaque", &f->opaque },
+                { "qop", &f->qop },           { "uri", &f->uri },         { "algorithm", &f->algorithm },
+                { "username", &f->username }, { "response", &f->response }, { "cnonce", &f->cnonce },
+                { "nc", &f->nc },             { "stale", &f->stale },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                if (strcasecmp(fields[i].name, name) == 0)
+                        return fields[i].field;
+        return NULL;
+}
+
+static char *skip_separators(char *p) {
+        return p + strspn(p, " \t,");
+}
+
+/* Takes a token or a quoted string from *p, ends it with NUL in place, and moves on. NULL if there is neither. */
+static char *take_value(char **p) {
+        char *start = *p, *out = *p, *in = *p;
+
+        if (*in != '"') {
+                size_t n = strcspn(in, " \t,\"");
+                if (n == 0)
+                        return NULL;
+                *p = in + n;
+                if (**p) {
+                        **p = 0;
+                        (*p)++;
+                }
+                return start;
+        }
+
+        for (in++; *in != '"'; in++) {
+                if (*in == '\\')
+                        in++;
+                if (!*in)
+                        return NULL;
+                *out++ = *in;
+        }
+        *p = in + 1;
+        *out = 0;
+        return start;
+}
+
+int digest_parse(const char *header, DigestFields *ret) {
+        static const char scheme[] = "Digest ";
+        unsigned n = 0;
+
+        if (strlen(header) > DIGEST_HEADER_MAX)
+                return -E2BIG;
+        if (strncasecmp(header, scheme, strlen(scheme)) != 0)
+                return -EINVAL;
+
+        DigestFields f = { .text = strdup(header + strlen(scheme)) };
+        _cleanup_free_ char *text = f.text;
+        if (!text)
+                return -ENOMEM;
+
+        for (char *p = skip_separators(text); *p; p = skip_separators(p)) {
+                char *name = p, *end = p + strcspn(p, "= \t,\"");
+
+                if (end == name || *end != '=' || ++n > DIGEST_PARAMETERS_MAX)
+                        return -EINVAL;
+                *end = 0;
+                p = end + 1;
+                char *value = take_value(&p);
+                if (!value)
+                        return -EINVAL;
+
+                const char **field = field_of(&f, name);
+                if (field && *field)
+                        return -EINVAL;
+                if (field)
+                        *field = value;
+        }
+
+        TAKE_PTR(text);
+        *ret = f;
+        return 0;
+}
+
+void digest_fields_done(DigestFields *f) {
+        free(f->text);
+        *f = (DigestFields) {};
+}
+
+/* "auth" among the comma-separated offers. */
+static bool offers_auth(const char *qop) {
+        for (const char *p = qop; *p;) {
+                p += strspn(p, " ,");
+                size_t n = strcspn(p, " ,");
+                if (n == strlen("auth") && strncasecmp(p, "auth", n) == 0)
+                        return true;
+                p += n;
+        }
+        return false;
+}
+
+bool digest_challenge_is_usable(const DigestFields *c) {
+        if (!c->realm || !c->nonce || strpbrk(c->nonce, "\"\\\r\n") || strpbrk(c->realm, "\"\\\r\n") ||
+            (c->opaque && strpbrk(c->opaque, "\"\\\r\n")))
+                return false;
+        if (c->algorithm && strcasecmp(c->algorithm, "MD5") != 0 && strcasecmp(c->algorithm, "MD5-sess") != 0)
+                return false;
+        return !c->qop || offers_auth(c->qop);
+}
+
+char *digest_authorize(const DigestFields *c, const char *username, const char *password, const char *method,
+                       const char *uri, uint32_t nc, const char *cnonce) {
+        bool session = c->algorithm && strcasecmp(c->algorithm, "MD5-sess") == 0;
+        char a1[MD5_HEX_SIZE], a2[MD5_HEX_SIZE], response[MD5_HEX_SIZE];
+        _cleanup_free_ char *count = strfmt("%08x", nc), *qop = NULL, *opaque = NULL;
+
+        if (!count)
+                return NULL;
+
+        md5_hex(a1, username, c->realm, password);
+        if (session)
+                md5_hex(a1, a1, c->nonce, cnonce);
+        md5_hex(a2, method, uri);
+        if (c->qop) {
+                md5_hex(response, a1, c->nonce, count, cnonce, "auth", a2);
+                qop = strfmt(",qop=auth,nc=%s,cnonce=\"%s\"", count, cnonce);
+        } else {
+                md5_hex(response, a1, c->nonce, a2);
+                qop = session ? strfmt(",cnonce=\"%s\"", cnonce) : strdup("");
+        }
+        opaque = c->opaque ? strfmt(",opaque=\"%s\"", c->opaque) : strdup("");
+        if (!qop || !opaque)
+                return NULL;
+
+        return strfmt("Digest username=\"%s\",realm=\"%s\",nonce=\"%s\",uri=\"%s\",response=\"%s\"%s%s%s", username,
+                      c->realm, c->nonce, uri, response, qop, opaque, session ? ",algorithm=MD5-sess" : "");
+}
+
+static bool equal_in_constant_time(const char *a, const char *b) {
+        size_t n = strlen(a);
+        unsigned difference = 0;
+
+        if (strlen(b) != n)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                difference |= (unsigned) tolower((unsigned char) a[i]) ^ (unsigned) tolower((unsigned char) b[i]);
+        return difference == 0;
+}
+
+bool digest_verify(const DigestFields *a, const char *realm, const char *username, const char *password,
+                   const char *method) {
+        char a1[MD5_HEX_SIZE], a2[MD5_HEX_SIZE], expected[MD5_HEX_SIZE];
+
+        if (!a->realm || !a->nonce || !a->username || !a->uri || !a->response || !a->cnonce || !a->nc || !a->qop)
+                return false;
+        if (!streq(a->realm, realm) || !streq(a->username, username) || strcasecmp(a->qop, "auth") != 0)
+                return false;
+        if (a->algorithm && strcasecmp(a->algorithm, "MD5") != 0)
+                return false;
+
+        md5_hex(a1, username, realm, password);
+        md5_hex(a2, method, a->uri);
+        md5_hex(expected, a1, a->nonce, a->nc, a->cnonce, a->qop, a2);
+        return equal_in_constant_time(a->response, expected);
+}
