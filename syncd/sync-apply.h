@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Doing a plan's operations to the folder so that no byte a user wrote is lost at any crash, race or error.
+/* Doing a plan's operations to the folder so that no byte a user wrote is lost at any crash, race or
+ * error.
  *
- * New content is built without a name in the staging directory's file system, synced, and swapped in; what it displaces is looked at
- * afterwards, through a descriptor, and unlinked only if it is what the plan expected and its content is kept elsewhere.
- * A journal in the staging directory says what may be displaced content. */
+ * New content is built without a name in the staging directory's file system, synced, and swapped in;
+ * what it displaces is looked at afterwards, through a descriptor, and unlinked only if it is what the
+ * plan expected and its content is kept elsewhere. A journal in the staging directory says what may be
+ * displaced content. */
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +15,8 @@
 #include "syncd/sync-plan.h"
 #include "syncd/sync-tree.h"
 
-/* Files staged before their intents are made durable together: one sync for many small files, few descriptors. */
+/* Files staged before their intents are made durable together: one sync for many small files, few
+ * descriptors. */
 #define SYNC_BATCH_FILES 64U
 #define SYNC_BATCH_BYTES (UINT64_C(16) << 20)
 /* A file displaced this recently may still be reached by an open() that was under way; settle it later. */
@@ -28,10 +31,12 @@ typedef struct SyncApply {
         int64_t now;                    /* seconds since 1970 UTC, for conflict names */
         const char *gateway_name;
         SyncHasher hasher;              /* called with store = false, to verify */
-        /* Writes the blob's content into the file, which is empty and open for reading and writing. -ENOENT: the content is not
-         * at hand (not fetched, or damaged). For a symlink's target too. 0 or a negative errno. */
+        /* Writes the blob's content into the file, which is empty and open for reading and writing.
+         * -ENOENT: the content is not at hand (not fetched, or damaged). For a symlink's target too. 0 or
+         * a negative errno. */
         int (*write_content)(const SyncOid *oid, uint64_t size, int fd, void *userdata);
-        /* True if the content is on main or in the local store, so that the copy in the folder may be unlinked. */
+        /* True if the content is on main or in the local store, so that the copy in the folder may be
+         * unlinked. */
         bool (*is_kept)(const SyncOid *oid, void *userdata);
         /* Tests only: called before every step that a crash could follow, with its number. May be NULL. */
         void (*step)(unsigned number, void *userdata);
@@ -40,8 +45,8 @@ typedef struct SyncApply {
 
 typedef enum SyncApplyResult {
         SYNC_APPLY_DONE,
-        SYNC_APPLY_STALE,       /* something else is there than the plan expected: scan the path and plan again */
-        SYNC_APPLY_BUSY,        /* to be deleted, or changed in mode, but open for writing or locked: again when it is closed */
+        SYNC_APPLY_STALE,       /* something else is there than was planned for: scan the path and plan again */
+        SYNC_APPLY_BUSY,        /* to be deleted, but open for writing or locked: again when it is closed */
         SYNC_APPLY_NOT_EMPTY,   /* a directory to be removed holds something new or ignored */
         SYNC_APPLY_NO_SPACE,    /* the disk floor, ENOSPC or EDQUOT */
         SYNC_APPLY_NO_CONTENT,  /* write_content said -ENOENT, or wrote something else than the oid names */
@@ -59,10 +64,12 @@ typedef struct SyncApplyFailure {
 typedef struct SyncApplyReport {
         size_t n_done;
         uint64_t bytes_written;
-        /* The set of changes to the local tree that was made, with the new identities: sync_tree_patch() the index with it. */
+        /* The set of changes to the local tree that was made, with the new identities: sync_tree_patch()
+         * the index with it. */
         SyncTree *placed;
         SyncConflictList conflicts;     /* collisions, planned and found while applying */
-        /* What could not be done; the rest of the plan was. All these paths, and renamed_to of all conflicts, are to be scanned. */
+        /* What could not be done; the rest of the plan was. All these paths, and renamed_to of all
+         * conflicts, are to be scanned. */
         SyncApplyFailure *failures;
         size_t n_failures;
         size_t n_unsettled;             /* displaced files still waiting in the staging directory */
@@ -72,30 +79,34 @@ typedef struct SyncApplyReport {
 void sync_apply_report_clear(SyncApplyReport *r);
 const char *sync_apply_result_to_string(SyncApplyResult r);
 
-/* Opens (and makes, 0700) "<volume>/.ispstorage/<folder_id>"; folder_id is a single valid name. Never follows a link. The file
- * descriptor is the caller's. 0, -EINVAL, -ELOOP or -ENOTDIR if something else is there, or another negative errno. */
+/* Opens (and makes, 0700) "<volume>/.ispstorage/<folder_id>"; folder_id is a single valid name. Never
+ * follows a link. The file descriptor is the caller's. 0, -EINVAL, -ELOOP or -ENOTDIR if something else
+ * is there, or another negative errno. */
 int sync_staging_open(int volume_fd, const char *folder_id, int *ret_fd);
 
-/* The marker that tells this disk from an empty mount point: a file in the staging directory. Written at the first activation,
- * durably. 0 or a negative errno. */
+/* The marker that tells this disk from an empty mount point: a file in the staging directory. Written at
+ * the first activation, durably. 0 or a negative errno. */
 int sync_marker_write(int staging_fd, const char *file_system_uuid);
 /* 0, -ENOENT (no marker), -ESTALE (another UUID), or another negative errno. */
 int sync_marker_check(int staging_fd, const char *file_system_uuid);
 
-/* Proves by trying, in the staging directory, that the file system can do what apply needs: exchange, no-replace, nameless files, sub-second
- * times, and that it is the folder's own. 0, -EOPNOTSUPP, -EXDEV, or another negative errno. */
+/* Proves by trying, in the staging directory, that the file system can do what apply needs: exchange,
+ * no-replace, nameless files, sub-second times, and that it is the folder's own. 0, -EOPNOTSUPP, -EXDEV,
+ * or another negative errno. */
 int sync_staging_probe(int staging_fd, int root_fd);
 
-/* Does the plan, and goes on after entries that fail. Call sync_apply_recover() first, once after start. 0 also if there are failures;
- * a negative errno only if nothing more can be done: -ENOMEM, -ENOTUNIQ (sync_apply_recover() is due), or an error of the journal (then
- * everything done so far is safe and reported). report must be zeroed before the first use; it is added to. */
+/* Does the plan, and goes on after entries that fail. Call sync_apply_recover() first, once after start.
+ * 0 also if there are failures; a negative errno only if nothing more can be done: -ENOMEM, -ENOTUNIQ
+ * (sync_apply_recover() is due), or an error of the journal (then everything done so far is safe and
+ * reported). report must be zeroed before the first use; it is added to. */
 int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *report);
 
-/* After the new base is recorded: unlinks displaced content that is kept elsewhere, unchanged since and without a writer, once it is
- * older than grace_ns; what is not gets a conflict name and is reported. Removes the journal when none is left (n_unsettled is 0).
- * 0 or a negative errno. */
+/* After the new base is recorded: unlinks displaced content that is kept elsewhere, unchanged since and
+ * without a writer, once it is older than grace_ns; what is not gets a conflict name and is reported.
+ * Removes the journal when none is left (n_unsettled is 0). 0 or a negative errno. */
 int sync_apply_settle(const SyncApply *apply, int64_t grace_ns, SyncApplyReport *report);
 
-/* Once after start, before anything else: finishes what a crash interrupted. report->placed then names what the interrupted run had put
- * in place; it is empty if sync_apply_settle() had been called, as the base was recorded. 0 or a negative errno. */
+/* Once after start, before anything else: finishes what a crash interrupted. report->placed then names
+ * what the interrupted run had put in place; it is empty if sync_apply_settle() had been called, as the
+ * base was recorded. 0 or a negative errno. */
 int sync_apply_recover(const SyncApply *apply, SyncApplyReport *report);

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The planner: what to do to the folder and what to commit, from three trees. Pure; docs/sync-decisions.md is its table.
+/* The planner: what to do to the folder and what to commit, from three trees. Pure;
+ * docs/sync-decisions.md is its table.
  *
  * A run of synchronization, which may be killed at any point and begun again:
  *
- *      base   = sync_tree_patch(tree of the base commit, held)         both recorded
- *      local  = scan
- *      remote = main's tip
- *      record the tip as target; plan(base, local, remote); apply the operations; scan what apply names; local = the new state
- *      held   = sync_base_advance(base, local, remote, placed); record base commit = tip and held, atomically; forget target
- *      plan(sync_tree_patch(remote, held), local, remote) -> commits
- *      if there are any: commit sync_tree_patch(remote, commits) with the tip as parent; record it as candidate; push
- *      accepted: base commit = candidate (held stays). Not a fast-forward: from the top.
+ *      base = sync_tree_patch(tree of the base commit, held); local = scan; remote = tree of main's tip
+ *      record the tip as target; plan; apply the operations; local = what apply placed, and a scan of what it names
+ *      held = sync_base_advance(base, local, remote, placed)
+ *      record, at once, base commit = tip, held, no target; settle what was displaced
+ *      plan again, with sync_tree_patch(remote, held) as base: its commits, if any, make the tree
+ *      sync_tree_patch(remote, commits), committed with the tip as parent; record it as candidate; push
+ *      accepted: record base commit = candidate (held stays). Not a fast-forward: from the top
  *
- * After a crash: if main's history contains the recorded candidate, it is the base commit (else the user's next edit would
- * collide with their own last one). If a target is recorded, the apply was cut: recover (sync-apply.h), scan, and held is
- * again sync_base_advance(base, local, target, placed). A base that is lost is the empty tree: the result is then the union of both
- * sides, nothing is deleted, and what differs is kept under both names. */
+ * After a crash: if main's history contains the recorded candidate, it is the base commit (else the
+ * user's next edit would collide with their own last one). If a target is recorded, the apply was cut:
+ * recover (sync-apply.h), scan, and held is again sync_base_advance(base, local, target, placed). A base
+ * that is lost is the empty tree: the result is then the union of both sides, nothing is deleted, and
+ * what differs is kept under both names. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -23,65 +24,65 @@
 #include "syncd/sync-tree.h"
 
 typedef enum SyncOperationKind {
-        SYNC_RENAME,    /* the local entry, a file, symlink or whole directory, moves aside to renamed_to: a collision */
-        SYNC_CREATE,    /* a file or symlink where nothing is */
-        SYNC_REPLACE,   /* a file or symlink by a file or symlink */
-        SYNC_DELETE,    /* a file or symlink */
-        SYNC_MKDIR,
-        SYNC_RMDIR,
-        SYNC_CHMOD,     /* the executable bit alone */
+        SYNC_CREATE,  /* a file, symlink or directory where nothing is */
+        SYNC_REPLACE, /* one by another, of any kind; with renamed_to the old one goes there: a collision */
+        SYNC_DELETE,  /* a file, a symlink, or a directory that the operations before have emptied */
+        SYNC_CHMOD,   /* the executable bit alone */
         _SYNC_OPERATION_KIND_MAX,
 } SyncOperationKind;
 
 typedef struct SyncOperation {
         SyncOperationKind kind;
         const char *path;
-        const SyncEntry *local;         /* what must be there when it is done, NULL for nothing; of the local tree */
-        const SyncEntry *wanted;        /* what is there afterwards, NULL for nothing; of the remote tree or the plan */
-        const char *renamed_to;         /* SYNC_RENAME only */
+        const SyncEntry *local;  /* what is there when it is done, NULL for nothing; of the local tree */
+        const SyncEntry *wanted; /* what is there afterwards, NULL for nothing; of the remote tree or the plan */
+        const char *renamed_to;  /* SYNC_REPLACE only: the path that the local entry gets, or NULL */
 } SyncOperation;
 
 typedef struct SyncPlanStatistics {
-        size_t base_files;              /* files and symlinks in base: what the deletions are a part of */
-        size_t deleted_here;            /* of these, how many the operations delete in the folder */
-        size_t deleted_on_main;         /* of these, how many the commit deletes on main */
-        size_t postponed;               /* paths left alone because the local state is unknown or busy */
-        size_t collisions;
-        uint64_t bytes_wanted;          /* size of the content to be created or replaced here */
-        uint64_t bytes_to_commit;       /* size of the content that is new in the commit */
+        size_t base_files;        /* files and symlinks in base: what the deletions are a part of */
+        size_t deleted_here;      /* files and symlinks deleted in the folder; without those that only move */
+        size_t deleted_on_main;   /* files and symlinks that the commit deletes; without those that only move */
+        size_t postponed;         /* paths left alone because their local state is unknown or busy */
+        size_t collisions;        /* operations with renamed_to */
+        uint64_t bytes_wanted;    /* size of the content to be created or replaced here */
+        uint64_t bytes_to_commit; /* size of the content that the commit creates or replaces */
 } SyncPlanStatistics;
 
 typedef struct SyncPlan {
-        SyncOperation *operations;      /* in the order in which they must be done */
+        SyncOperation *operations; /* in the order in which they must be done */
         size_t n_operations;
-        SyncTree *commits;              /* the set of changes to the remote tree that local changes make; sorted */
+        SyncTree *commits;         /* the set of changes to the remote tree that local changes make */
         SyncPlanStatistics statistics;
-        SyncTree *merged;               /* private: entries of neither side */
-        char **names;                   /* private: conflict names */
+        SyncTree *merged;          /* private: entries of neither side */
+        void *names;               /* private: conflict names */
 } SyncPlan;
 
 typedef struct SyncPlanContext {
-        int64_t now;                    /* seconds since 1970 UTC: the stamp in conflict names */
+        int64_t now; /* seconds since 1970 UTC: the stamp in conflict names */
         const char *gateway_name;
 } SyncPlanContext;
 
-/* Plans one run. The trees are sorted and outlive the plan, which points into them. base must not hold anything that was
- * not in this folder once (see above). 0, -ENOMEM, or -EINVAL (a tree in which a parent is not a directory). */
+/* Plans one run. The trees are sorted and outlive the plan, which points into them. base must not hold
+ * anything that was not in this folder once (see above). 0, -ENOMEM, or -EINVAL (a tree in which a parent
+ * is not a directory). */
 int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context,
               SyncPlan **ret);
 SyncPlan *sync_plan_free(SyncPlan *p);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SyncPlan *, sync_plan_free);
 #define _cleanup_sync_plan_free_ _cleanup_(sync_plan_freep)
 
-/* After (part of) the plan towards target was applied and local is what is in the folder now: the set of changes to target
- * that gives the new base. It holds the old base's entry where the folder does not have target's yet (a full disk, a busy file, a crash),
- * so that this is not taken for a user's change. placed may be NULL: what apply or recovery says it has put in place, for entries that a user
- * changed again since. Empty in the normal case. 0 or -ENOMEM. */
+/* After (part of) the plan towards target was applied and local is what is in the folder now: the set of
+ * changes to target that gives the new base. It holds the old base's entry where the folder does not have
+ * target's yet (a full disk, a busy file, a crash), so that this is not taken for a user's change. placed
+ * may be NULL: what apply or recovery says it has put in place, for entries that a user changed again
+ * since. Empty in the normal case. 0 or -ENOMEM. */
 int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed,
                       SyncTree **ret_held);
 
-/* The mass-delete guard: true if deletions of n_deleted of n_files are to be held for confirmation, because they exceed max_count
- * or max_percent (0: that limit is off). Fewer than SYNC_GUARD_MIN never are by percentage: a folder of few files is no mass. */
+/* The mass-delete guard: true if deletions of n_deleted of n_files are to be held for confirmation,
+ * because they exceed max_count or max_percent (0: that limit is off). Fewer than SYNC_GUARD_MIN never
+ * are by percentage: a folder of few files is no mass. */
 #define SYNC_GUARD_MIN 10U
 bool sync_guard_exceeded(size_t n_deleted, size_t n_files, uint32_t max_count, uint32_t max_percent) _pure_;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is in the folder: reading it without following a link, leaving it, or taking an error for a deletion. */
+/* What is in the folder: reading it without following a link, leaving it, or taking an error for a
+ * deletion. */
 #pragma once
 
 #include <sys/types.h>
@@ -7,18 +8,19 @@
 #include "common/base/macro.h"
 #include "syncd/sync-tree.h"
 
-/* Time stamps younger than this may still hide another change: the coarsest clock of a supported file system and
- * kernel (one jiffy at HZ=100 is 10 ms; ext4, XFS and btrfs store nanoseconds), doubled. */
+/* Time stamps younger than this may still hide another change: the coarsest clock of a supported file
+ * system and kernel (one jiffy at HZ=100 is 10 ms; ext4, XFS and btrfs store nanoseconds), doubled. */
 #define SYNC_RACY_NS (20 * INT64_C(1000000))
 /* A file that changes in each of so many readings is busy and left for later. */
 #define SYNC_READ_TRIES 3U
-/* An index of at least so many entries does not become empty in an ordinary way: that is a missing disk, or needs confirmation. */
+/* An index of at least so many entries does not become empty in an ordinary way: that is a missing disk,
+ * or needs confirmation. */
 #define SYNC_EMPTIED_MIN 4U
 
 typedef enum SyncScanResult {
         SYNC_SCAN_OK,
-        SYNC_SCAN_ROOT_MISSING,         /* another file system or none, or the marker is not the expected one: halt */
-        SYNC_SCAN_ROOT_EMPTIED,         /* the folder held something and holds nothing now: halt until confirmed */
+        SYNC_SCAN_ROOT_MISSING, /* another file system, or not the expected marker: halt */
+        SYNC_SCAN_ROOT_EMPTIED, /* the folder held something and holds nothing now: halt until confirmed */
 } SyncScanResult;
 
 typedef struct SyncScan {
@@ -29,7 +31,8 @@ typedef struct SyncScan {
         bool accept_empty;              /* the operator confirmed that the folder is empty */
         bool rehash;                    /* distrust the index: read every file (after an unclean shutdown) */
         SyncHasher hasher;              /* called with store = true */
-        /* Called now and then with the number of entries so far; non-zero cancels (-ECANCELED). May be NULL. */
+        /* Called now and then with the number of entries so far; non-zero cancels (-ECANCELED). May be
+         * NULL. */
         int (*progress)(size_t n_entries, void *userdata);
         void *userdata;
 } SyncScan;
@@ -37,26 +40,30 @@ typedef struct SyncScan {
 typedef struct SyncScanReport {
         size_t n_entries, n_hashed, n_racy, n_busy, n_unknown, n_special, n_ignored, n_refused;
         uint64_t bytes_hashed;
-        /* The first entry that could not be taken, for LastError: the path and its errno. NULL, 0 if there is none. */
+        /* The first entry that could not be taken, for LastError: the path and its errno. NULL, 0 if
+         * there is none. */
         char *problem_path;
         int problem_error;
 } SyncScanReport;
 
 void sync_scan_report_clear(SyncScanReport *r);
 
-/* Reads the whole folder. index is the last result (NULL for none): what has the same identity there is not read again. The root
- * is checked before and after. A path that is too deep, long or otherwise not valid is counted as refused and not in the tree.
- * Returns a SyncScanResult, and *ret (sorted, the caller's) only with SYNC_SCAN_OK; or -ENOMEM, -E2BIG (SYNC_ENTRIES_MAX), -ECANCELED, an error
- * of the hasher for lack of space (-ENOSPC, -EDQUOT), or -EIO and the like if the folder itself cannot be listed. report is filled in any case. */
+/* Reads the whole folder. index is the last result (NULL for none): what has the same identity there is
+ * not read again. The root is checked before and after. A path that is too deep, long or otherwise not
+ * valid is counted as refused and not in the tree. Returns a SyncScanResult, and *ret (sorted, the
+ * caller's) only with SYNC_SCAN_OK; or -ENOMEM, -E2BIG (SYNC_ENTRIES_MAX), -ECANCELED, an error of the
+ * hasher for lack of space (-ENOSPC, -EDQUOT), or -EIO and the like if the folder itself cannot be
+ * listed. report is filled in any case. */
 int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, SyncScanReport *report);
 
-/* The same, but only for the given paths and what is beneath them; "" is everything. *ret is index with what was found. Paths may be
- * absent, equal, nested, in any order. */
+/* The same, but only for the given paths and what is beneath them; "" is everything. *ret is index with
+ * what was found. Paths may be absent, equal, nested, in any order. */
 int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *paths, SyncTree **ret,
                     SyncScanReport *report);
 
-/* The tree in a file: a CRC32-checked, versioned, machine-independent stream; about 90 bytes an entry. Also good for the base's held
- * entries. Written atomically and durably. 0 or a negative errno. */
+/* The tree in a file: a CRC32-checked, versioned, machine-independent stream; about 90 bytes an entry.
+ * Also good for the base's held entries. Written atomically and durably. 0 or a negative errno. */
 int sync_index_save(int dir_fd, const char *name, const SyncTree *t);
-/* 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -ENOMEM or another negative errno. */
+/* 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -ENOMEM or another negative
+ * errno. */
 int sync_index_load(int dir_fd, const char *name, SyncTree **ret);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A folder's state as a sorted list of entries: what the scan saw, what a commit holds, or a set of changes to either. */
+/* A folder's state as a sorted list of entries: what the scan saw, what a commit holds, or a set of
+ * changes to either. */
 #pragma once
 
 #include "common/base/macro.h"
 
-/* Linux limits a name to 255 bytes; an extended path is ours to bound: PATH_MAX is what Samba and every client can reach. */
+/* Linux limits a name to 255 bytes; an extended path is ours to bound: PATH_MAX is what Samba and every
+ * client can reach. */
 #define SYNC_NAME_MAX 255U
 #define SYNC_PATH_MAX 4095U
-/* Recursion and the descriptors held during a scan stay bounded; no client creates deeper trees by itself. */
+/* Recursion and the descriptors held during a scan stay bounded; no client creates deeper trees by
+ * itself. */
 #define SYNC_DEPTH_MAX 128U
-/* A tree of more entries does not fit a gateway with 512 MB of memory (about 110 bytes an entry, three trees). */
+/* A tree of more entries does not fit a gateway with 512 MB of memory (about 110 bytes an entry, three
+ * trees). */
 #define SYNC_ENTRIES_MAX 1000000U
 /* The longest symlink target that Linux can create. */
 #define SYNC_TARGET_MAX 4095U
@@ -22,36 +26,36 @@ typedef struct SyncOid {
 } SyncOid;
 
 typedef enum SyncKind {
-        SYNC_ABSENT,    /* only in a set of changes: the entry and everything beneath it is removed */
+        SYNC_ABSENT, /* only in a set of changes: the entry and everything beneath it is removed */
         SYNC_FILE,
         SYNC_SYMLINK,
         SYNC_DIRECTORY,
-        SYNC_SPECIAL,   /* only in the local tree: something is there that is not synchronized (a socket, a device) */
+        SYNC_SPECIAL, /* only in the local tree: something that is not synchronized (a socket, a device) */
         _SYNC_KIND_MAX,
 } SyncKind;
 
 /* How well the scan knows a local entry. Entries of commits are always settled. */
 typedef enum SyncCertainty {
         SYNC_SETTLED,
-        SYNC_RACY,      /* content known, but changed so recently that equal time stamps prove nothing yet (as git's racy index) */
-        SYNC_BUSY,      /* exists and is changing or open for writing: the oid is not its content, it can't be committed yet */
-        SYNC_UNKNOWN,   /* could not be read (EIO, EACCES, ...): neither changed nor deleted may be concluded */
+        SYNC_RACY,    /* known, but so young that equal time stamps prove nothing yet (as in git's index) */
+        SYNC_BUSY,    /* is changing: the oid is not its content, it cannot be committed yet */
+        SYNC_UNKNOWN, /* not readable (EIO, EACCES, ...): neither a change nor a deletion may be concluded */
 } SyncCertainty;
 
 typedef struct SyncEntry {
-        const char *path;       /* relative to the folder: no leading, trailing or double '/', no "." or ".." */
-        uint64_t size;          /* bytes; 0 for directories */
-        int64_t mtime_ns;       /* since 1970 UTC; 0 in a commit that does not record it */
-        int64_t ctime_ns;       /* local tree only, else 0 */
-        uint64_t inode;         /* local tree only, else 0 */
-        SyncOid oid;            /* zero for directories */
-        uint8_t kind;           /* SyncKind */
-        uint8_t certainty;      /* SyncCertainty */
-        bool executable;        /* files only */
+        const char *path;  /* relative to the folder, see sync_path_is_valid() */
+        uint64_t size;     /* bytes; 0 for directories */
+        int64_t mtime_ns;  /* since 1970 UTC; 0 in a commit that does not record it */
+        int64_t ctime_ns;  /* local tree only, else 0 */
+        uint64_t inode;    /* local tree only, else 0 */
+        SyncOid oid;       /* zero for directories */
+        uint8_t kind;      /* SyncKind */
+        uint8_t certainty; /* SyncCertainty */
+        bool executable;   /* files only */
 } SyncEntry;
 
-/* Ordered so that every directory is followed by all that is beneath it ('/' sorts before every other byte). The tree
- * owns the paths; entries and paths do not move while the tree lives and is not sorted. */
+/* Ordered so that every directory is followed by all that is beneath it ('/' sorts before every other
+ * byte). The tree owns the paths; entries and paths do not move while the tree lives and is not sorted. */
 typedef struct SyncTree SyncTree;
 
 /* An empty tree. 0 or -ENOMEM. */
@@ -60,36 +64,52 @@ SyncTree *sync_tree_free(SyncTree *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SyncTree *, sync_tree_free);
 #define _cleanup_sync_tree_free_ _cleanup_(sync_tree_freep)
 
-/* Copies the entry and its path into the tree, in any order; cheapest in the tree's own. 0, -EINVAL (the path is not one of
- * a folder, see sync_path_is_valid()), -E2BIG (SYNC_ENTRIES_MAX), -ENOMEM. */
+/* Copies the entry and its path into the tree, in any order; cheapest in the tree's own. 0, -EINVAL (the
+ * path is not one of a folder, see sync_path_is_valid()), -E2BIG (SYNC_ENTRIES_MAX), -ENOMEM. */
 int sync_tree_add(SyncTree *t, const SyncEntry *entry);
 
-/* Puts the entries in order; required after sync_tree_add() and before anything below. 0 or -EEXIST: a path appears
- * twice, and nothing else was changed. */
+/* Puts the entries in order; required after sync_tree_add() and before anything below. 0, -EEXIST (a path
+ * appears twice), -ENOMEM; then the tree is as before. */
 int sync_tree_sort(SyncTree *t);
+/* The same, but of entries with the same path the one added last stays: for sets of changes. 0 or
+ * -ENOMEM. */
+int sync_tree_sort_last(SyncTree *t);
 
 size_t sync_tree_size(const SyncTree *t) _pure_;
 /* The i-th entry; i < sync_tree_size(). Belongs to the tree. */
 const SyncEntry *sync_tree_at(const SyncTree *t, size_t i) _pure_;
+const SyncEntry *sync_tree_begin(const SyncTree *t) _pure_;
+const SyncEntry *sync_tree_end(const SyncTree *t) _pure_;
 #define SYNC_TREE_FOREACH(e, t)                                                                              \
-        for (size_t _i_##e = 0; _i_##e < sync_tree_size(t); _i_##e = SIZE_MAX)                               \
-                for (const SyncEntry *e; _i_##e < sync_tree_size(t) && (e = sync_tree_at(t, _i_##e)); _i_##e++)
+        for (const SyncEntry *e = sync_tree_begin(t), *_end_##e = sync_tree_end(t); e < _end_##e; e++)
 
 /* The entry at the path, or NULL. O(log n). */
 const SyncEntry *sync_tree_find(const SyncTree *t, const char *path) _pure_;
 /* The index of the first entry that does not sort before the path: where path's subtree begins. */
 size_t sync_tree_lower_bound(const SyncTree *t, const char *path) _pure_;
 
-/* A new tree: the tree with the changes made. A change replaces the entry at its path; one that is not a directory
- * (SYNC_ABSENT included) removes what was beneath. Result entries are never SYNC_ABSENT. Input trees are untouched and
- * independent of the result. 0 or -ENOMEM. */
+/* Walks several trees in their order at once: each path that is in any of them, with its entry or NULL
+ * for each. */
+#define SYNC_WALK_MAX 4U
+typedef struct SyncWalk {
+        const SyncTree *trees[SYNC_WALK_MAX]; /* NULL counts as an empty tree */
+        size_t next[SYNC_WALK_MAX];
+} SyncWalk;
+/* The next path, or NULL at the end. */
+const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WALK_MAX]);
+
+/* A new tree: the tree with the changes made. A change replaces the entry at its path; one that is not a
+ * directory (SYNC_ABSENT included) removes what was beneath. Result entries are never SYNC_ABSENT. Input
+ * trees are untouched and independent of the result. 0 or -ENOMEM. */
 int sync_tree_patch(const SyncTree *tree, const SyncTree *changes, SyncTree **ret);
 
-/* The set of changes which makes from one tree the other, compared as sync_entry_equal() does. 0 or -ENOMEM. */
+/* The set of changes which makes from one tree the other, compared as sync_entry_equal() does. 0 or
+ * -ENOMEM. */
 int sync_tree_diff(const SyncTree *from, const SyncTree *to, SyncTree **ret);
 
-/* A string of a folder: components of 1 to SYNC_NAME_MAX bytes other than "." and "..", at most SYNC_DEPTH_MAX of them, at
- * most SYNC_PATH_MAX bytes in all. Any other byte is allowed, as in git and on Linux file systems. */
+/* A string of a folder: components of 1 to SYNC_NAME_MAX bytes other than "." and "..", at most
+ * SYNC_DEPTH_MAX of them, at most SYNC_PATH_MAX bytes in all. Any other byte is allowed, as in git and on
+ * Linux file systems. */
 bool sync_path_is_valid(const char *path) _pure_;
 /* The tree's order. */
 int sync_path_compare(const char *a, const char *b) _pure_;
@@ -98,24 +118,27 @@ bool sync_path_is_below(const char *path, const char *directory) _pure_;
 /* The last component; points into path. */
 const char *sync_path_name(const char *path) _pure_;
 
-/* Names that are never synchronized, in either direction: this service's own (".ispstorage"), and the temporary files of
- * Samba, vsftpd and lighttpd, of office programs' locks ("~$...", ".~lock.*#") and unfinished downloads. The list is in docs/sync-decisions.md. */
+/* Names that are never synchronized, in either direction: this service's own (".ispstorage..."), the lock
+ * files of office programs ("~$...", ".~lock.*#") and what an NFS server leaves of open files (".nfs" and
+ * 24 digits). */
 bool sync_name_is_ignored(const char *name) _pure_;
 /* True if a component of the path is such a name. */
 bool sync_path_is_ignored(const char *path) _pure_;
 
 bool sync_oid_equal(const SyncOid *a, const SyncOid *b) _pure_;
 
-/* True if both are the same to a user: kind, content, executable bit; NULL is an absent entry. Times do not count (a
- * folder restored from a backup is not a changed one), and an entry that is busy, unknown or special equals nothing. */
+/* True if both are the same to a user: kind, content, executable bit; NULL is an absent entry. Times do
+ * not count (a folder restored from a backup is not a changed one), and an entry that is busy, unknown or
+ * special equals nothing. */
 bool sync_entry_equal(const SyncEntry *a, const SyncEntry *b) _pure_;
 /* True if both describe the same unmodified inode: kind, inode, size, mtime and ctime. */
 bool sync_entry_same_identity(const SyncEntry *a, const SyncEntry *b) _pure_;
 
 /* How content gets its name; given to scan and apply, so that the git store stays elsewhere. */
 typedef struct SyncHasher {
-        /* Names the content of the file, open for reading at offset 0. With store set it also puts the content into the local
-         * store if it is not there yet. 0 or a negative errno; reads may be short when the file is being truncated. */
+        /* Names the content of the file, open for reading at offset 0. With store set it also puts the
+         * content into the local store if it is not there yet. 0 or a negative errno; reads may be short
+         * when the file is being truncated. */
         int (*file)(int fd, bool store, SyncOid *ret, void *userdata);
         /* The same for bytes in memory: a symlink's target. */
         int (*bytes)(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which paths to look at: inotify over a whole folder, on one descriptor, without threads or an event loop of its own.
+/* Which paths to look at: inotify over a whole folder, on one descriptor, without threads or an event
+ * loop of its own.
  *
  * Events only mark paths as dirty; the truth is a scan made afterwards (sync_scan_dirty()). */
 #pragma once
@@ -12,19 +13,23 @@
 #define SYNC_WATCH_MAX 65536U
 
 typedef enum SyncWatchHint {
-        SYNC_WATCH_CLOSED,      /* complete as far as one can know: closed after writing, moved in, removed, a directory, a mode */
-        SYNC_WATCH_OPEN,        /* being written: a SYNC_WATCH_CLOSED may follow at any time, or (mmap, link) never */
-        SYNC_WATCH_OVERFLOW,    /* events were lost, or the folder itself changed: path is "" and everything is dirty */
+        /* Complete as far as one can know: closed after writing, moved in, removed, a directory, a mode. */
+        SYNC_WATCH_CLOSED,
+        /* Being written: a SYNC_WATCH_CLOSED follows at any time, or (mmap, link) never. */
+        SYNC_WATCH_OPEN,
+        /* Events were lost: path is "" and everything is dirty. */
+        SYNC_WATCH_OVERFLOW,
 } SyncWatchHint;
 
 typedef struct SyncWatch SyncWatch;
 
-/* Called for each path that may have changed, it and all beneath it, at most a few times in a row for the same path. path is relative to
- * the folder and valid during the call. */
+/* Called for each path that may have changed, it and all beneath it, at most a few times in a row for the
+ * same path. path is relative to the folder and valid during the call. */
 typedef void (*SyncWatchHandler)(const char *path, SyncWatchHint hint, void *userdata);
 
-/* Begins to watch the folder; the tree below is watched by the following calls of sync_watch_dispatch(). root_fd is duplicated. 0,
- * -ENOTDIR, -EMFILE (user's limit of inotify instances), -ENOSPC (limit of watches), -ENOMEM. */
+/* Begins to watch the folder; the tree below is watched by the following calls of sync_watch_dispatch().
+ * root_fd is duplicated. 0, -ENOTDIR, -EMFILE (user's limit of inotify instances), -ENOSPC (limit of
+ * watches), -ENOMEM. */
 int sync_watch_new(SyncWatch **ret, int root_fd, SyncWatchHandler handler, void *userdata);
 SyncWatch *sync_watch_free(SyncWatch *w);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SyncWatch *, sync_watch_free);
@@ -33,8 +38,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(SyncWatch *, sync_watch_free);
 /* To poll for reading (EPOLLIN). Belongs to the watch. */
 int sync_watch_fd(const SyncWatch *w) _pure_;
 
-/* Reads what is there without blocking, calls the handler, and watches up to SYNC_WATCH_STEP new directories. 1 if directories remain: call again
- * when idle, whether or not the descriptor is readable; 0 if not; -ENODEV if the folder was removed or unmounted (halt); -ENOMEM. */
+/* Reads what is there without blocking, calls the handler, and watches up to SYNC_WATCH_STEP new
+ * directories. 1 if directories remain: call again when idle, whether or not the descriptor is readable;
+ * 0 if not; -ENODEV if the folder was removed or unmounted (halt); -ENOMEM. */
 int sync_watch_dispatch(SyncWatch *w);
 
 /* True once every directory is watched or known not to be: a full scan that begins now misses nothing. */

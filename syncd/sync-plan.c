@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <search.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "syncd/sync-plan-internal.h"
+
+typedef struct Planner {
+        const SyncTree *base, *local, *remote;
+        const SyncPlanContext *context;
+        SyncStep *steps;
+        size_t n_steps;
+        SyncPlan *plan;
+        size_t n_allocated;
+        /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
+        const char *moved_from, *moved_to;
+} Planner;
+
+/* In a tree every entry's parent is a directory of it. */
+static bool tree_is_whole(const SyncTree *t) {
+        const char *parents[SYNC_DEPTH_MAX] = {};
+
+        SYNC_TREE_FOREACH(e, t) {
+                const char *slash = strrchr(e->path, '/');
+                size_t depth = 0;
+
+                for (const char *p = e->path; *p; p++)
+                        depth += *p == '/';
+                if (slash && (!parents[depth - 1] || !sync_path_is_below(e->path, parents[depth - 1])))
+                        return false;
+                for (size_t i = depth; i < SYNC_DEPTH_MAX && parents[i]; i++)
+                        parents[i] = NULL;
+                if (e->kind == SYNC_DIRECTORY)
+                        parents[depth] = e->path;
+        }
+        return true;
+}
+
+static int make_steps(Planner *p) {
+        SyncWalk walk = { .trees = { p->base, p->local, p->remote } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        size_t n_max = sync_tree_size(p->base) + sync_tree_size(p->local) + sync_tree_size(p->remote);
+        const char *path;
+        SyncEntry merged;
+        int r;
+
+        p->steps = calloc(n_max + 1, sizeof(*p->steps));
+        if (!p->steps)
+                return -ENOMEM;
+
+        while ((path = sync_walk_next(&walk, entries))) {
+                SyncStep s = { .base = entries[0], .local = entries[1], .remote = entries[2], .path = path };
+
+                if (s.base && s.base->kind != SYNC_DIRECTORY)
+                        p->plan->statistics.base_files++;
+                if (sync_path_is_ignored(path))
+                        continue;
+                s.decision = sync_decide(s.base, s.local, s.remote, &merged);
+                if (s.decision == DECIDE_MERGE) {
+                        r = sync_tree_add(p->plan->merged, &merged);
+                        if (r < 0)
+                                return r;
+                }
+                p->steps[p->n_steps++] = s;
+        }
+
+        /* Only now do the merged entries stay where they are. */
+        for (size_t i = 0; i < p->n_steps; i++)
+                if (p->steps[i].decision == DECIDE_MERGE)
+                        p->steps[i].merged = sync_tree_find(p->plan->merged, p->steps[i].path);
+        return 0;
+}
+
+static int add_operation(Planner *p, SyncOperationKind kind, const SyncStep *s, const SyncEntry *wanted,
+                         const char *renamed_to) {
+        SyncPlan *plan = p->plan;
+
+        if (plan->n_operations == p->n_allocated) {
+                size_t wanted_size = MAX(p->n_allocated * 2, (size_t) 16);
+                SyncOperation *o = reallocarray(plan->operations, wanted_size, sizeof(*o));
+
+                if (!o)
+                        return -ENOMEM;
+                plan->operations = o;
+                p->n_allocated = wanted_size;
+        }
+        plan->operations[plan->n_operations++] = (SyncOperation) {
+                .kind = kind,
+                .path = s->path,
+                .local = s->local,
+                .wanted = wanted,
+                .renamed_to = renamed_to,
+        };
+        if (wanted && kind != SYNC_CHMOD)
+                plan->statistics.bytes_wanted += wanted->size;
+        return 0;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(a, b);
+}
+
+/* A name that is in neither tree and not given to another collision. 1, 0 if there is none, -ENOMEM. */
+static int choose_name(Planner *p, const char *path, const char **ret) {
+        for (unsigned counter = 0; counter <= SYNC_CONFLICT_COUNTER_MAX; counter++) {
+                _cleanup_free_ char *name = NULL;
+                int r;
+
+                r = sync_conflict_path(path, p->context->now, p->context->gateway_name, counter, &name);
+                if (r == -ENAMETOOLONG)
+                        return 0;
+                if (r < 0)
+                        return r;
+                if (sync_tree_find(p->local, name) || sync_tree_find(p->remote, name) ||
+                    tfind(name, &p->plan->names, compare_names))
+                        continue;
+                if (!tsearch(name, &p->plan->names, compare_names))
+                        return -ENOMEM;
+                *ret = TAKE_PTR(name);
+                return 1;
+        }
+        return 0;
+}
+
+/* Deletes what main deleted beneath the i-th path, the deepest first; what stays moves with the directory. */
+static int clear_directory(Planner *p, size_t i) {
+        size_t end = i + 1;
+        int r;
+
+        while (end < p->n_steps && sync_path_is_below(p->steps[end].path, p->steps[i].path))
+                end++;
+        while (end-- > i + 1) {
+                SyncStep *s = p->steps + end;
+
+                if (s->decision != DECIDE_TAKE_REMOTE || !s->local || s->done)
+                        continue;
+                s->done = true;
+                r = add_operation(p, SYNC_DELETE, s, NULL, NULL);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_commit(Planner *p, const SyncEntry *entry, const char *path) {
+        SyncEntry e = *entry;
+
+        /* The inode is this folder's affair; a commit's entry is the same everywhere. */
+        e.path = path;
+        e.inode = 0;
+        e.ctime_ns = 0;
+        e.certainty = SYNC_SETTLED;
+        p->plan->statistics.bytes_to_commit += e.size;
+        return sync_tree_add(p->plan->commits, &e);
+}
+
+static bool can_be_committed(const SyncEntry *local) {
+        return local->kind != SYNC_SPECIAL && local->certainty < SYNC_BUSY;
+}
+
+static int plan_collision(Planner *p, size_t i) {
+        SyncStep *s = p->steps + i;
+        const char *name;
+        int r;
+
+        r = choose_name(p, s->path, &name);
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                s->decision = DECIDE_POSTPONE;
+                p->plan->statistics.postponed++;
+                return 0;
+        }
+        p->plan->statistics.collisions++;
+
+        if (s->local->kind == SYNC_DIRECTORY) {
+                p->moved_from = s->path;
+                p->moved_to = name;
+                r = clear_directory(p, i);
+                if (r < 0)
+                        return r;
+        }
+        r = add_operation(p, SYNC_REPLACE, s, s->remote, name);
+        if (r < 0 || !can_be_committed(s->local))
+                return r;
+        return add_commit(p, s->local, name);
+}
+
+static int plan_remote(Planner *p, size_t i) {
+        SyncStep *s = p->steps + i;
+        int r;
+
+        if (!s->remote)
+                return 0;
+        if (!s->local)
+                return add_operation(p, SYNC_CREATE, s, s->remote, NULL);
+        if (s->local->kind == SYNC_FILE && s->remote->kind == SYNC_FILE &&
+            sync_oid_equal(&s->local->oid, &s->remote->oid))
+                return add_operation(p, SYNC_CHMOD, s, s->remote, NULL);
+        if (s->local->kind == SYNC_DIRECTORY) {
+                r = clear_directory(p, i);
+                if (r < 0)
+                        return r;
+        }
+        return add_operation(p, SYNC_REPLACE, s, s->remote, NULL);
+}
+
+static int plan_merge(Planner *p, const SyncStep *s) {
+        bool content_is_local = sync_oid_equal(&s->merged->oid, &s->local->oid);
+        int r;
+
+        r = add_operation(p, content_is_local ? SYNC_CHMOD : SYNC_REPLACE, s, s->merged, NULL);
+        if (r < 0)
+                return r;
+        return add_commit(p, s->merged, s->path);
+}
+
+static int plan_local(Planner *p, const SyncStep *s) {
+        SyncEntry absent = { .kind = SYNC_ABSENT };
+        _cleanup_free_ char *moved = NULL;
+
+        if (!s->local)
+                return add_commit(p, &absent, s->path);
+        if (!p->moved_from || !sync_path_is_below(s->path, p->moved_from))
+                return add_commit(p, s->local, s->path);
+
+        moved = strfmt("%s%s", p->moved_to, s->path + strlen(p->moved_from));
+        if (!moved)
+                return -ENOMEM;
+        /* Too long beneath its new name: committed when the user shortens it, or renames the directory. */
+        return sync_path_is_valid(moved) ? add_commit(p, s->local, moved) : 0;
+}
+
+static int make_operations(Planner *p) {
+        int r = 0;
+
+        for (size_t i = 0; i < p->n_steps && r >= 0; i++)
+                switch (p->steps[i].decision) {
+                case DECIDE_NOTHING:
+                        break;
+                case DECIDE_TAKE_LOCAL:
+                        r = plan_local(p, p->steps + i);
+                        break;
+                case DECIDE_TAKE_REMOTE:
+                        r = plan_remote(p, i);
+                        break;
+                case DECIDE_MERGE:
+                        r = plan_merge(p, p->steps + i);
+                        break;
+                case DECIDE_COLLIDE:
+                        r = plan_collision(p, i);
+                        break;
+                case DECIDE_POSTPONE:
+                        p->plan->statistics.postponed++;
+                        break;
+                }
+
+        /* Deletions come last: until then their content may serve what is created under another name. */
+        for (size_t i = p->n_steps; i-- > 0 && r >= 0;) {
+                SyncStep *s = p->steps + i;
+
+                if (s->decision == DECIDE_TAKE_REMOTE && s->local && !s->remote && !s->done)
+                        r = add_operation(p, SYNC_DELETE, s, NULL, NULL);
+        }
+        return r;
+}
+
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+/* Deletions of content that the same plan creates elsewhere are renames, not a loss to be guarded against. */
+static int count_deletions(Planner *p) {
+        _cleanup_free_ SyncOid *created = calloc(2 * p->n_steps + 1, sizeof(*created));
+        SyncOid *here = created, *main = created ? created + p->n_steps : NULL;
+        size_t n_here = 0, n_main = 0;
+
+        if (!created)
+                return -ENOMEM;
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const SyncStep *s = p->steps + i;
+
+                if (s->decision == DECIDE_TAKE_REMOTE && s->remote)
+                        here[n_here++] = s->remote->oid;
+                if (s->decision == DECIDE_TAKE_LOCAL && s->local)
+                        main[n_main++] = s->local->oid;
+        }
+        qsort(here, n_here, sizeof(SyncOid), compare_oids);
+        qsort(main, n_main, sizeof(SyncOid), compare_oids);
+
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const SyncStep *s = p->steps + i;
+
+                if (s->decision == DECIDE_TAKE_REMOTE && !s->remote && s->local->kind != SYNC_DIRECTORY &&
+                    !bsearch(&s->local->oid, here, n_here, sizeof(SyncOid), compare_oids))
+                        p->plan->statistics.deleted_here++;
+                if (s->decision == DECIDE_TAKE_LOCAL && !s->local && s->remote->kind != SYNC_DIRECTORY &&
+                    !bsearch(&s->remote->oid, main, n_main, sizeof(SyncOid), compare_oids))
+                        p->plan->statistics.deleted_on_main++;
+        }
+        return 0;
+}
+
+static int plan_run(Planner *p) {
+        int r;
+
+        r = make_steps(p);
+        if (r < 0)
+                return r;
+        sync_steps_resolve(p->steps, p->n_steps);
+        r = make_operations(p);
+        if (r < 0)
+                return r;
+        r = count_deletions(p);
+        if (r < 0)
+                return r;
+        return sync_tree_sort(p->plan->commits);
+}
+
+int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context,
+              SyncPlan **ret) {
+        _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
+        Planner p = { .base = base, .local = local, .remote = remote, .context = context };
+        int r;
+
+        if (!tree_is_whole(base) || !tree_is_whole(local) || !tree_is_whole(remote))
+                return -EINVAL;
+        plan = p.plan = calloc(1, sizeof(*plan));
+        if (!plan || sync_tree_new(&plan->commits) < 0 || sync_tree_new(&plan->merged) < 0)
+                return -ENOMEM;
+
+        r = plan_run(&p);
+        free(p.steps);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(plan);
+        return 0;
+}
+
+SyncPlan *sync_plan_free(SyncPlan *p) {
+        if (!p)
+                return NULL;
+        free(p->operations);
+        sync_tree_free(p->commits);
+        sync_tree_free(p->merged);
+        tdestroy(p->names, free);
+        free(p);
+        return NULL;
+}
+
+int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed,
+                      SyncTree **ret_held) {
+        _cleanup_sync_tree_free_ SyncTree *held = NULL;
+        SyncWalk walk = { .trees = { base, local, target, placed } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        const char *path;
+        int r;
+
+        r = sync_tree_new(&held);
+        if (r < 0)
+                return r;
+
+        while ((path = sync_walk_next(&walk, entries))) {
+                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
+
+                if (sync_entry_equal(entries[0], entries[2]) || sync_entry_equal(entries[1], entries[2]) ||
+                    (entries[3] && sync_entry_equal(entries[3], entries[2])) || sync_path_is_ignored(path))
+                        continue;
+                r = sync_tree_add(held, entries[0] ?: &absent);
+                if (r < 0)
+                        return r;
+        }
+        *ret_held = TAKE_PTR(held);
+        return 0;
+}
+
+bool sync_guard_exceeded(size_t n_deleted, size_t n_files, uint32_t max_count, uint32_t max_percent) {
+        if (max_count > 0 && n_deleted > max_count)
+                return true;
+        return max_percent > 0 && n_deleted >= SYNC_GUARD_MIN &&
+               n_deleted * UINT64_C(100) > n_files * (uint64_t) max_percent;
+}
+
+const char *sync_operation_kind_to_string(SyncOperationKind k) {
+        static const char *const names[_SYNC_OPERATION_KIND_MAX] = {
+                [SYNC_CREATE] = "create",
+                [SYNC_REPLACE] = "replace",
+                [SYNC_DELETE] = "delete",
+                [SYNC_CHMOD] = "chmod",
+        };
+
+        return k < _SYNC_OPERATION_KIND_MAX ? names[k] : "unknown";
+}

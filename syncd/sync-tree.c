@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "common/base/cleanup.h"
+#include "syncd/sync-tree.h"
+
+/* Paths are copied into blocks of this size, so that they never move and cost no allocation each. */
+#define BLOCK_SIZE (64U * 1024U)
+
+typedef struct Block {
+        struct Block *previous;
+        size_t used;
+        char data[BLOCK_SIZE];
+} Block;
+
+struct SyncTree {
+        SyncEntry *entries;
+        size_t n, allocated;
+        bool sorted;
+        Block *block;
+};
+
+int sync_tree_new(SyncTree **ret) {
+        SyncTree *t = calloc(1, sizeof(*t));
+
+        if (!t)
+                return -ENOMEM;
+        t->sorted = true;
+        *ret = t;
+        return 0;
+}
+
+SyncTree *sync_tree_free(SyncTree *t) {
+        if (!t)
+                return NULL;
+        for (Block *b = t->block, *previous; b; b = previous) {
+                previous = b->previous;
+                free(b);
+        }
+        free(t->entries);
+        free(t);
+        return NULL;
+}
+
+static const char *copy_path(SyncTree *t, const char *path) {
+        size_t size = strlen(path) + 1;
+
+        if (!t->block || BLOCK_SIZE - t->block->used < size) {
+                Block *b = malloc(sizeof(*b));
+
+                if (!b)
+                        return NULL;
+                b->previous = t->block;
+                b->used = 0;
+                t->block = b;
+        }
+        t->block->used += size;
+        return memcpy(t->block->data + t->block->used - size, path, size);
+}
+
+static int reserve(SyncTree *t) {
+        SyncEntry *entries;
+        size_t wanted;
+
+        if (t->n < t->allocated)
+                return 0;
+        if (t->n >= SYNC_ENTRIES_MAX)
+                return -E2BIG;
+        wanted = MAX(t->allocated * 3 / 2, (size_t) 64);
+        entries = reallocarray(t->entries, wanted, sizeof(SyncEntry));
+        if (!entries)
+                return -ENOMEM;
+        t->entries = entries;
+        t->allocated = wanted;
+        return 0;
+}
+
+int sync_tree_add(SyncTree *t, const SyncEntry *entry) {
+        const char *path;
+        int r;
+
+        if (!sync_path_is_valid(entry->path))
+                return -EINVAL;
+        r = reserve(t);
+        if (r < 0)
+                return r;
+        path = copy_path(t, entry->path);
+        if (!path)
+                return -ENOMEM;
+
+        if (t->n > 0 && sync_path_compare(t->entries[t->n - 1].path, path) >= 0)
+                t->sorted = false;
+        t->entries[t->n] = *entry;
+        t->entries[t->n++].path = path;
+        return 0;
+}
+
+/* Of equal paths the one added first comes first: the pointers are into one array. */
+static int compare_pointers(const void *a, const void *b) {
+        const SyncEntry *x = *(const SyncEntry *const *) a, *y = *(const SyncEntry *const *) b;
+
+        return sync_path_compare(x->path, y->path) ?: (x > y) - (x < y);
+}
+
+static int sort(SyncTree *t, bool keep_last) {
+        _cleanup_free_ const SyncEntry **order = NULL;
+        _cleanup_free_ SyncEntry *entries = NULL;
+        size_t n = 0;
+
+        if (t->sorted)
+                return 0;
+        order = calloc(t->n, sizeof(*order));
+        entries = calloc(t->n, sizeof(*entries));
+        if (!order || !entries)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < t->n; i++)
+                order[i] = t->entries + i;
+        qsort(order, t->n, sizeof(*order), compare_pointers);
+
+        for (size_t i = 0; i < t->n; i++) {
+                if (i + 1 < t->n && sync_path_compare(order[i]->path, order[i + 1]->path) == 0) {
+                        if (!keep_last)
+                                return -EEXIST;
+                        continue;
+                }
+                entries[n++] = *order[i];
+        }
+        free(t->entries);
+        t->entries = TAKE_PTR(entries);
+        t->allocated = t->n;
+        t->n = n;
+        t->sorted = true;
+        return 0;
+}
+
+int sync_tree_sort(SyncTree *t) {
+        return sort(t, false);
+}
+
+int sync_tree_sort_last(SyncTree *t) {
+        return sort(t, true);
+}
+
+size_t sync_tree_size(const SyncTree *t) {
+        return t ? t->n : 0;
+}
+
+const SyncEntry *sync_tree_at(const SyncTree *t, size_t i) {
+        assert(i < t->n);
+        return t->entries + i;
+}
+
+const SyncEntry *sync_tree_begin(const SyncTree *t) {
+        return t ? t->entries : NULL;
+}
+
+const SyncEntry *sync_tree_end(const SyncTree *t) {
+        return t && t->n > 0 ? t->entries + t->n : sync_tree_begin(t);
+}
+
+size_t sync_tree_lower_bound(const SyncTree *t, const char *path) {
+        size_t low = 0, high = sync_tree_size(t);
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (sync_path_compare(t->entries[middle].path, path) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+const SyncEntry *sync_tree_find(const SyncTree *t, const char *path) {
+        size_t i = sync_tree_lower_bound(t, path);
+
+        return i < sync_tree_size(t) && strcmp(t->entries[i].path, path) == 0 ? t->entries + i : NULL;
+}
+
+const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WALK_MAX]) {
+        const char *path = NULL;
+
+        for (size_t i = 0; i < SYNC_WALK_MAX; i++) {
+                const SyncTree *t = w->trees[i];
+
+                entries[i] = t && w->next[i] < t->n ? t->entries + w->next[i] : NULL;
+                assert(!t || t->sorted);
+                if (entries[i] && (!path || sync_path_compare(entries[i]->path, path) < 0))
+                        path = entries[i]->path;
+        }
+        for (size_t i = 0; path && i < SYNC_WALK_MAX; i++)
+                if (entries[i] && strcmp(entries[i]->path, path) == 0)
+                        w->next[i]++;
+                else
+                        entries[i] = NULL;
+        return path;
+}
+
+int sync_tree_patch(const SyncTree *tree, const SyncTree *changes, SyncTree **ret) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        SyncWalk walk = { .trees = { tree, changes } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        const char *path, *removed = NULL;
+        int r;
+
+        r = sync_tree_new(&t);
+        if (r < 0)
+                return r;
+
+        while ((path = sync_walk_next(&walk, entries))) {
+                const SyncEntry *e = entries[1] ?: entries[0];
+
+                if (!entries[1] && removed && sync_path_is_below(path, removed))
+                        continue;
+                if (entries[1] && e->kind != SYNC_DIRECTORY && !(removed && sync_path_is_below(path, removed)))
+                        removed = path;
+                if (e->kind == SYNC_ABSENT)
+                        continue;
+                r = sync_tree_add(t, e);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+int sync_tree_diff(const SyncTree *from, const SyncTree *to, SyncTree **ret) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        SyncWalk walk = { .trees = { from, to } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        const char *path;
+        int r;
+
+        r = sync_tree_new(&t);
+        if (r < 0)
+                return r;
+
+        while ((path = sync_walk_next(&walk, entries))) {
+                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
+
+                if (sync_entry_equal(entries[0], entries[1]))
+                        continue;
+                r = sync_tree_add(t, entries[1] ?: &absent);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+bool sync_oid_equal(const SyncOid *a, const SyncOid *b) {
+        return memcmp(a->bytes, b->bytes, SYNC_OID_SIZE) == 0;
+}
+
+static bool is_absent(const SyncEntry *e) {
+        return !e || e->kind == SYNC_ABSENT;
+}
+
+static bool is_comparable(const SyncEntry *e) {
+        return e->kind != SYNC_SPECIAL && e->certainty != SYNC_BUSY && e->certainty != SYNC_UNKNOWN;
+}
+
+bool sync_entry_equal(const SyncEntry *a, const SyncEntry *b) {
+        if (is_absent(a) || is_absent(b))
+                return is_absent(a) && is_absent(b);
+        if (!is_comparable(a) || !is_comparable(b) || a->kind != b->kind)
+                return false;
+        if (a->kind == SYNC_DIRECTORY)
+                return true;
+        return sync_oid_equal(&a->oid, &b->oid) && (a->kind != SYNC_FILE || a->executable == b->executable);
+}
+
+bool sync_entry_same_identity(const SyncEntry *a, const SyncEntry *b) {
+        return a->kind == b->kind && a->inode == b->inode && a->size == b->size && a->mtime_ns == b->mtime_ns &&
+               a->ctime_ns == b->ctime_ns;
+}

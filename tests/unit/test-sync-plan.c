@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The planner does what docs/sync-decisions.md says, cell by cell. The page's path is the first argument. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+
+#include "common/base/file.h"
+#include "common/base/str.h"
+#include "tests/unit/sync-model.h"
+
+#define PAGE_MAX (256U * 1024U)
+#define CELLS_MAX 16U
+
+static const SyncPlanContext context = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY };
+
+/* Splits "| a | b |" into its cells, in place. */
+static size_t split_row(char *line, char *cells[static CELLS_MAX]) {
+        size_t n = 0;
+
+        for (char *cell = strtok(line + 1, "|"); cell; cell = strtok(NULL, "|")) {
+                while (*cell == ' ')
+                        cell++;
+                for (char *end = cell + strlen(cell); end > cell && end[-1] == ' ';)
+                        *--end = '\0';
+                assert_true(n < CELLS_MAX);
+                cells[n++] = cell;
+        }
+        return n;
+}
+
+static char *state_text(const char *state) {
+        return streq(state, "-") ? strdup("") : strfmt("p=%s", state);
+}
+
+/* The states afterwards that a cell of the matrix names. */
+static void expected(const char *cell, const char *local, const char *remote, char **ret_folder, char **ret_main) {
+        _cleanup_free_ char *l = state_text(local), *r = state_text(remote);
+
+        if (streq(cell, ".") || streq(cell, "wait")) {
+                *ret_folder = TAKE_PTR(l);
+                *ret_main = TAKE_PTR(r);
+        } else if (streq(cell, "here") || streq(cell, "main")) {
+                *ret_folder = strdup(streq(cell, "here") ? r : l);
+                *ret_main = strdup(*ret_folder);
+        } else if (streq(cell, "both")) {
+                *ret_folder = strfmt("p!=%s %s", local, r);
+                *ret_main = strdup(streq(local, "busy") ? r : *ret_folder);
+        } else {
+                assert_true(cell[0] == '=');
+                *ret_folder = state_text(cell + 1);
+                *ret_main = strdup(*ret_folder);
+        }
+}
+
+static void check(const char *base, const char *local, const char *remote, const char *folder, const char *on_main,
+                  bool idle) {
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree(base), *l = model_tree(local), *r = model_tree(remote),
+                                          *f = model_tree(folder), *m = model_tree(on_main), *after = NULL,
+                                          *committed = NULL;
+        _cleanup_free_ char *f_text = model_text(f), *m_text = model_text(m), *after_text = NULL, *committed_text = NULL;
+        _cleanup_sync_plan_free_ SyncPlan *p = NULL;
+
+        assert_int_equal(sync_plan(b, l, r, &context, &p), 0);
+        after = model_apply(l, p, NULL, NULL);
+        assert_int_equal(sync_tree_patch(r, p->commits, &committed), 0);
+        after_text = model_text(after);
+        committed_text = model_text(committed);
+        if (!streq(after_text, f_text) || !streq(committed_text, m_text))
+                fail_msg("base '%s' local '%s' main '%s': folder '%s' (not '%s'), main '%s' (not '%s')", base, local,
+                         remote, after_text, f_text, committed_text, m_text);
+        if (idle) {
+                assert_int_equal(p->n_operations, 0);
+                assert_int_equal(sync_tree_size(p->commits), 0);
+        }
+}
+
+/* After the table's operations, a plan on the new base gives the same commit and nothing to do. */
+static void check_second_plan(const char *base, const char *local, const char *remote, const char *on_main) {
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree(base), *l = model_tree(local), *r = model_tree(remote),
+                                          *m = model_tree(on_main), *after = NULL, *held = NULL, *new_base = NULL,
+                                          *committed = NULL, *difference = NULL;
+        _cleanup_sync_plan_free_ SyncPlan *first = NULL, *second = NULL;
+
+        assert_int_equal(sync_plan(b, l, r, &context, &first), 0);
+        after = model_apply(l, first, NULL, NULL);
+        assert_int_equal(sync_base_advance(b, after, r, NULL, &held), 0);
+        assert_int_equal(sync_tree_patch(r, held, &new_base), 0);
+        assert_int_equal(sync_plan(new_base, after, r, &context, &second), 0);
+        assert_int_equal(second->n_operations, 0);
+        assert_int_equal(sync_tree_patch(r, second->commits, &committed), 0);
+        assert_int_equal(sync_tree_diff(committed, m, &difference), 0);
+        assert_int_equal(sync_tree_size(difference), 0);
+}
+
+static void check_matrix_row(const char *base, char **columns, char **cells, size_t n) {
+        _cleanup_free_ char *b = state_text(base), *l = state_text(cells[0]);
+
+        for (size_t i = 1; i < n; i++) {
+                _cleanup_free_ char *r = state_text(columns[i]), *folder = NULL, *on_main = NULL;
+
+                expected(cells[i], cells[0], columns[i], &folder, &on_main);
+                check(b, l, r, folder, on_main, streq(cells[i], ".") || streq(cells[i], "wait"));
+                check_second_plan(b, l, r, on_main);
+        }
+}
+
+static void every_cell_of_the_matrices_holds(void **state) {
+        _cleanup_free_ char *page = strdup(*state);
+        char *columns[CELLS_MAX] = {}, *cells[CELLS_MAX], *rest;
+        const char *base = NULL;
+        size_t n_columns = 0, n_cells = 0;
+
+        for (char *line = strtok_r(page, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                const char *title = startswith(line, "### base: ");
+
+                if (title) {
+                        base = streq(title, "absent") ? "-" : title;
+                        n_columns = 0;
+                } else if (startswith(line, "## ")) {
+                        base = NULL;
+                } else if (base && line[0] == '|' && n_columns == 0) {
+                        n_columns = split_row(line, columns);
+                } else if (base && line[0] == '|' && !startswith(line, "|---")) {
+                        assert_int_equal(split_row(line, cells), n_columns);
+                        check_matrix_row(base, columns, cells, n_columns);
+                        n_cells += n_columns - 1;
+                }
+        }
+        assert_int_equal(n_cells, 7 * 8 + 2 * 9 * 9 + 8 * 8 + 7 * 7);
+}
+
+static void every_row_about_directories_holds(void **state) {
+        _cleanup_free_ char *page = strdup(*state);
+        char *cells[CELLS_MAX], *rest, *start = strstr(page, "## Directories and what is in them");
+        size_t n_rows = 0;
+
+        assert_non_null(start);
+        for (char *line = strtok_r(start, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                if (startswith(line, "## ") && n_rows > 0)
+                        break;
+                if (!startswith(line, "| ") || startswith(line, "| base"))
+                        continue;
+                assert_int_equal(split_row(line, cells), 5);
+                check(cells[0], cells[1], cells[2], cells[3], cells[4], false);
+                check_second_plan(cells[0], cells[1], cells[2], cells[4]);
+                n_rows++;
+        }
+        assert_true(n_rows >= 30);
+}
+
+static void operations_come_in_an_order_that_works(void **state) {
+        /* model_apply() checks each step; here the deletion serves the creation, and so must come after it. */
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree("a=f1"), *r = model_tree("b=d b/c=f1");
+        _cleanup_sync_plan_free_ SyncPlan *p = NULL;
+
+        assert_int_equal(sync_plan(b, b, r, &context, &p), 0);
+        assert_int_equal(p->n_operations, 3);
+        assert_int_equal(p->operations[2].kind, SYNC_DELETE);
+        assert_string_equal(p->operations[0].path, "b");
+}
+
+static void renames_are_not_counted_as_deletions(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree("a=f1 b=f2 c=f3"), *l = model_tree("c=f3 n=f1"),
+                                          *r = model_tree("a=f1 b=f2 m=f3");
+        _cleanup_sync_plan_free_ SyncPlan *p = NULL;
+
+        assert_int_equal(sync_plan(b, l, r, &context, &p), 0);
+        assert_int_equal(p->statistics.base_files, 3);
+        assert_int_equal(p->statistics.deleted_on_main, 1);
+        assert_int_equal(p->statistics.deleted_here, 0);
+        assert_int_equal(p->statistics.bytes_wanted, 1);
+}
+
+static void a_taken_conflict_name_gets_a_counter(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree(""), *l = model_tree("p=f1 p!=f3"), *r = model_tree("p=f2");
+        _cleanup_sync_plan_free_ SyncPlan *p = NULL;
+
+        assert_int_equal(sync_plan(b, l, r, &context, &p), 0);
+        assert_int_equal(p->n_operations, 1);
+        assert_non_null(endswith(p->operations[0].renamed_to, ".gw1.1"));
+}
+
+static void a_tree_with_a_hole_is_refused(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *empty = model_tree(""), *hole = model_tree("a/b=f1"),
+                                          *file = model_tree("a=f1 a/b=f1");
+        SyncPlan *p = NULL;
+
+        assert_int_equal(sync_plan(empty, empty, hole, &context, &p), -EINVAL);
+        assert_int_equal(sync_plan(file, empty, empty, &context, &p), -EINVAL);
+        assert_null(p);
+}
+
+static void what_could_not_be_applied_is_held_at_its_old_base(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree("a=f1 b=f1"), *now = model_tree("a=f1 b=f2"),
+                                          *target = model_tree("a=f2 b=f2 c=d c/d=f1"), *held = NULL, *base = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(sync_base_advance(b, now, target, NULL, &held), 0);
+        assert_int_equal(sync_tree_patch(target, held, &base), 0);
+        text = model_text(base);
+        assert_string_equal(text, "a=f1 b=f2");
+}
+
+static void what_was_placed_is_base_even_if_changed_since(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree("a=f1"), *now = model_tree("a=f3"),
+                                          *target = model_tree("a=f2"), *placed = model_tree("a=f2"), *held = NULL;
+
+        assert_int_equal(sync_base_advance(b, now, target, placed, &held), 0);
+        assert_int_equal(sync_tree_size(held), 0);
+}
+
+static void the_guard_looks_at_count_and_share(void **state) {
+        assert_true(sync_guard_exceeded(11, 1000000, 10, 0));
+        assert_false(sync_guard_exceeded(10, 1000000, 10, 0));
+        assert_true(sync_guard_exceeded(51, 100, 0, 50));
+        assert_false(sync_guard_exceeded(50, 100, 0, 50));
+        assert_false(sync_guard_exceeded(SYNC_GUARD_MIN - 1, SYNC_GUARD_MIN - 1, 0, 50));
+        assert_true(sync_guard_exceeded(SYNC_GUARD_MIN, SYNC_GUARD_MIN, 0, 50));
+        assert_false(sync_guard_exceeded(1000000, 1000000, 0, 0));
+}
+
+int main(int argc, char **argv) {
+        _cleanup_free_ char *page = NULL;
+
+        if (argc != 2 || read_file(AT_FDCWD, argv[1], PAGE_MAX, &page, NULL) < 0)
+                return 2;
+
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_prestate(every_cell_of_the_matrices_holds, page),
+                cmocka_unit_test_prestate(every_row_about_directories_holds, page),
+                cmocka_unit_test(operations_come_in_an_order_that_works),
+                cmocka_unit_test(renames_are_not_counted_as_deletions),
+                cmocka_unit_test(a_taken_conflict_name_gets_a_counter),
+                cmocka_unit_test(a_tree_with_a_hole_is_refused),
+                cmocka_unit_test(what_could_not_be_applied_is_held_at_its_old_base),
+                cmocka_unit_test(what_was_placed_is_base_even_if_changed_since),
+                cmocka_unit_test(the_guard_looks_at_count_and_share),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
