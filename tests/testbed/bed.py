@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 OPERATOR_ADDRESS = '10.77.0.1'
 DISK_SIZE = 2 << 30
 GATEWAYS_MAX = 60
+ACS = 'ispstorage-acs'
 
 
 class Testbed:
@@ -29,6 +30,7 @@ class Testbed:
         self.state = f'/run/ispstorage-testbed/{name}'
         self.data = f'/var/lib/ispstorage-testbed/{name}'
         self.network = Network(f'ispstorage-{name}', self.state)
+        self.lock = None
         self.config = self._read_config()
         self.hosts = {}
         self._set_hosts(self.config.get('gateways', 0))
@@ -50,10 +52,12 @@ class Testbed:
         self.hosts = {name: Host(name, self.state, self.data, self.network.namespace(name)) for name in names}
 
     def _lock(self):
-        """Two commands at once must not both build or remove. Released when the process ends."""
+        """Two commands at once must not both build or remove. Held until the process ends."""
+        if self.lock is not None:
+            return
         os.makedirs(os.path.dirname(self.state), mode=0o700, exist_ok=True)
-        lock = os.open(f'{self.state}.lock', os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        self.lock = os.open(f'{self.state}.lock', os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
 
     def require(self, host):
         if not self.config:
@@ -74,6 +78,7 @@ class Testbed:
                 host.start()
         for host in self.hosts.values():
             host.wait_started()
+        self._register()
         say(f'up: {", ".join(self.hosts)}')
         if not bare:
             self._provision()
@@ -186,12 +191,23 @@ class Testbed:
         return ['ip', 'netns', 'exec', self.network.namespace(f'{gateway}-lan'), 'sh', '-c',
                 'mount --bind "$1" /etc/hosts && shift && exec "$@"', 'sh', hosts, *argv]
 
+    def _register(self):
+        """The maker of the gateways tells the operator their passwords."""
+        operator = self.hosts['operator']
+        if not operator.succeeds('sh', '-c', f'{ACS} --help'):
+            return
+        for name in self._gateways():
+            with open(f'{self.hosts[name].root}/etc/ispstorage/acs-password') as f:
+                operator.run('sh', '-c', f'exec {ACS} --set-password "$1"', 'sh', self._device(name), data=f.read())
+
     def _provision(self):
-        environment = dict(os.environ, ISPSTORAGE_TESTBED=self.name)
-        if subprocess.call([f'{HERE}/provision', *self._gateways()], env=environment) != 0:
+        if self.status(show=False) == 0:
+            return
+        if subprocess.call([f'{HERE}/provision', self.name, *self._gateways()]) != 0:
             raise TestbedError('the gateways could not be provisioned')
 
-    def status(self):
+    def status(self, show=True):
+        """Returns the exit status: 0 if all hosts are up and the gateways are subscribed."""
         self.require('operator')
         good = True
         for name, host in self.hosts.items():
@@ -202,13 +218,18 @@ class Testbed:
             else:
                 text = self._subscription_state(name)
                 fine = text == 'subscribed'
-            print(f'{name:10} {text}')
+            if show:
+                print(f'{name:10} {text}')
             good = good and fine
         return 0 if good else 1
 
     def _subscription_state(self, gateway):
-        device = f'000000-ISPStorage-GW{int(gateway.removeprefix("gw")):04}'
         try:
-            return json.loads(self.hosts['operator'].run('ispstorage-admin', 'device', 'show', device, '--json'))['state']
+            shown = self.hosts['operator'].run('ispstorage-admin', '--json', 'device', 'show', self._device(gateway))
+            return json.loads(shown)['state']
         except (TestbedError, ValueError, KeyError):
-            return 'up, not provisioned'
+            return 'not known to the operator'
+
+    @staticmethod
+    def _device(gateway):
+        return f'000000-ISPStorage-GW{int(gateway.removeprefix("gw")):04}'

@@ -15,9 +15,9 @@ def say(text):
     print(f'testbed: {text}', file=sys.stderr, flush=True)
 
 
-def run(*argv, environment=None):
+def run(*argv, environment=None, data=''):
     """Runs a command; its output only shows, as the error's text, if it fails. Returns what it printed."""
-    done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(argv, env=environment, input=data, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise TestbedError(f'{" ".join(argv)}: {(done.stderr or done.stdout).strip() or done.returncode}')

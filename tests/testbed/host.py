@@ -166,5 +166,5 @@ class Host:
     def succeeds(self, *argv):
         return succeeds(*self.command(*argv))
 
-    def run(self, *argv):
-        return run(*self.command(*argv))
+    def run(self, *argv, data=''):
+        return run(*self.command(*argv), data=data)
