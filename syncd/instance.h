@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What lies where in an instance's state directory, /var/lib/ispstorage/sync/<instance>. */
+#pragma once
+
+#define INSTANCE_REPOSITORY "repository.git"
+/* The private keys; "<key>.pub" beside them. The next one replaces the current one when the server has accepted it. */
+#define INSTANCE_KEY "key"
+#define INSTANCE_KEY_NEXT "key-next"
+#define INSTANCE_KNOWN_HOSTS "known_hosts"
+/* The scan's index, and what the base holds besides its commit ("held-<commit>"; sync-plan.h). */
+#define INSTANCE_INDEX "index"
+#define INSTANCE_HELD_PREFIX "held-"
+/* The UUID of the file system that the state belongs to. */
+#define INSTANCE_FILE_SYSTEM "filesystem"

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* syncd's state machine, as transcripts: an event, and what must follow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "common/base/str.h"
+#include "syncd/sync-fsm.h"
+
+static const SyncFacts good_facts = { .enabled = true, .key_ready = true };
+
+static SyncFsm fresh(void) {
+        SyncFsm m;
+
+        sync_fsm_init(&m, SYNC_STATUS_DISABLED, false, &(SyncRevision) {}, 0);
+        return m;
+}
+
+static void assert_next(SyncFsm *m, SyncActionKind kind) {
+        assert_int_equal(sync_fsm_next(m, UINT32_MAX).kind, kind);
+}
+
+/* The reports since the last call, as "pull 7 ok, push - ok". */
+static void assert_reports(SyncFsm *m, const char *expected) {
+        static const char *const outcomes[] = { "started", "ok", "conflict", "error" };
+        char text[256] = "";
+
+        for (size_t i = 0; i < m->n_reports; i++) {
+                const SyncReport *r = &m->reports[i];
+                char opseq[16] = "-", *p = text + strlen(text);
+
+                if (r->op.opseq > 0)
+                        (void) snprintf(opseq, sizeof(opseq), "%u", r->op.opseq);
+                p += sprintf(p, "%s%s %s %s", i > 0 ? ", " : "", sync_op_kind_to_string(r->op.kind), opseq,
+                             outcomes[r->outcome]);
+                if (r->outcome == SYNC_OUTCOME_ERROR)
+                        (void) sprintf(p, ":%s", sync_word_to_string(r->word));
+        }
+        assert_string_equal(text, expected);
+        m->n_reports = 0;
+}
+
+static void tree_done(SyncFsm *m, uint64_t n, bool candidate) {
+        sync_fsm_tree_done(m, &(SyncTreeResult) { .base.n = n, .candidate = candidate });
+}
+
+/* A gateway that is subscribed, has pulled revision 5 and is idle. */
+static SyncFsm subscribed(void) {
+        SyncFsm m = fresh();
+
+        sync_fsm_facts(&m, &good_facts);
+        sync_fsm_status_written(&m, SYNC_STATUS_SUBSCRIBED);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_true(sync_fsm_next(&m, 0).full);
+        tree_done(&m, 5, false);
+        assert_next(&m, SYNC_ACTION_NONE);
+        m.n_reports = 0;
+        return m;
+}
+
+static void it_becomes_ready_and_waits_for_the_acs(void **state) {
+        SyncFsm m = fresh();
+        SyncFacts facts = { .enabled = true, .folder = SYNC_WORD_FOLDER_OFFLINE };
+
+        assert_int_equal(m.status, SYNC_STATUS_DISABLED);
+        sync_fsm_facts(&m, &facts);
+        assert_int_equal(m.status, SYNC_STATUS_INITIALIZING);
+        facts.folder = SYNC_WORD_NONE;
+        sync_fsm_facts(&m, &facts);
+        assert_int_equal(m.status, SYNC_STATUS_INITIALIZING);
+        facts.key_ready = true;
+        sync_fsm_facts(&m, &facts);
+        assert_int_equal(m.status, SYNC_STATUS_READY);
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_status_written(&m, SYNC_STATUS_SUBSCRIBED);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        facts.enabled = false;
+        sync_fsm_facts(&m, &facts);
+        assert_int_equal(m.status, SYNC_STATUS_DISABLED);
+}
+
+static void a_former_subscriber_synchronizes_in_ready(void **state) {
+        SyncFsm m;
+
+        sync_fsm_init(&m, SYNC_STATUS_SUBSCRIBED, true, &(SyncRevision) { .n = 3 }, 9);
+        sync_fsm_facts(&m, &good_facts);
+        assert_int_equal(m.status, SYNC_STATUS_READY);
+        assert_next(&m, SYNC_ACTION_FETCH);
+}
+
+static void a_suspended_gateway_stays_so_over_a_restart(void **state) {
+        SyncFsm m;
+
+        sync_fsm_init(&m, SYNC_STATUS_SUSPENDED, false, &(SyncRevision) {}, 0);
+        sync_fsm_facts(&m, &good_facts);
+        assert_int_equal(m.status, SYNC_STATUS_SUSPENDED);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 1 });
+        assert_reports(&m, "pull 1 error:NotSubscribed");
+        assert_int_equal(m.last_opseq, 1);
+}
+
+static void a_local_change_is_pushed_on_the_known_tip(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        SyncAction a = sync_fsm_next(&m, 0);
+        assert_int_equal(a.kind, SYNC_ACTION_TREE);
+        assert_false(a.full);
+        tree_done(&m, 5, true);
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+        assert_int_equal(m.revision.n, 6);
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void a_lost_race_is_planned_again(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 5, true);
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 6, .candidate = true, .conflict = true });
+        assert_reports(&m, "pull - conflict");
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
+        assert_next(&m, SYNC_ACTION_WAIT);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_FETCH);
+}
+
+static void races_without_end_lead_to_a_pause(void **state) {
+        SyncFsm m = subscribed();
+        unsigned pushes = 0;
+
+        sync_fsm_dirty(&m, false);
+        while (m.last_error == SYNC_WORD_NONE) {
+                switch (sync_fsm_next(&m, 0).kind) {
+                case SYNC_ACTION_FETCH:
+                        sync_fsm_fetched(&m, TRANSFER_OK);
+                        break;
+                case SYNC_ACTION_TREE:
+                        tree_done(&m, 6 + pushes, true);
+                        break;
+                case SYNC_ACTION_PUSH:
+                        pushes++;
+                        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
+                        break;
+                case SYNC_ACTION_WAIT:
+                        sync_fsm_timer(&m);
+                        break;
+                case SYNC_ACTION_NONE:
+                        fail_msg("stuck");
+                }
+                m.n_reports = 0;
+        }
+        assert_int_equal(pushes, SYNC_ROUNDS_MAX + 1);
+        assert_next(&m, SYNC_ACTION_WAIT);
+}
+
+static void a_pull_is_answered_when_it_is_applied(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_reports(&m, "");
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 6, false);
+        assert_reports(&m, "pull 7 ok");
+        assert_int_equal(m.last_opseq, 7);
+        assert_int_equal(m.revision.n, 6);
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void a_later_pull_stands_for_those_that_wait(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 8 });
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 9 });
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        /* 8 and 9 came when this fetch was under way: it may have missed what they are about. */
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 7, false);
+        assert_reports(&m, "pull 9 ok");
+        assert_int_equal(m.last_opseq, 9);
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void an_answered_order_is_not_done_again(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 6, false);
+        assert_reports(&m, "pull 7 ok");
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 6 });
+        assert_next(&m, SYNC_ACTION_NONE);
+        assert_reports(&m, "");
+}
+
+static void without_the_server_orders_fail_and_the_gateway_tries_on(void **state) {
+        SyncFsm m = subscribed();
+        uint64_t last = 0;
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_UNREACHABLE);
+        assert_reports(&m, "pull 7 error:Unreachable");
+        for (unsigned i = 0; i < 12; i++) {
+                SyncAction a = sync_fsm_next(&m, UINT32_MAX);
+
+                assert_int_equal(a.kind, SYNC_ACTION_WAIT);
+                assert_true(a.usec > last || a.usec == SYNC_BACKOFF_MAX_USEC);
+                last = a.usec;
+                assert_int_equal(sync_fsm_state(&m), SYNC_STATE_OFFLINE);
+                sync_fsm_dirty(&m, false);
+                assert_next(&m, SYNC_ACTION_NONE);
+                sync_fsm_timer(&m);
+                assert_next(&m, SYNC_ACTION_FETCH);
+                sync_fsm_fetched(&m, TRANSFER_UNREACHABLE);
+        }
+        assert_int_equal(last, SYNC_BACKOFF_MAX_USEC);
+        assert_reports(&m, "");
+
+        assert_next(&m, SYNC_ACTION_WAIT);
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 8, true);
+        assert_reports(&m, "pull - ok");
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 9 });
+        assert_reports(&m, "push - ok");
+        assert_int_equal(m.last_error, SYNC_WORD_NONE);
+        assert_int_equal(sync_fsm_state(&m), SYNC_STATE_IDLE);
+}
+
+static void an_order_ends_the_patience(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_UNREACHABLE);
+        assert_next(&m, SYNC_ACTION_WAIT);
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 8 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+}
+
+static void a_held_deletion_fails_the_order(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .word = SYNC_WORD_MASS_DELETE, .halted = true, .base.n = 5 });
+        assert_reports(&m, "pull 7 error:MassDelete");
+        assert_int_equal(sync_fsm_state(&m), SYNC_STATE_HELD);
+        assert_int_equal(m.revision.n, 5);
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void push_and_rescan_are_answered_at_the_end(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_RESCAN, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_true(sync_fsm_next(&m, 0).full);
+        tree_done(&m, 5, true);
+        assert_reports(&m, "");
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok, rescan 7 ok");
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PUSH, 8 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 6, true);
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 7 });
+        assert_reports(&m, "push 8 ok");
+}
+
+static void a_prefetch_leaves_the_folder_alone(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PREFETCH, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_reports(&m, "prefetch 7 ok");
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void a_busy_file_is_looked_at_again(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .again = true });
+        assert_int_equal(sync_fsm_next(&m, 0).usec, SYNC_AGAIN_MIN_USEC);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .again = true });
+        assert_int_equal(sync_fsm_next(&m, 0).usec, 2 * SYNC_AGAIN_MIN_USEC);
+}
+
+static void a_folder_that_goes_away_stops_everything(void **state) {
+        SyncFsm m = subscribed();
+        SyncFacts facts = good_facts;
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        facts.folder = SYNC_WORD_FOLDER_OFFLINE;
+        sync_fsm_facts(&m, &facts);
+        assert_reports(&m, "pull 7 error:FolderOffline");
+        assert_int_equal(m.status, SYNC_STATUS_SUBSCRIBED);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_facts(&m, &good_facts);
+        assert_int_equal(m.last_error, SYNC_WORD_NONE);
+        assert_next(&m, SYNC_ACTION_FETCH);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(it_becomes_ready_and_waits_for_the_acs),
+                cmocka_unit_test(a_former_subscriber_synchronizes_in_ready),
+                cmocka_unit_test(a_suspended_gateway_stays_so_over_a_restart),
+                cmocka_unit_test(a_local_change_is_pushed_on_the_known_tip),
+                cmocka_unit_test(a_lost_race_is_planned_again),
+                cmocka_unit_test(races_without_end_lead_to_a_pause),
+                cmocka_unit_test(a_pull_is_answered_when_it_is_applied),
+                cmocka_unit_test(a_later_pull_stands_for_those_that_wait),
+                cmocka_unit_test(an_answered_order_is_not_done_again),
+                cmocka_unit_test(without_the_server_orders_fail_and_the_gateway_tries_on),
+                cmocka_unit_test(an_order_ends_the_patience),
+                cmocka_unit_test(a_held_deletion_fails_the_order),
+                cmocka_unit_test(push_and_rescan_are_answered_at_the_end),
+                cmocka_unit_test(a_prefetch_leaves_the_folder_alone),
+                cmocka_unit_test(a_busy_file_is_looked_at_again),
+                cmocka_unit_test(a_folder_that_goes_away_stops_everything),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
