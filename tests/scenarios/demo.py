@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The main job, narrated: provisioning over CWMP, a file from one gateway to two others, a runtime change, a collision, a cut link
 and an earlier version. Started by ./demo, which has built everything."""
