@@ -7,12 +7,12 @@ import argparse
 import concurrent.futures
 import contextlib
 import hashlib
-import os
 import random
 import sys
 import time
 
-from harness import (DEADLINE, FOLDER, USER, Failure, Files, Testbed, content, converged, device, provision, tree, wait_until)
+from harness import (DEADLINE, FOLDER, USER, Failure, Files, Testbed, content, converged, device, own_name, provision,
+                     wait_until)
 
 GATEWAYS = ["gw1", "gw2", "gw3"]
 PHOTO_BYTES = 3_500_000
@@ -44,7 +44,7 @@ class Narration:
         seconds = time.monotonic() - start
         moved = self.link_bytes() - before
         self.rows.append((what, seconds, moved))
-        self.say(f"   {seconds:.2f} s, {moved:,} bytes on the three access links")
+        self.say(f"ok {what} ({seconds:.2f} s, {moved:,} bytes on the three access links)")
 
     def table(self):
         width = max(len(what) for what, _, _ in self.rows)
@@ -183,7 +183,7 @@ The testbed stays up. To look around:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the testbed up afterwards")
-    parser.add_argument("--name", default=os.environ.get("ISPSTORAGE_TESTBED", "ispstorage"), help="name of the testbed")
+    parser.add_argument("--name", default=own_name("demo", "ispstorage"), help="name of the testbed")
     arguments = parser.parse_args()
 
     testbed = Testbed(arguments.name)
@@ -205,7 +205,7 @@ def main():
         narration.say("\nEvery comparison held.")
         status = 0
     except Failure as failure:
-        narration.say(f"\nFAILED: {failure}")
+        narration.say(f"\nnot ok {failure}")
     finally:
         if arguments.keep:
             look_around(narration, arguments.name)

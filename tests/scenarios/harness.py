@@ -57,6 +57,12 @@ def wait_until(what, condition, deadline=DEADLINE):
         time.sleep(POLL_SECONDS)
 
 
+def own_name(scenario, alone):
+    """The name of a testbed for one scenario only: beside the tests' common one, if there is one."""
+    common = os.environ.get("ISPSTORAGE_TESTBED")
+    return common + scenario if common else alone
+
+
 class Testbed:
     """One testbed, by its name. Hosts are "operator", "gw1", ..."""
 
