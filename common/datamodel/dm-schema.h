@@ -37,6 +37,7 @@ typedef enum DmParameterFlags {
         DM_LIST = 1 << 8,          /* comma-separated (TR-106 3.2.3) */
         DM_STRONG = 1 << 9,        /* a reference that may not dangle: the target must exist, and its deletion clears it */
         DM_FORCED_INFORM = 1 << 10, /* carried in every Inform */
+        DM_FIRST_WORD = 1 << 11,   /* the enumeration is of the first word; what follows it, after a blank, is free; "" is allowed */
 } DmParameterFlags;
 
 /* TR-106 A.2.3.2 activeNotify, TR-069 table 1 of A.3.2.4. */
