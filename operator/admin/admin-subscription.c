@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "operator/admin/admin.h"
+
+#define PASSWORD_LINE_MAX 256U
+/* 16 of 57 characters: 93 bits. Without those that are misread when written down. */
+#define PASSWORD_LENGTH 16U
+
+static const char *const columns[] = { "name", "state", "username", "revision", "devices", "created", NULL };
+
+static int make_password(char ret[static PASSWORD_LENGTH + 1]) {
+        static const char alphabet[] = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+        size_t n = 0;
+
+        while (n < PASSWORD_LENGTH) {
+                uint8_t byte;
+
+                if (getrandom(&byte, 1, 0) != 1)
+                        return -EIO;
+                /* The rest of the range would favour the first letters. */
+                if (byte < 256 / (sizeof(alphabet) - 1) * (sizeof(alphabet) - 1))
+                        ret[n++] = alphabet[byte % (sizeof(alphabet) - 1)];
+        }
+        ret[n] = 0;
+        return 0;
+}
+
+static int read_password(char ret[static PASSWORD_LINE_MAX]) {
+        if (!fgets(ret, PASSWORD_LINE_MAX, stdin))
+                return -ENODATA;
+        ret[strcspn(ret, "\n")] = 0;
+        return 0;
+}
+
+static int create(const char *name, const Options *o) {
+        _cleanup_json_ json_t *body = NULL, *profile = NULL, *answer = NULL;
+        char password[PASSWORD_LINE_MAX];
+        json_error_t error;
+        int r;
+
+        if ((o->password_stdin ? read_password(password) : make_password(password)) < 0)
+                return usage("there is no password");
+        if (o->profile) {
+                profile = json_load_file(o->profile, JSON_REJECT_DUPLICATES, &error);
+                if (!profile) {
+                        log_error("%s:%i: %s", o->profile, error.line, error.text);
+                        return EXIT_USAGE;
+                }
+        }
+        body = json_pack(
+                        "{s:s, s:s, s:s*, s:O*}", "name", name, "password", password, "username", o->user, "profile", profile);
+        if (!body)
+                return usage("the name or the password is not UTF-8");
+        r = request(o, "POST", "/v1/subscriptions", body, &answer);
+        if (r != EXIT_SUCCESS)
+                return r;
+        if (!o->password_stdin && json_object_set_new(answer, "password", json_string(password)) < 0)
+                return EXIT_REFUSED;
+        return show(o, answer, columns);
+}
+
+int verb_subscription(int argc, char *argv[], const Options *o) {
+        static const struct {
+                const char *verb, *method, *suffix;
+        } verbs[] = {
+                { "show", "GET", "" },
+                { "suspend", "POST", "/suspend" },
+                { "resume", "POST", "/resume" },
+                { "remove", "DELETE", "" },
+        };
+        _cleanup_json_ json_t *answer = NULL;
+        _cleanup_free_ char *name = NULL, *path = NULL;
+        int r;
+
+        if (streq(argv[0], "list") && argc == 1) {
+                r = request(o, "GET", "/v1/subscriptions", NULL, &answer);
+                return r == EXIT_SUCCESS ? show(o, answer, columns) : r;
+        }
+        if (argc != 2)
+                return usage("subscription: a verb and a NAME are needed");
+        if (streq(argv[0], "create"))
+                return create(argv[1], o);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                if (!streq(argv[0], verbs[i].verb))
+                        continue;
+                name = client_escape(argv[1]);
+                path = name ? strfmt("/v1/subscriptions/%s%s", name, verbs[i].suffix) : NULL;
+                if (!path)
+                        return EXIT_REFUSED;
+                r = request(o, verbs[i].method, path, NULL, &answer);
+                return r == EXIT_SUCCESS && answer ? show(o, answer, columns) : r;
+        }
+        return usage("subscription: unknown verb");
+}

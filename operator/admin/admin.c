@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ispstorage-admin: the operator's command. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "common/base/log.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "operator/admin/admin.h"
+#include "operator/admin/output.h"
+
+#define SOCKET "/run/ispstorage-operator/frontend.socket"
+#define WAIT_DEFAULT_SEC 60U
+
+static const char help_text[] =
+                "ispstorage-admin [OPTIONS] COMMAND ...\n\n"
+                "  subscription create NAME [--user=USER] [--password-stdin] [--profile=FILE]\n"
+                "                              without --password-stdin a password is made and shown\n"
+                "  subscription list | show NAME | suspend NAME | resume NAME\n"
+                "  subscription remove NAME    also removes its repository, with every version of every file\n"
+                "  device allow DEVICE --subscription=NAME [--name=GATEWAYNAME]\n"
+                "  device list | show DEVICE | remove DEVICE\n"
+                "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
+                "  device set DEVICE PARAMETER=VALUE...\n"
+                "  device add DEVICE OBJECT.  |  device delete DEVICE OBJECT.INSTANCE.\n"
+                "  operation list [--device=DEVICE]\n\n"
+                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as boolean, else a VALUE is\n"
+                "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, ...).\n\n"
+                "  --json             JSON instead of tables\n"
+                "  --wait[=SECONDS]   get, set, add, delete: wait for the device's answer (60 seconds)\n"
+                "  --socket=PATH      the frontend's socket instead of " SOCKET "\n"
+                "  --help, --version\n\n"
+                "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
+
+int usage(const char *text) {
+        (void) fprintf(stderr, "ispstorage-admin: %s (see --help)\n", text);
+        return EXIT_USAGE;
+}
+
+int request(const Options *o, const char *method, const char *path, const json_t *body, json_t **ret) {
+        _cleanup_json_ json_t *answer = NULL;
+        const char *error;
+        long status = 0;
+        int r;
+
+        r = client_request(o->socket, method, path, body, &status, &answer);
+        if (r < 0) {
+                (void) log_error_errno(r, "No answer from the storage frontend at %s: %m", o->socket);
+                return EXIT_UNREACHABLE;
+        }
+        if (status >= 400) {
+                error = json_string_value(json_object_get(answer, "error"));
+                (void) fprintf(stderr, "ispstorage-admin: %s\n", error ?: "the frontend refused");
+                return EXIT_REFUSED;
+        }
+        *ret = TAKE_PTR(answer);
+        return EXIT_SUCCESS;
+}
+
+int show(const Options *o, const json_t *answer, const char *const columns[]) {
+        if (o->json) {
+                (void) json_dumpf(answer ?: json_null(), stdout, JSON_INDENT(2));
+                (void) putchar('\n');
+        } else if (json_is_array(answer))
+                print_table(answer, columns);
+        else if (answer)
+                print_object(answer);
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
+/* -1 to go on, else an exit code. */
+static int parse_argv(int argc, char *argv[], Options *o) {
+        enum {
+                ARG_JSON = 0x100,
+                ARG_WAIT,
+                ARG_SOCKET,
+                ARG_USER,
+                ARG_PASSWORD_STDIN,
+                ARG_PROFILE,
+                ARG_SUBSCRIPTION,
+                ARG_NAME,
+                ARG_DEVICE,
+                ARG_VERSION,
+        };
+        static const struct option options[] = {
+                { "json", no_argument, NULL, ARG_JSON },
+                { "wait", optional_argument, NULL, ARG_WAIT },
+                { "socket", required_argument, NULL, ARG_SOCKET },
+                { "user", required_argument, NULL, ARG_USER },
+                { "password-stdin", no_argument, NULL, ARG_PASSWORD_STDIN },
+                { "profile", required_argument, NULL, ARG_PROFILE },
+                { "subscription", required_argument, NULL, ARG_SUBSCRIPTION },
+                { "name", required_argument, NULL, ARG_NAME },
+                { "device", required_argument, NULL, ARG_DEVICE },
+                { "version", no_argument, NULL, ARG_VERSION },
+                { "help", no_argument, NULL, 'h' },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_JSON:
+                        o->json = true;
+                        break;
+                case ARG_WAIT:
+                        o->wait = true;
+                        if (optarg && parse_uint32(optarg, &o->wait_sec) < 0)
+                                return usage("--wait takes a number of seconds");
+                        break;
+                case ARG_SOCKET:
+                        o->socket = optarg;
+                        break;
+                case ARG_USER:
+                        o->user = optarg;
+                        break;
+                case ARG_PASSWORD_STDIN:
+                        o->password_stdin = true;
+                        break;
+                case ARG_PROFILE:
+                        o->profile = optarg;
+                        break;
+                case ARG_SUBSCRIPTION:
+                        o->subscription = optarg;
+                        break;
+                case ARG_NAME:
+                        o->name = optarg;
+                        break;
+                case ARG_DEVICE:
+                        o->device = optarg;
+                        break;
+                case ARG_VERSION:
+                        puts(PROJECT_VERSION);
+                        return EXIT_SUCCESS;
+                case 'h':
+                        fputs(help_text, stdout);
+                        return EXIT_SUCCESS;
+                default:
+                        return EXIT_USAGE;
+                }
+        return -1;
+}
+
+int main(int argc, char *argv[]) {
+        Options o = { .socket = SOCKET, .wait_sec = WAIT_DEFAULT_SEC };
+        int r;
+
+        log_open();
+        r = parse_argv(argc, argv, &o);
+        if (r >= 0)
+                return r;
+        if (argc - optind < 2)
+                return usage("a command is missing");
+        argc -= optind + 1;
+        argv += optind + 1;
+        if (streq(argv[-1], "subscription"))
+                return verb_subscription(argc, argv, &o);
+        if (streq(argv[-1], "device"))
+                return verb_device(argc, argv, &o);
+        if (streq(argv[-1], "operation"))
+                return verb_operation(argc, argv, &o);
+        return usage("unknown command");
+}

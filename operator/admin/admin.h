@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs of ispstorage-admin. */
+#pragma once
+
+#include "operator/admin/client.h"
+
+typedef struct Options {
+        const char *socket;
+        const char *user, *profile, *subscription, *name, *device;
+        bool json, password_stdin, wait;
+        unsigned wait_sec;
+} Options;
+
+/* Exit codes, also in --help. */
+enum {
+        EXIT_REFUSED = 1,     /* the frontend or the device said no; the reason is on standard error */
+        EXIT_USAGE = 2,
+        EXIT_UNREACHABLE = 3, /* the frontend does not answer */
+        EXIT_TIMEOUT = 4,     /* --wait: no result in time; the command stays ordered */
+};
+
+/* argv[0] is the verb. Return an exit code. */
+int verb_subscription(int argc, char *argv[], const Options *o);
+int verb_device(int argc, char *argv[], const Options *o);
+int verb_operation(int argc, char *argv[], const Options *o);
+
+/* Sends the request, says what went wrong, and gives the answer's JSON (NULL for none). An exit code. */
+int request(const Options *o, const char *method, const char *path, const json_t *body, json_t **ret);
+/* Prints one object or a table, or with --json the JSON. */
+int show(const Options *o, const json_t *answer, const char *const columns[]);
+int usage(const char *text);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+
+#include "common/base/config.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "operator/frontend/frontend-config.h"
+
+#define PASSWORD_FILE_MAX 1024U
+#define HOST_KEYS_FILE_MAX 16384U
+
+static int set_defaults(FrontendConfig *c) {
+        const struct {
+                char **field;
+                const char *value;
+        } defaults[] = {
+                { &c->database, "/var/lib/ispstorage-operator/frontend/frontend.sqlite" },
+                { &c->broker_host, "127.0.0.1" },
+                { &c->broker_user, "ispstorage-frontend" },
+                { &c->repositories, "/srv/ispstorage-repositories" },
+                { &c->ssh_host, "localhost" },
+                { &c->ssh_user, "ispstorage-git" },
+                { &c->host_keys_file, "/etc/ssh/ssh_host_ed25519_key.pub" },
+                { &c->repository_command, LIBEXECDIR "/ispstorage-repository" },
+                { &c->profile, "/usr/share/ispstorage-operator/profiles/default.json" },
+        };
+
+        c->broker_port = 1883;
+        c->ssh_port = 22;
+        for (size_t i = 0; i < ELEMENTSOF(defaults); i++)
+                if (free_and_strdup(defaults[i].field, defaults[i].value) < 0)
+                        return log_oom();
+        return 0;
+}
+
+static int read_password(FrontendConfig *c) {
+        int r;
+
+        if (isempty(c->broker_password_file)) {
+                const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+
+                if (!credentials)
+                        return 0;
+                c->broker_password_file = strfmt("%s/broker-password", credentials);
+                if (!c->broker_password_file)
+                        return log_oom();
+        }
+        r = read_file(AT_FDCWD, c->broker_password_file, PASSWORD_FILE_MAX, &c->broker_password, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read %s: %m", c->broker_password_file);
+        c->broker_password[strcspn(c->broker_password, "\r\n")] = 0;
+        return 0;
+}
+
+/* Each line "<type> <base64> [comment]" becomes "<type> <base64>". */
+static int read_host_keys(FrontendConfig *c) {
+        _cleanup_strv_free_ char **lines = NULL, **keys = NULL;
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_file(AT_FDCWD, c->host_keys_file, HOST_KEYS_FILE_MAX, &text, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read the storage host's keys from %s: %m", c->host_keys_file);
+        r = strv_split(text, "\r\n", &lines);
+        if (r < 0)
+                return log_oom();
+        STRV_FOREACH(line, lines) {
+                _cleanup_strv_free_ char **words = NULL;
+
+                r = strv_split(*line, " \t", &words);
+                if (r < 0)
+                        return log_oom();
+                if (r < 2 || words[0][0] == '#')
+                        continue;
+                if (strv_consume(&keys, strfmt("%s %s", words[0], words[1])) < 0)
+                        return log_oom();
+        }
+        if (!keys)
+                return log_error_errno(-EINVAL, "%s has no public key.", c->host_keys_file);
+        c->host_keys = strv_join(keys, "\n");
+        return c->host_keys ? 0 : log_oom();
+}
+
+int frontend_config_load(FrontendConfig *c, const char *path) {
+        uint32_t quota_mib = 0;
+        const ConfigItem items[] = {
+                { "Database", "Path", config_parse_string, &c->database },
+                { "Broker", "Host", config_parse_string, &c->broker_host },
+                { "Broker", "Port", config_parse_uint32, &c->broker_port },
+                { "Broker", "User", config_parse_string, &c->broker_user },
+                { "Broker", "PasswordFile", config_parse_string, &c->broker_password_file },
+                { "Broker", "CAFile", config_parse_string, &c->broker_ca_file },
+                { "Storage", "Repositories", config_parse_string, &c->repositories },
+                { "Storage", "SSHHost", config_parse_string, &c->ssh_host },
+                { "Storage", "SSHPort", config_parse_uint32, &c->ssh_port },
+                { "Storage", "SSHUser", config_parse_string, &c->ssh_user },
+                { "Storage", "HostKeysFile", config_parse_string, &c->host_keys_file },
+                { "Storage", "QuotaMiB", config_parse_uint32, &quota_mib },
+                { "Storage", "RepositoryCommand", config_parse_string, &c->repository_command },
+                { "Provisioning", "Profile", config_parse_string, &c->profile },
+                {},
+        };
+        int r;
+
+        r = set_defaults(c);
+        if (r < 0)
+                return r;
+        r = config_read(path, items);
+        if (r < 0)
+                return r;
+        c->quota_mib = quota_mib;
+        if (c->broker_port == 0 || c->broker_port > UINT16_MAX || c->ssh_port == 0 || c->ssh_port > UINT16_MAX)
+                return log_error_errno(-ERANGE, "A port in %s is not one.", path);
+        r = read_password(c);
+        return r < 0 ? r : read_host_keys(c);
+}
+
+void frontend_config_done(FrontendConfig *c) {
+        char *fields[] = { c->database,       c->broker_host,        c->broker_user, c->broker_password_file,
+                           c->broker_ca_file, c->broker_password,    c->repositories, c->ssh_host,
+                           c->ssh_user,       c->host_keys_file,     c->host_keys,   c->repository_command,
+                           c->profile };
+
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                free(fields[i]);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /etc/ispstorage-operator/frontend.conf */
+#pragma once
+
+#include "common/base/macro.h"
+
+typedef struct FrontendConfig {
+        char *database;
+        /* [Broker] */
+        char *broker_host, *broker_user, *broker_password_file, *broker_ca_file;
+        uint32_t broker_port;
+        char *broker_password; /* read from the file */
+        /* [Storage] */
+        char *repositories, *ssh_host, *ssh_user, *host_keys_file;
+        uint32_t ssh_port;
+        char *host_keys; /* read from the file: "<type> <base64>", one a line */
+        uint64_t quota_mib;
+        char *repository_command;
+        /* [Provisioning] */
+        char *profile;
+} FrontendConfig;
+
+/* Defaults, then the file, then the files that it names. Logs. 0 or a negative errno. */
+int frontend_config_load(FrontendConfig *c, const char *path);
+void frontend_config_done(FrontendConfig *c);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The frontend's state: database, broker, repositories. Everything happens in one step: an event is taken into the database
+ * together with the commands that it causes, and only then acted on. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "operator/common/mqtt-client.h"
+#include "operator/frontend/frontend-config.h"
+#include "operator/frontend/report.h"
+#include "operator/frontend/store.h"
+
+typedef struct Manager Manager;
+typedef struct RepositoryJob RepositoryJob;
+
+/* Workers on repositories at a time. */
+#define REPOSITORY_JOBS_MAX 4U
+
+/* An administrator's command has its result. */
+typedef void (*CommandFinishedHandler)(const char *id, void *userdata);
+
+struct Manager {
+        sd_event *event;
+        sqlite3 *db;
+        const FrontendConfig *config;
+        MqttClient *mqtt;
+        sd_event_source *timer_source, *hook_source, *housekeeping_source;
+        int hook_fd;
+        RepositoryJob *jobs;
+        CommandFinishedHandler command_finished;
+        void *command_finished_userdata;
+        char **finished; /* commands that were finished in the open transaction */
+};
+
+/* hook_fd (a bound SOCK_DGRAM socket, or -EBADF) is taken over. 0 or a negative errno; logs. */
+int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, int hook_fd);
+Manager *manager_free(Manager *m);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free);
+
+int64_t manager_now(void);
+uint32_t manager_random(void);
+
+/* After a commit: publishes what waits, sets the timer, wakes who waits for results. */
+void manager_settle(Manager *m);
+
+/* manager-device.c. All inside a transaction. */
+
+/* Decides and carries out the device's next step and saves it. */
+int manager_step(Manager *m, Device *d);
+/* The same for every device of the subscription. */
+int manager_step_subscription(Manager *m, const char *subscription);
+/* The value of an object of the profile's variables that is fixed: RepositoryURL. NULL if memory ran out. */
+char *manager_repository_url(const Manager *m, const char *subscription);
+/* Profile and variables of a device; either result may be NULL. Logs. */
+int manager_profile(
+                const Manager *m, const Device *d, const Subscription *s, json_t **ret_profile, json_t **ret_variables);
+int manager_push_started(Manager *m, const Device *pusher);
+
+/* manager-message.c */
+int manager_handle_message(MqttClient *c, const char *topic, const char *payload, size_t size, void *userdata);
+
+/* manager-repository.c */
+
+/* Makes the repository, reads its tip, or removes it, whatever is to be done; one worker for each at a time. */
+int manager_check_repository(Manager *m, const char *subscription);
+/* Reads every tip, and ends what was interrupted. */
+int manager_check_repositories(Manager *m);
+/* One datagram of the post-receive hook. */
+int manager_handle_hook(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+void manager_free_jobs(Manager *m);

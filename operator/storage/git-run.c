@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "common/base/file.h"
+#include "common/base/str.h"
+#include "operator/storage/git-run.h"
+
+#define GIT "/usr/bin/git"
+#define ARGUMENTS_MAX 16U
+
+static _Noreturn void child(char *const argv[], int output) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output >= 0 ? output : null, STDOUT_FILENO) >= 0)
+                (void) execv(GIT, argv);
+        _exit(127);
+}
+
+int git_run(const char *const arguments[], char **ret_answer) {
+        _cleanup_free_ char *answer = malloc(GIT_ANSWER_MAX + 1);
+        _cleanup_close_ int input = -EBADF, output = -EBADF;
+        char *argv[ARGUMENTS_MAX + 2] = { (char *) "git" };
+        int fds[2], status;
+        ssize_t n = 0;
+        pid_t pid;
+
+        if (!answer)
+                return -ENOMEM;
+        for (size_t i = 0; arguments[i]; i++) {
+                assert(i < ARGUMENTS_MAX);
+                argv[i + 1] = (char *) arguments[i];
+        }
+        if (ret_answer) {
+                if (pipe2(fds, O_CLOEXEC) < 0)
+                        return -errno;
+                input = fds[0];
+                output = fds[1];
+        }
+        pid = fork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                child(argv, output);
+        output = safe_close(output);
+        if (ret_answer) {
+                n = loop_read(input, answer, GIT_ANSWER_MAX + 1);
+                input = safe_close(input);
+        }
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        if (n < 0)
+                return (int) n;
+        if (n > (ssize_t) GIT_ANSWER_MAX)
+                return -E2BIG;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
+                return -EIO;
+        if (ret_answer) {
+                if (n > 0 && answer[n - 1] == '\n')
+                        n--;
+                answer[n] = 0;
+                *ret_answer = TAKE_PTR(answer);
+        }
+        return WEXITSTATUS(status);
+}

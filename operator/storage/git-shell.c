@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ispstorage-git-shell: the forced command of every gateway's key, and the login shell of the account, so that no other
+ * shell takes part. It runs git's server side on the one repository of that key.
+ *
+ *   ispstorage-git-shell REPOSITORIES SUBSCRIPTION KEY        or, as a login shell,
+ *   ispstorage-git-shell -c "<its path> REPOSITORIES SUBSCRIPTION KEY" */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "operator/storage/ssh-command.h"
+
+#define GIT "/usr/bin/git"
+
+static int fail(const char *what) {
+        /* git shows it to the gateway as the reason. */
+        (void) fprintf(stderr, "ispstorage: %s\n", what);
+        return EXIT_FAILURE;
+}
+
+static int set_environment(const char *subscription, const char *key) {
+        const char *const environment[][2] = {
+                { "PATH", "/usr/bin:/bin" },
+                { "HOME", "/nonexistent" },
+                { "LC_ALL", "C.UTF-8" },
+                { "GIT_CONFIG_NOSYSTEM", "1" },
+                { "GIT_CONFIG_GLOBAL", "/dev/null" },
+                { "GIT_PROTOCOL", "version=2" },
+                { "ISPSTORAGE_SUBSCRIPTION", subscription },
+                { "ISPSTORAGE_KEY", key },
+        };
+
+        if (clearenv() != 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(environment); i++)
+                if (setenv(environment[i][0], environment[i][1], 1) < 0)
+                        return -errno;
+        return 0;
+}
+
+static int run_git(const char *repositories, const char *subscription, const char *key, GitService service) {
+        _cleanup_free_ char *directory = strfmt("%s/%s.git", repositories, subscription);
+        _cleanup_free_ char *safe = NULL;
+        struct stat st;
+
+        if (!directory || !(safe = strfmt("safe.directory=%s", directory)))
+                return fail("out of memory");
+        if (stat(directory, &st) < 0 || !S_ISDIR(st.st_mode))
+                return fail("unavailable: the repository is not there");
+        if (set_environment(subscription, key) < 0)
+                return fail("out of memory");
+        /* The repository belongs to the frontend, which shares it with this account. */
+        (void) execl(GIT, "git", "-c", safe, git_service_to_string(service), directory, (char *) NULL);
+        return fail("unavailable: git cannot be started");
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_strv_free_ char **words = NULL;
+        char **arguments = argv + 1;
+        const char *command = getenv("SSH_ORIGINAL_COMMAND");
+        GitService service;
+        uint64_t key;
+
+        if (argc == 3 && streq(argv[1], "-c")) {
+                if (strv_split(argv[2], " ", &words) != 4)
+                        return fail("denied: no interactive access");
+                arguments = words + 1;
+        } else if (argc != 4)
+                return fail("denied: no interactive access");
+        if (arguments[0][0] != '/' || parse_uint64(arguments[2], &key) < 0)
+                return fail("denied: no interactive access");
+        switch (ssh_command_parse(strempty(command), arguments[1], &service)) {
+        case 0:
+                return run_git(arguments[0], arguments[1], arguments[2], service);
+        case -EACCES:
+                return fail("denied: this key belongs to another repository");
+        default:
+                return fail("denied: only git-upload-pack and git-receive-pack are served");
+        }
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ispstorage-repository: makes, measures and removes a subscription's repository. The frontend runs it as a worker and
+ * reads the one-line answer from its socket; by hand it answers on standard output.
+ *
+ *   create DIRECTORY QUOTA_MIB   makes it, or renews its settings     "<n> <tip>"
+ *   tip DIRECTORY N COMMIT       main had N commits at COMMIT         "<n> <tip>"
+ *   remove DIRECTORY                                                  "removed" */
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "common/base/log.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "common/daemon/worker.h"
+#include "operator/storage/git-run.h"
+
+#define HOOKS LIBEXECDIR "/hooks"
+
+/* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack, gateways fetch
+ * parts and named refs, history only goes forward, maintenance has its own time. */
+static const char *const settings[][2] = {
+        { "core.bigFileThreshold", "64k" },
+        { "core.hooksPath", HOOKS },
+        { "core.fsync", "all" },
+        { "core.fsyncMethod", "fsync" },
+        { "core.logAllRefUpdates", "false" },
+        { "receive.unpackLimit", "1" },
+        { "receive.denyNonFastForwards", "true" },
+        { "receive.autogc", "false" },
+        { "receive.fsckObjects", "true" },
+        { "uploadpack.allowFilter", "true" },
+        { "uploadpack.allowRefInWant", "true" },
+        { "gc.auto", "0" },
+        { "maintenance.auto", "false" },
+        { "repack.writeBitmaps", "true" },
+};
+
+static int answer(const char *text) {
+        struct stat st;
+
+        if (fstat(WORKER_SOCKET_FD, &st) >= 0 && S_ISSOCK(st.st_mode))
+                return send(WORKER_SOCKET_FD, text, strlen(text), MSG_NOSIGNAL) < 0 ? -errno : 0;
+        return puts(text) < 0 ? -EIO : 0;
+}
+
+/* Runs git and takes any other end than success for a failure. */
+static int git(const char *const arguments[], char **ret_answer) {
+        int r = git_run(arguments, ret_answer);
+
+        return r > 0 ? -EIO : r;
+}
+
+/* Main's tip, "" if there is none. */
+static int read_tip(char **ret) {
+        const char *const arguments[] = { "rev-parse", "--verify", "--quiet", "refs/heads/main", NULL };
+        char *tip;
+        int r;
+
+        r = git_run(arguments, &tip);
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                free(tip);
+                tip = strdup("");
+        }
+        *ret = tip;
+        return tip ? 0 : -ENOMEM;
+}
+
+static int count(const char *range, uint64_t *ret) {
+        const char *const arguments[] = { "rev-list", "--count", range, "--", NULL };
+        _cleanup_free_ char *text = NULL;
+        int r = git(arguments, &text);
+
+        return r < 0 ? r : parse_uint64(text, ret);
+}
+
+/* How many commits lead from the known tip to the present one. 0, or -ESTALE if it does not lead there. */
+static int count_from(const char *known, const char *tip, uint64_t *ret) {
+        _cleanup_free_ char *range = strfmt("%s...%s", known, tip), *text = NULL;
+        char *tab;
+
+        if (!range)
+                return -ENOMEM;
+        const char *const arguments[] = { "rev-list", "--left-right", "--count", range, "--", NULL };
+
+        if (git_run(arguments, &text) != 0)
+                return -ESTALE;
+        tab = strchr(text, '\t');
+        if (!tab || strncmp(text, "0\t", 2) != 0)
+                return -ESTALE;
+        return parse_uint64(tab + 1, ret);
+}
+
+static int answer_tip(uint64_t known_n, const char *known) {
+        _cleanup_free_ char *tip = NULL, *text = NULL;
+        uint64_t n = 0;
+        int r;
+
+        r = read_tip(&tip);
+        if (r < 0)
+                return r;
+        if (!isempty(tip)) {
+                r = known_n > 0 ? count_from(known, tip, &n) : -ESTALE;
+                if (r >= 0)
+                        n += known_n;
+                else if (r == -ESTALE)
+                        r = count(tip, &n);
+                if (r < 0)
+                        return r;
+        }
+        text = strfmt("%llu %s", (unsigned long long) n, tip);
+        return text ? answer(text) : -ENOMEM;
+}
+
+static int configure(const char *directory, const char *quota) {
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(settings); i++) {
+                const char *const arguments[] = { "-C", directory, "config", settings[i][0], settings[i][1], NULL };
+
+                r = git(arguments, NULL);
+                if (r < 0)
+                        return r;
+        }
+        const char *const arguments[] = { "-C", directory, "config", "ispstorage.quotaMiB", quota, NULL };
+
+        return git(arguments, NULL);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+static int remove_tree(const char *path) {
+        if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return 0;
+}
+
+static int create(const char *directory, const char *quota) {
+        _cleanup_free_ char *temporary = strfmt("%s.new", directory);
+        struct stat st;
+        int r;
+
+        if (!temporary)
+                return -ENOMEM;
+        if (stat(directory, &st) < 0) {
+                const char *const init[] = {
+                        "init", "--quiet", "--bare", "--shared=group", "--initial-branch=main", "--template=", temporary, NULL,
+                };
+
+                /* What an interrupted attempt left. */
+                r = remove_tree(temporary);
+                if (r >= 0)
+                        r = git(init, NULL);
+                if (r >= 0)
+                        r = configure(temporary, quota);
+                if (r < 0)
+                        return r;
+                if (rename(temporary, directory) < 0)
+                        return -errno;
+        } else {
+                r = configure(directory, quota);
+                if (r < 0)
+                        return r;
+        }
+        if (setenv("GIT_DIR", directory, 1) < 0)
+                return -errno;
+        return answer_tip(0, "");
+}
+
+static int remove_repository(const char *directory) {
+        _cleanup_free_ char *removed = strfmt("%s.removed", directory);
+        int r;
+
+        if (!removed)
+                return -ENOMEM;
+        /* From here on nobody finds it, even if this is interrupted. */
+        r = remove_tree(removed);
+        if (r >= 0 && rename(directory, removed) < 0 && errno != ENOENT)
+                r = -errno;
+        if (r >= 0)
+                r = remove_tree(removed);
+        return r < 0 ? r : answer("removed");
+}
+
+static int run(int argc, char *argv[]) {
+        uint64_t n;
+
+        if (argc < 3 || argv[2][0] != '/')
+                return -EINVAL;
+        if (streq(argv[1], "create") && argc == 4 && parse_uint64(argv[3], &n) >= 0)
+                return create(argv[2], argv[3]);
+        if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0) {
+                if (setenv("GIT_DIR", argv[2], 1) < 0)
+                        return -errno;
+                return answer_tip(n, argv[4]);
+        }
+        if (streq(argv[1], "remove") && argc == 3)
+                return remove_repository(argv[2]);
+        return -EINVAL;
+}
+
+int main(int argc, char *argv[]) {
+        int r;
+
+        log_open();
+        /* Nothing of the caller's environment or of an administrator's own settings takes part. */
+        if (clearenv() != 0 || setenv("PATH", "/usr/bin:/bin", 1) < 0 || setenv("HOME", "/nonexistent", 1) < 0 ||
+            setenv("GIT_CONFIG_NOSYSTEM", "1", 1) < 0 || setenv("GIT_CONFIG_GLOBAL", "/dev/null", 1) < 0)
+                return EXIT_FAILURE;
+        (void) umask(0007);
+        r = run(argc, argv);
+        if (r < 0)
+                (void) log_error_errno(r, "%s %s: %m", argc > 1 ? argv[1] : "?", argc > 2 ? argv[2] : "?");
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
