@@ -96,7 +96,7 @@ int sync_marker_check(int staging_fd, const char *file_system_uuid);
 int sync_staging_probe(int staging_fd, int root_fd);
 
 /* Does the plan, and goes on after entries that fail. Call sync_apply_recover() first, once after start.
- * 0 also if there are failures; a negative errno only if nothing more can be done: -ENOMEM, -ENOTUNIQ
+ * 0 also if there are failures; a negative errno only if nothing more can be done: -ENOMEM, -EUCLEAN
  * (sync_apply_recover() is due), or an error of the journal (then everything done so far is safe and
  * reported). report must be zeroed before the first use; it is added to. */
 int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *report);

@@ -13,6 +13,8 @@
 #define SYNC_RACY_NS (20 * INT64_C(1000000))
 /* A file that changes in each of so many readings is busy and left for later. */
 #define SYNC_READ_TRIES 3U
+/* A file that somebody has open for writing is busy until nothing was written for so long. */
+#define SYNC_QUIET_NS (10 * INT64_C(1000000000))
 /* An index of at least so many entries does not become empty in an ordinary way: that is a missing disk,
  * or needs confirmation. */
 #define SYNC_EMPTIED_MIN 4U
@@ -30,6 +32,7 @@ typedef struct SyncScan {
         const char *file_system_uuid;   /* content of the marker, when staging_fd is given */
         bool accept_empty;              /* the operator confirmed that the folder is empty */
         bool rehash;                    /* distrust the index: read every file (after an unclean shutdown) */
+        bool take_open_files;           /* read files that are being written, too: busy for too long already */
         SyncHasher hasher;              /* called with store = true */
         /* Called now and then with the number of entries so far; non-zero cancels (-ECANCELED). May be
          * NULL. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Trees in words, and a folder in memory that does a plan's operations, for the tests of the synchronization core. */
+/* Trees in words, and a folder in memory that does a plan's operations, for the tests of the
+ * synchronization core. */
 #pragma once
 
 #include "syncd/sync-plan.h"
 
-/* "p=d p/a=f1 p/b=busy" as a sorted tree; "p!" is the conflict name of p at time and gateway of the model. States are those of
- * docs/sync-decisions.md. The caller frees it; fails the test on nonsense. */
+/* "p=d p/a=f1 p/b=busy" as a sorted tree; "p!" is the conflict name of p at time and gateway of the
+ * model. States are those of docs/sync-decisions.md. The caller frees it; fails the test on nonsense. */
 SyncTree *model_tree(const char *text);
 #define MODEL_NOW INT64_C(1793491200)
 #define MODEL_GATEWAY "gw1"
@@ -16,8 +17,9 @@ char *model_text(const SyncTree *t);
 /* Fills e with the state ("f2x") at path. */
 void model_entry(SyncEntry *e, const char *path, const char *state);
 
-/* Does the plan's operations on a copy of the tree, one by one; fails the test when an operation's precondition does not
- * hold: another local entry than planned, a missing parent, a directory that is not empty. fails may be NULL: operations for which
- * it returns true fail without effect, and so do those that depend on them. */
+/* Does the plan's operations on a copy of the tree, one by one; fails the test when an operation's
+ * precondition does not hold: another local entry than planned, a missing parent, a directory that is not
+ * empty. fails may be NULL: operations for which it returns true fail without effect, and so do those
+ * that depend on them. */
 SyncTree *model_apply(const SyncTree *local, const SyncPlan *plan, bool (*fails)(size_t i, void *userdata),
                       void *userdata);

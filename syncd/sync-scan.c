@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "syncd/sync-apply.h"
+#include "syncd/sync-scan-internal.h"
+
+void sync_scan_report_clear(SyncScanReport *r) {
+        free(r->problem_path);
+        *r = (SyncScanReport) {};
+}
+
+static void note_problem(Scanner *s, int error) {
+        if (s->report->problem_error)
+                return;
+        s->report->problem_error = error;
+        s->report->problem_path = strdup(s->path);
+}
+
+static int add_entry(Scanner *s, const SyncEntry *e) {
+        int r;
+
+        s->report->n_racy += e->certainty == SYNC_RACY;
+        s->report->n_busy += e->certainty == SYNC_BUSY;
+        s->report->n_unknown += e->certainty == SYNC_UNKNOWN;
+        r = sync_tree_add(s->tree, e);
+        if (r < 0)
+                return r;
+        s->report->n_entries++;
+        if (s->scan->progress && s->report->n_entries % PROGRESS_STEP == 0 &&
+            s->scan->progress(s->report->n_entries, s->scan->userdata) != 0)
+                return -ECANCELED;
+        return 0;
+}
+
+/* What is at the path cannot be read: it and what was known to be beneath it stays, as unknown. */
+static int keep_unknown(Scanner *s, int error) {
+        size_t i = sync_tree_lower_bound(s->index, s->path);
+        const SyncEntry *known = sync_tree_find(s->index, s->path);
+        SyncEntry e = { .path = s->path, .kind = SYNC_SPECIAL, .certainty = SYNC_UNKNOWN };
+        int r;
+
+        if (error)
+                note_problem(s, error);
+        if (!known)
+                return add_entry(s, &e);
+        for (; i < sync_tree_size(s->index); i++) {
+                e = *sync_tree_at(s->index, i);
+                if (!streq(e.path, s->path) && !sync_path_is_below(e.path, s->path))
+                        break;
+                e.certainty = SYNC_UNKNOWN;
+                r = add_entry(s, &e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* All names of a directory, sorted, or an error and none: half a list would look like deletions. */
+static int list_directory(Scanner *s, int fd, char ***ret) {
+        _cleanup_strv_free_ char **names = NULL;
+        _cleanup_closedir_ DIR *d = NULL;
+        size_t n = 0, allocated = 0;
+        int copy;
+
+        copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0)
+                return -errno;
+        d = fdopendir(copy);
+        if (!d) {
+                safe_close(copy);
+                return -errno;
+        }
+        rewinddir(d);
+
+        for (;;) {
+                struct dirent *e;
+
+                errno = 0;
+                e = readdir(d);
+                if (!e && errno != 0)
+                        return -errno;
+                if (!e)
+                        break;
+                if (streq(e->d_name, ".") || streq(e->d_name, ".."))
+                        continue;
+                if (sync_name_is_ignored(e->d_name)) {
+                        s->report->n_ignored++;
+                        continue;
+                }
+                if (n + 1 >= allocated) {
+                        char **more = reallocarray(names, allocated * 2 + 64, sizeof(char *));
+
+                        if (!more)
+                                return -ENOMEM;
+                        names = more;
+                        allocated = allocated * 2 + 64;
+                }
+                names[n] = strdup(e->d_name);
+                names[n + 1] = NULL;
+                if (!names[n++])
+                        return -ENOMEM;
+        }
+        if (n > 0)
+                qsort(names, n, sizeof(char *), compare_names);
+        *ret = TAKE_PTR(names);
+        return 0;
+}
+
+static int scan_entries(Scanner *s, int fd, char **names) {
+        size_t length = strlen(s->path);
+        int r = 0;
+
+        STRV_FOREACH(name, names) {
+                size_t size = strlen(*name);
+
+                if (length + 1 + size > SYNC_PATH_MAX) {
+                        s->report->n_refused++;
+                        continue;
+                }
+                if (length > 0)
+                        s->path[length] = '/';
+                memcpy(s->path + length + (length > 0), *name, size + 1);
+                if (sync_path_is_valid(s->path))
+                        r = sync_scan_entry(s, fd, *name);
+                else
+                        s->report->n_refused++;
+                s->path[length] = '\0';
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int scan_directory(Scanner *s, int parent_fd, const char *name, SyncEntry *e) {
+        _cleanup_strv_free_ char **names = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        fd = sync_open_beneath(parent_fd, name, O_RDONLY | O_DIRECTORY);
+        if (fd == -ENOENT)
+                return 0;
+        r = fd < 0 ? fd : list_directory(s, fd, &names);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return keep_unknown(s, r);
+        r = add_entry(s, e);
+        if (r < 0)
+                return r;
+        return scan_entries(s, fd, names);
+}
+
+int sync_scan_entry(Scanner *s, int parent_fd, const char *name) {
+        SyncEntry e = { .path = s->path };
+        struct stat st;
+        int r;
+
+        if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : keep_unknown(s, -errno);
+        sync_entry_set_stat(&e, &st);
+        switch (e.kind) {
+        case SYNC_DIRECTORY:
+                return scan_directory(s, parent_fd, name, &e);
+        case SYNC_FILE:
+        case SYNC_SYMLINK:
+                r = sync_scan_content(s, parent_fd, name, &e);
+                if (r == -ENOENT)
+                        return 0;
+                if (r == -ENOMEM || r == -ENOSPC || r == -EDQUOT || r == -ECANCELED)
+                        return r;
+                return r < 0 ? keep_unknown(s, r) : add_entry(s, &e);
+        default:
+                s->report->n_special++;
+                e = (SyncEntry) { .path = s->path, .kind = SYNC_SPECIAL, .certainty = SYNC_UNKNOWN };
+                return add_entry(s, &e);
+        }
+}
+
+/* Is the folder there, and is it the one that we think it is? */
+static SyncScanResult check_root(const SyncScan *scan) {
+        struct stat st;
+
+        if (fstat(scan->root_fd, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_nlink == 0)
+                return SYNC_SCAN_ROOT_MISSING;
+        if (scan->device != 0 && st.st_dev != scan->device)
+                return SYNC_SCAN_ROOT_MISSING;
+        if (scan->staging_fd >= 0 && scan->file_system_uuid) {
+                struct stat staging;
+
+                if (fstat(scan->staging_fd, &staging) < 0 || staging.st_dev != st.st_dev || staging.st_nlink == 0)
+                        return SYNC_SCAN_ROOT_MISSING;
+                if (sync_marker_check(scan->staging_fd, scan->file_system_uuid) < 0)
+                        return SYNC_SCAN_ROOT_MISSING;
+        }
+        return SYNC_SCAN_OK;
+}
+
+static int finish(const SyncScan *scan, const SyncTree *index, SyncTree **tree, SyncTree **ret) {
+        if (check_root(scan) != SYNC_SCAN_OK)
+                return SYNC_SCAN_ROOT_MISSING;
+        if (sync_tree_size(*tree) == 0 && sync_tree_size(index) >= SYNC_EMPTIED_MIN && !scan->accept_empty)
+                return SYNC_SCAN_ROOT_EMPTIED;
+        *ret = TAKE_PTR(*tree);
+        return SYNC_SCAN_OK;
+}
+
+int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, SyncScanReport *report) {
+        _cleanup_sync_tree_free_ SyncTree *tree = NULL;
+        _cleanup_strv_free_ char **names = NULL;
+        _cleanup_free_ Scanner *s = NULL;
+        int r;
+
+        if (check_root(scan) != SYNC_SCAN_OK)
+                return SYNC_SCAN_ROOT_MISSING;
+        r = sync_scanner_new(&s, scan, index, report, &tree);
+        if (r < 0)
+                return r;
+        r = list_directory(s, scan->root_fd, &names);
+        if (r < 0)
+                return r;
+        r = scan_entries(s, scan->root_fd, names);
+        if (r < 0)
+                return r;
+        r = sync_tree_sort(tree);
+        if (r < 0)
+                return r;
+        return finish(scan, index, &tree, ret);
+}
+
+static bool is_gone(int error) {
+        return error == -ENOENT || error == -ENOTDIR || error == -ELOOP;
+}
+
+/* Cuts path at the first directory that the index does not know (its event may come later than those beneath it), and
+ * then at one that is there. */
+static void shorten(Scanner *s, char *path) {
+        const char *name;
+
+        for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+                const SyncEntry *e;
+
+                *slash = '\0';
+                e = sync_tree_find(s->index, path);
+                if (!e || e->kind != SYNC_DIRECTORY)
+                        break;
+                *slash = '/';
+        }
+        while (strchr(path, '/')) {
+                int fd = sync_open_parent(s->scan->root_fd, path, &name);
+
+                safe_close(fd);
+                if (!is_gone(fd))
+                        break;
+                *strrchr(path, '/') = '\0';
+        }
+}
+
+static int compare_paths(const void *a, const void *b) {
+        return sync_path_compare(*(char *const *) a, *(char *const *) b);
+}
+
+/* The paths to begin at, sorted, as changes that remove all that was known there. */
+static int make_starts(Scanner *s, char *const *paths, SyncTree *starts) {
+        _cleanup_strv_free_ char **sorted = NULL;
+        const char *last = NULL;
+        int r;
+
+        STRV_FOREACH(path, paths) {
+                _cleanup_free_ char *copy = NULL;
+
+                if (!sync_path_is_valid(*path)) {
+                        s->report->n_refused++;
+                        continue;
+                }
+                if (sync_path_is_ignored(*path))
+                        continue;
+                copy = strdup(*path);
+                if (!copy)
+                        return -ENOMEM;
+                shorten(s, copy);
+                r = strv_extend(&sorted, copy);
+                if (r < 0)
+                        return r;
+        }
+        if (sorted)
+                qsort(sorted, strv_length(sorted), sizeof(char *), compare_paths);
+        STRV_FOREACH(path, sorted) {
+                SyncEntry absent = { .path = *path, .kind = SYNC_ABSENT };
+
+                if (last && (streq(*path, last) || sync_path_is_below(*path, last)))
+                        continue;
+                last = *path;
+                r = sync_tree_add(starts, &absent);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int scan_starts(Scanner *s, const SyncTree *starts) {
+        int r;
+
+        SYNC_TREE_FOREACH(start, starts) {
+                _cleanup_close_ int fd = -EBADF;
+                const char *name;
+
+                strcpy(s->path, start->path);
+                fd = sync_open_parent(s->scan->root_fd, s->path, &name);
+                /* Gone just now: another event follows. */
+                if (fd < 0)
+                        r = keep_unknown(s, is_gone(fd) ? 0 : fd);
+                else
+                        r = sync_scan_entry(s, fd, name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *paths, SyncTree **ret,
+                    SyncScanReport *report) {
+        _cleanup_sync_tree_free_ SyncTree *starts = NULL, *rest = NULL, *found = NULL, *tree = NULL;
+        _cleanup_free_ Scanner *s = NULL;
+        int r;
+
+        if (!index || strv_contains(paths, ""))
+                return sync_scan_full(scan, index, ret, report);
+        if (check_root(scan) != SYNC_SCAN_OK)
+                return SYNC_SCAN_ROOT_MISSING;
+
+        r = sync_scanner_new(&s, scan, index, report, &found);
+        if (r < 0)
+                return r;
+        r = sync_tree_new(&starts);
+        if (r < 0)
+                return r;
+        r = make_starts(s, paths, starts);
+        if (r < 0)
+                return r;
+        r = scan_starts(s, starts);
+        if (r < 0)
+                return r;
+
+        r = sync_tree_patch(index, starts, &rest);
+        if (r < 0)
+                return r;
+        r = sync_tree_patch(rest, found, &tree);
+        if (r < 0)
+                return r;
+        return finish(scan, index, &tree, ret);
+}

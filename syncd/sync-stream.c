@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "syncd/sync-stream.h"
+
+void sync_write_bytes(SyncWriter *w, const void *data, size_t size) {
+        if (w->failed)
+                return;
+        if (w->allocated - w->size < size) {
+                size_t wanted = MAX(w->allocated * 2, w->size + size + 256);
+                uint8_t *p = realloc(w->data, wanted);
+
+                if (!p) {
+                        w->failed = true;
+                        return;
+                }
+                w->data = p;
+                w->allocated = wanted;
+        }
+        if (size > 0)
+                memcpy(w->data + w->size, data, size);
+        w->size += size;
+}
+
+void sync_write_number(SyncWriter *w, uint64_t n) {
+        uint8_t bytes[10];
+        size_t size = 0;
+
+        for (; n >= 0x80; n >>= 7)
+                bytes[size++] = (uint8_t) n | 0x80;
+        bytes[size++] = (uint8_t) n;
+        sync_write_bytes(w, bytes, size);
+}
+
+void sync_write_signed(SyncWriter *w, int64_t n) {
+        sync_write_number(w, n < 0 ? ~((uint64_t) n << 1) : (uint64_t) n << 1);
+}
+
+void sync_write_string(SyncWriter *w, const char *s) {
+        size_t size = strlen(s);
+
+        sync_write_number(w, size);
+        sync_write_bytes(w, s, size);
+}
+
+const void *sync_read_bytes(SyncReader *r, size_t size) {
+        if (r->failed || r->size - r->at < size) {
+                r->failed = true;
+                return NULL;
+        }
+        r->at += size;
+        return r->data + r->at - size;
+}
+
+uint64_t sync_read_number(SyncReader *r) {
+        uint64_t n = 0;
+
+        for (unsigned shift = 0; shift < 64; shift += 7) {
+                const uint8_t *byte = sync_read_bytes(r, 1);
+
+                if (!byte)
+                        return 0;
+                n |= (uint64_t) (*byte & 0x7F) << shift;
+                if (!(*byte & 0x80))
+                        return n;
+        }
+        r->failed = true;
+        return 0;
+}
+
+int64_t sync_read_signed(SyncReader *r) {
+        uint64_t n = sync_read_number(r);
+
+        return (int64_t) (n & 1 ? ~(n >> 1) : n >> 1);
+}
+
+void sync_read_string(SyncReader *r, char *ret, size_t size) {
+        uint64_t length = sync_read_number(r);
+        const void *bytes = length < size ? sync_read_bytes(r, length) : NULL;
+
+        if (!bytes || memchr(bytes, '\0', length)) {
+                r->failed = true;
+                length = 0;
+        } else
+                memcpy(ret, bytes, length);
+        ret[length] = '\0';
+}
+
+uint32_t sync_crc32(const void *data, size_t size) {
+        /* Four bits at a time: the table is small, and the files are, too. */
+        static const uint32_t table[16] = {
+                0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+                0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+        };
+        const uint8_t *bytes = data;
+        uint32_t crc = UINT32_MAX;
+
+        for (size_t i = 0; i < size; i++) {
+                crc ^= bytes[i];
+                crc = crc >> 4 ^ table[crc & 15];
+                crc = crc >> 4 ^ table[crc & 15];
+        }
+        return ~crc;
+}

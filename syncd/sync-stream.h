@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Numbers and strings in the core's own files (index, journal): little-endian base-128 numbers, CRC-32. */
+#pragma once
+
+#include "common/base/macro.h"
+
+typedef struct SyncWriter {
+        uint8_t *data; /* the caller frees it */
+        size_t size, allocated;
+        bool failed; /* memory ran out; everything after was dropped */
+} SyncWriter;
+
+void sync_write_bytes(SyncWriter *w, const void *data, size_t size);
+void sync_write_number(SyncWriter *w, uint64_t n);
+/* Small negative numbers stay short. */
+void sync_write_signed(SyncWriter *w, int64_t n);
+void sync_write_string(SyncWriter *w, const char *s);
+
+typedef struct SyncReader {
+        const uint8_t *data;
+        size_t size, at;
+        bool failed; /* the data ended too early or is not what it should be; all results are 0 from then on */
+} SyncReader;
+
+/* size bytes within the data, or NULL after a failure. */
+const void *sync_read_bytes(SyncReader *r, size_t size);
+uint64_t sync_read_number(SyncReader *r);
+int64_t sync_read_signed(SyncReader *r);
+/* Copies a string of less than size bytes, with a NUL behind; "" after a failure. A NUL within is one. */
+void sync_read_string(SyncReader *r, char *ret, size_t size);
+
+/* CRC-32 as in IEEE 802.3, zlib and gzip. */
+uint32_t sync_crc32(const void *data, size_t size) _pure_;

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Scans of a real folder: what is seen, what is not read again, and what is never taken for a deletion. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "common/base/str.h"
+#include "tests/unit/sync-folder.h"
+
+static SyncScan scan_of(const Folder *f) {
+        return (SyncScan) {
+                .root_fd = f->root_fd,
+                .staging_fd = f->staging_fd,
+                .file_system_uuid = FOLDER_UUID,
+                .hasher = folder_hasher,
+        };
+}
+
+static SyncTree *dirty(const SyncScan *scan, const SyncTree *index, const char *const *paths, SyncScanReport *report) {
+        SyncTree *t = NULL;
+
+        assert_int_equal(sync_scan_dirty(scan, index, (char *const *) paths, &t, report), SYNC_SCAN_OK);
+        return t;
+}
+
+static char *listing(const SyncTree *t) {
+        char *text = strdup("");
+
+        SYNC_TREE_FOREACH(e, t) {
+                char *longer = strfmt("%s%s%s", text, text[0] ? " " : "", e->path);
+
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+static void assert_listing(const SyncTree *t, const char *expected) {
+        _cleanup_free_ char *text = listing(t);
+
+        assert_string_equal(text, expected);
+}
+
+static void a_folder_is_read_in_the_trees_order(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        const SyncEntry *e;
+        SyncOid oid;
+
+        folder_mkdir(f->root_fd, "a");
+        folder_mkdir(f->root_fd, "a/empty");
+        folder_write(f->root_fd, "a/x", "1");
+        folder_write(f->root_fd, "a.b", "2");
+        folder_write(f->root_fd, "a b", "3");
+        folder_write(f->root_fd, "\xff\nodd", "4");
+        assert_int_equal(symlinkat("../../etc/passwd", f->root_fd, "link"), 0);
+        assert_int_equal(fchmodat(f->root_fd, "a.b", 0755, 0), 0);
+
+        t = folder_scan(f, NULL);
+        assert_listing(t, "a a/empty a/x a b a.b link \xff\nodd");
+        e = sync_tree_find(t, "a.b");
+        oid = folder_oid("2");
+        assert_true(e->executable && e->kind == SYNC_FILE && e->size == 1 && sync_oid_equal(&e->oid, &oid));
+        e = sync_tree_find(t, "link");
+        oid = folder_oid("../../etc/passwd");
+        assert_true(e->kind == SYNC_SYMLINK && sync_oid_equal(&e->oid, &oid));
+}
+
+static void own_and_lock_files_are_not_seen(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+
+        folder_write(f->root_fd, ".ispstorage-probe", "");
+        folder_write(f->root_fd, "~$letter.docx", "");
+        folder_write(f->root_fd, ".~lock.letter.odt#", "");
+        folder_write(f->root_fd, ".nfs000000000012345600000001", "");
+        folder_write(f->root_fd, ".nfs", "kept");
+        folder_write(f->root_fd, "letter.tmp", "kept");
+        t = folder_scan(f, NULL);
+        assert_listing(t, ".nfs letter.tmp");
+}
+
+static void unchanged_files_are_not_read_again(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL, *third = NULL;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_write(f->root_fd, "old", "1");
+        folder_age(f->root_fd, "old");
+        first = folder_scan(f, NULL);
+        assert_int_equal(sync_tree_at(first, 0)->certainty, SYNC_SETTLED);
+        assert_int_equal(sync_scan_full(&scan, first, &second, &report), SYNC_SCAN_OK);
+        assert_int_equal(report.n_hashed, 0);
+
+        scan.rehash = true;
+        assert_int_equal(sync_scan_full(&scan, second, &third, &report), SYNC_SCAN_OK);
+        assert_int_equal(report.n_hashed, 1);
+}
+
+static void the_same_size_and_mtime_do_not_hide_a_change(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
+        SyncOid oid = folder_oid("2");
+
+        folder_write(f->root_fd, "x", "1");
+        folder_age(f->root_fd, "x");
+        first = folder_scan(f, NULL);
+        folder_write(f->root_fd, "x", "2");
+        folder_age(f->root_fd, "x");
+        second = folder_scan(f, first);
+        assert_true(sync_oid_equal(&sync_tree_at(second, 0)->oid, &oid));
+}
+
+static void a_file_just_written_is_racy_and_read_again(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_write(f->root_fd, "x", "1");
+        first = folder_scan(f, NULL);
+        assert_int_equal(sync_tree_at(first, 0)->certainty, SYNC_RACY);
+        assert_int_equal(sync_scan_full(&scan, first, &second, &report), SYNC_SCAN_OK);
+        assert_int_equal(report.n_hashed, 1);
+}
+
+static void a_file_being_written_is_busy_until_quiet(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL, *quiet = NULL, *taken = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_write(f->root_fd, "x", "1");
+        fd = openat(f->root_fd, "x", O_WRONLY | O_CLOEXEC);
+        t = folder_scan(f, NULL);
+        assert_int_equal(sync_tree_at(t, 0)->certainty, SYNC_BUSY);
+
+        scan.take_open_files = true;
+        assert_int_equal(sync_scan_full(&scan, t, &taken, &report), SYNC_SCAN_OK);
+        assert_int_equal(sync_tree_at(taken, 0)->certainty, SYNC_RACY);
+
+        folder_age(f->root_fd, "x");
+        quiet = folder_scan(f, t);
+        assert_int_equal(sync_tree_at(quiet, 0)->certainty, SYNC_RACY);
+}
+
+static void a_shared_mapping_counts_as_a_writer(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        void *p;
+        int fd;
+
+        folder_write(f->root_fd, "x", "1");
+        fd = openat(f->root_fd, "x", O_RDWR | O_CLOEXEC);
+        p = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        assert_ptr_not_equal(p, MAP_FAILED);
+        safe_close(fd);
+        folder_age(f->root_fd, "x");
+        t = folder_scan(f, NULL);
+        assert_int_equal(sync_tree_at(t, 0)->certainty, SYNC_RACY);
+        munmap(p, 1);
+}
+
+static int hash_and_disturb(int fd, bool store, SyncOid *ret, void *userdata) {
+        const Folder *f = userdata;
+
+        folder_append(f->root_fd, "x", "more");
+        return folder_hasher.file(fd, store, ret, NULL);
+}
+
+static void a_file_that_changes_while_read_is_never_taken_as_read(void **state) {
+        Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_write(f->root_fd, "x", "1");
+        scan.hasher = (SyncHasher) { .file = hash_and_disturb, .userdata = f };
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_OK);
+        assert_int_equal(sync_tree_at(t, 0)->certainty, SYNC_BUSY);
+        assert_int_equal(report.n_hashed, SYNC_READ_TRIES);
+}
+
+static int fail_to_hash(int fd, bool store, SyncOid *ret, void *userdata) {
+        return *(int *) userdata;
+}
+
+static void an_unreadable_file_stays_as_unknown_not_deleted(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+        int error = -EIO;
+
+        folder_mkdir(f->root_fd, "d");
+        folder_write(f->root_fd, "d/x", "1");
+        first = folder_scan(f, NULL);
+        scan.hasher = (SyncHasher) { .file = fail_to_hash, .userdata = &error };
+        folder_write(f->root_fd, "d/x", "22");
+        assert_int_equal(sync_scan_full(&scan, first, &second, &report), SYNC_SCAN_OK);
+        assert_int_equal(sync_tree_find(second, "d/x")->certainty, SYNC_UNKNOWN);
+        assert_int_equal(sync_tree_find(second, "d/x")->size, 1);
+        assert_string_equal(report.problem_path, "d/x");
+        assert_int_equal(report.problem_error, -EIO);
+        sync_scan_report_clear(&report);
+}
+
+static void a_full_store_ends_the_scan(void **state) {
+        const Folder *f = *state;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+        SyncTree *t = NULL;
+        int error = -ENOSPC;
+
+        folder_write(f->root_fd, "x", "1");
+        scan.hasher = (SyncHasher) { .file = fail_to_hash, .userdata = &error };
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), -ENOSPC);
+        assert_null(t);
+        sync_scan_report_clear(&report);
+}
+
+static void special_files_are_reported_and_left_alone(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+
+        assert_int_equal(mkfifoat(f->root_fd, "fifo", 0644), 0);
+        t = folder_scan(f, NULL);
+        assert_int_equal(sync_tree_find(t, "fifo")->kind, SYNC_SPECIAL);
+}
+
+static void links_are_never_followed(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL, *again = NULL;
+        const char *const paths[] = { "escape/secret", NULL };
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_mkdir(f->volume_fd, "outside");
+        folder_write(f->volume_fd, "outside/secret", "x");
+        assert_int_equal(symlinkat("../outside", f->root_fd, "escape"), 0);
+        t = folder_scan(f, NULL);
+        assert_listing(t, "escape");
+        again = dirty(&scan, t, paths, &report);
+        assert_listing(again, "escape");
+}
+
+static void a_dirty_path_is_scanned_with_all_beneath_it(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
+        const char *const paths[] = { "d/new", "gone", "d/x", "~$ignored", NULL };
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_mkdir(f->root_fd, "d");
+        folder_write(f->root_fd, "d/x", "1");
+        folder_write(f->root_fd, "gone", "1");
+        folder_write(f->root_fd, "other", "1");
+        first = folder_scan(f, NULL);
+        folder_write(f->root_fd, "d/x", "2");
+        folder_write(f->root_fd, "other", "unseen");
+        folder_mkdir(f->root_fd, "d/new");
+        folder_write(f->root_fd, "d/new/y", "3");
+        assert_int_equal(unlinkat(f->root_fd, "gone", 0), 0);
+        second = dirty(&scan, first, paths, &report);
+        assert_listing(second, "d d/new d/new/y d/x other");
+        assert_int_equal(sync_tree_find(second, "other")->size, 1);
+        assert_int_equal(report.n_hashed, 2);
+}
+
+static void a_dirty_path_in_an_unknown_or_removed_directory_is_found(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL, *third = NULL, *fourth = NULL;
+        const char *const deep[] = { "n/e/w", NULL }, *const removed[] = { "n/e/w", "n/e/v/u", NULL },
+                          *const rest[] = { "d/x", NULL };
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_mkdir(f->root_fd, "d");
+        folder_write(f->root_fd, "d/x", "1");
+        folder_write(f->root_fd, "d/y", "1");
+        first = folder_scan(f, NULL);
+        folder_mkdir(f->root_fd, "n");
+        folder_mkdir(f->root_fd, "n/e");
+        folder_write(f->root_fd, "n/e/w", "1");
+        second = dirty(&scan, first, deep, &report);
+        assert_listing(second, "d d/x d/y n n/e n/e/w");
+
+        assert_int_equal(unlinkat(f->root_fd, "n/e/w", 0), 0);
+        assert_int_equal(unlinkat(f->root_fd, "n/e", AT_REMOVEDIR), 0);
+        third = dirty(&scan, second, removed, &report);
+        assert_listing(third, "d d/x d/y n");
+
+        assert_int_equal(unlinkat(f->root_fd, "d/x", 0), 0);
+        fourth = dirty(&scan, third, rest, &report);
+        assert_listing(fourth, "d d/y n");
+}
+
+static void a_directory_that_became_a_file_and_back_is_seen(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
+        const char *const paths[] = { "d/x", NULL };
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+
+        folder_mkdir(f->root_fd, "d");
+        folder_write(f->root_fd, "d/x", "1");
+        first = folder_scan(f, NULL);
+        assert_int_equal(unlinkat(f->root_fd, "d/x", 0), 0);
+        assert_int_equal(unlinkat(f->root_fd, "d", AT_REMOVEDIR), 0);
+        folder_write(f->root_fd, "d", "file");
+        second = dirty(&scan, first, paths, &report);
+        assert_listing(second, "d");
+        assert_int_equal(sync_tree_at(second, 0)->kind, SYNC_FILE);
+}
+
+static void a_missing_or_other_disk_halts(void **state) {
+        const Folder *f = *state;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+        SyncTree *t = NULL;
+
+        folder_write(f->root_fd, "x", "1");
+        scan.file_system_uuid = "another";
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_ROOT_MISSING);
+
+        scan = scan_of(f);
+        scan.device = 1;
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_ROOT_MISSING);
+
+        scan = scan_of(f);
+        assert_int_equal(unlinkat(f->staging_fd, "marker", 0), 0);
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_ROOT_MISSING);
+        assert_null(t);
+}
+
+static void an_emptied_folder_halts_until_confirmed(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *first = NULL, *accepted = NULL;
+        const char *const names[] = { "1", "2", "3", "4" };
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+        SyncTree *t = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                folder_write(f->root_fd, names[i], "1");
+        first = folder_scan(f, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                assert_int_equal(unlinkat(f->root_fd, names[i], 0), 0);
+        assert_int_equal(sync_scan_full(&scan, first, &t, &report), SYNC_SCAN_ROOT_EMPTIED);
+        assert_null(t);
+        scan.accept_empty = true;
+        assert_int_equal(sync_scan_full(&scan, first, &accepted, &report), SYNC_SCAN_OK);
+        assert_int_equal(sync_tree_size(accepted), 0);
+}
+
+static int cancel(size_t n, void *userdata) {
+        return 1;
+}
+
+static void a_scan_can_be_cancelled(void **state) {
+        const Folder *f = *state;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+        SyncTree *t = NULL;
+
+        for (unsigned i = 0; i < 300; i++) {
+                _cleanup_free_ char *name = strfmt("%u", i);
+
+                folder_write(f->root_fd, name, "");
+        }
+        scan.progress = cancel;
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), -ECANCELED);
+}
+
+static void too_deep_a_tree_is_refused_not_followed(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+        int fd = dup(f->root_fd);
+
+        for (unsigned i = 0; i < SYNC_DEPTH_MAX + 2; i++) {
+                int next;
+
+                folder_mkdir(fd, "d");
+                next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                safe_close(fd);
+                fd = next;
+        }
+        safe_close(fd);
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_OK);
+        assert_int_equal(sync_tree_size(t), SYNC_DEPTH_MAX);
+        assert_int_equal(report.n_refused, 1);
+}
+
+static void the_index_comes_back_as_it_was_saved(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL, *back = NULL;
+        _cleanup_free_ char *a = NULL, *b = NULL;
+
+        folder_mkdir(f->root_fd, "dir");
+        folder_write(f->root_fd, "dir/file", "1");
+        folder_write(f->root_fd, "dir/file2", "1");
+        folder_write(f->root_fd, "z\xff", "1");
+        assert_int_equal(mkfifoat(f->root_fd, "fifo", 0644), 0);
+        t = folder_scan(f, NULL);
+        assert_int_equal(sync_index_load(f->staging_fd, "index", &back), -ENOENT);
+        assert_int_equal(sync_index_save(f->staging_fd, "index", t), 0);
+        assert_int_equal(sync_index_load(f->staging_fd, "index", &back), 0);
+        a = listing(t);
+        b = listing(back);
+        assert_string_equal(a, b);
+        for (size_t i = 0; i < sync_tree_size(t); i++) {
+                const SyncEntry *x = sync_tree_at(t, i), *y = sync_tree_at(back, i);
+
+                assert_true(sync_entry_same_identity(x, y) && sync_oid_equal(&x->oid, &y->oid));
+                assert_true(x->certainty == y->certainty && x->executable == y->executable);
+        }
+}
+
+static void a_damaged_index_is_refused(void **state) {
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL, *back = NULL;
+        struct stat st;
+
+        folder_write(f->root_fd, "file", "1");
+        t = folder_scan(f, NULL);
+        assert_int_equal(sync_index_save(f->staging_fd, "index", t), 0);
+        assert_int_equal(fstatat(f->staging_fd, "index", &st, 0), 0);
+        for (off_t i = 0; i < st.st_size; i++) {
+                _cleanup_close_ int fd = openat(f->staging_fd, "index", O_RDWR | O_CLOEXEC);
+                uint8_t byte;
+
+                assert_int_equal(pread(fd, &byte, 1, i), 1);
+                byte ^= 0x20;
+                assert_int_equal(pwrite(fd, &byte, 1, i), 1);
+                assert_int_equal(sync_index_load(f->staging_fd, "index", &back), -EBADMSG);
+                byte ^= 0x20;
+                assert_int_equal(pwrite(fd, &byte, 1, i), 1);
+        }
+        assert_int_equal(sync_index_load(f->staging_fd, "index", &back), 0);
+}
+
+#define folder_test(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                folder_test(a_folder_is_read_in_the_trees_order),
+                folder_test(own_and_lock_files_are_not_seen),
+                folder_test(unchanged_files_are_not_read_again),
+                folder_test(the_same_size_and_mtime_do_not_hide_a_change),
+                folder_test(a_file_just_written_is_racy_and_read_again),
+                folder_test(a_file_being_written_is_busy_until_quiet),
+                folder_test(a_shared_mapping_counts_as_a_writer),
+                folder_test(a_file_that_changes_while_read_is_never_taken_as_read),
+                folder_test(an_unreadable_file_stays_as_unknown_not_deleted),
+                folder_test(a_full_store_ends_the_scan),
+                folder_test(special_files_are_reported_and_left_alone),
+                folder_test(links_are_never_followed),
+                folder_test(a_dirty_path_is_scanned_with_all_beneath_it),
+                folder_test(a_dirty_path_in_an_unknown_or_removed_directory_is_found),
+                folder_test(a_directory_that_became_a_file_and_back_is_seen),
+                folder_test(a_missing_or_other_disk_halts),
+                folder_test(an_emptied_folder_halts_until_confirmed),
+                folder_test(a_scan_can_be_cancelled),
+                folder_test(too_deep_a_tree_is_refused_not_followed),
+                folder_test(the_index_comes_back_as_it_was_saved),
+                folder_test(a_damaged_index_is_refused),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
