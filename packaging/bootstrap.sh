@@ -29,7 +29,8 @@ build_software() {
                 rm -f "$directory.log"
         fi
         say "compiling $(basename "$directory")"
-        /usr/bin/ninja -C "$directory" --quiet >&2 || die 'the software does not compile (see above)'
+        /usr/bin/ninja -C "$directory" >"$directory/compile.log" 2>&1 ||
+                { tail -n 60 "$directory/compile.log" >&2; die 'the software does not compile (see above)'; }
 }
 
 # testbed ARGUMENT...
