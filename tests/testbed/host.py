@@ -124,6 +124,10 @@ class Host:
         self.run('systemd-tmpfiles', '--create', '--exclude-prefix=/dev')
         self.run('systemctl', 'daemon-reload')
         self.succeeds('systemctl', 'reload', 'dbus.service')
+        with open(f'{HERE}/hosts/{self.role}.units') as f:
+            for unit in f.read().split():
+                # Not yet there when the host was made, perhaps.
+                self.succeeds('systemctl', '--quiet', '--no-block', 'enable', '--now', unit)
         self.run('systemctl', '--no-block', 'restart', 'ispstorage-*.service')
 
     def _cgroup(self):
