@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/testbed/link.h"
 
-#define NSEC_PER_SEC UINT64_C(1000000000)
-
 void link_init(Link *l, uint64_t seed) {
         *l = (Link) {
                 .settings.queue = LINK_QUEUE_MAX,

@@ -9,6 +9,8 @@
 
 #include "common/base/macro.h"
 
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
 /* An Ethernet frame without preamble and checksum: 1500 bytes, the header, and room for two VLAN tags. */
 #define FRAME_SIZE_MAX 1522U
 

@@ -26,7 +26,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -52,7 +51,7 @@ typedef struct Port {
 } Port;
 
 typedef struct Emulator {
-        int epoll, timer, control;
+        int epoll, control;
         Port ports[PORTS_MAX];
         size_t n_ports;
 } Emulator;
@@ -61,7 +60,7 @@ static uint64_t now_ns(void) {
         struct timespec ts;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000000 + (uint64_t) ts.tv_nsec;
+        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
 }
 
 static int open_tap(const char *name) {
@@ -99,8 +98,9 @@ static int open_control(const char *path) {
         return TAKE_FD(fd);
 }
 
-static int watch(Emulator *e, int fd) {
-        struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+/* port: NULL for the control socket. */
+static int watch(Emulator *e, int fd, Port *port) {
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = port };
 
         return epoll_ctl(e->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
@@ -166,9 +166,8 @@ static void forward(Emulator *e, const Port *from, Frame *frame) {
         }
 }
 
-/* Moves every frame on to where it is by now, and sets the timer to when the next one gets somewhere. */
-static int advance(Emulator *e, uint64_t now) {
-        struct itimerspec timer = {};
+/* Moves every frame on to where it is by now. Returns when the next one gets somewhere, or UINT64_MAX. */
+static uint64_t advance(Emulator *e, uint64_t now) {
         uint64_t next = UINT64_MAX;
 
         for (size_t i = 0; i < e->n_ports; i++) {
@@ -190,11 +189,7 @@ static int advance(Emulator *e, uint64_t now) {
                 next = MIN(next, link_next(&e->ports[i].down));
         }
 
-        if (next != UINT64_MAX) {
-                timer.it_value.tv_sec = (time_t) (next / 1000000000);
-                timer.it_value.tv_nsec = (long) (next % 1000000000);
-        }
-        return timerfd_settime(e->timer, TFD_TIMER_ABSTIME, &timer, NULL) < 0 ? -errno : 0;
+        return next;
 }
 
 static void cut(Port *p, bool down) {
@@ -280,29 +275,33 @@ static void serve_control(Emulator *e) {
 }
 
 static int serve(Emulator *e) {
+        uint64_t now = now_ns(), next = UINT64_MAX;
+
         for (;;) {
                 struct epoll_event events[PORTS_MAX];
-                uint64_t now;
-                int n, r;
+                struct timespec timeout = {};
+                int n;
 
-                n = epoll_wait(e->epoll, events, ELEMENTSOF(events), -1);
+                if (next > now) {
+                        timeout.tv_sec = (time_t) ((next - now) / NSEC_PER_SEC);
+                        timeout.tv_nsec = (long) ((next - now) % NSEC_PER_SEC);
+                }
+                n = epoll_pwait2(e->epoll, events, ELEMENTSOF(events), next == UINT64_MAX ? NULL : &timeout, NULL);
                 if (n < 0 && errno != EINTR)
                         return -errno;
 
                 now = now_ns();
                 for (int i = 0; i < n; i++) {
-                        if (events[i].data.fd == e->control) {
+                        Port *p = events[i].data.ptr;
+
+                        if (p)
+                                receive_frames(e, p, now);
+                        else
                                 serve_control(e);
-                                continue;
-                        }
-                        for (size_t k = 0; k < e->n_ports; k++)
-                                if (e->ports[k].tap == events[i].data.fd)
-                                        receive_frames(e, e->ports + k, now);
                 }
 
-                r = advance(e, now);
-                if (r < 0)
-                        return r;
+                next = advance(e, now);
+                now = now_ns();
         }
 }
 
@@ -312,12 +311,6 @@ static int emulator_init(Emulator *e, const char *socket_path, char **names, siz
         e->epoll = epoll_create1(EPOLL_CLOEXEC);
         if (e->epoll < 0)
                 return -errno;
-        e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        if (e->timer < 0)
-                return -errno;
-        r = watch(e, e->timer);
-        if (r < 0)
-                return r;
 
         for (; e->n_ports < n_names; e->n_ports++) {
                 Port *p = e->ports + e->n_ports;
@@ -328,14 +321,14 @@ static int emulator_init(Emulator *e, const char *socket_path, char **names, siz
                 p->tap = open_tap(p->name);
                 if (p->tap < 0)
                         return p->tap;
-                r = watch(e, p->tap);
+                r = watch(e, p->tap, p);
                 if (r < 0)
                         return r;
         }
 
         /* Last, since the socket says that the interfaces are there. */
         e->control = open_control(socket_path);
-        return e->control < 0 ? e->control : watch(e, e->control);
+        return e->control < 0 ? e->control : watch(e, e->control, NULL);
 }
 
 int main(int argc, char *argv[]) {
