@@ -18,16 +18,18 @@
 #define BUS_ERROR_NO_SUCH_TOKEN "org.ispstorage.Error.NoSuchToken"    /* ENOLCK */
 #define BUS_ERROR_STORAGE_FAILED "org.ispstorage.Error.StorageFailed" /* EIO */
 
-/* Makes sd-bus translate the names above to errnos and back, in this process. May be called again. 0 or a negative errno. */
+/* Makes sd-bus translate the names above to errnos and back, in this process. May be called again. 0 or a
+ * negative errno. */
 int bus_error_register(void);
 
-/* Fills e with the name that stands for the fault and the text (NULL: the standard's). Returns a negative errno, as
- * sd_bus_error_set() does, so that method handlers return it. */
+/* Fills e with the name that stands for the fault and the text (NULL: the standard's). Returns a negative
+ * errno, as sd_bus_error_set() does, so that method handlers return it. */
 int bus_error_set_fault(sd_bus_error *e, DmFault fault, const char *text);
 
-/* Fills e for what the engine or the disk answered: -EBUSY is Busy, -ENOLCK NoSuchToken, -ENOMEM and all others by name
- * StorageFailed or InternalError. Returns a negative errno. */
+/* Fills e for what the engine or the disk answered: -EBUSY is Busy, -ENOLCK NoSuchToken, -ENOMEM and all
+ * others by name StorageFailed or InternalError. Returns a negative errno. */
 int bus_error_set_errno(sd_bus_error *e, int error);
 
-/* The fault that an error means to an ACS. A name that is not ours, NoReply and Busy included, is an internal error. */
+/* The fault that an error means to an ACS. A name that is not ours, NoReply and Busy included, is an
+ * internal error. */
 DmFault bus_error_to_fault(const sd_bus_error *e);

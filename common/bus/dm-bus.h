@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A data model on the bus: org.ispstorage.DataModel1 on the provider's root object, and an object per data-model object.
+/* A data model on the bus: org.ispstorage.DataModel1 on the provider's root object, and an object per
+ * data-model object.
  *
- * The root object of service "org.ispstorage.Share1" is /org/ispstorage/Share1. Services.StorageService.1.FTPServer. is
- * /org/ispstorage/Share1/StorageService/1/FTPServer with interface org.ispstorage.Share1.StorageService.FTPServer and one property per
- * parameter; parameters beside the top objects (NumberOfEntries) are on the root object. The root has an ObjectManager.
- * Who may call is the bus policy's business (dbus-interfaces/<service>.conf). */
+ * The root object of service "org.ispstorage.Share1" is /org/ispstorage/Share1.
+ * Services.StorageService.1.FTPServer. is /org/ispstorage/Share1/StorageService/1/FTPServer with interface
+ * org.ispstorage.Share1.StorageService.FTPServer and one property per parameter; parameters beside the top
+ * objects (NumberOfEntries) are on the root object. The root has an ObjectManager. Who may call is the bus
+ * policy's business (dbus-interfaces/<service>.conf). */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -16,8 +18,9 @@
 
 typedef struct DmBus DmBus;
 
-/* Exports the model, and becomes its listener. bus must be attached to an event loop; service must not have been requested
- * yet, so that nobody sees a half-built tree. All arguments but service must outlive *ret, which is the caller's. 0 or a negative errno. */
+/* Exports the model, and becomes its listener. bus must be attached to an event loop; service must not have
+ * been requested yet, so that nobody sees a half-built tree. All arguments but service must outlive *ret,
+ * which is the caller's. 0 or a negative errno. */
 int dm_bus_new(DmBus **ret, sd_bus *bus, DmModel *m, const char *service);
 
 /* Takes everything off the bus. NULL is allowed; returns NULL. */

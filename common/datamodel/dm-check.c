@@ -2,7 +2,7 @@
 /* What a transaction from outside must fulfil beyond the type of each value. */
 #include "common/datamodel/dm-internal.h"
 
-/* --- Unique keys ---------------------------------------------------------------------------------------------------------- */
+/* --- Unique keys --- */
 
 typedef struct Entry {
         char *text; /* the values of the key, each ended by a byte that no value has */
@@ -36,7 +36,10 @@ static int make_entry(const DmModel *m, DmNode *row, const DmUniqueKey *key, Ent
         _cleanup_free_ char *text = strdup("");
 
         for (size_t i = 0; i < key->n_parameters; i++) {
-                char *longer = strfmt("%s%s\001", strempty(text), dm_node_value(row, &m->schema->parameters[key->parameters[i]]));
+                char *longer =
+                                strfmt("%s%s\001",
+                                       strempty(text),
+                                       dm_node_value(row, &m->schema->parameters[key->parameters[i]]));
 
                 if (!longer)
                         return -ENOMEM;
@@ -45,7 +48,7 @@ static int make_entry(const DmModel *m, DmNode *row, const DmUniqueKey *key, Ent
         }
         if (!text)
                 return -ENOMEM;
-        *ret = (Entry) { TAKE_PTR(text), row };
+        *ret = (Entry){ TAKE_PTR(text), row };
         return 0;
 }
 
@@ -57,7 +60,8 @@ static bool in_key(const DmUniqueKey *key, const DmObject *object, const DmParam
 }
 
 /* Blames the settings that made row collide with the other. */
-static void add_collision(DmUpdate *u, const DmUniqueKey *key, const Entry *a, const Entry *b, DmFaults *faults) {
+static void add_collision(
+                DmUpdate *u, const DmUniqueKey *key, const Entry *a, const Entry *b, DmFaults *faults) {
         for (size_t i = 0; i < u->n; i++) {
                 const DmStep *step = &u->steps[i];
                 char object[DM_PATH_MAX + 1], path[DM_PATH_MAX * 2];
@@ -65,7 +69,11 @@ static void add_collision(DmUpdate *u, const DmUniqueKey *key, const Entry *a, c
                 if (step->kind != DM_CHANGE_VALUE || (step->node != a->row && step->node != b->row) ||
                     !in_key(key, step->node->object, step->parameter))
                         continue;
-                (void) snprintf(path, sizeof(path), "%s%s", dm_node_path(step->node, object), step->parameter->name);
+                (void) snprintf(path,
+                                sizeof(path),
+                                "%s%s",
+                                dm_node_path(step->node, object),
+                                step->parameter->name);
                 dm_faults_add(faults, path, DM_FAULT_INVALID_VALUE, "another row has the same unique key");
         }
 }
@@ -117,7 +125,7 @@ static int check_keys(DmUpdate *u, DmFaults *faults) {
         return 0;
 }
 
-/* --- Strong references ---------------------------------------------------------------------------------------------------- */
+/* --- Strong references --- */
 
 static bool row_exists(const DmModel *m, const char *path) {
         char buf[DM_PATH_MAX + 2];
@@ -139,11 +147,19 @@ static int check_references(DmUpdate *u, DmFaults *faults) {
                         continue;
                 if (strv_split(dm_node_value(step->node, step->parameter), ",", &targets) < 0)
                         return -ENOMEM;
-                STRV_FOREACH(target, targets) {
+                STRV_FOREACH (target, targets) {
                         if (row_exists(u->model, *target))
                                 continue;
-                        (void) snprintf(path, sizeof(path), "%s%s", dm_node_path(step->node, object), step->parameter->name);
-                        dm_faults_add(faults, path, DM_FAULT_INVALID_VALUE, "there is no such row: %s", *target);
+                        (void) snprintf(path,
+                                        sizeof(path),
+                                        "%s%s",
+                                        dm_node_path(step->node, object),
+                                        step->parameter->name);
+                        dm_faults_add(faults,
+                                      path,
+                                      DM_FAULT_INVALID_VALUE,
+                                      "there is no such row: %s",
+                                      *target);
                 }
         }
         return 0;
@@ -168,7 +184,7 @@ static int drop_in_node(DmNode *node, void *userdata) {
 
         if (strv_split(dm_node_value(node, d->parameter), ",", &targets) < 0)
                 return -ENOMEM;
-        STRV_FOREACH(target, targets)
+        STRV_FOREACH (target, targets)
                 if (!refers(d, *target) && strv_extend(&kept, *target) < 0)
                         return -ENOMEM;
         if (strv_length(kept) == strv_length(targets))
@@ -186,12 +202,16 @@ int dm_drop_references(DmUpdate *u, const DmNode *row) {
         for (size_t i = 0; r >= 0 && i < schema->n_parameters; i++) {
                 d.parameter = &schema->parameters[i];
                 if (d.parameter->flags & DM_STRONG)
-                        r = dm_walk(u->model, u->model->root, &schema->objects[d.parameter->object], drop_in_node, &d);
+                        r = dm_walk(u->model,
+                                    u->model->root,
+                                    &schema->objects[d.parameter->object],
+                                    drop_in_node,
+                                    &d);
         }
         return r;
 }
 
-/* --- All of it ------------------------------------------------------------------------------------------------------------ */
+/* --- All of it --- */
 
 static int check_provider(DmUpdate *u, DmFaults *faults) {
         const DmProvider *provider = u->model->provider;

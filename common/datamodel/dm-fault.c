@@ -42,7 +42,7 @@ static int faults_grow(DmFaults *faults, const char *name, DmFault fault, char *
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
-        entries[faults->n++] = (DmFaultEntry) { copy, fault, text };
+        entries[faults->n++] = (DmFaultEntry){ copy, fault, text };
         return 0;
 }
 
@@ -71,5 +71,5 @@ void dm_faults_done(DmFaults *faults) {
                 free(faults->entries[i].text);
         }
         free(faults->entries);
-        *faults = (DmFaults) {};
+        *faults = (DmFaults){};
 }

@@ -32,8 +32,10 @@ typedef struct DmFaults {
         bool oom;
 } DmFaults;
 
-/* Appends. Returns fault, so that callers can write "return dm_faults_add(...)". format may be NULL: the standard's text. */
-DmFault dm_faults_add(DmFaults *faults, const char *name, DmFault fault, const char *format, ...) _printf_(4, 5);
+/* Appends. Returns fault, so that callers can write "return dm_faults_add(...)". format may be NULL: the
+ * standard's text. */
+DmFault dm_faults_add(DmFaults *faults, const char *name, DmFault fault, const char *format, ...)
+                _printf_(4, 5);
 
 /* Frees the entries; the list is empty then and may be used again. */
 void dm_faults_done(DmFaults *faults);

@@ -75,8 +75,8 @@ typedef enum DmRefKind {
 
 typedef struct DmRef {
         DmRefKind kind;
-        DmNode *node;             /* the object; of a table, the object above it; of a parameter, the one that has it */
-        size_t child;             /* DM_REF_TABLE: index in node->object->children */
+        DmNode *node; /* the object; of a table, the object above it; of a parameter, the one that has it */
+        size_t child; /* DM_REF_TABLE: index in node->object->children */
         const DmParameter *parameter;
 } DmRef;
 
@@ -84,12 +84,17 @@ typedef struct DmRef {
 int dm_resolve(const DmModel *m, const char *path, DmRef *ret);
 
 /* printf into a path. 0 or -ENAMETOOLONG. */
-int dm_path_vformat(char buf[static DM_PATH_MAX + 1], const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
+int dm_path_vformat(char buf[static DM_PATH_MAX + 1], const char *format, va_list ap)
+                __attribute__((format(printf, 2, 0)));
 
 const DmObject *dm_child_object(const DmModel *m, const DmNode *node, size_t child);
 
 /* Calls f for all rows or objects of that kind below node. Stops at the first error and returns it. */
-int dm_walk(const DmModel *m, DmNode *node, const DmObject *object, int (*f)(DmNode *node, void *userdata), void *userdata);
+int dm_walk(const DmModel *m,
+            DmNode *node,
+            const DmObject *object,
+            int (*f)(DmNode *node, void *userdata),
+            void *userdata);
 
 /* --- dm-read.c --- */
 
@@ -102,7 +107,7 @@ typedef struct DmStep {
         DmChangeKind kind;
         DmNode *node; /* the row, or the object with the parameter */
         const DmParameter *parameter;
-        char *value;           /* the value that the node does not have now: the old one, once done */
+        char *value;            /* the value that the node does not have now: the old one, once done */
         uint32_t last_instance; /* DM_CHANGE_ADDED: of the table, before */
 } DmStep;
 
@@ -128,12 +133,14 @@ typedef struct DmChanges {
 int dm_changes_build(const DmUpdate *u, DmChanges *ret);
 void dm_changes_done(DmChanges *changes);
 
-/* Durable, told to the listener and, for what others ordered, to committed(), whose result goes to *ret_status. */
+/* Durable, told to the listener and, for what others ordered, to committed(), whose result goes to
+ * *ret_status. */
 int dm_update_finish(DmUpdate *u, int *ret_status);
 
 /* --- dm-check.c --- */
 
-/* Unique keys and strong references of what the update touched, then the provider's validate(). 0 or a negative errno. */
+/* Unique keys and strong references of what the update touched, then the provider's validate(). 0 or a
+ * negative errno. */
 int dm_check_update(DmUpdate *u, DmFaults *faults);
 
 /* Takes the deleted row, and what is below it, out of the strong references to it (TR-106 A.2.3.7). */

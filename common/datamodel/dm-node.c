@@ -30,7 +30,8 @@ static int node_add_children(const DmSchema *schema, DmNode *node) {
                         continue;
                 }
                 while (table->n < o->factory_entries) {
-                        _cleanup_(dm_node_freep) DmNode *row = dm_node_new(schema, o, node, table->last_instance + 1);
+                        _cleanup_(dm_node_freep) DmNode *row =
+                                        dm_node_new(schema, o, node, table->last_instance + 1);
 
                         if (!row || dm_table_insert(table, row) < 0)
                                 return -ENOMEM;
@@ -215,7 +216,7 @@ static int resolve_parameter(const DmModel *m, DmNode *node, const char *name, D
                 const DmParameter *p = &m->schema->parameters[o->first_parameter + i];
 
                 if (streq(p->name, name)) {
-                        *ret = (DmRef) { DM_REF_PARAMETER, node, 0, p };
+                        *ret = (DmRef){ DM_REF_PARAMETER, node, 0, p };
                         return 0;
                 }
         }
@@ -241,7 +242,7 @@ int dm_resolve(const DmModel *m, const char *path, DmRef *ret) {
                         continue;
                 }
                 if (!*path) {
-                        *ret = (DmRef) { DM_REF_TABLE, node, child, NULL };
+                        *ret = (DmRef){ DM_REF_TABLE, node, child, NULL };
                         return 0;
                 }
                 if (!dm_parse_instance(path, &path, &instance) || *path++ != '.')
@@ -250,11 +251,15 @@ int dm_resolve(const DmModel *m, const char *path, DmRef *ret) {
                 if (!node)
                         return -ENOENT;
         }
-        *ret = (DmRef) { DM_REF_OBJECT, node, 0, NULL };
+        *ret = (DmRef){ DM_REF_OBJECT, node, 0, NULL };
         return 0;
 }
 
-int dm_walk(const DmModel *m, DmNode *node, const DmObject *object, int (*f)(DmNode *node, void *userdata), void *userdata) {
+int dm_walk(const DmModel *m,
+            DmNode *node,
+            const DmObject *object,
+            int (*f)(DmNode *node, void *userdata),
+            void *userdata) {
         int r = 0;
 
         if (node->object == object)

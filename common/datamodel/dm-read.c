@@ -41,7 +41,7 @@ int dm_read(DmModel *m, const DmNode *node, const DmParameter *p, char **ret) {
         return 0;
 }
 
-/* --- Names and values for the outside ------------------------------------------------------------------------------------- */
+/* --- Names and values for the outside --- */
 
 typedef struct Visitor {
         DmModel *m;
@@ -54,7 +54,7 @@ void dm_names_done(DmNames *names) {
         for (size_t i = 0; i < names->n; i++)
                 free(names->items[i].name);
         free(names->items);
-        *names = (DmNames) {};
+        *names = (DmNames){};
 }
 
 void dm_values_done(DmValues *values) {
@@ -63,7 +63,7 @@ void dm_values_done(DmValues *values) {
                 free(values->items[i].value);
         }
         free(values->items);
-        *values = (DmValues) {};
+        *values = (DmValues){};
 }
 
 /* Lists grow at powers of two, so that no capacity has to be kept. */
@@ -81,7 +81,7 @@ static int add_name(Visitor *v, const char *name, bool writable) {
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
-        items[v->names->n++] = (DmName) { copy, writable };
+        items[v->names->n++] = (DmName){ copy, writable };
         return 0;
 }
 
@@ -104,7 +104,7 @@ static int add_value(Visitor *v, const char *name, const DmNode *node, const DmP
                 r = dm_read(v->m, node, p, &value);
         if (r < 0)
                 return r;
-        items[v->values->n++] = (DmValue) { TAKE_PTR(copy), dm_type_to_string(p->type), value };
+        items[v->values->n++] = (DmValue){ TAKE_PTR(copy), dm_type_to_string(p->type), value };
         return 0;
 }
 
@@ -120,7 +120,9 @@ static int visit_object_name(Visitor *v, const DmNode *node) {
 
         if (!v->names || node->object->flags & DM_CONTAINER)
                 return 0;
-        return add_name(v, dm_node_path(node, path), node->instance > 0 && node->object->flags & DM_CREATABLE);
+        return add_name(v,
+                        dm_node_path(node, path),
+                        node->instance > 0 && node->object->flags & DM_CREATABLE);
 }
 
 static int visit_table_name(Visitor *v, const DmNode *parent, const DmObject *table) {
@@ -174,7 +176,8 @@ static int visit(Visitor *v, const char *path) {
                 return DM_FAULT_INVALID_NAME;
         switch (ref.kind) {
         case DM_REF_PARAMETER:
-                return v->next_level ? (int) DM_FAULT_INVALID_ARGUMENTS : visit_parameter(v, ref.node, ref.parameter);
+                return v->next_level ? (int) DM_FAULT_INVALID_ARGUMENTS
+                                     : visit_parameter(v, ref.node, ref.parameter);
         case DM_REF_TABLE:
                 if (!v->next_level)
                         r = visit_table_name(v, ref.node, dm_child_object(v->m, ref.node, ref.child));
@@ -188,19 +191,20 @@ static int visit(Visitor *v, const char *path) {
 }
 
 int dm_get_names(DmModel *m, const char *path, bool next_level, DmNames *names) {
-        return visit(&(Visitor) { .m = m, .next_level = next_level, .names = names }, path);
+        return visit(&(Visitor){ .m = m, .next_level = next_level, .names = names }, path);
 }
 
 int dm_get_values(DmModel *m, const char *path, DmValues *values) {
-        return visit(&(Visitor) { .m = m, .values = values }, path);
+        return visit(&(Visitor){ .m = m, .values = values }, path);
 }
 
-/* --- Getters of the provider ---------------------------------------------------------------------------------------------- */
+/* --- Getters of the provider --- */
 
 static int get_any(DmModel *m, const char *format, va_list ap, const DmParameter **ret_parameter, char **ret)
                 __attribute__((format(printf, 2, 0)));
 
-static int get_any(DmModel *m, const char *format, va_list ap, const DmParameter **ret_parameter, char **ret) {
+static int get_any(
+                DmModel *m, const char *format, va_list ap, const DmParameter **ret_parameter, char **ret) {
         char path[DM_PATH_MAX + 1];
         DmRef ref;
         int r;
@@ -242,7 +246,8 @@ int dm_get_bool(DmModel *m, bool *ret, const char *format, ...) {
         return 0;
 }
 
-static int get_unsigned(uint64_t *ret, DmModel *m, const char *format, va_list ap) __attribute__((format(printf, 3, 0)));
+static int get_unsigned(uint64_t *ret, DmModel *m, const char *format, va_list ap)
+                __attribute__((format(printf, 3, 0)));
 
 static int get_unsigned(uint64_t *ret, DmModel *m, const char *format, va_list ap) {
         _cleanup_free_ char *value = NULL;
@@ -299,13 +304,15 @@ bool dm_exists(DmModel *m, const char *format, ...) {
         return !endswith(path, ".") && dm_resolve(m, strcat(path, "."), &ref) >= 0;
 }
 
-static const DmTable *get_table(DmModel *m, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
+static const DmTable *get_table(DmModel *m, const char *format, va_list ap)
+                __attribute__((format(printf, 2, 0)));
 
 static const DmTable *get_table(DmModel *m, const char *format, va_list ap) {
         char path[DM_PATH_MAX + 1];
         DmRef ref;
 
-        if (dm_path_vformat(path, format, ap) < 0 || dm_resolve(m, path, &ref) < 0 || ref.kind != DM_REF_TABLE)
+        if (dm_path_vformat(path, format, ap) < 0 || dm_resolve(m, path, &ref) < 0 ||
+            ref.kind != DM_REF_TABLE)
                 return NULL;
         return &ref.node->tables[ref.child];
 }

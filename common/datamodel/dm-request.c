@@ -24,7 +24,7 @@ static int begin(DmModel *m, DmOrigin origin, DmUpdate **ret) {
         return r;
 }
 
-/* --- SetParameterValues --------------------------------------------------------------------------------------------------- */
+/* --- SetParameterValues --- */
 
 /* One setting: DM_OK, the fault, which is in faults then, or a negative errno. */
 static int apply_setting(DmUpdate *u, DmPrepared *prepared, const DmSetting *s, DmFaults *faults) {
@@ -34,7 +34,8 @@ static int apply_setting(DmUpdate *u, DmPrepared *prepared, const DmSetting *s, 
         DmRef ref;
         int r;
 
-        if (strlen(s->name) > DM_PATH_MAX || dm_resolve(u->model, s->name, &ref) < 0 || ref.kind != DM_REF_PARAMETER)
+        if (strlen(s->name) > DM_PATH_MAX || dm_resolve(u->model, s->name, &ref) < 0 ||
+            ref.kind != DM_REF_PARAMETER)
                 return (int) dm_faults_add(faults, s->name, DM_FAULT_INVALID_NAME, NULL);
         if (!(ref.parameter->flags & DM_WRITABLE))
                 return (int) dm_faults_add(faults, s->name, DM_FAULT_NON_WRITABLE, NULL);
@@ -44,7 +45,8 @@ static int apply_setting(DmUpdate *u, DmPrepared *prepared, const DmSetting *s, 
                                 s->name,
                                 DM_FAULT_INVALID_TYPE,
                                 "the type is %s",
-                                ref.parameter->type == DM_PATH_REF ? "string" : dm_type_to_string(ref.parameter->type));
+                                ref.parameter->type == DM_PATH_REF ? "string"
+                                                                   : dm_type_to_string(ref.parameter->type));
 
         dm_node_instances(ref.node, instances);
         r = dm_value_canonicalize(ref.parameter, instances, s->value, &canonical, &reason);
@@ -79,7 +81,8 @@ static int check_duplicates(const DmSetting *settings, size_t n, DmFaults *fault
         return 0;
 }
 
-static int try_settings(DmUpdate *u, DmPrepared *prepared, const DmSetting *settings, size_t n, DmFaults *faults) {
+static int try_settings(
+                DmUpdate *u, DmPrepared *prepared, const DmSetting *settings, size_t n, DmFaults *faults) {
         int r;
 
         for (size_t i = 0; i < n; i++) {
@@ -98,13 +101,22 @@ static void prepared_done(DmPrepared *prepared) {
         strv_free(prepared->values);
 }
 
-int dm_prepare(DmModel *m, DmOrigin origin, const DmSetting *settings, size_t n, uint64_t *ret_token, DmFaults *faults) {
+int dm_prepare(DmModel *m,
+               DmOrigin origin,
+               const DmSetting *settings,
+               size_t n,
+               uint64_t *ret_token,
+               DmFaults *faults) {
         _cleanup_(prepared_done) DmPrepared prepared = { .origin = origin };
         _cleanup_(dm_update_freep) DmUpdate *u = NULL;
         int r;
 
         if (n > DM_SETTINGS_MAX) {
-                dm_faults_add(faults, "", DM_FAULT_RESOURCES_EXCEEDED, "more than %u parameters", DM_SETTINGS_MAX);
+                dm_faults_add(faults,
+                              "",
+                              DM_FAULT_RESOURCES_EXCEEDED,
+                              "more than %u parameters",
+                              DM_SETTINGS_MAX);
                 return DM_FAULT_INVALID_ARGUMENTS;
         }
         r = begin(m, origin, &u);
@@ -120,7 +132,7 @@ int dm_prepare(DmModel *m, DmOrigin origin, const DmSetting *settings, size_t n,
         /* All of it is undone by the cleanup, and done again by dm_commit(). */
         m->prepared = prepared;
         m->prepared.token = ++m->last_token;
-        prepared = (DmPrepared) {};
+        prepared = (DmPrepared){};
         *ret_token = m->prepared.token;
         return DM_OK;
 }
@@ -151,7 +163,7 @@ int dm_commit(DmModel *m, uint64_t token, int *ret_status) {
         if (token == 0 || token != m->prepared.token)
                 return -ENOLCK;
         prepared = m->prepared;
-        m->prepared = (DmPrepared) {};
+        m->prepared = (DmPrepared){};
         r = begin(m, prepared.origin, &u);
         if (r < 0)
                 return r;
@@ -168,7 +180,7 @@ int dm_abort(DmModel *m, uint64_t token) {
         return 0;
 }
 
-/* --- AddObject, DeleteObject ---------------------------------------------------------------------------------------------- */
+/* --- AddObject, DeleteObject --- */
 
 /* The provider's view of a step that the engine allows, and its end. */
 static int check_and_finish(DmUpdate *u, int *ret_status, DmFaults *faults) {
@@ -182,7 +194,13 @@ static int check_and_finish(DmUpdate *u, int *ret_status, DmFaults *faults) {
         return dm_update_finish(u, ret_status);
 }
 
-int dm_add_object(DmModel *m, DmOrigin origin, const char *path, uint32_t *ret_instance, int *ret_status, DmFaults *faults) {
+int dm_add_object(
+                DmModel *m,
+                DmOrigin origin,
+                const char *path,
+                uint32_t *ret_instance,
+                int *ret_status,
+                DmFaults *faults) {
         _cleanup_(dm_update_freep) DmUpdate *u = NULL;
         uint32_t instance;
         DmNode *row;
@@ -192,7 +210,11 @@ int dm_add_object(DmModel *m, DmOrigin origin, const char *path, uint32_t *ret_i
         if (strlen(path) > DM_PATH_MAX || dm_resolve(m, path, &ref) < 0 || ref.kind != DM_REF_TABLE)
                 return (int) dm_faults_add(faults, path, DM_FAULT_INVALID_NAME, "there is no such table");
         if (!(dm_child_object(m, ref.node, ref.child)->flags & DM_CREATABLE))
-                return (int) dm_faults_add(faults, path, DM_FAULT_REQUEST_DENIED, "rows of this table come from the device");
+                return (int) dm_faults_add(
+                                faults,
+                                path,
+                                DM_FAULT_REQUEST_DENIED,
+                                "rows of this table come from the device");
         r = begin(m, origin, &u);
         if (r >= 0)
                 r = dm_update_add_row(u, ref.node, ref.child, &row);
@@ -212,10 +234,15 @@ int dm_delete_object(DmModel *m, DmOrigin origin, const char *path, int *ret_sta
         DmRef ref;
         int r;
 
-        if (strlen(path) > DM_PATH_MAX || dm_resolve(m, path, &ref) < 0 || ref.kind != DM_REF_OBJECT || ref.node->instance == 0)
+        if (strlen(path) > DM_PATH_MAX || dm_resolve(m, path, &ref) < 0 || ref.kind != DM_REF_OBJECT ||
+            ref.node->instance == 0)
                 return (int) dm_faults_add(faults, path, DM_FAULT_INVALID_NAME, "there is no such row");
         if (!(ref.node->object->flags & DM_CREATABLE))
-                return (int) dm_faults_add(faults, path, DM_FAULT_REQUEST_DENIED, "rows of this table belong to the device");
+                return (int) dm_faults_add(
+                                faults,
+                                path,
+                                DM_FAULT_REQUEST_DENIED,
+                                "rows of this table belong to the device");
         r = begin(m, origin, &u);
         if (r >= 0)
                 r = dm_update_delete_row(u, ref.node);

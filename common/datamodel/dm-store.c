@@ -32,10 +32,11 @@ static uint64_t fnv1a(const char *data, size_t size) {
 }
 
 bool dm_store_keeps(const DmParameter *p) {
-        return !(p->flags & (DM_VOLATILE | DM_DYNAMIC | DM_NUM_ENTRIES)) && (!(p->flags & DM_HIDDEN) || p->flags & DM_STORED);
+        return !(p->flags & (DM_VOLATILE | DM_DYNAMIC | DM_NUM_ENTRIES)) &&
+               (!(p->flags & DM_HIDDEN) || p->flags & DM_STORED);
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------------------------- */
+/* --- Writing --- */
 
 static void write_value(FILE *f, const char *value) {
         for (; *value; value++)
@@ -72,7 +73,11 @@ static void write_node(FILE *f, const DmModel *m, const DmNode *node) {
                         write_node(f, m, node->singles[i]);
                         continue;
                 }
-                (void) fprintf(f, "table %u %s%s.\n", table->last_instance, path, dm_child_object(m, node, i)->name);
+                (void) fprintf(f,
+                               "table %u %s%s.\n",
+                               table->last_instance,
+                               path,
+                               dm_child_object(m, node, i)->name);
                 for (size_t k = 0; k < table->n; k++)
                         write_node(f, m, table->rows[k]);
         }
@@ -102,7 +107,7 @@ int dm_store_save(const DmModel *m) {
         return write_file_atomic(m->dir_fd, m->file, data, size, 0600);
 }
 
-/* --- Reading -------------------------------------------------------------------------------------------------------------- */
+/* --- Reading --- */
 
 static bool unescape(char *s) {
         char *out = s;
@@ -174,7 +179,8 @@ static int load_value(DmModel *m, char *line) {
         if (!value)
                 return -EINVAL;
         *value++ = '\0';
-        if (!unescape(value) || dm_resolve(m, line, &ref) < 0 || ref.kind != DM_REF_PARAMETER || !dm_store_keeps(ref.parameter))
+        if (!unescape(value) || dm_resolve(m, line, &ref) < 0 || ref.kind != DM_REF_PARAMETER ||
+            !dm_store_keeps(ref.parameter))
                 return -EINVAL;
         r = dm_value_canonicalize(ref.parameter, NULL, value, &canonical, NULL);
         if (r < 0)
@@ -220,7 +226,10 @@ static bool sum_is_right(char *data, size_t size) {
         if (!last)
                 return false;
         last++;
-        (void) snprintf(expected, sizeof(expected), "end %016" PRIx64 "\n", fnv1a(data, (size_t) (last - data)));
+        (void) snprintf(expected,
+                        sizeof(expected),
+                        "end %016" PRIx64 "\n",
+                        fnv1a(data, (size_t) (last - data)));
         if (!streq(last, expected))
                 return false;
         *last = '\0';

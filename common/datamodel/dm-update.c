@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A transaction is a list of steps, each of which can be undone: setting exchanges the value in the node with the one in the step,
- * adding and deleting link a row in or out. Requests from outside use the same steps. */
+/* A transaction is a list of steps, each of which can be undone: setting exchanges the value in the node
+ * with the one in the step, adding and deleting link a row in or out. Requests from outside use the same
+ * steps. */
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -97,7 +98,7 @@ static DmStep *add_step(DmUpdate *u, DmChangeKind kind, DmNode *node) {
                 u->steps = steps;
                 u->allocated = allocated;
         }
-        u->steps[u->n] = (DmStep) { .kind = kind, .node = node };
+        u->steps[u->n] = (DmStep){ .kind = kind, .node = node };
         return &u->steps[u->n++];
 }
 
@@ -109,7 +110,7 @@ static void touch_table(DmTable *table) {
 
 int dm_update_set_node(DmUpdate *u, DmNode *node, const DmParameter *p, char *canonical) {
         bool always = u->origin != DM_ORIGIN_PROVIDER &&
-                        (p->flags & DM_TRIGGER || (p->flags & DM_HIDDEN && !(p->flags & DM_STORED)));
+                      (p->flags & DM_TRIGGER || (p->flags & DM_HIDDEN && !(p->flags & DM_STORED)));
         DmStep *step;
 
         if (!always && streq(canonical, dm_node_value(node, p))) {
@@ -166,7 +167,7 @@ int dm_update_delete_row(DmUpdate *u, DmNode *row) {
         return dm_drop_references(u, row);
 }
 
-/* --- The provider's steps ------------------------------------------------------------------------------------------------- */
+/* --- The provider's steps --- */
 
 /* The first error sticks. */
 static int note(DmUpdate *u, int r) {
@@ -191,7 +192,8 @@ static int resolve_format(DmUpdate *u, DmRefKind kind, DmRef *ret, const char *f
         return 0;
 }
 
-static int update_vset(DmUpdate *u, const char *value, const char *format, va_list ap) __attribute__((format(printf, 3, 0)));
+static int update_vset(DmUpdate *u, const char *value, const char *format, va_list ap)
+                __attribute__((format(printf, 3, 0)));
 
 static int update_vset(DmUpdate *u, const char *value, const char *format, va_list ap) {
         char *canonical;
@@ -280,7 +282,7 @@ int dm_update_delete(DmUpdate *u, const char *format, ...) {
         return note(u, r);
 }
 
-/* --- The end of a transaction --------------------------------------------------------------------------------------------- */
+/* --- The end of a transaction --- */
 
 static bool needs_saving(const DmUpdate *u) {
         for (size_t i = 0; i < u->n; i++)

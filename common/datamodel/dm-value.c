@@ -93,7 +93,8 @@ static size_t utf8_length(const char *s) {
         return n;
 }
 
-/* XML 1.0 section 2.2: a document cannot carry other control characters, so that a session could not read them back. */
+/* XML 1.0 section 2.2: a document cannot carry other control characters, so that a session could not read
+ * them back. */
 static bool has_control_characters(const char *s) {
         for (; *s; s++)
                 if ((unsigned char) *s < 0x20 && !strchr("\t\r\n", *s))
@@ -286,7 +287,11 @@ static int canonical_list(Context *c, char *value, char **ret) {
 }
 
 int dm_value_canonicalize(
-                const DmParameter *p, const uint32_t *instances, const char *value, char **ret, const char **ret_reason) {
+                const DmParameter *p,
+                const uint32_t *instances,
+                const char *value,
+                char **ret,
+                const char **ret_reason) {
         Context c = { .p = p, .instances = instances };
         _cleanup_free_ char *copy = NULL, *canonical = NULL;
         bool sized = p->type == DM_STRING || p->type == DM_PATH_REF || p->flags & DM_LIST;

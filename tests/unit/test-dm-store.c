@@ -58,7 +58,9 @@ static int set(DmModel *m, const char *name, const char *value) {
         uint64_t token;
         int status;
 
-        assert_int_equal(dm_prepare(m, DM_ORIGIN_ACS, &(DmSetting) { name, "", value }, 1, &token, &faults), DM_OK);
+        assert_int_equal(
+                        dm_prepare(m, DM_ORIGIN_ACS, &(DmSetting){ name, "", value }, 1, &token, &faults),
+                        DM_OK);
         return dm_commit(m, token, &status);
 }
 
@@ -233,19 +235,18 @@ static void test_another_schema(void **state) {
         Fixture *f = *state;
         DmModel *m;
 
-        spill_lines(
-                        f,
-                        "ispstorage-datamodel 1 fixture\n"
-                        "row Services.Fixture.1.\n"
-                        "set Services.Fixture.1.Text text\n"
-                        "set Services.Fixture.1.Gone 1\n"
-                        "set Services.Fixture.1.Int 99\n"
-                        "set Services.Fixture.1.Secret pass\n"
-                        "row Services.Fixture.1.Gone.1.\n"
-                        "row Services.Fixture.1.Group.0.\n"
-                        "row Services.Fixture.1.Group.7.\n"
-                        "table 3 Services.Fixture.1.Group.\n"
-                        "nonsense\n");
+        spill_lines(f,
+                    "ispstorage-datamodel 1 fixture\n"
+                    "row Services.Fixture.1.\n"
+                    "set Services.Fixture.1.Text text\n"
+                    "set Services.Fixture.1.Gone 1\n"
+                    "set Services.Fixture.1.Int 99\n"
+                    "set Services.Fixture.1.Secret pass\n"
+                    "row Services.Fixture.1.Gone.1.\n"
+                    "row Services.Fixture.1.Group.0.\n"
+                    "row Services.Fixture.1.Group.7.\n"
+                    "table 3 Services.Fixture.1.Group.\n"
+                    "nonsense\n");
         m = load(f, DM_LOADED_PARTLY);
         assert_value(m, F "Text", "text");
         assert_value(m, F "Int", "0");

@@ -80,8 +80,10 @@ static void test_binary(void **state) {
 
 static void test_strings(void **state) {
         assert_canonical(FIXTURE_TEXT, " a ", " a ");
-        assert_canonical(FIXTURE_TEXT, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
-                         "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
+        assert_canonical(
+                        FIXTURE_TEXT,
+                        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
+                        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
         assert_canonical(FIXTURE_TEXT, "123456789", NULL);
         assert_canonical(FIXTURE_TEXT, "\xff", NULL);
         assert_canonical(FIXTURE_TEXT, "\x01", NULL);
@@ -104,16 +106,24 @@ static void test_lists(void **state) {
 
 static void test_references(void **state) {
         assert_canonical(FIXTURE_USER_FRIEND, "Services.Fixture.1.User.2", "Services.Fixture.1.User.2");
-        assert_canonical(FIXTURE_USER_FRIEND, "InternetGatewayDevice.Services.Fixture.1.User.2.", "Services.Fixture.1.User.2");
-        assert_canonical(FIXTURE_USER_FRIEND, "Device.Services.Fixture.1.User.2", "Services.Fixture.1.User.2");
+        assert_canonical(
+                        FIXTURE_USER_FRIEND,
+                        "InternetGatewayDevice.Services.Fixture.1.User.2.",
+                        "Services.Fixture.1.User.2");
+        assert_canonical(
+                        FIXTURE_USER_FRIEND,
+                        "Device.Services.Fixture.1.User.2",
+                        "Services.Fixture.1.User.2");
         assert_canonical(FIXTURE_USER_FRIEND, "", "");
         assert_canonical(FIXTURE_USER_FRIEND, "Services.Fixture.2.User.2", NULL);
         assert_canonical(FIXTURE_USER_FRIEND, "Services.Fixture.1.User.02", NULL);
         assert_canonical(FIXTURE_USER_FRIEND, "Services.Fixture.1.User.2.Name", NULL);
         assert_canonical(FIXTURE_USER_FRIEND, "Services.Fixture.1.User.", NULL);
         assert_canonical(FIXTURE_USER_FRIEND, "Services.Fixture.1.Group.1", NULL);
-        assert_canonical(FIXTURE_USER_GROUPS, "Services.Fixture.1.Group.1, Device.Services.Fixture.1.Group.2",
-                         "Services.Fixture.1.Group.1,Services.Fixture.1.Group.2");
+        assert_canonical(
+                        FIXTURE_USER_GROUPS,
+                        "Services.Fixture.1.Group.1, Device.Services.Fixture.1.Group.2",
+                        "Services.Fixture.1.Group.1,Services.Fixture.1.Group.2");
 }
 
 static void test_types(void **state) {
@@ -141,7 +151,9 @@ static void test_instance_numbers(void **state) {
 
 /* A default is what a factory reset gives: it must be a value that could be set, but for "not set yet". */
 static void test_defaults(void **state) {
-        static const DmSchema *const schemas[] = { &agent_schema, &storage_schema, &sync_schema, &fixture_schema };
+        static const DmSchema *const schemas[] = {
+                &agent_schema, &storage_schema, &sync_schema, &fixture_schema
+        };
 
         for (size_t k = 0; k < ELEMENTSOF(schemas); k++)
                 for (size_t i = 0; i < schemas[k]->n_parameters; i++) {
@@ -150,7 +162,9 @@ static void test_defaults(void **state) {
 
                         if (p->type == DM_STRING && !p->default_value[0])
                                 continue;
-                        assert_int_equal(dm_value_canonicalize(p, NULL, p->default_value, &canonical, NULL), 0);
+                        assert_int_equal(
+                                        dm_value_canonicalize(p, NULL, p->default_value, &canonical, NULL),
+                                        0);
                         assert_string_equal(canonical, p->default_value);
                 }
 }
