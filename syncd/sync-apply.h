@@ -97,8 +97,9 @@ int sync_staging_probe(int staging_fd, int root_fd);
 
 /* Does the plan, and goes on after entries that fail. Call sync_apply_recover() first, once after start.
  * 0 also if there are failures; a negative errno only if nothing more can be done: -ENOMEM, -EUCLEAN
- * (sync_apply_recover() is due), or an error of the journal (then everything done so far is safe and
- * reported). report must be zeroed before the first use; it is added to. */
+ * (sync_apply_recover() is due), or an error of the journal. After a negative errno everything done so
+ * far is safe, and sync_apply_recover() is due. report must be zeroed before the first use; it is added
+ * to. */
 int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *report);
 
 /* After the new base is recorded: unlinks displaced content that is kept elsewhere, unchanged since and

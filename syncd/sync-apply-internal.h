@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the pieces of apply: staging new content, swapping it in, settling what was displaced. Not for
+ * others. */
+#pragma once
+
+#include "syncd/sync-apply.h"
+#include "syncd/sync-journal.h"
+#include "syncd/sync-open.h"
+
+typedef struct ApplyRun {
+        const SyncApply *apply;
+        SyncApplyReport *report;
+        SyncJournal *journal;
+        unsigned n_steps;
+} ApplyRun;
+
+/* A point at which a crash must do no harm. */
+void apply_step(ApplyRun *run);
+
+/* One operation of a batch. */
+typedef struct ApplyItem {
+        const SyncOperation *operation;
+        uint64_t number;         /* of the intent, and of the name in the staging directory */
+        size_t intent;
+        bool has_intent;
+        int new_fd;              /* the new file, as yet without a name; -EBADF for other kinds */
+        SyncEntry placed;        /* what stat says of the new entry */
+        int64_t swap_ns;         /* when it was put in place, at the earliest */
+        bool swapped;            /* the folder has changed: what is in the staging directory now is a user's */
+        int parent_fd;           /* of the path; kept to be synced */
+        SyncApplyResult result;  /* SYNC_APPLY_DONE as long as nothing went wrong */
+        int error;
+} ApplyItem;
+
+/* Makes the new entry: a file without a name, or a symlink or directory in the staging directory. Sets
+ * item->result if that cannot be done. 0, or a negative errno that ends the run. */
+int apply_stage(ApplyRun *run, ApplyItem *item);
+/* Names the staged file in the staging directory. 0 or a negative errno. */
+int apply_name_staged(ApplyRun *run, ApplyItem *item);
+/* Removes what was staged and is not needed. */
+void apply_discard(ApplyRun *run, ApplyItem *item);
+
+/* What to tell of an error. */
+SyncApplyResult apply_result_of(int error);
+void apply_fail(ApplyItem *item, SyncApplyResult result, int error);
+/* Registers a path that was not done. 0 or -ENOMEM. */
+int apply_report_failure(ApplyRun *run, const char *path, SyncApplyResult result, int error);
+
+/* Decides about the file of the intent in the staging directory, which was displaced from the folder:
+ * unlinks it, gives it a conflict name or its old name. force_conflict: it is a collision whatever it
+ * holds. 0 or a negative errno, then it is still there. */
+int apply_dispose(ApplyRun *run, const SyncIntent *intent, bool force_conflict);
+
+/* Settles all that was displaced before now minus grace_ns. 0 or a negative errno. */
+int apply_settle(ApplyRun *run, int64_t grace_ns);
+
+int64_t apply_now_ns(void);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Batches: stage, journal, swap, sync, record the outcomes. */
+#include <string.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/log.h"
+#include "syncd/sync-swap.h"
+
+/* Up to so many files, a sync of each is cheaper than one of the whole file system with all that users write. */
+#define SINGLE_SYNCS_MAX 4U
+
+typedef struct Batch {
+        ApplyItem items[SYNC_BATCH_FILES];
+        size_t n;
+        uint64_t bytes;
+} Batch;
+
+void apply_step(ApplyRun *run) {
+        if (run->apply->step)
+                run->apply->step(run->n_steps++, run->apply->userdata);
+}
+
+SyncApplyResult apply_result_of(int error) {
+        switch (-error) {
+        case ENOENT:
+        case ENOTDIR:
+        case EEXIST:
+        case ELOOP:
+        case EISDIR:
+                return SYNC_APPLY_STALE;
+        case ENOTEMPTY:
+                return SYNC_APPLY_NOT_EMPTY;
+        case ENOSPC:
+        case EDQUOT:
+                return SYNC_APPLY_NO_SPACE;
+        case EINVAL:
+        case EXDEV:
+        case EOPNOTSUPP:
+        case ENAMETOOLONG:
+        case EILSEQ:
+        case EFBIG:
+                return SYNC_APPLY_UNSUPPORTED;
+        case EBUSY:
+        case EAGAIN:
+                return SYNC_APPLY_BUSY;
+        default:
+                return SYNC_APPLY_FAILED;
+        }
+}
+
+void apply_fail(ApplyItem *item, SyncApplyResult result, int error) {
+        item->result = result;
+        item->error = error;
+}
+
+int apply_report_failure(ApplyRun *run, const char *path, SyncApplyResult result, int error) {
+        SyncApplyReport *report = run->report;
+        _cleanup_free_ char *copy = strdup(path);
+        SyncApplyFailure *failures = reallocarray(report->failures, report->n_failures + 1, sizeof(*failures));
+
+        if (failures)
+                report->failures = failures;
+        if (!failures || !copy)
+                return -ENOMEM;
+        failures[report->n_failures++] = (SyncApplyFailure) { .path = TAKE_PTR(copy), .result = result, .error = error };
+        return 0;
+}
+
+static bool needs_intent(const SyncOperation *o) {
+        return o->kind == SYNC_CREATE || o->kind == SYNC_REPLACE ||
+               (o->kind == SYNC_DELETE && o->local->kind != SYNC_DIRECTORY);
+}
+
+static int sync_new_files(ApplyRun *run, Batch *b) {
+        size_t n_files = 0;
+
+        for (size_t i = 0; i < b->n; i++)
+                n_files += b->items[i].new_fd >= 0;
+        if (n_files > SINGLE_SYNCS_MAX)
+                return syncfs(run->apply->staging_fd) < 0 ? -errno : 0;
+        for (size_t i = 0; i < b->n; i++)
+                if (b->items[i].new_fd >= 0 && fsync(b->items[i].new_fd) < 0)
+                        return -errno;
+        return 0;
+}
+
+static int sync_directories(ApplyRun *run, Batch *b) {
+        if (b->n > SINGLE_SYNCS_MAX)
+                return syncfs(run->apply->staging_fd) < 0 ? -errno : 0;
+        for (size_t i = 0; i < b->n; i++)
+                if (b->items[i].parent_fd >= 0 && fsync(b->items[i].parent_fd) < 0)
+                        return -errno;
+        return fsync(run->apply->staging_fd) < 0 ? -errno : 0;
+}
+
+static int write_intents(ApplyRun *run, Batch *b) {
+        int r;
+
+        for (size_t i = 0; i < b->n; i++) {
+                ApplyItem *item = b->items + i;
+
+                if (item->result != SYNC_APPLY_DONE || !needs_intent(item->operation))
+                        continue;
+                r = sync_journal_intend(run->journal, item->operation, item->number, item->placed.inode, &item->intent);
+                if (r < 0)
+                        return r;
+                item->has_intent = true;
+        }
+        return sync_journal_sync(run->journal);
+}
+
+/* Does one operation; only what must end the run is an error. */
+static int do_item(ApplyRun *run, ApplyItem *item) {
+        int r;
+
+        if (item->result != SYNC_APPLY_DONE)
+                return 0;
+        r = apply_name_staged(run, item);
+        if (r >= 0)
+                r = apply_swap(run, item);
+        if (r < 0 && !item->swapped) {
+                apply_fail(item, apply_result_of(r), r);
+                r = 0;
+        }
+        if (item->result != SYNC_APPLY_DONE)
+                apply_discard(run, item);
+        return r;
+}
+
+static int finish_item(ApplyRun *run, ApplyItem *item) {
+        if (item->has_intent && !run->journal->intents[item->intent].finished) {
+                int r;
+
+                r = sync_journal_finish(run->journal, item->intent, item->result == SYNC_APPLY_DONE, NULL, 0);
+                if (r < 0)
+                        return r;
+        }
+        if (item->result != SYNC_APPLY_DONE)
+                return apply_report_failure(run, item->operation->path, item->result, item->error);
+        run->report->n_done++;
+        if (item->operation->wanted && item->operation->kind != SYNC_CHMOD)
+                run->report->bytes_written += item->operation->wanted->size;
+        return 0;
+}
+
+static int run_batch(ApplyRun *run, Batch *b) {
+        int r;
+
+        apply_step(run);
+        r = sync_new_files(run, b);
+        if (r < 0)
+                return r;
+        apply_step(run);
+        r = write_intents(run, b);
+        if (r < 0)
+                return r;
+        apply_step(run);
+        for (size_t i = 0; i < b->n; i++) {
+                r = do_item(run, b->items + i);
+                if (r < 0)
+                        return r;
+        }
+        apply_step(run);
+        r = sync_directories(run, b);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < b->n; i++) {
+                r = finish_item(run, b->items + i);
+                if (r < 0)
+                        return r;
+        }
+        apply_step(run);
+        return 0;
+}
+
+static void close_batch(Batch *b) {
+        for (size_t i = 0; i < b->n; i++) {
+                safe_close(b->items[i].new_fd);
+                safe_close(b->items[i].parent_fd);
+        }
+        b->n = 0;
+        b->bytes = 0;
+}
+
+static int flush_batch(ApplyRun *run, Batch *b) {
+        int r;
+
+        if (b->n == 0)
+                return 0;
+        r = run_batch(run, b);
+        close_batch(b);
+        if (r < 0)
+                return log_debug_errno(r, "Applying ended early, recovery is due: %m");
+        return apply_settle(run, SYNC_GRACE_NS);
+}
+
+static int run_plan(ApplyRun *run, const SyncPlan *plan, Batch *b) {
+        int r;
+
+        for (size_t i = 0; i < plan->n_operations; i++) {
+                ApplyItem *item = b->items + b->n++;
+
+                *item = (ApplyItem) {
+                        .operation = plan->operations + i,
+                        .number = run->journal->next_number + b->n,
+                        .new_fd = -EBADF,
+                        .parent_fd = -EBADF,
+                };
+                r = apply_stage(run, item);
+                if (r < 0)
+                        return r;
+                b->bytes += item->placed.size;
+                if (b->n < SYNC_BATCH_FILES && b->bytes < SYNC_BATCH_BYTES)
+                        continue;
+                r = flush_batch(run, b);
+                if (r < 0)
+                        return r;
+        }
+        return flush_batch(run, b);
+}
+
+int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *report) {
+        _cleanup_sync_journal_free_ SyncJournal *journal = NULL;
+        ApplyRun run = { .apply = apply, .report = report };
+        _cleanup_free_ Batch *batch = NULL;
+        int r, k;
+
+        r = sync_journal_open(&journal, apply->staging_fd);
+        if (r < 0)
+                return r;
+        if (journal->interrupted)
+                return -EUCLEAN;
+        batch = calloc(1, sizeof(*batch));
+        if (!batch)
+                return -ENOMEM;
+
+        run.journal = journal;
+        r = run_plan(&run, plan, batch);
+        close_batch(batch);
+        k = report->placed ? sync_tree_sort_last(report->placed) : 0;
+        return r < 0 ? r : k;
+}
+
+void sync_apply_report_clear(SyncApplyReport *r) {
+        for (size_t i = 0; i < r->n_failures; i++)
+                free(r->failures[i].path);
+        free(r->failures);
+        sync_tree_free(r->placed);
+        sync_conflict_list_clear(&r->conflicts);
+        *r = (SyncApplyReport) {};
+}
+
+const char *sync_apply_result_to_string(SyncApplyResult r) {
+        static const char *const names[_SYNC_APPLY_RESULT_MAX] = {
+                [SYNC_APPLY_DONE] = "done",
+                [SYNC_APPLY_STALE] = "stale",
+                [SYNC_APPLY_BUSY] = "busy",
+                [SYNC_APPLY_NOT_EMPTY] = "not-empty",
+                [SYNC_APPLY_NO_SPACE] = "no-space",
+                [SYNC_APPLY_NO_CONTENT] = "no-content",
+                [SYNC_APPLY_UNSUPPORTED] = "unsupported",
+                [SYNC_APPLY_FAILED] = "failed",
+        };
+
+        return r < _SYNC_APPLY_RESULT_MAX ? names[r] : "unknown";
+}

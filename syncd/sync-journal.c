@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/file.h"
+#include "common/base/str.h"
+#include "syncd/sync-journal.h"
+#include "syncd/sync-stream.h"
+
+#define JOURNAL_NAME "journal"
+#define MAGIC "ISPSJNL1"
+/* Reserved at once, so that deletions can still be journaled when the disk is full. */
+#define RESERVED_BYTES (256U << 10)
+#define RECORD_MAX (4U * (SYNC_PATH_MAX + 1))
+
+typedef enum RecordKind {
+        RECORD_INTENT = 1,
+        RECORD_OUTCOME,
+        RECORD_BASE_RECORDED,
+} RecordKind;
+
+char *sync_staged_name(uint64_t number, char buf[static SYNC_STAGED_NAME_SIZE]) {
+        (void) snprintf(buf, SYNC_STAGED_NAME_SIZE, "s%" PRIu64, number);
+        return buf;
+}
+
+static void write_entry(SyncWriter *w, const SyncEntry *e) {
+        sync_write_number(w, e ? e->kind : SYNC_ABSENT);
+        if (!e || e->kind == SYNC_ABSENT)
+                return;
+        sync_write_number(w, (unsigned) e->certainty << 1 | e->executable);
+        sync_write_bytes(w, e->oid.bytes, SYNC_OID_SIZE);
+        sync_write_number(w, e->size);
+        sync_write_signed(w, e->mtime_ns);
+        sync_write_signed(w, e->ctime_ns);
+        sync_write_number(w, e->inode);
+}
+
+static void read_entry(SyncReader *r, SyncEntry *e) {
+        const void *oid;
+        uint64_t flags;
+
+        *e = (SyncEntry) { .kind = sync_read_number(r) & 0xFF };
+        if (e->kind == SYNC_ABSENT)
+                return;
+        flags = sync_read_number(r);
+        e->certainty = flags >> 1 & 0x7F;
+        e->executable = flags & 1;
+        oid = sync_read_bytes(r, SYNC_OID_SIZE);
+        if (oid)
+                memcpy(e->oid.bytes, oid, SYNC_OID_SIZE);
+        e->size = sync_read_number(r);
+        e->mtime_ns = sync_read_signed(r);
+        e->ctime_ns = sync_read_signed(r);
+        e->inode = sync_read_number(r);
+        if (e->kind >= _SYNC_KIND_MAX)
+                r->failed = true;
+}
+
+static SyncIntent *new_intent(SyncJournal *j) {
+        if (j->n_intents == j->n_allocated) {
+                size_t wanted = MAX(2 * j->n_allocated, (size_t) 64);
+                SyncIntent *p = reallocarray(j->intents, wanted, sizeof(*p));
+
+                if (!p)
+                        return NULL;
+                j->intents = p;
+                j->n_allocated = wanted;
+        }
+        j->intents[j->n_intents] = (SyncIntent) {};
+        return j->intents + j->n_intents++;
+}
+
+/* Intents are in the order of their numbers. */
+static SyncIntent *find_intent(SyncJournal *j, uint64_t number) {
+        for (size_t low = 0, high = j->n_intents; low < high;) {
+                size_t middle = low + (high - low) / 2;
+
+                if (j->intents[middle].number == number)
+                        return j->intents + middle;
+                if (j->intents[middle].number < number)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return NULL;
+}
+
+static int read_intent(SyncJournal *j, SyncReader *r) {
+        char path[SYNC_PATH_MAX + 1], renamed_to[SYNC_PATH_MAX + 1];
+        SyncIntent *i = new_intent(j);
+
+        if (!i)
+                return -ENOMEM;
+        i->number = sync_read_number(r);
+        i->kind = sync_read_number(r) & 0xFF;
+        sync_read_string(r, path, sizeof(path));
+        sync_read_string(r, renamed_to, sizeof(renamed_to));
+        read_entry(r, &i->local);
+        read_entry(r, &i->wanted);
+        if (r->failed || i->kind >= _SYNC_OPERATION_KIND_MAX || i->number < j->next_number ||
+            !sync_path_is_valid(path) || (renamed_to[0] && !sync_path_is_valid(renamed_to))) {
+                j->n_intents--;
+                return -EBADMSG;
+        }
+        i->path = strdup(path);
+        i->renamed_to = renamed_to[0] ? strdup(renamed_to) : NULL;
+        j->next_number = i->number + 1;
+        return i->path && (i->renamed_to || !renamed_to[0]) ? 0 : -ENOMEM;
+}
+
+static int read_outcome(SyncJournal *j, SyncReader *r) {
+        SyncIntent *i = find_intent(j, sync_read_number(r));
+        bool succeeded = sync_read_number(r) == 1;
+        int64_t when = sync_read_signed(r);
+        SyncEntry displaced;
+
+        read_entry(r, &displaced);
+        if (r->failed || !i)
+                return -EBADMSG;
+        i->finished = true;
+        i->succeeded = succeeded;
+        i->displaced = displaced;
+        i->displaced_ns = when;
+        return 0;
+}
+
+static int read_record(SyncJournal *j, SyncReader *r) {
+        switch (sync_read_number(r)) {
+        case RECORD_INTENT:
+                return read_intent(j, r);
+        case RECORD_OUTCOME:
+                return read_outcome(j, r);
+        case RECORD_BASE_RECORDED:
+                for (size_t i = 0; i < j->n_intents; i++)
+                        j->intents[i].recorded = true;
+                return 0;
+        default:
+                return -EBADMSG;
+        }
+}
+
+/* Reads records up to the first damaged one. *ret_size is where that begins. */
+static int read_records(SyncJournal *j, const char *data, size_t size, size_t *ret_size) {
+        SyncReader r = { .data = (const uint8_t *) data, .size = size, .at = strlen(MAGIC) };
+        int k;
+
+        for (*ret_size = r.at; r.at < size; *ret_size = r.at) {
+                uint64_t length = sync_read_number(&r);
+                const uint8_t *record = length <= RECORD_MAX ? sync_read_bytes(&r, length) : NULL,
+                              *crc = record ? sync_read_bytes(&r, 4) : NULL;
+                SyncReader one = { .data = record, .size = length };
+
+                if (!crc || sync_crc32(record, length) !=
+                                    ((uint32_t) crc[0] | (uint32_t) crc[1] << 8 | (uint32_t) crc[2] << 16 |
+                                     (uint32_t) crc[3] << 24))
+                        break;
+                k = read_record(j, &one);
+                if (k == -EBADMSG)
+                        break;
+                if (k < 0)
+                        return k;
+        }
+        return 0;
+}
+
+static int read_journal(SyncJournal *j) {
+        _cleanup_free_ char *data = NULL;
+        size_t size, valid = 0;
+        int r;
+
+        r = read_file(j->staging_fd, JOURNAL_NAME, SYNC_JOURNAL_MAX, &data, &size);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        if (size >= strlen(MAGIC) && memcmp(data, MAGIC, strlen(MAGIC)) == 0) {
+                r = read_records(j, data, size, &valid);
+                if (r < 0)
+                        return r;
+        }
+        j->interrupted = valid < size;
+        for (size_t i = 0; i < j->n_intents; i++)
+                j->interrupted |= !j->intents[i].finished;
+
+        j->fd = openat(j->staging_fd, JOURNAL_NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+        if (j->fd < 0 || ftruncate(j->fd, valid) < 0)
+                return -errno;
+        if (valid == 0)
+                return loop_write(j->fd, MAGIC, strlen(MAGIC));
+        return 0;
+}
+
+int sync_journal_open(SyncJournal **ret, int staging_fd) {
+        _cleanup_sync_journal_free_ SyncJournal *j = calloc(1, sizeof(*j));
+        int r;
+
+        if (!j)
+                return -ENOMEM;
+        j->staging_fd = staging_fd;
+        j->fd = -EBADF;
+        j->next_number = 1;
+        r = read_journal(j);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+static void forget_intents(SyncJournal *j) {
+        for (size_t i = 0; i < j->n_intents; i++) {
+                free(j->intents[i].path);
+                free(j->intents[i].renamed_to);
+        }
+        j->n_intents = 0;
+}
+
+SyncJournal *sync_journal_free(SyncJournal *j) {
+        if (!j)
+                return NULL;
+        forget_intents(j);
+        free(j->intents);
+        safe_close(j->fd);
+        free(j);
+        return NULL;
+}
+
+static int make_file(SyncJournal *j) {
+        int r;
+
+        if (j->fd >= 0)
+                return 0;
+        j->fd = openat(j->staging_fd, JOURNAL_NAME, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (j->fd < 0)
+                return -errno;
+        (void) fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
+        r = loop_write(j->fd, MAGIC, strlen(MAGIC));
+        if (r < 0)
+                return r;
+        return fsync(j->staging_fd) < 0 ? -errno : 0;
+}
+
+static int append(SyncJournal *j, SyncWriter *record) {
+        _cleanup_free_ uint8_t *payload = record->data, *data = NULL;
+        uint32_t crc = sync_crc32(record->data, record->size);
+        SyncWriter w = {};
+        int r;
+
+        sync_write_number(&w, record->size);
+        sync_write_bytes(&w, record->data, record->size);
+        for (unsigned i = 0; i < 4; i++, crc >>= 8)
+                sync_write_bytes(&w, &(uint8_t) { crc & 0xFF }, 1);
+        data = w.data;
+        if (record->failed || w.failed)
+                return -ENOMEM;
+        r = make_file(j);
+        return r < 0 ? r : loop_write(j->fd, w.data, w.size);
+}
+
+int sync_journal_intend(SyncJournal *j, const SyncOperation *o, uint64_t number, uint64_t new_inode, size_t *ret) {
+        const SyncEntry absent = {};
+        SyncIntent *i = new_intent(j);
+        SyncWriter w = {};
+
+        if (!i)
+                return -ENOMEM;
+        i->number = number;
+        i->kind = o->kind;
+        i->path = strdup(o->path);
+        i->renamed_to = o->renamed_to ? strdup(o->renamed_to) : NULL;
+        i->local = o->local ? *o->local : absent;
+        i->wanted = o->wanted ? *o->wanted : absent;
+        i->wanted.inode = new_inode;
+        i->local.path = i->wanted.path = NULL;
+        j->next_number = number + 1;
+        if (!i->path || (o->renamed_to && !i->renamed_to))
+                return -ENOMEM;
+
+        sync_write_number(&w, RECORD_INTENT);
+        sync_write_number(&w, number);
+        sync_write_number(&w, i->kind);
+        sync_write_string(&w, i->path);
+        sync_write_string(&w, strempty(i->renamed_to));
+        write_entry(&w, &i->local);
+        write_entry(&w, &i->wanted);
+        *ret = i - j->intents;
+        return append(j, &w);
+}
+
+int sync_journal_sync(SyncJournal *j) {
+        return j->fd >= 0 && fdatasync(j->fd) < 0 ? -errno : 0;
+}
+
+int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns) {
+        SyncIntent *intent = j->intents + i;
+        SyncWriter w = {};
+
+        intent->finished = true;
+        intent->succeeded = succeeded;
+        intent->displaced = displaced ? *displaced : (SyncEntry) {};
+        intent->displaced_ns = displaced_ns;
+
+        sync_write_number(&w, RECORD_OUTCOME);
+        sync_write_number(&w, intent->number);
+        sync_write_number(&w, succeeded);
+        sync_write_signed(&w, displaced_ns);
+        write_entry(&w, displaced);
+        return append(j, &w);
+}
+
+int sync_journal_record(SyncJournal *j) {
+        SyncWriter w = {};
+        int r;
+
+        if (j->fd < 0)
+                return 0;
+        for (size_t i = 0; i < j->n_intents; i++)
+                j->intents[i].recorded = true;
+        sync_write_number(&w, RECORD_BASE_RECORDED);
+        r = append(j, &w);
+        return r < 0 ? r : sync_journal_sync(j);
+}
+
+int sync_journal_remove(SyncJournal *j) {
+        forget_intents(j);
+        if (j->fd < 0)
+                return 0;
+        j->fd = safe_close(j->fd);
+        if (unlinkat(j->staging_fd, JOURNAL_NAME, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return fsync(j->staging_fd) < 0 ? -errno : 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The journal of apply: which files in the staging directory may be displaced content of a user, and
+ * whose. */
+#pragma once
+
+#include "common/base/macro.h"
+#include "syncd/sync-plan.h"
+
+/* Two records an operation of 100 to 4500 bytes, for SYNC_ENTRIES_MAX operations with paths of usual
+ * length. */
+#define SYNC_JOURNAL_MAX (512U << 20)
+/* The name of an operation's file in the staging directory. */
+#define SYNC_STAGED_NAME_SIZE sizeof("s18446744073709551615")
+
+typedef struct SyncIntent {
+        uint64_t number; /* counts up; names the file in the staging directory */
+        SyncOperationKind kind;
+        char *path;
+        char *renamed_to;   /* or NULL */
+        SyncEntry local;    /* what is to be displaced, SYNC_ABSENT if nothing; without a path */
+        SyncEntry wanted;   /* what is to come, SYNC_ABSENT if nothing; inode is the new one's; without a path */
+        bool finished;      /* attempted, with the outcome below */
+        bool succeeded;
+        SyncEntry displaced; /* identity right after the swap; SYNC_ABSENT if nothing waits in the staging directory */
+        int64_t displaced_ns; /* when, since 1970 UTC */
+        bool recorded;      /* the base with its outcome was recorded */
+} SyncIntent;
+
+typedef struct SyncJournal {
+        int staging_fd, fd;
+        SyncIntent *intents;
+        size_t n_intents, n_allocated;
+        uint64_t next_number;
+        bool interrupted; /* there are unfinished intents, or the end was torn off */
+} SyncJournal;
+
+/* Reads the journal of the staging directory; without one it is empty, and made by the first write. What
+ * follows a damaged record is dropped: it was not durable when it was cut. 0, -EFBIG (SYNC_JOURNAL_MAX),
+ * -ENOMEM or another negative errno. */
+int sync_journal_open(SyncJournal **ret, int staging_fd);
+SyncJournal *sync_journal_free(SyncJournal *j);
+DEFINE_TRIVIAL_CLEANUP_FUNC(SyncJournal *, sync_journal_free);
+#define _cleanup_sync_journal_free_ _cleanup_(sync_journal_freep)
+
+/* Appends what is about to be done. Durable after sync_journal_sync(). Copies the strings. *ret is its
+ * index. 0 or a negative errno. */
+int sync_journal_intend(SyncJournal *j, const SyncOperation *o, uint64_t number, uint64_t new_inode, size_t *ret);
+int sync_journal_sync(SyncJournal *j);
+/* Appends the outcome. displaced may be NULL. Need not be durable. 0 or a negative errno. */
+int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns);
+/* Notes, durably, that the base with all outcomes so far was recorded. 0 or a negative errno. */
+int sync_journal_record(SyncJournal *j);
+/* Removes the file, durably, and forgets all intents. 0 or a negative errno. */
+int sync_journal_remove(SyncJournal *j);
+
+/* "s<number>"; returns buf. */
+char *sync_staged_name(uint64_t number, char buf[static SYNC_STAGED_NAME_SIZE]);
