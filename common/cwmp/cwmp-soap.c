@@ -13,8 +13,11 @@ struct Namespace namespaces[] = {
         { NULL, NULL, NULL, NULL },
 };
 
+/* UTFSTRING: char * holds UTF-8, and not Latin-1. */
+#define MODE (SOAP_IO_KEEPALIVE | SOAP_XML_TREE | SOAP_C_UTFSTRING)
+
 void cwmp_soap_init(struct soap *soap) {
-        soap_init2(soap, SOAP_IO_KEEPALIVE | SOAP_XML_TREE, SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
+        soap_init2(soap, MODE, MODE);
         (void) soap_set_namespaces(soap, namespaces);
 
         soap->recv_maxlength = CWMP_ENVELOPE_MAX;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+
+#include "common/base/config.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "operator/acs/acs-config.h"
+#include "operator/acs/server.h"
+
+#define DATABASE "/var/lib/ispstorage-operator/acs/acs.db"
+#define TLS_DIRECTORY "/etc/ispstorage-operator/tls/"
+/* The longest wait for further commands keeps a thread. */
+#define COMMAND_LINGER_MAX 10000U
+#define PASSWORD_FILE_MAX 4096U
+
+void acs_config_done(AcsConfig *c) {
+        char **const strings[] = {
+                &c->listen,      &c->certificate, &c->key,                  &c->database,        &c->realm,
+                &c->broker_host, &c->broker_user, &c->broker_password_file, &c->broker_password, &c->broker_ca_file,
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(strings); i++)
+                *strings[i] = mfree(*strings[i]);
+}
+
+static int set_default(char **p, const char *value) {
+        if (*p)
+                return 0;
+        *p = strdup(value);
+        return *p ? 0 : -ENOMEM;
+}
+
+/* The service manager hands secrets over, where the unit says so (LoadCredential=). */
+static int set_default_credential(char **p, const char *name) {
+        const char *directory = getenv("CREDENTIALS_DIRECTORY");
+        _cleanup_free_ char *path = NULL;
+
+        if (!isempty(*p) || !directory)
+                return 0;
+        path = strfmt("%s/%s", directory, name);
+        if (!path)
+                return -ENOMEM;
+        if (access(path, R_OK) >= 0) {
+                free(*p);
+                *p = TAKE_PTR(path);
+        }
+        return 0;
+}
+
+/* The first line of the file. */
+static int read_broker_password(AcsConfig *c) {
+        int r;
+
+        if (isempty(c->broker_password_file))
+                return 0;
+        r = read_file(AT_FDCWD, c->broker_password_file, PASSWORD_FILE_MAX, &c->broker_password, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read %s: %m", c->broker_password_file);
+        c->broker_password[strcspn(c->broker_password, "\n")] = 0;
+        return 0;
+}
+
+static int apply_defaults(AcsConfig *c) {
+        int r;
+
+        r = set_default_credential(&c->key, "acs.key");
+        if (r >= 0)
+                r = set_default_credential(&c->broker_password_file, "broker-password");
+        if (r >= 0)
+                r = set_default(&c->key, TLS_DIRECTORY "acs.key");
+        if (r >= 0)
+                r = set_default(&c->certificate, TLS_DIRECTORY "acs.pem");
+        if (r >= 0)
+                r = set_default(&c->listen, "");
+        if (r >= 0)
+                r = set_default(&c->database, DATABASE);
+        if (r >= 0)
+                r = set_default(&c->realm, "ispstorage");
+        if (r >= 0)
+                r = set_default(&c->broker_host, "127.0.0.1");
+        if (r >= 0)
+                r = set_default(&c->broker_user, "ispstorage-acs");
+        if (r < 0)
+                return r;
+        if (isempty(c->broker_ca_file))
+                c->broker_ca_file = mfree(c->broker_ca_file);
+        return read_broker_password(c);
+}
+
+static int check(const AcsConfig *c) {
+        const struct {
+                const char *name;
+                uint32_t value, min, max;
+        } ranges[] = {
+                { "Port", c->port, 0, UINT16_MAX },
+                { "HTTPPort", c->http_port, 0, UINT16_MAX },
+                { "Workers", c->workers, 1, WORKERS_MAX },
+                { "CommandLinger", c->command_linger, 0, COMMAND_LINGER_MAX },
+                { "NonceLifetime", c->nonce_lifetime, 1, INT32_MAX },
+                { "[Broker] Port", c->broker_port, 1, UINT16_MAX },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(ranges); i++)
+                if (ranges[i].value < ranges[i].min || ranges[i].value > ranges[i].max)
+                        return log_error_errno(
+                                        -EINVAL,
+                                        "%s=%u is not between %u and %u.",
+                                        ranges[i].name,
+                                        ranges[i].value,
+                                        ranges[i].min,
+                                        ranges[i].max);
+        if (strpbrk(c->realm, "\"\\"))
+                return log_error_errno(-EINVAL, "Realm= must not have a quote or a backslash.");
+        if (c->port == 0 && c->http_port == 0)
+                return log_error_errno(-EINVAL, "Neither Port= nor HTTPPort= is set.");
+        return 0;
+}
+
+int acs_config_read(AcsConfig *ret, const char *path) {
+        AcsConfig c = {
+                .port = 7547,
+                .workers = 64,
+                .command_linger = 500,
+                .nonce_lifetime = 3600,
+                .broker_port = 1883,
+                .periodic_inform_interval = 86400,
+                .http_compression = true,
+        };
+        const ConfigItem items[] = {
+                { "Server", "Listen", config_parse_string, &c.listen },
+                { "Server", "Port", config_parse_uint32, &c.port },
+                { "Server", "HTTPPort", config_parse_uint32, &c.http_port },
+                { "Server", "Certificate", config_parse_string, &c.certificate },
+                { "Server", "Key", config_parse_string, &c.key },
+                { "Server", "Database", config_parse_string, &c.database },
+                { "Server", "Realm", config_parse_string, &c.realm },
+                { "Server", "Workers", config_parse_uint32, &c.workers },
+                { "Server", "CommandLinger", config_parse_uint32, &c.command_linger },
+                { "Server", "NonceLifetime", config_parse_uint32, &c.nonce_lifetime },
+                { "Broker", "Host", config_parse_string, &c.broker_host },
+                { "Broker", "Port", config_parse_uint32, &c.broker_port },
+                { "Broker", "User", config_parse_string, &c.broker_user },
+                { "Broker", "PasswordFile", config_parse_string, &c.broker_password_file },
+                { "Broker", "CAFile", config_parse_string, &c.broker_ca_file },
+                { "Provisioning", "PeriodicInformInterval", config_parse_uint32, &c.periodic_inform_interval },
+                { "Provisioning", "HTTPCompression", config_parse_bool, &c.http_compression },
+                {},
+        };
+        int r;
+
+        r = config_read(path ?: ACS_CONFIG_PATH, items);
+        if (r >= 0)
+                r = apply_defaults(&c);
+        if (r >= 0)
+                r = check(&c);
+        if (r < 0) {
+                acs_config_done(&c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <time.h>
+
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "operator/acs/connection.h"
+#include "operator/acs/http.h"
+
+/* Stands in for the hash of an unknown device, so that it takes as long to refuse as a wrong password. */
+static const char no_ha1[] = "00000000000000000000000000000000";
+
+/* Time for the refused to hear of it. */
+#define REFUSE_TIMEOUT_SEC 5
+#define RETRY_AFTER "Retry-After: 30\r\n"
+
+typedef struct Connection {
+        const ConnectionContext *context;
+        Store *store;
+        struct soap *soap;
+        int fd;
+        Http http;
+        SessionSlot *slot;
+        char *device; /* authenticated on this connection */
+        unsigned n_challenges;
+        struct Namespace namespaces[8];
+} Connection;
+
+static uint64_t monotonic_usec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+static struct Namespace *cwmp_namespace(struct Namespace *table) {
+        for (; table->id; table++)
+                if (streq(table->id, "cwmp"))
+                        return table;
+        return NULL;
+}
+
+/* Messages go out in the version of CWMP that the device uses. gSOAP forgets it with each request that has no body. */
+static void restore_version(Connection *c) {
+        size_t n = 0;
+
+        while (namespaces[n].id)
+                n++;
+        assert(n < ELEMENTSOF(c->namespaces));
+        if (!c->slot->cwmp_namespace[0])
+                return;
+        memcpy(c->namespaces, namespaces, (n + 1) * sizeof(struct Namespace));
+        cwmp_namespace(c->namespaces)->ns = c->slot->cwmp_namespace;
+        (void) soap_set_namespaces(c->soap, c->namespaces);
+}
+
+static void remember_version(Connection *c) {
+        const struct Namespace *n = cwmp_namespace(c->soap->local_namespaces);
+
+        if (n && n->out && strlen(n->out) < sizeof(c->slot->cwmp_namespace))
+                strcpy(c->slot->cwmp_namespace, n->out);
+}
+
+/* Asks for (better) credentials. Returns 1 if the connection goes on. */
+static int challenge(Connection *c, bool stale) {
+        char nonce[NONCE_SIZE], header[HTTP_EXTRA_SIZE];
+        const char *body;
+        int r;
+
+        r = nonce_new(c->context->nonces, (uint64_t) monotonic_usec() / 1000000, nonce);
+        if (r < 0)
+                return r;
+        (void) snprintf(
+                        header,
+                        sizeof(header),
+                        "WWW-Authenticate: Digest realm=\"%s\",qop=\"auth\",nonce=\"%s\"%s\r\n",
+                        c->context->realm,
+                        nonce,
+                        stale ? ",stale=true" : "");
+        if (http_has_body(&c->http))
+                r = http_read_body(&c->http, &body);
+        if (r >= 0)
+                r = http_respond(&c->http, 401, header, NULL);
+        if (r < 0)
+                return r;
+        return ++c->n_challenges < CHALLENGES_MAX && http_keeps_alive(&c->http);
+}
+
+/* Returns 1 if the request is authenticated, 0 if not; then *ret_stale tells that only the nonce was not good. */
+static int authenticate(Connection *c, bool *ret_stale) {
+        _cleanup_free_ char *ha1 = NULL;
+        DigestAuthorization a;
+        int r;
+
+        *ret_stale = false;
+        if (!c->http.authorization[0] || digest_parse(c->http.authorization, &a) < 0 ||
+            !streq(a.realm, c->context->realm) || !endswith(a.uri, c->soap->path))
+                return 0;
+        r = store_device_get_ha1(c->store, a.username, &ha1);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (!digest_is_valid(&a, "POST", ha1 ?: no_ha1) || !ha1) {
+                log_info("Authentication failed for the user name %s.", a.username);
+                return 0;
+        }
+        if (!nonce_use(c->context->nonces, monotonic_usec() / 1000000, a.nonce, a.nc)) {
+                *ret_stale = true;
+                return 0;
+        }
+        r = free_and_strdup(&c->device, a.username);
+        return r < 0 ? r : 1;
+}
+
+/* Finds or demands who the request is from. Returns 1 to go on with the request, 0 if it was answered with a challenge
+ * and the connection goes on, -ECONNRESET if it does not, or another negative errno. */
+static int identify(Connection *c) {
+        char cookie[SESSION_COOKIE_SIZE];
+        bool stale;
+        int r;
+
+        if (c->slot)
+                return 1;
+        if (http_get_cookie(&c->http, cookie, sizeof(cookie))) {
+                r = session_table_resume(c->context->sessions, cookie, c->fd, &c->slot);
+                if (r >= 0) {
+                        c->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+                        return 1;
+                }
+                if (r != -ENOENT)
+                        return r;
+        }
+        if (c->device)
+                return 1;
+        r = authenticate(c, &stale);
+        if (r != 0)
+                return r;
+        r = challenge(c, stale);
+        return r > 0 ? 0 : r == 0 ? -ECONNRESET : r;
+}
+
+static int begin_session(Connection *c) {
+        _cleanup_(session_freep) Session *session = NULL;
+        int r;
+
+        r = session_new(&session, c->device, &c->context->provision);
+        if (r < 0)
+                return r;
+        r = session_table_begin(c->context->sessions, TAKE_PTR(session), c->fd, &c->slot);
+        if (r >= 0)
+                c->context->notify(CONNECTION_SESSION_BEGUN, c->device, c->context->userdata);
+        return r;
+}
+
+/* Waits for commands as long as it is worth it. Returns the last verdict of the session. */
+static int linger(Connection *c, const char **ret_envelope) {
+        uint64_t deadline = monotonic_usec() + c->context->linger_usec, now = monotonic_usec();
+        unsigned seen;
+        bool stored;
+        int r;
+
+        for (;;) {
+                seen = session_table_wakes(c->context->sessions, c->slot);
+                r = session_next(c->slot->session, c->store, c->soap, (int64_t) time(NULL), ret_envelope, &stored);
+                if (stored)
+                        c->context->notify(CONNECTION_MESSAGE_STORED, NULL, c->context->userdata);
+                if (r != SESSION_IDLE)
+                        return r;
+                now = monotonic_usec();
+                if (!session_table_wait(
+                                    c->context->sessions,
+                                    c->slot,
+                                    seen,
+                                    session_expects_commands(c->slot->session) && now < deadline ? deadline - now : 0))
+                        return SESSION_IDLE;
+        }
+}
+
+static int read_message(Connection *c, SoapMessage *ret) {
+        const char *body;
+        int r;
+
+        if (!http_has_body(&c->http)) {
+                *ret = (SoapMessage) { .kind = SOAP_MESSAGE_EMPTY };
+                return 0;
+        }
+        r = http_read_body(&c->http, &body);
+        return r < 0 ? r : soap_codec_read(c->soap, body, ret);
+}
+
+static int reply(Connection *c, const SoapMessage *in, const char *envelope) {
+        char header[HTTP_EXTRA_SIZE] = "";
+
+        if (in->kind == SOAP_MESSAGE_INFORM)
+                (void) snprintf(header, sizeof(header), "Set-Cookie: " HTTP_COOKIE_NAME "=%s\r\n", c->slot->cookie);
+        return http_respond(&c->http, 200, header, envelope);
+}
+
+/* Answers a request that belongs to a session. Returns 1 if the connection goes on. */
+static int step(Connection *c, const SoapMessage *in) {
+        const char *envelope = NULL;
+        bool stored;
+        int r;
+
+        if (in->kind != SOAP_MESSAGE_EMPTY)
+                remember_version(c);
+        restore_version(c);
+        r = session_step(c->slot->session, c->store, c->soap, in, (int64_t) time(NULL), &envelope, &stored);
+        if (stored)
+                c->context->notify(CONNECTION_MESSAGE_STORED, NULL, c->context->userdata);
+        if (r == SESSION_IDLE)
+                r = linger(c, &envelope);
+        if (r < 0)
+                return r;
+        switch ((SessionVerdict) r) {
+        case SESSION_REPLY:
+                r = reply(c, in, envelope);
+                return r < 0 ? r : http_keeps_alive(&c->http);
+        case SESSION_IDLE:
+                session_table_end(c->context->sessions, TAKE_PTR(c->slot));
+                return http_respond(&c->http, 204, "", NULL);
+        case SESSION_ABORT:
+                return -EBADMSG;
+        }
+        return -EBADMSG;
+}
+
+/* Returns 1 if the connection goes on, 0 if it is at its end, a negative errno if the request could not be answered. */
+static int serve_request(Connection *c) {
+        SoapMessage in;
+        int r;
+
+        r = identify(c);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = read_message(c, &in);
+        if (r < 0)
+                return r;
+        if (!c->slot) {
+                if (in.kind != SOAP_MESSAGE_INFORM)
+                        return -EBADMSG;
+                r = begin_session(c);
+                if (r < 0)
+                        return r;
+                c->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+        }
+        return step(c, &in);
+}
+
+/* The last word to a request that could not be served. */
+static void respond_error(Connection *c, int error) {
+        switch (error) {
+        case -ECONNRESET:
+                return;
+        case -EBADMSG:
+                log_info("%s sent what does not belong into its session, which ends.", c->device ?: "A device");
+                (void) http_respond(&c->http, 400, "", NULL);
+                return;
+        case -EBUSY:
+                (void) http_respond(&c->http, 503, RETRY_AFTER, NULL);
+                return;
+        default:
+                (void) log_error_errno(error, "A request of %s could not be served: %m", c->device ?: "a device");
+                (void) http_respond(&c->http, 503, RETRY_AFTER, NULL);
+        }
+}
+
+static void leave_session(Connection *c, int error) {
+        _cleanup_free_ char *device = NULL;
+
+        if (!c->slot)
+                return;
+        device = strdup(session_device(c->slot->session));
+        if (error == -ECONNRESET || error == 0) {
+                session_table_release(c->context->sessions, TAKE_PTR(c->slot));
+                return;
+        }
+        session_table_end(c->context->sessions, TAKE_PTR(c->slot));
+        if (device)
+                c->context->notify(CONNECTION_SESSION_BROKEN, device, c->context->userdata);
+}
+
+static int start(Connection *c, bool tls) {
+        (void) soap_set_namespaces(c->soap, namespaces);
+        http_init(&c->http, c->soap, c->fd);
+        c->soap->recv_maxlength = HTTP_UNAUTHENTICATED_MAX;
+        if (!tls)
+                return 0;
+        if (!c->soap->ctx && SSL_CTX_up_ref(c->context->tls) == 1)
+                c->soap->ctx = c->context->tls;
+        return soap_ssl_accept(c->soap) == SOAP_OK ? 0 : -ECONNRESET;
+}
+
+static void stop(Connection *c) {
+        struct soap *soap = c->soap;
+
+        (void) soap_force_closesock(soap);
+        http_done(&c->http);
+        soap_destroy(soap);
+        soap_end(soap);
+        soap_free_cookies(soap);
+}
+
+void connection_serve(const ConnectionContext *context, Store *store, struct soap *soap, int fd, bool tls) {
+        Connection c = { .context = context, .store = store, .soap = soap, .fd = fd };
+        int r;
+
+        r = start(&c, tls);
+        while (r >= 0) {
+                r = http_receive(&c.http);
+                if (r > 0)
+                        (void) http_respond(&c.http, r, "", NULL);
+                if (r != 0)
+                        break;
+                r = serve_request(&c);
+                if (r <= 0)
+                        break;
+                soap_destroy(soap);
+                soap_end(soap);
+        }
+        if (r < 0)
+                respond_error(&c, r);
+        leave_session(&c, r > 0 ? -EBADMSG : r);
+        stop(&c);
+        free(c.device);
+}
+
+void connection_refuse(const ConnectionContext *context, struct soap *soap, int fd, bool tls) {
+        Connection c = { .context = context, .soap = soap, .fd = fd };
+        int r;
+
+        r = start(&c, tls);
+        soap->recv_timeout = soap->send_timeout = soap->transfer_timeout = REFUSE_TIMEOUT_SEC;
+        if (r >= 0 && http_receive(&c.http) >= 0)
+                (void) http_respond(&c.http, 503, RETRY_AFTER, NULL);
+        stop(&c);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <strings.h>
+#include <zlib.h>
+
+#include "common/base/str.h"
+#include "operator/acs/http.h"
+
+/* zlib: the largest window, and a gzip header around it. */
+#define GZIP_WINDOW_BITS (MAX_WBITS + 16)
+/* Status line and the headers that are always there. */
+#define HEAD_SIZE (HTTP_EXTRA_SIZE + 256U)
+
+static int on_header(struct soap *soap, const char *key, const char *value) {
+        Http *h = soap->user;
+
+        if (strcasecmp(key, "Authorization") == 0) {
+                h->authorization_too_long = strlen(value) >= sizeof(h->authorization);
+                if (!h->authorization_too_long)
+                        strcpy(h->authorization, value);
+                return SOAP_OK;
+        }
+        if (strcasecmp(key, "Cookie") == 0) {
+                if (strlen(value) < sizeof(h->cookie))
+                        strcpy(h->cookie, value);
+                return SOAP_OK;
+        }
+        if (strcasecmp(key, "Accept-Encoding") == 0)
+                h->accepts_gzip = strcasestr(value, "gzip") != NULL;
+        else if (strcasecmp(key, "Transfer-Encoding") == 0)
+                h->chunked = strcasecmp(value, "chunked") == 0;
+        return h->parse_header(soap, key, value);
+}
+
+void http_init(Http *h, struct soap *soap, int fd) {
+        *h = (Http) { .soap = soap };
+        soap->user = h;
+        h->parse_header = soap->fparsehdr;
+        soap->fparsehdr = on_header;
+        soap->socket = fd;
+        soap->recv_timeout = HTTP_RECEIVE_TIMEOUT_SEC;
+        soap->send_timeout = HTTP_RECEIVE_TIMEOUT_SEC;
+        soap->transfer_timeout = HTTP_TRANSFER_TIMEOUT_SEC;
+}
+
+void http_done(Http *h) {
+        h->soap->fparsehdr = h->parse_header;
+        h->soap->user = NULL;
+}
+
+int http_receive(Http *h) {
+        struct soap *soap = h->soap;
+
+        h->authorization[0] = h->cookie[0] = 0;
+        h->accepts_gzip = h->chunked = h->authorization_too_long = false;
+        soap->keep_alive = 1;
+        soap->length = 0;
+        /* gSOAP has a word of its own for a POST without a body; here it is the usual thing */
+        if (soap_begin_recv(soap) == SOAP_OK || soap->error == SOAP_NO_DATA)
+                return soap->length > soap->recv_maxlength ? 413 : 0;
+        switch (soap->error) {
+        case SOAP_EOF:
+        case SOAP_TCP_ERROR:
+        case SOAP_SSL_ERROR:
+                return -ECONNRESET;
+        case SOAP_GET_METHOD:
+        case SOAP_PUT_METHOD:
+        case SOAP_PATCH_METHOD:
+        case SOAP_DEL_METHOD:
+        case SOAP_HTTP_METHOD:
+        case 405:
+                return 405;
+        case SOAP_LENGTH:
+        case 413:
+                return 413;
+        default:
+                return 400;
+        }
+}
+
+bool http_has_body(const Http *h) {
+        return h->soap->length > 0 || h->chunked;
+}
+
+int http_read_body(Http *h, const char **ret) {
+        size_t size = 0;
+        const char *body;
+
+        /* Not parsed as it comes: gSOAP would go on reading where a message that is cut ends, and wait. */
+        body = soap_http_get_body(h->soap, &size);
+        if (!body || soap_end_recv(h->soap) != SOAP_OK)
+                return h->soap->error == SOAP_EOF ? -ECONNRESET : -EBADMSG;
+        if (strlen(body) != size)
+                return -EBADMSG;
+        *ret = body;
+        return 0;
+}
+
+bool http_get_cookie(const Http *h, char *buf, size_t size) {
+        const char *p = h->cookie;
+
+        while (*p) {
+                const char *value;
+                size_t n;
+
+                p += strspn(p, "; \t,");
+                n = strcspn(p, ";,");
+                value = startswith(p, HTTP_COOKIE_NAME "=");
+                if (value) {
+                        size_t length = (size_t) (p + n - value);
+
+                        /* RFC 2109 clients quote it */
+                        if (length >= 2 && value[0] == '"' && value[length - 1] == '"') {
+                                value++;
+                                length -= 2;
+                        }
+                        if (length == 0 || length >= size)
+                                return false;
+                        memcpy(buf, value, length);
+                        buf[length] = 0;
+                        return true;
+                }
+                p += n;
+        }
+        return false;
+}
+
+/* Writes the compressed text to buf, which has room for size bytes. Returns the length, 0 if it does not get smaller. */
+static size_t compress_body(const char *body, size_t size, char *buf) {
+        z_stream z = {};
+        size_t n = 0;
+
+        if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+                return 0;
+        z.next_in = (Bytef *) (uintptr_t) body;
+        z.avail_in = (uInt) size;
+        z.next_out = (Bytef *) buf;
+        z.avail_out = (uInt) size;
+        if (deflate(&z, Z_FINISH) == Z_STREAM_END)
+                n = z.total_out;
+        (void) deflateEnd(&z);
+        return n;
+}
+
+static const char *reason(int status) {
+        switch (status) {
+        case 200:
+                return "OK";
+        case 204:
+                return "No Content";
+        case 401:
+                return "Unauthorized";
+        case 403:
+                return "Forbidden";
+        case 405:
+                return "Method Not Allowed";
+        case 413:
+                return "Content Too Large";
+        case 500:
+                return "Internal Server Error";
+        case 503:
+                return "Service Unavailable";
+        default:
+                return "Bad Request";
+        }
+}
+
+int http_respond(Http *h, int status, const char *extra, const char *body) {
+        size_t size = body ? strlen(body) : 0, n = 0;
+        _cleanup_free_ char *buf = malloc(HEAD_SIZE + size), *compressed = NULL;
+        int head;
+
+        if (!buf)
+                return -ENOMEM;
+        if (h->accepts_gzip && size >= HTTP_COMPRESS_MIN) {
+                compressed = malloc(size);
+                if (compressed)
+                        n = compress_body(body, size, compressed);
+        }
+        head = snprintf(
+                        buf,
+                        HEAD_SIZE,
+                        "HTTP/1.1 %i %s\r\n%s%s%s",
+                        status,
+                        reason(status),
+                        body ? "Content-Type: text/xml; charset=utf-8\r\n" : "",
+                        n > 0 ? "Content-Encoding: gzip\r\n" : "",
+                        extra);
+        /* RFC 9110 section 8.6: no Content-Length with 204 */
+        if (status != 204)
+                head += snprintf(buf + head, HEAD_SIZE - (size_t) head, "Content-Length: %zu\r\n", n > 0 ? n : size);
+        head += snprintf(buf + head, HEAD_SIZE - (size_t) head, "\r\n");
+        assert((size_t) head < HEAD_SIZE);
+        if (n > 0)
+                memcpy(buf + head, compressed, n);
+        else if (size > 0)
+                memcpy(buf + head, body, size);
+        /* one write: one segment for what fits in one */
+        return h->soap->fsend(h->soap, buf, (size_t) head + (n > 0 ? n : size)) == SOAP_OK ? 0 : -ECONNRESET;
+}
+
+bool http_keeps_alive(const Http *h) {
+        return h->soap->keep_alive != 0;
+}

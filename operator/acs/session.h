@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One CWMP session as an engine: what the device sent in, what it gets out. No sockets, no threads, no waiting. */
+#pragma once
+
+#include "operator/acs/soap-codec.h"
+#include "operator/acs/store.h"
+
+typedef struct Session Session;
+
+/* What the ACS sets in a device that it has not provisioned yet, besides the credentials of connection requests. */
+typedef struct ProvisionSettings {
+        uint32_t periodic_inform_interval; /* seconds; 0: left alone */
+        bool compression;                  /* switch gzip on if the device has it */
+} ProvisionSettings;
+
+typedef enum SessionVerdict {
+        SESSION_REPLY, /* send the envelope */
+        SESSION_IDLE,  /* nothing to order: wait for commands and ask again, or end the session with 204 */
+        SESSION_ABORT, /* the device does not follow the protocol: 400 and close */
+} SessionVerdict;
+
+/* The authenticated device; its Inform comes first. *ret is the caller's. 0 or -ENOMEM. */
+int session_new(Session **ret, const char *device, const ProvisionSettings *settings);
+Session *session_free(Session *s);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Session *, session_free);
+
+const char *session_device(const Session *s);
+
+/* Takes one message and gives the verdict; with SESSION_REPLY the envelope in *ret_envelope, in the memory of soap.
+ * *ret_stored tells that a message was put into the outbox. Returns the verdict or a negative errno: those of the store. */
+int session_step(
+                Session *s,
+                Store *store,
+                struct soap *soap,
+                const SoapMessage *in,
+                int64_t now,
+                const char **ret_envelope,
+                bool *ret_stored);
+
+/* Asks again after SESSION_IDLE: the next command, or SESSION_IDLE. */
+int session_next(
+                Session *s, Store *store, struct soap *soap, int64_t now, const char **ret_envelope, bool *ret_stored);
+
+/* True if it is likely that a command follows soon: the device has just started or changed its state, or it has
+ * executed one. */
+bool session_expects_commands(const Session *s);
