@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <jansson.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "sharemgr/media.h"
+
+/* An attribute of sysfs is at most a page. */
+#define SYSFS_MAX 4096U
+
+/* /sys/block/<name>/size counts these, whatever the disk's own sectors are. */
+#define SECTOR_SIZE 512U
+#define MEGABYTE (1024U * 1024U)
+
+void medium_done(Medium *m) {
+        free(m->name);
+        free(m->vendor);
+        free(m->model);
+        free(m->serial);
+        free(m->firmware);
+        free(m->uuid);
+        free(m->file_system);
+        *m = (Medium){};
+}
+
+void media_done(Media *media) {
+        for (size_t i = 0; i < media->n; i++)
+                medium_done(media->items + i);
+        media->items = mfree(media->items);
+        media->n = 0;
+}
+
+int media_append(Media *media, Medium *m) {
+        Medium *grown;
+
+        if (media->n >= MEDIA_MAX)
+                return -ENOSPC;
+        grown = reallocarray(media->items, media->n + 1, sizeof(Medium));
+        if (!grown)
+                return -ENOMEM;
+        media->items = grown;
+        media->items[media->n++] = *m;
+        *m = (Medium){};
+        return 0;
+}
+
+static bool medium_equal(const Medium *a, const Medium *b) {
+        return streq_ptr(a->name, b->name) && streq_ptr(a->vendor, b->vendor) &&
+               streq_ptr(a->model, b->model) && streq_ptr(a->serial, b->serial) &&
+               streq_ptr(a->firmware, b->firmware) && streq_ptr(a->uuid, b->uuid) &&
+               streq_ptr(a->file_system, b->file_system) && a->capacity == b->capacity &&
+               a->content == b->content && a->removable == b->removable && a->rotational == b->rotational &&
+               a->usb == b->usb && a->busy == b->busy;
+}
+
+bool media_equal(const Media *a, const Media *b) {
+        if (a->n != b->n)
+                return false;
+        for (size_t i = 0; i < a->n; i++)
+                if (!medium_equal(a->items + i, b->items + i))
+                        return false;
+        return true;
+}
+
+const Medium *media_find_by_uuid(const Media *media, const char *uuid) {
+        for (size_t i = 0; i < media->n; i++)
+                if (media->items[i].content == MEDIUM_VOLUME && streq(media->items[i].uuid, uuid))
+                        return media->items + i;
+        return NULL;
+}
+
+/* Reads an attribute as text without blanks around and without what is not printable ASCII; "" if there is
+ * none. */
+static int read_attribute(int device_fd, const char *attribute, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        char *s, *end;
+        int r;
+
+        r = read_file(device_fd, attribute, SYSFS_MAX, &text, NULL);
+        if (r == -ENOMEM)
+                return r;
+        s = r < 0 ? (char *) "" : text + strspn(text, " \t\n");
+        end = s + strlen(s);
+        while (end > s && strchr(" \t\n", end[-1]))
+                *--end = 0;
+        for (char *p = s; *p; p++)
+                if (*p < 0x20 || *p >= 0x7f)
+                        *p = '?';
+        *ret = strdup(s);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static uint64_t read_number(int device_fd, const char *attribute) {
+        _cleanup_free_ char *text = NULL;
+        uint64_t n;
+
+        return read_attribute(device_fd, attribute, &text) >= 0 && parse_uint64(text, &n) >= 0 ? n : 0;
+}
+
+static bool is_on_usb(int class_fd, const char *name) {
+        char target[PATH_MAX];
+        ssize_t n = readlinkat(class_fd, name, target, sizeof(target) - 1);
+
+        if (n < 0)
+                return false;
+        target[n] = 0;
+        return strstr(target, "/usb") != NULL;
+}
+
+int medium_read_sysfs(int class_fd, const char *name, Medium *ret) {
+        _cleanup_close_ int fd = openat(class_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(medium_done) Medium m = {};
+        uint64_t sectors;
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        sectors = read_number(fd, "size");
+        if (sectors == 0 || faccessat(fd, "partition", F_OK, 0) >= 0 || read_number(fd, "ro") != 0)
+                return -ENOENT;
+        m.capacity = (uint32_t) MIN(sectors / (MEGABYTE / SECTOR_SIZE), (uint64_t) UINT32_MAX);
+        m.removable = read_number(fd, "removable") != 0;
+        m.rotational = read_number(fd, "queue/rotational") != 0;
+        m.usb = is_on_usb(class_fd, name);
+        m.name = strdup(name);
+        if (!m.name)
+                return -ENOMEM;
+        if ((r = read_attribute(fd, "device/vendor", &m.vendor)) < 0 ||
+            (r = read_attribute(fd, "device/model", &m.model)) < 0 ||
+            (r = read_attribute(fd, "device/serial", &m.serial)) < 0 ||
+            (r = read_attribute(fd, "device/rev", &m.firmware)) < 0)
+                return r;
+        *ret = m;
+        m = (Medium){};
+        return 0;
+}
+
+bool medium_matches(const char *name, char *const *patterns) {
+        STRV_FOREACH (p, patterns)
+                if (fnmatch(startswith(*p, "/dev/") ?: *p, name, 0) == 0)
+                        return true;
+        return false;
+}
+
+char *medium_identity(const Medium *m) {
+        return isempty(m->serial) ? strfmt("device %s", m->name)
+                                  : strfmt("serial %s/%s/%s", m->vendor, m->model, m->serial);
+}
+
+int medium_to_text(const Medium *m, char **ret) {
+        json_t *o =
+                        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:I, s:i, s:b, s:b, s:b, s:b}",
+                                  "name",
+                                  m->name,
+                                  "vendor",
+                                  m->vendor,
+                                  "model",
+                                  m->model,
+                                  "serial",
+                                  m->serial,
+                                  "firmware",
+                                  m->firmware,
+                                  "uuid",
+                                  m->uuid,
+                                  "file_system",
+                                  m->file_system,
+                                  "capacity",
+                                  (json_int_t) m->capacity,
+                                  "content",
+                                  (int) m->content,
+                                  "removable",
+                                  m->removable,
+                                  "rotational",
+                                  m->rotational,
+                                  "usb",
+                                  m->usb,
+                                  "busy",
+                                  m->busy);
+        char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+        json_decref(o);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+static int copy_string(char **p, const char *s) {
+        *p = s ? strdup(s) : NULL;
+        return s && !*p ? -ENOMEM : 0;
+}
+
+static int unpack(json_t *o, Medium *ret) {
+        const char *name, *vendor, *model, *serial, *firmware, *uuid = NULL, *file_system = NULL;
+        _cleanup_(medium_done) Medium m = {};
+        int content, removable, rotational, usb, busy;
+        json_int_t capacity;
+        int r;
+
+        if (json_unpack(o,
+                        "{s:s, s:s, s:s, s:s, s:s, s?s, s?s, s:I, s:i, s:b, s:b, s:b, s:b}",
+                        "name",
+                        &name,
+                        "vendor",
+                        &vendor,
+                        "model",
+                        &model,
+                        "serial",
+                        &serial,
+                        "firmware",
+                        &firmware,
+                        "uuid",
+                        &uuid,
+                        "file_system",
+                        &file_system,
+                        "capacity",
+                        &capacity,
+                        "content",
+                        &content,
+                        "removable",
+                        &removable,
+                        "rotational",
+                        &rotational,
+                        "usb",
+                        &usb,
+                        "busy",
+                        &busy) < 0)
+                return -EBADMSG;
+        if (content < MEDIUM_UNREADABLE || content > MEDIUM_FOREIGN || capacity < 0 ||
+            capacity > UINT32_MAX || (content == MEDIUM_VOLUME && (!uuid || !file_system)))
+                return -EBADMSG;
+        m.capacity = (uint32_t) capacity;
+        m.content = (MediumContent) content;
+        m.removable = removable;
+        m.rotational = rotational;
+        m.usb = usb;
+        m.busy = busy;
+        if ((r = copy_string(&m.name, name)) < 0 || (r = copy_string(&m.vendor, vendor)) < 0 ||
+            (r = copy_string(&m.model, model)) < 0 || (r = copy_string(&m.serial, serial)) < 0 ||
+            (r = copy_string(&m.firmware, firmware)) < 0 || (r = copy_string(&m.uuid, uuid)) < 0 ||
+            (r = copy_string(&m.file_system, file_system)) < 0)
+                return r;
+        *ret = m;
+        m = (Medium){};
+        return 0;
+}
+
+int medium_from_text(const char *text, Medium *ret) {
+        json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        int r = o ? unpack(o, ret) : -EBADMSG;
+
+        json_decref(o);
+        return r;
+}

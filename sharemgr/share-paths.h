@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the share manager and its units find things. The unit files in systemd-units/ name the same paths.
+ */
+#pragma once
+
+#define VOLUMES_DIRECTORY "/srv/ispstorage"
+
+/* Survives a reboot, 0700: data model, credentials, what each volume is. */
+#define STATE_DIRECTORY "/var/lib/ispstorage/share"
+
+/* Derived from the state, made anew at each start. */
+#define RUNTIME_DIRECTORY "/run/ispstorage/share"
+#define SAMBA_DIRECTORY RUNTIME_DIRECTORY "/samba"
+#define SMB_CONF SAMBA_DIRECTORY "/smb.conf"
+#define SMBPASSWD SAMBA_DIRECTORY "/smbpasswd"
+#define VSFTPD_DIRECTORY RUNTIME_DIRECTORY "/vsftpd"
+#define VSFTPD_CONF VSFTPD_DIRECTORY "/vsftpd.conf"
+#define VSFTPD_USERS_DIRECTORY VSFTPD_DIRECTORY "/users"
+#define VSFTPD_ROOTS_DIRECTORY VSFTPD_DIRECTORY "/roots"
+#define VSFTPD_EMPTY_DIRECTORY VSFTPD_DIRECTORY "/empty"
+#define LIGHTTPD_DIRECTORY RUNTIME_DIRECTORY "/lighttpd"
+#define LIGHTTPD_CONF LIGHTTPD_DIRECTORY "/lighttpd.conf"
+#define HTPASSWD LIGHTTPD_DIRECTORY "/htpasswd"
+#define LIGHTTPD_ROOT_DIRECTORY LIGHTTPD_DIRECTORY "/root"
+/* Where Samba keeps its databases: made here, as testparm wants to see them. */
+#define SAMBA_RUNTIME_DIRECTORY SAMBA_DIRECTORY "/run"
+
+/* systemd's drop-in user records (nss-systemd(8)). */
+#define USERDB_DIRECTORY "/run/userdb"
+
+/* The account as whom every server reads and writes (sysusers.d). */
+#define DATA_USER "ispstorage"
+/* Who owns the staging area. */
+#define SYNC_USER "ispstorage-sync"

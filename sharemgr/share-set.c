@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+
+#include "common/base/str.h"
+#include "sharemgr/share-set.h"
+
+static void folder_done(ShareFolder *f) {
+        free(f->share);
+        free(f->directory);
+        free(f->grants);
+}
+
+static void volume_done(ShareVolume *v) {
+        for (size_t i = 0; i < v->n_folders; i++)
+                folder_done(v->folders + i);
+        free(v->folders);
+        free(v->name);
+        free(v->medium);
+}
+
+ShareSet *share_set_free(ShareSet *s) {
+        if (!s)
+                return NULL;
+        for (size_t i = 0; i < s->n_users; i++)
+                free(s->users[i].name);
+        for (size_t i = 0; i < s->n_volumes; i++)
+                volume_done(s->volumes + i);
+        free(s->users);
+        free(s->volumes);
+        free(s->host_name);
+        free(s->domain_name);
+        free(s->anonymous_folder);
+        return mfree(s);
+}
+
+/* Grows *array by one zeroed element and returns it. */
+static void *append(void *array, size_t *n, size_t size) {
+        void **a = array;
+        void *grown;
+
+        grown = reallocarray(*a, *n + 1, size);
+        if (!grown)
+                return NULL;
+        *a = grown;
+        return memset((uint8_t *) grown + (*n)++ * size, 0, size);
+}
+
+ShareUser *share_set_add_user(ShareSet *s) {
+        return append(&s->users, &s->n_users, sizeof(ShareUser));
+}
+
+ShareVolume *share_set_add_volume(ShareSet *s) {
+        return append(&s->volumes, &s->n_volumes, sizeof(ShareVolume));
+}
+
+ShareFolder *share_volume_add_folder(ShareVolume *v) {
+        return append(&v->folders, &v->n_folders, sizeof(ShareFolder));
+}
+
+ShareGrant *share_folder_add_grant(ShareFolder *f) {
+        return append(&f->grants, &f->n_grants, sizeof(ShareGrant));
+}
+
+const ShareUser *share_set_find_user(const ShareSet *s, uint32_t instance) {
+        for (size_t i = 0; i < s->n_users; i++)
+                if (s->users[i].instance == instance)
+                        return s->users + i;
+        return NULL;
+}
+
+static bool is_anonymous_folder(const ShareSet *s, const ShareVolume *v, const ShareFolder *f) {
+        _cleanup_free_ char *path =
+                        strfmt("Services.StorageService.1.LogicalVolume.%" PRIu32 ".Folder.%" PRIu32,
+                               v->instance,
+                               f->instance);
+
+        return path && streq_ptr(s->anonymous_folder, path);
+}
+
+const ShareFolder *share_set_find_anonymous_folder(const ShareSet *s) {
+        if (!s->anonymous_enabled)
+                return NULL;
+        for (const ShareVolume *v = s->volumes; v < s->volumes + s->n_volumes; v++)
+                for (const ShareFolder *f = v->folders; f < v->folders + v->n_folders; f++)
+                        if (f->online && is_anonymous_folder(s, v, f))
+                                return f->account_access & SHARE_AUTHENTICATE_FTP_HTTP ? NULL : f;
+        return NULL;
+}
+
+bool share_folder_is_open(const ShareSet *s, const ShareFolder *f, ShareProtocol protocol) {
+        switch (protocol) {
+        case SHARE_SMB:
+                return !s->smb_authentication || !(f->account_access & SHARE_AUTHENTICATE_SMB);
+        case SHARE_HTTP:
+                return !s->http_authentication && !(f->account_access & SHARE_AUTHENTICATE_FTP_HTTP);
+        case SHARE_FTP:
+                return share_set_find_anonymous_folder(s) == f;
+        case _SHARE_PROTOCOL_MAX:
+                break;
+        }
+        return false;
+}
+
+ShareAccess share_folder_access(
+                const ShareSet *s, const ShareFolder *f, const ShareUser *u, ShareProtocol protocol) {
+        uint32_t permissions = 0;
+
+        if (protocol != SHARE_FTP && share_folder_is_open(s, f, protocol))
+                return SHARE_ACCESS_WRITE;
+        if ((protocol == SHARE_FTP && !u->ftp_allowed) || (protocol == SHARE_HTTP && !u->http_allowed))
+                return SHARE_ACCESS_NONE;
+        for (size_t i = 0; i < f->n_grants; i++)
+                if (f->grants[i].user == u->instance)
+                        permissions |= f->grants[i].permissions;
+        if (!(permissions & SHARE_PERMISSION_READ))
+                return SHARE_ACCESS_NONE;
+        return permissions & SHARE_PERMISSION_WRITE ? SHARE_ACCESS_WRITE : SHARE_ACCESS_READ;
+}
