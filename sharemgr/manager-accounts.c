@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "sharemgr/credentials.h"
+#include "sharemgr/manager.h"
+#include "sharemgr/share-paths.h"
+#include "sharemgr/share-set-load.h"
+
+/* The names of the records that are ours; whoever else uses /run/userdb keeps his. */
+#define ACCOUNT_LIST RUNTIME_DIRECTORY "/accounts"
+#define ACCOUNT_LIST_MAX (64U * 1024U)
+
+#define NSS_BUFFER_SIZE 16384U
+
+bool manager_user_name_is_taken(const char *name) {
+        struct passwd pwd, data_pwd, *found = NULL, *data = NULL;
+        char buf[NSS_BUFFER_SIZE], data_buf[NSS_BUFFER_SIZE];
+
+        /* An error counts as taken: better a refused name than somebody else's account. */
+        if (getpwnam_r(name, &pwd, buf, sizeof(buf), &found) != 0)
+                return true;
+        if (!found)
+                return false;
+        if (getpwnam_r(DATA_USER, &data_pwd, data_buf, sizeof(data_buf), &data) != 0 || !data)
+                return true;
+        return streq(name, DATA_USER) || pwd.pw_uid != data_pwd.pw_uid;
+}
+
+static const char *credentials_of(Manager *m, const ShareUser *u) {
+        _cleanup_free_ char *path = strfmt(STORAGE_SERVICE "UserAccount.%" PRIu32, u->instance);
+
+        return path ? row_store_get(m->credentials, path) : NULL;
+}
+
+void manager_drop_users_without_password(Manager *m, ShareSet *s) {
+        for (size_t i = s->n_users; i > 0; i--) {
+                ShareUser *u = s->users + i - 1;
+
+                if (credentials_of(m, u))
+                        continue;
+                free(u->name);
+                memmove(u, u + 1, (s->n_users - i) * sizeof(ShareUser));
+                s->n_users--;
+        }
+}
+
+/* Writes only what differs: a reader must not see a file come and go at each pass. */
+static int write_if_changed(const char *path, const char *text, mode_t mode) {
+        _cleanup_free_ char *old = NULL;
+
+        if (read_file(AT_FDCWD, path, ROW_STORE_FILE_MAX, &old, NULL) >= 0 && streq(old, text))
+                return 0;
+        return write_file_atomic(AT_FDCWD, path, text, strlen(text), mode);
+}
+
+static int write_record(Manager *m, const Account *a) {
+        _cleanup_free_ char *record = NULL, *privileged = NULL;
+        _cleanup_free_ char *path = strfmt(USERDB_DIRECTORY "/%s.user", a->name);
+        _cleanup_free_ char *privileged_path = strfmt(USERDB_DIRECTORY "/%s.user-privileged", a->name);
+        int r;
+
+        if (!path || !privileged_path)
+                return -ENOMEM;
+        if ((r = render_user_record(a, m->data_uid, m->data_gid, &record)) < 0 ||
+            (r = render_user_record_privileged(a, &privileged)) < 0 ||
+            (r = write_if_changed(privileged_path, privileged, 0600)) < 0)
+                return r;
+        return write_if_changed(path, record, 0644);
+}
+
+static void remove_file(char *path) {
+        if (path && unlink(path) < 0 && errno != ENOENT)
+                log_warning_errno(errno, "Failed to remove %s: %m", path);
+        free(path);
+}
+
+static void remove_files_of(const char *name) {
+        remove_file(strfmt(USERDB_DIRECTORY "/%s.user", name));
+        remove_file(strfmt(USERDB_DIRECTORY "/%s.user-privileged", name));
+        remove_file(strfmt(VSFTPD_USERS_DIRECTORY "/%s", name));
+}
+
+static bool has_account(const Account *accounts, size_t n, const char *name) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(accounts[i].name, name))
+                        return true;
+        return false;
+}
+
+/* Removes the records of accounts that are gone. The list is written before new records
+ * are, so that none is forgotten. */
+static int replace_account_list(const Account *accounts, size_t n) {
+        _cleanup_free_ char *old = NULL, *text = NULL;
+        _cleanup_strv_free_ char **names = NULL, **present = NULL;
+        int r;
+
+        r = read_file(AT_FDCWD, ACCOUNT_LIST, ACCOUNT_LIST_MAX, &old, NULL);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = strv_split(strempty(old), "\n", &names);
+        if (r < 0)
+                return r;
+        STRV_FOREACH (name, names)
+                if (!has_account(accounts, n, *name) && !strchr(*name, '/'))
+                        remove_files_of(*name);
+        for (size_t i = 0; i < n; i++) {
+                r = strv_extend(&present, accounts[i].name);
+                if (r < 0)
+                        return r;
+        }
+        text = strv_join(present, "\n");
+        return text ? write_if_changed(ACCOUNT_LIST, text, 0600) : -ENOMEM;
+}
+
+static int write_vsftpd_files(const ShareSet *s) {
+        _cleanup_free_ char *list = NULL;
+        int r;
+
+        for (const ShareUser *u = s->users; u && u < s->users + s->n_users; u++) {
+                _cleanup_free_ char *path = strfmt(VSFTPD_USERS_DIRECTORY "/%s", u->name), *text = NULL;
+
+                if (!path)
+                        return -ENOMEM;
+                if ((r = render_vsftpd_user(s, u, &text)) < 0 ||
+                    (r = write_if_changed(path, text, 0644)) < 0)
+                        return r;
+        }
+        r = render_vsftpd_user_list(s, &list);
+        return r < 0 ? r : write_if_changed(VSFTPD_DIRECTORY "/userlist", list, 0644);
+}
+
+static int write_tables(Manager *m, const Account *accounts, size_t n) {
+        _cleanup_free_ char *smbpasswd = NULL, *htpasswd = NULL;
+        int r;
+
+        if ((r = render_smbpasswd(accounts, n, m->data_uid, &smbpasswd)) < 0 ||
+            (r = write_if_changed(SMBPASSWD, smbpasswd, 0600)) < 0 ||
+            (r = render_htpasswd(accounts, n, &htpasswd)) < 0 ||
+            (r = write_if_changed(HTPASSWD, htpasswd, 0640)) < 0)
+                return r;
+        /* lighttpd reads it as the data user. */
+        return chown(HTPASSWD, 0, m->data_gid) < 0 ? -errno : 0;
+}
+
+static int apply_accounts(Manager *m, const ShareSet *s, Account *accounts, char **credentials) {
+        size_t n = 0;
+        int r;
+
+        for (size_t i = 0; i < s->n_users; i++) {
+                const char *stored = credentials_of(m, s->users + i);
+                Account *a = accounts + n;
+
+                credentials[n] = strdup(strempty(stored));
+                if (!credentials[n])
+                        return -ENOMEM;
+                a->name = s->users[i].name;
+                r = credentials_split(credentials[n], &a->crypt_hash, &a->nt_hash);
+                n++;
+                if (r < 0) {
+                        log_warning("Account %s has damaged credentials and cannot log in.", a->name);
+                        a->crypt_hash = "*";
+                        a->nt_hash = "NO PASSWORDXXXXXXXXXXXXXXXXXXXXX";
+                }
+        }
+        r = replace_account_list(accounts, n);
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = write_record(m, accounts + i);
+        if (r >= 0)
+                r = write_tables(m, accounts, n);
+        return r < 0 ? r : write_vsftpd_files(s);
+}
+
+int manager_apply_accounts(Manager *m, const ShareSet *s) {
+        Account *accounts = calloc(s->n_users + 1, sizeof(Account));
+        char **credentials = calloc(s->n_users + 1, sizeof(char *));
+        int r = accounts && credentials ? apply_accounts(m, s, accounts, credentials) : -ENOMEM;
+
+        STRV_FOREACH (c, credentials)
+                explicit_bzero(*c, strlen(*c));
+        strv_free(credentials);
+        free(accounts);
+        return r;
+}

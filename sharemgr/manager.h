@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The share manager: brings disks, mounts, accounts and servers to what the data model says.
+ *
+ * Level-triggered: whatever happens (a request of the ACS, a disk, a job that ended) leads to
+ * manager_schedule(), and one pass compares what is wanted with what is and starts the next steps. So a
+ * restart needs no recovery of its own. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "common/bus/dm-bus.h"
+#include "common/datamodel/dm.h"
+#include "common/daemon/worker.h"
+#include "sharemgr/kernel-monitor.h"
+#include "sharemgr/media.h"
+#include "sharemgr/render.h"
+#include "sharemgr/row-store.h"
+#include "sharemgr/servers.h"
+#include "sharemgr/unit-jobs.h"
+#include "sharemgr/volumes.h"
+
+#define SHARE_BUS_NAME "org.ispstorage.Share1"
+#define SHARE_OBJECT_PATH "/org/ispstorage/Share1"
+
+typedef struct Manager Manager;
+
+typedef struct ManagerConfig {
+        char **media;      /* [Media] Match= */
+        char *file_system; /* [Media] FileSystem= */
+        char **interfaces; /* [Network] Interfaces= */
+        bool http_writing; /* [HTTP] Writing= */
+} ManagerConfig;
+
+void manager_config_done(ManagerConfig *config);
+
+struct Manager {
+        const ManagerConfig *config;
+        sd_event *event;
+        sd_bus *bus;
+        sd_bus_slot *vtable;
+        DmModel *model;
+        DmBus *dm_bus;
+        UnitJobs *jobs;
+        int state_fd;          /* STATE_DIRECTORY */
+        RowStore *credentials; /* of UserAccount rows */
+        RowStore *provisioned; /* LogicalVolume and Folder rows that were enabled once; of a volume its UUID
+                                  and whether it is formatted */
+        RowStore *identities;  /* of PhysicalMedium rows */
+        RowStore *answers;     /* what ResolveFolder last said; not in use before the first pass */
+        uid_t data_uid, sync_uid;
+        gid_t data_gid, sync_gid;
+
+        KernelMonitor *block_monitor, *address_monitor;
+        sd_event_source *pass, *clock;
+        Worker *media_worker;
+        sd_event_source *media_input;
+        int media_fd;
+        bool media_again; /* something changed while the worker was looking */
+        Media media, media_found;
+        bool media_known;
+
+        ShareSet *set; /* of the last pass */
+        ShareNetwork network;
+        Volume *volumes;
+        Server servers[_SERVER_MAX];
+        char *answered; /* folders and answers of ResolveFolder at the last pass, one a line */
+};
+
+/* Opens state and model, creates what has to be there; nothing acts before manager_start(). event, bus and
+ * config must outlive *ret. 0 or a negative errno, which is logged. */
+int manager_new(Manager **ret, sd_event *event, sd_bus *bus, const ManagerConfig *config);
+
+/* NULL is allowed; returns NULL. What runs and is mounted stays. */
+Manager *manager_free(Manager *m);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free);
+
+/* Exports the objects, requests the bus name and begins to act. 0 or a negative errno, which is logged. */
+int manager_start(Manager *m);
+
+/* Makes a pass soon. */
+void manager_schedule(Manager *m);
+
+/* Looks at the disks again, in a worker, and makes a pass when they differ. manager-media.c */
+void manager_scan_media(Manager *m);
+void manager_media_done(Manager *m);
+
+/* Brings the rows of PhysicalMedium to what was found. 0 or a negative errno. manager-media.c */
+int manager_update_media_rows(Manager *m);
+
+/* The attached medium that a PhysicalMedium row stands for, or NULL. manager-media.c */
+const Medium *manager_medium_of_row(Manager *m, const char *path);
+
+/* Writes user records, smbpasswd, htpasswd and vsftpd's lists, and removes what is stale. 0 or a negative
+ * errno. manager-accounts.c */
+int manager_apply_accounts(Manager *m, const ShareSet *s);
+
+/* The users of the set that have a password, in s->users; the others are taken out. manager-accounts.c */
+void manager_drop_users_without_password(Manager *m, ShareSet *s);
+
+/* True if NSS knows the name as somebody else's. manager-accounts.c */
+bool manager_user_name_is_taken(const char *name);
+
+/* Makes the directories of folders on mounted volumes and marks those folders as online. manager-folders.c
+ */
+void manager_prepare_folders(Manager *m, ShareSet *s);
+
+/* Answers ResolveFolder. *ret_status is the caller's, also the others, which are "" unless it is Online. 0;
+ * -EINVAL if path is not the path name of a Folder row; -ENOMEM. manager-folders.c */
+int manager_resolve_folder(
+                Manager *m, const char *path, char **ret_directory, char **ret_uuid, char **ret_status);
+
+/* Emits FolderChanged for each folder whose answer is another than at the last pass. manager-folders.c */
+int manager_announce_folders(Manager *m);
+
+/* The control interface. manager-bus.c */
+int manager_bus_export(Manager *m);
+int manager_bus_emit_folder_changed(Manager *m, const char *path);
+
+/* The rules and reactions that the model calls. manager-model.c */
+extern const DmProvider manager_provider;
+
+/* The names and IPv4 addresses of the LAN interfaces that are there. manager-network.c */
+int share_network_read(char *const *interfaces, ShareNetwork *ret);
+void share_network_done(ShareNetwork *n);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The volumes at run time: formatting, checking, mounting and unmounting, through units of the service
+ * manager. */
+#pragma once
+
+#include "common/base/macro.h"
+#include "sharemgr/share-set.h"
+
+typedef struct Manager Manager;
+typedef struct Volume Volume;
+
+struct Volume {
+        Manager *manager;
+        uint32_t instance;
+        char *name;
+        char *row;       /* path name */
+        char *directory; /* where it is mounted */
+        char *unit;      /* of the mount */
+        char *uuid;
+        bool present;     /* the row is enabled; false: only to be unmounted */
+        bool acting;      /* a job runs */
+        char *job_device; /* of the job that runs */
+        bool formatted;
+        bool failed; /* the last job did not succeed; tried again after a change */
+        bool online;
+        char *reason; /* why not online, for people; NULL if there is nothing to say */
+        bool waiting; /* the medium is not attached */
+        Volume *next;
+};
+
+/* Takes the next step with each volume: those of the set, and those that were and have to go. 0 or a
+ * negative errno. */
+int volumes_apply(Manager *m, const ShareSet *s);
+
+/* What did not succeed may be tried again: something changed. */
+void volumes_retry(Manager *m);
+
+/* NULL if there is none. */
+Volume *volumes_find(Manager *m, uint32_t instance);
+
+void volumes_done(Manager *m);
+
+/* Space in use in MB; 0 or a negative errno. */
+int volume_used_space(const Volume *v, uint32_t *ret);
