@@ -94,7 +94,7 @@ typedef struct GitStoreVersion {
 /* Called for each commit that changed the path, newest first. Non-zero ends the walk and is returned. */
 typedef int (*GitStoreVersionHandler)(const GitStoreVersion *version, void *userdata);
 
-/* Walks the history of a path, from the commit back. 0, what the handler returned, or a negative errno. */
+/* Walks the history of a path, "" for all of the folder, from the commit back. 0, what the handler returned, or a negative errno. */
 int git_store_foreach_version(
                 GitStore *store,
                 const git_oid *commit,
@@ -102,5 +102,6 @@ int git_store_foreach_version(
                 GitStoreVersionHandler handler,
                 void *userdata);
 
-/* The entry at a path in the commit's tree; its path is the caller's own string. 0, -ENOENT, -EBADMSG, -ENOMEM. */
+/* The entry at a path in the commit's tree; its path is the caller's own string. "" is the folder itself, here with the id of its
+ * git tree. 0, -ENOENT, -EBADMSG, -ENOMEM. */
 int git_store_find_entry(GitStore *store, const git_oid *commit, const char *path, SyncEntry *ret);

@@ -265,7 +265,7 @@ int git_store_find_entry(GitStore *store, const git_oid *commit, const char *pat
         git_oid id;
         int r;
 
-        if (!sync_path_is_valid(path))
+        if (*path && !sync_path_is_valid(path))
                 return -ENOENT;
         r = strv_split(path, "/", &names);
         if (r < 0)
@@ -273,6 +273,11 @@ int git_store_find_entry(GitStore *store, const git_oid *commit, const char *pat
         r = root_of(store, commit, &id);
         if (r < 0)
                 return r;
+        if (!*path) {
+                *ret = (SyncEntry) { .path = path, .kind = SYNC_DIRECTORY };
+                memcpy(ret->oid.bytes, id.id, sizeof(ret->oid.bytes));
+                return 0;
+        }
         STRV_FOREACH(name, names) {
                 _cleanup_(tree_freep) git_tree *t = NULL;
                 _cleanup_free_ char *stored = NULL;

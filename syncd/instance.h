@@ -12,3 +12,5 @@
 #define INSTANCE_HELD_PREFIX "held-"
 /* The UUID of the file system that the state belongs to. */
 #define INSTANCE_FILE_SYSTEM "filesystem"
+/* There if the ACS had accepted the subscription when it was last heard of. */
+#define INSTANCE_SUBSCRIBED "subscribed"

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The folder of an instance: where it is, what changes in it, and the worker that reads and writes it. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "syncd/repository.h"
+
+#define TREE_WORKER "ispstorage-sync-tree"
+
+static void set_folder(Repository *r, SyncWord word, const char *text) {
+        r->facts.folder = word;
+        (void) free_and_strdup(&r->folder_text, text);
+        if (word != SYNC_WORD_NONE)
+                (void) free_and_strdup(&r->text, text);
+        sync_fsm_facts(&r->fsm, &r->facts);
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        Repository *r = userdata;
+
+        repository_folder_changed(r);
+        return 0;
+}
+
+static void retry_later(Repository *r) {
+        r->retry = sd_event_source_disable_unref(r->retry);
+        (void) sd_event_add_time_relative(r->environment->event, &r->retry, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, r);
+}
+
+void repository_stop_folder(Repository *r) {
+        TreeClient *tree;
+
+        r->watch_source = sd_event_source_disable_unref(r->watch_source);
+        r->watch_again = sd_event_source_disable_unref(r->watch_again);
+        r->dirty_timer = sd_event_source_disable_unref(r->dirty_timer);
+        r->open_timer = sd_event_source_disable_unref(r->open_timer);
+        r->watch = sync_watch_free(r->watch);
+        if (r->fsm.phase == SYNC_PHASE_TREE)
+                sync_fsm_tree_done(&r->fsm, &(SyncTreeResult) {
+                        .word = SYNC_WORD_FOLDER_OFFLINE,
+                        .halted = true,
+                        .candidate = r->fsm.candidate,
+                });
+        if (r->facts.folder == SYNC_WORD_NONE)
+                set_folder(r, SYNC_WORD_FOLDER_OFFLINE, "");
+        tree = TAKE_PTR(r->tree);
+        tree_client_free(tree);
+}
+
+static int on_dirty_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Repository *r = userdata;
+
+        r->dirty_timer = sd_event_source_disable_unref(r->dirty_timer);
+        sync_fsm_dirty(&r->fsm, r->dirty_full);
+        repository_step(r);
+        return 0;
+}
+
+/* The first change after a quiet time is prompt; those of a series wait longer and longer for each other. */
+static void arm_dirty_timer(Repository *r) {
+        uint64_t now;
+
+        if (r->dirty_timer || sd_event_now(r->environment->event, CLOCK_MONOTONIC, &now) < 0)
+                return;
+        if (now > r->dirty_time + DIRTY_QUIET_USEC)
+                r->dirty_delay = DIRTY_MIN_USEC;
+        else
+                r->dirty_delay = MIN(r->dirty_delay * 2, DIRTY_MAX_USEC);
+        r->dirty_time = now;
+        (void) sd_event_add_time_relative(
+                        r->environment->event,
+                        &r->dirty_timer,
+                        CLOCK_MONOTONIC,
+                        r->dirty_delay,
+                        0,
+                        on_dirty_timer,
+                        r);
+}
+
+static void add_dirty(Repository *r, const char *path) {
+        size_t n = strlen(path) + sizeof("path=");
+
+        if (r->dirty_full)
+                return;
+        if (!*path || r->dirty_bytes + n > DIRTY_BYTES_MAX) {
+                r->dirty_full = true;
+                return;
+        }
+        for (size_t i = strv_length(r->dirty), k = 0; i > 0 && k < 8; i--, k++)
+                if (streq(r->dirty[i - 1], path))
+                        return;
+        if (strv_extend(&r->dirty, path) < 0)
+                r->dirty_full = true;
+        r->dirty_bytes += n;
+}
+
+void repository_mark_dirty(Repository *r, const char *path) {
+        add_dirty(r, path);
+        arm_dirty_timer(r);
+}
+
+static int on_open_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Repository *r = userdata;
+
+        r->open_timer = sd_event_source_disable_unref(r->open_timer);
+        arm_dirty_timer(r);
+        return 0;
+}
+
+static void on_change(const char *path, SyncWatchHint hint, void *userdata) {
+        Repository *r = userdata;
+
+        switch (hint) {
+        case SYNC_WATCH_CLOSED:
+                repository_mark_dirty(r, path);
+                break;
+        case SYNC_WATCH_OPEN:
+                add_dirty(r, path);
+                if (!r->open_timer)
+                        (void) sd_event_add_time_relative(
+                                        r->environment->event,
+                                        &r->open_timer,
+                                        CLOCK_MONOTONIC,
+                                        OPEN_FILE_USEC,
+                                        0,
+                                        on_open_timer,
+                                        r);
+                break;
+        case SYNC_WATCH_OVERFLOW:
+        default:
+                repository_mark_dirty(r, "");
+        }
+}
+
+static int dispatch_watch(Repository *r) {
+        int k = sync_watch_dispatch(r->watch);
+
+        if (k == -ENODEV) {
+                repository_stop_folder(r);
+                set_folder(r, SYNC_WORD_FOLDER_OFFLINE, "the folder was removed or unmounted");
+                retry_later(r);
+                repository_step(r);
+                return 0;
+        }
+        if (k < 0)
+                return k;
+        return sd_event_source_set_enabled(r->watch_again, k > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static int on_watch(sd_event_source *s, int fd, uint32_t events, void *userdata) {
+        return dispatch_watch(userdata);
+}
+
+static int on_watch_again(sd_event_source *s, void *userdata) {
+        return dispatch_watch(userdata);
+}
+
+/* Directories are added to the watch when there is nothing else to do. */
+static int start_watch(Repository *r) {
+        int fd, k;
+
+        fd = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        k = sync_watch_new(&r->watch, fd, on_change, r);
+        safe_close(fd);
+        if (k < 0)
+                return k;
+        k = sd_event_add_io(r->environment->event, &r->watch_source, sync_watch_fd(r->watch), EPOLLIN, on_watch, r);
+        if (k < 0)
+                return k;
+        k = sd_event_add_defer(r->environment->event, &r->watch_again, on_watch_again, r);
+        if (k < 0)
+                return k;
+        k = sd_event_source_set_priority(r->watch_again, SD_EVENT_PRIORITY_IDLE);
+        if (k < 0)
+                return k;
+        return sd_event_source_set_enabled(r->watch_again, SD_EVENT_ON);
+}
+
+static void take_conflict(Repository *r, char *const *message) {
+        const char *path = worker_message_get(message, "path"), *renamed_to = worker_message_get(message, "renamed-to"),
+                   *time = worker_message_get(message, "time");
+        int64_t t;
+
+        if (!path || !renamed_to || !time || parse_int64(time, &t) < 0)
+                return;
+        r->conflict_opseq = r->fsm.running.opseq;
+        if (sync_conflict_list_add(&r->conflicts, path, renamed_to, t) < 0)
+                (void) log_oom();
+}
+
+static int get_error(char *const *message) {
+        const char *value = worker_message_get(message, "error");
+        uint32_t n;
+
+        return value && parse_uint32(value, &n) >= 0 ? -(int) n : -EPIPE;
+}
+
+static void on_opened(char *const *message, void *userdata) {
+        Repository *r = userdata;
+        int k;
+
+        /* When the worker ended, on_tree_ended() does the rest. */
+        if (!message)
+                return;
+        if (streq_ptr(worker_message_get(message, "event"), "conflict")) {
+                take_conflict(r, message);
+                return;
+        }
+        k = get_error(message);
+        if (k >= 0)
+                k = start_watch(r);
+        if (k < 0) {
+                (void) log_warning_errno(k, "Folder %s cannot be synchronized now: %m", r->path);
+                set_folder(r, k == -EBADMSG ? SYNC_WORD_REPOSITORY_CORRUPT : SYNC_WORD_FOLDER_OFFLINE, strerror(-k));
+                retry_later(r);
+        } else {
+                r->dirty_full = true;
+                set_folder(r, SYNC_WORD_NONE, "");
+        }
+        repository_step(r);
+}
+
+static void on_tree_ended(TreeClient *c, void *userdata) {
+        Repository *r = userdata;
+
+        repository_stop_folder(r);
+        retry_later(r);
+        repository_step(r);
+}
+
+static int start_folder(Repository *r) {
+        _cleanup_free_ char *program = strfmt("%s/" TREE_WORKER, r->environment->program_directory);
+        char *argv[] = { program, r->directory, r->path, r->file_system, r->gateway_name, NULL };
+
+        if (!program)
+                return -ENOMEM;
+        return tree_client_new(&r->tree, r->environment->event, argv, on_opened, on_tree_ended, r);
+}
+
+void repository_folder_resolved(Repository *r, int error, const char *path, const char *file_system, const char *status) {
+        bool online = error >= 0 && streq(status, "Online");
+        int k;
+
+        if (online && r->tree && streq_ptr(r->path, path) && streq_ptr(r->file_system, file_system))
+                return;
+        repository_stop_folder(r);
+        r->retry = sd_event_source_disable_unref(r->retry);
+        if (!online) {
+                bool none = error >= 0 && startswith(status, "NoSuchFolder");
+
+                set_folder(r, none ? SYNC_WORD_NO_FOLDER : SYNC_WORD_FOLDER_OFFLINE, error < 0 ? strerror(-error) : status);
+        } else if (free_and_strdup(&r->path, path) < 0 || free_and_strdup(&r->file_system, file_system) < 0)
+                (void) log_oom();
+        else {
+                k = start_folder(r);
+                if (k < 0) {
+                        (void) log_error_errno(k, "Failed to start %s: %m", TREE_WORKER);
+                        retry_later(r);
+                }
+        }
+        repository_step(r);
+}
+
+void repository_folder_changed(Repository *r) {
+        r->retry = sd_event_source_disable_unref(r->retry);
+        if (!r->facts.enabled || isempty(r->folder)) {
+                repository_stop_folder(r);
+                if (r->facts.enabled)
+                        set_folder(r, SYNC_WORD_NO_FOLDER, "no folder is configured");
+                return;
+        }
+        r->environment->resolve(r, r->folder, r->environment->userdata);
+}
+
+static bool get_flag(char *const *message, const char *key) {
+        return streq_ptr(worker_message_get(message, key), "1");
+}
+
+static void on_run_done(char *const *message, void *userdata) {
+        SyncTreeResult result = {};
+        Repository *r = userdata;
+        const char *pending;
+        SyncWord word;
+
+        if (!message || r->fsm.phase != SYNC_PHASE_TREE)
+                return;
+        if (streq_ptr(worker_message_get(message, "event"), "conflict")) {
+                take_conflict(r, message);
+                return;
+        }
+        word = sync_word_from_string(strempty(worker_message_get(message, "word")));
+        result.word = word >= 0 ? word : SYNC_WORD_INTERNAL_ERROR;
+        result.halted = get_flag(message, "halted");
+        result.candidate = get_flag(message, "candidate");
+        result.conflict = get_flag(message, "conflict");
+        result.again = get_flag(message, "again");
+        pending = worker_message_get(message, "pending");
+        if (!pending || parse_uint64(pending, &r->pending) < 0)
+                r->pending = 0;
+        if (sync_revision_parse(strempty(worker_message_get(message, "revision")), &result.base) < 0)
+                result.base = r->fsm.revision;
+        (void) free_and_strdup(&r->text, worker_message_get(message, "text"));
+        (void) free_and_strdup(&r->held, worker_message_get(message, "held"));
+        if (!result.halted)
+                r->confirmed = mfree(r->confirmed);
+        r->synchronized = !result.halted && !result.candidate && r->fsm.fetched;
+        sync_fsm_tree_done(&r->fsm, &result);
+        repository_step(r);
+}
+
+int repository_start_run(Repository *r, bool full) {
+        _cleanup_strv_free_ char **message = NULL;
+        int k;
+
+        if (!r->tree)
+                return -ENOTCONN;
+        full |= r->dirty_full;
+        if ((k = worker_message_add(&message, "command", "run")) < 0 ||
+            (k = worker_message_addf(&message, "full", "%d", full)) < 0 ||
+            (k = worker_message_addf(&message, "max-delete-count", "%u", r->max_delete_count)) < 0 ||
+            (k = worker_message_addf(&message, "max-delete-percent", "%u", r->max_delete_percent)) < 0 ||
+            (k = worker_message_add(&message, "confirmed", strempty(r->confirmed))) < 0)
+                return k;
+        STRV_FOREACH(path, full ? NULL : r->dirty) {
+                k = worker_message_add(&message, "path", *path);
+                if (k < 0)
+                        return k;
+        }
+        k = tree_client_send(r->tree, message, on_run_done, r);
+        if (k < 0)
+                return k;
+        r->dirty = strv_free(r->dirty);
+        r->dirty_bytes = 0;
+        r->dirty_full = false;
+        return 0;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One row of X_..ISPStorage.{i}.: the state machine with its hands: folder, watch, workers, key, parameters. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "common/datamodel/dm.h"
+#include "syncd/repository-url.h"
+#include "syncd/sync-conflict.h"
+#include "syncd/sync-fsm.h"
+#include "syncd/sync-watch.h"
+#include "syncd/worker-client.h"
+
+#define SYNC_OBJECT_NAME "X_" MANUFACTURER_OUI "_ISPStorage"
+#define SYNC_TABLE "Services." SYNC_OBJECT_NAME "."
+
+/* Local changes are gathered for so long: the events of one saving come together. It doubles while changes do not stop, so that a file
+ * that is saved all the time does not make a commit each time. */
+#define DIRTY_MIN_USEC UINT64_C(4000)
+#define DIRTY_MAX_USEC UINT64_C(2000000)
+/* After this quiet time the next change is prompt again. */
+#define DIRTY_QUIET_USEC UINT64_C(5000000)
+/* A file that is being written is looked at after this time even if it is never closed. */
+#define OPEN_FILE_USEC UINT64_C(15000000)
+/* A worker or folder that failed is tried again after this. */
+#define RETRY_USEC UINT64_C(5000000)
+/* A request to the tree worker holds so many bytes of paths; with more, everything is scanned. */
+#define DIRTY_BYTES_MAX (WORKER_MESSAGE_MAX / 2)
+/* More rows are not kept in Conflict; the oldest go. */
+#define CONFLICTS_MAX 256U
+
+typedef struct Repository Repository;
+
+/* What the repository has in common with the others, and how it reaches the bus. */
+typedef struct RepositoryEnvironment {
+        sd_event *event;
+        DmModel *model;
+        const char *state_directory;
+        const char *runtime_directory;
+        const char *program_directory; /* where the workers are */
+        /* Asks where the folder of the data model is; repository_folder_resolved() is called with the answer. */
+        void (*resolve)(Repository *r, const char *folder, void *userdata);
+        /* A collision was registered. */
+        void (*conflict)(Repository *r, const SyncConflict *conflict, void *userdata);
+        void *userdata;
+} RepositoryEnvironment;
+
+struct Repository {
+        const RepositoryEnvironment *environment;
+        uint32_t instance;
+        char *directory;
+
+        SyncFsm fsm;
+        SyncFacts facts;
+
+        /* parameters */
+        char *gateway_name;
+        char *folder;       /* in the data model */
+        char *url_text;
+        char *host_keys;
+        uint32_t max_delete_count;
+        uint32_t max_delete_percent;
+
+        /* the folder */
+        char *path;
+        char *file_system;
+        char *folder_text;  /* why it is not online */
+        SyncWatch *watch;
+        sd_event_source *watch_source;
+        sd_event_source *watch_again;
+        char **dirty;
+        size_t dirty_bytes;
+        bool dirty_full;
+        uint64_t dirty_delay;
+        uint64_t dirty_time;
+        sd_event_source *dirty_timer;
+        sd_event_source *open_timer;
+
+        /* hands */
+        TreeClient *tree;
+        TransferClient *transfer;
+        Worker *key_maker;
+        bool key_maker_next; /* it makes the next key, not the first */
+        bool rotate;         /* another one is to be made */
+        char *public_key;
+        sd_event_source *timer; /* the state machine's */
+        sd_event_source *retry; /* of what failed outside it */
+
+        /* to be reported */
+        char *text;             /* behind the word of LastError */
+        char *held;
+        char *confirmed;
+        uint64_t pending;
+        bool synchronized;
+        SyncConflictList conflicts;
+        uint32_t conflict_opseq;
+        uint64_t sent;
+        uint64_t received;
+};
+
+/* Reads the parameters of the row and begins. The environment must outlive it. 0 or a negative errno. */
+int repository_new(Repository **ret, const RepositoryEnvironment *environment, uint32_t instance);
+/* Stops all it has. With remove, its state is deleted as well. Returns NULL. */
+Repository *repository_free(Repository *r);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Repository *, repository_free);
+/* The row is gone: deletes key and local store. The repository is to be freed then. */
+int repository_remove_state(Repository *r);
+
+/* Parameters other than the following were written. */
+void repository_configure(Repository *r);
+void repository_status_written(Repository *r, SyncStatus status);
+void repository_order(Repository *r, SyncOp op);
+void repository_rotate_key(Repository *r);
+void repository_confirm(Repository *r, const char *id);
+
+/* The answer of sharemgr; status "Online", or a reason. error is not 0 if there was no answer. */
+void repository_folder_resolved(Repository *r, int error, const char *path, const char *file_system, const char *status);
+/* The folder may be elsewhere now, or sharemgr has come: asks again. */
+void repository_folder_changed(Repository *r);
+
+/* For the files of this module. */
+void repository_step(Repository *r);            /* lets the state machine go on, and reports */
+void repository_report(Repository *r);          /* writes what changed to the data model */
+int repository_start_transfer(Repository *r, bool push);
+int repository_start_run(Repository *r, bool full);
+void repository_stop_folder(Repository *r);
+int repository_check_keys(Repository *r);       /* reads or makes the key */
+void repository_mark_dirty(Repository *r, const char *path);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ispstorage-sync-tree: reads and changes the user's files and the local store of one instance. It has the privileges for that, and
+ * no network.
+ *
+ *      ispstorage-sync-tree STATE-DIRECTORY FOLDER FILE-SYSTEM-UUID GATEWAY-NAME
+ *
+ * It lives as long as the folder is online. WORKER_SOCKET_FD brings one request at a time ("command=run", "landed", "versions",
+ * "restore"); the answer is any number of messages "event=conflict" or "event=version", and "event=done". When it has
+ * opened the folder it says "event=done" as well. The keys of each are where they are written, below. */
+#include <errno.h>
+#include <git2.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/parse.h"
+#include "common/daemon/worker.h"
+#include "syncd/folder.h"
+#include "syncd/worker-message.h"
+
+/* More versions of one path are not listed. */
+#define VERSIONS_MAX 1000U
+
+typedef struct TreeWorker {
+        Folder *folder;
+        const char *gateway_name;
+        unsigned n_versions;
+} TreeWorker;
+
+/* Sockets beyond the one it has are not its business. */
+static int refuse_network(void) {
+        struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = { .len = ELEMENTSOF(filter), .filter = filter };
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+                return -errno;
+        return 0;
+}
+
+static int send_conflicts(const SyncConflictList *conflicts) {
+        for (size_t i = 0; i < conflicts->n; i++) {
+                _cleanup_strv_free_ char **message = NULL;
+                int r;
+
+                if ((r = worker_message_add(&message, "event", "conflict")) < 0 ||
+                    (r = worker_message_add(&message, "path", conflicts->items[i].path)) < 0 ||
+                    (r = worker_message_add(&message, "renamed-to", conflicts->items[i].renamed_to)) < 0 ||
+                    (r = worker_message_addf(&message, "time", "%lld", (long long) conflicts->items[i].time)) < 0 ||
+                    (r = worker_message_send(WORKER_SOCKET_FD, message)) < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The end of an answer that is an errno only. */
+static int send_done(int error) {
+        _cleanup_strv_free_ char **message = NULL;
+        int r;
+
+        if ((r = worker_message_add(&message, "event", "done")) < 0 ||
+            (r = worker_message_addf(&message, "error", "%d", -error)) < 0)
+                return r;
+        return worker_message_send(WORKER_SOCKET_FD, message);
+}
+
+static uint32_t get_number(char *const *message, const char *key) {
+        const char *value = worker_message_get(message, key);
+        uint32_t n;
+
+        return value && parse_uint32(value, &n) >= 0 ? n : 0;
+}
+
+static int send_result(const FolderResult *result) {
+        _cleanup_strv_free_ char **message = NULL;
+        const SyncTreeResult *o = &result->outcome;
+        char revision[SYNC_REVISION_SIZE];
+        int r;
+
+        r = send_conflicts(&result->conflicts);
+        if (r < 0)
+                return r;
+        if ((r = worker_message_add(&message, "event", "done")) < 0 ||
+            (r = worker_message_add(&message, "error", "0")) < 0 ||
+            (r = worker_message_add(&message, "word", sync_word_to_string(o->word))) < 0 ||
+            (r = worker_message_add(&message, "text", result->text)) < 0 ||
+            (r = worker_message_addf(&message, "halted", "%d", o->halted)) < 0 ||
+            (r = worker_message_addf(&message, "candidate", "%d", o->candidate)) < 0 ||
+            (r = worker_message_addf(&message, "conflict", "%d", o->conflict)) < 0 ||
+            (r = worker_message_addf(&message, "again", "%d", o->again)) < 0 ||
+            (r = worker_message_add(&message, "held", result->held)) < 0 ||
+            (r = worker_message_addf(&message, "pending", "%zu", result->pending)) < 0 ||
+            (r = worker_message_add(&message, "revision", sync_revision_format(&o->base, revision))) < 0)
+                return r;
+        return worker_message_send(WORKER_SOCKET_FD, message);
+}
+
+/* Keys: full, path (any number), max-delete-count, max-delete-percent, confirmed. */
+static int do_run(TreeWorker *w, char *const *message) {
+        _cleanup_strv_free_ char **paths = NULL;
+        FolderRequest request = {
+                .gateway_name = w->gateway_name,
+                .full = get_number(message, "full") != 0,
+                .max_delete_count = get_number(message, "max-delete-count"),
+                .max_delete_percent = get_number(message, "max-delete-percent"),
+                .confirmed = worker_message_get(message, "confirmed"),
+        };
+        FolderResult result;
+        int r;
+
+        STRV_FOREACH(field, message) {
+                const char *path = worker_message_field(*field, "path");
+
+                if (path && (r = strv_extend(&paths, path)) < 0)
+                        return r;
+        }
+        request.paths = paths;
+        r = folder_run(w->folder, &request, &result);
+        if (r < 0) {
+                (void) log_error_errno(r, "A run of synchronization failed: %m");
+                return r;
+        }
+        r = send_result(&result);
+        folder_result_clear(&result);
+        return r;
+}
+
+/* Answers with revision. */
+static int do_landed(TreeWorker *w) {
+        _cleanup_strv_free_ char **message = NULL;
+        char text[SYNC_REVISION_SIZE];
+        SyncRevision revision;
+        int r;
+
+        r = folder_landed(w->folder, &revision);
+        if (r < 0)
+                return r;
+        if ((r = worker_message_add(&message, "event", "done")) < 0 ||
+            (r = worker_message_add(&message, "error", "0")) < 0 ||
+            (r = worker_message_add(&message, "revision", sync_revision_format(&revision, text))) < 0)
+                return r;
+        return worker_message_send(WORKER_SOCKET_FD, message);
+}
+
+/* Keys of the event: commit, time, size, author, deleted. */
+static int send_version(const GitStoreVersion *version, void *userdata) {
+        _cleanup_strv_free_ char **message = NULL;
+        char hex[GIT_OID_HEXSZ + 1];
+        TreeWorker *w = userdata;
+        int r;
+
+        if (++w->n_versions > VERSIONS_MAX)
+                return 1;
+        if ((r = worker_message_add(&message, "event", "version")) < 0 ||
+            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &version->commit))) < 0 ||
+            (r = worker_message_addf(&message, "time", "%lld", (long long) version->time)) < 0 ||
+            (r = worker_message_addf(&message, "size", "%llu", (unsigned long long) version->entry.size)) < 0 ||
+            (r = worker_message_add(&message, "author", version->author)) < 0 ||
+            (r = worker_message_addf(&message, "deleted", "%d", version->entry.kind == SYNC_ABSENT)) < 0)
+                return r;
+        return worker_message_send(WORKER_SOCKET_FD, message);
+}
+
+/* Key: path. */
+static int do_versions(TreeWorker *w, char *const *message) {
+        const char *path = worker_message_get(message, "path");
+        git_oid tip;
+        int r;
+
+        w->n_versions = 0;
+        r = git_store_get_reference(w->folder->store, GIT_STORE_REMOTE, &tip);
+        if (r == -ENOENT)
+                return send_done(0);
+        if (r >= 0)
+                r = git_store_foreach_version(w->folder->store, &tip, strempty(path), send_version, w);
+        return send_done(MIN(r, 0));
+}
+
+/* Keys: path, commit, to. */
+static int do_restore(TreeWorker *w, char *const *message) {
+        const char *path = worker_message_get(message, "path"), *commit = worker_message_get(message, "commit"),
+                   *to = worker_message_get(message, "to");
+        SyncConflictList conflicts = {};
+        git_oid id;
+        int r, k;
+
+        if (!path || !commit || !to || git_oid_fromstr(&id, commit) < 0)
+                return send_done(-EINVAL);
+        r = folder_restore(w->folder, &id, path, to, &conflicts);
+        k = send_conflicts(&conflicts);
+        sync_conflict_list_clear(&conflicts);
+        return k < 0 ? k : send_done(r);
+}
+
+/* A negative errno ends the worker. */
+static int serve(TreeWorker *w, char *const *message) {
+        const char *command = strempty(worker_message_get(message, "command"));
+
+        if (streq(command, "run"))
+                return do_run(w, message);
+        if (streq(command, "landed"))
+                return do_landed(w);
+        if (streq(command, "versions"))
+                return do_versions(w, message);
+        if (streq(command, "restore"))
+                return do_restore(w, message);
+        return -EBADMSG;
+}
+
+static int run(TreeWorker *w, char *argv[]) {
+        SyncConflictList conflicts = {};
+        int r;
+
+        r = folder_open(&w->folder, argv[1], argv[2], argv[3], argv[4], &conflicts);
+        if (r >= 0)
+                r = send_conflicts(&conflicts);
+        sync_conflict_list_clear(&conflicts);
+        if (r < 0)
+                (void) log_error_errno(r, "Failed to open %s: %m", argv[2]);
+        if (send_done(r) < 0 || r < 0)
+                return r;
+        for (;;) {
+                _cleanup_strv_free_ char **message = NULL;
+
+                r = worker_message_receive(WORKER_SOCKET_FD, &message);
+                if (r == -EPIPE)
+                        return 0;
+                if (r >= 0)
+                        r = serve(w, message);
+                if (r < 0)
+                        return log_error_errno(r, "Ends: %m");
+        }
+}
+
+int main(int argc, char *argv[]) {
+        TreeWorker worker = {};
+        int r;
+
+        log_open();
+        if (argc != 5) {
+                log_error("Usage: %s STATE-DIRECTORY FOLDER FILE-SYSTEM-UUID GATEWAY-NAME", argv[0]);
+                return EXIT_FAILURE;
+        }
+        worker.gateway_name = argv[4];
+        r = refuse_network();
+        if (r < 0) {
+                (void) log_error_errno(r, "Failed to give up the network: %m");
+                return EXIT_FAILURE;
+        }
+        r = run(&worker, argv);
+        folder_free(worker.folder);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
