@@ -66,8 +66,7 @@ int acs_cli_set_password(const AcsConfig *config, const char *device) {
         int r;
 
         if (!device_id_is_valid(device))
-                return log_error_errno(
-                                -EINVAL, "\"%s\" is no device: OUI-ProductClass-SerialNumber, percent-encoded.", device);
+                return log_error_errno(-EINVAL, "Not OUI-ProductClass-SerialNumber, percent-encoded: %s", device);
         r = read_password(password);
         if (r < 0)
                 return log_error_errno(r, "No usable password on standard input: %m");
@@ -82,12 +81,16 @@ int acs_cli_set_password(const AcsConfig *config, const char *device) {
         return r < 0 ? log_error_errno(r, "Failed to store the password: %m") : 0;
 }
 
+static const char *format_last_inform(const DeviceRecord *d, char buf[static DATETIME_SIZE]) {
+        return d->last_inform > 0 ? format_datetime(d->last_inform, buf) : NULL;
+}
+
 static int print_line(const DeviceRecord *d, int64_t n_commands, void *userdata) {
         char time[DATETIME_SIZE];
 
         (void) printf("%-40s %-20s %8lld  %-20s %s\n",
                       d->id,
-                      d->last_inform > 0 ? format_datetime(d->last_inform, time) : "-",
+                      format_last_inform(d, time) ?: "-",
                       (long long) n_commands,
                       d->software_version ?: "-",
                       d->connection_request_url ?: "-");
@@ -103,7 +106,7 @@ static int add_object(const DeviceRecord *d, int64_t n_commands, void *userdata)
         char time[DATETIME_SIZE];
 
         if (json_array_append_new(list, object) < 0 || set_optional(object, "device", d->id) < 0 ||
-            set_optional(object, "last_inform", d->last_inform > 0 ? format_datetime(d->last_inform, time) : NULL) < 0 ||
+            set_optional(object, "last_inform", format_last_inform(d, time)) < 0 ||
             set_optional(object, "manufacturer", d->manufacturer) < 0 ||
             set_optional(object, "software_version", d->software_version) < 0 ||
             set_optional(object, "connection_request_url", d->connection_request_url) < 0 ||
@@ -123,7 +126,12 @@ int acs_cli_list_devices(const AcsConfig *config, bool json) {
         if (r < 0)
                 return r;
         if (!json)
-                (void) printf("%-40s %-20s %8s  %-20s %s\n", "DEVICE", "LAST INFORM", "COMMANDS", "SOFTWARE", "CONNECTION REQUEST");
+                (void) printf("%-40s %-20s %8s  %-20s %s\n",
+                              "DEVICE",
+                              "LAST INFORM",
+                              "COMMANDS",
+                              "SOFTWARE",
+                              "CONNECTION REQUEST");
         r = store_device_foreach(store, json ? add_object : print_line, list);
         if (r < 0)
                 return log_error_errno(r, "Failed to read the devices: %m");

@@ -7,7 +7,8 @@
 /* A password on standard input, without the line's end. */
 #define PASSWORD_LENGTH_MAX 256U
 
-/* Become the owner of the database's directory if root runs them, so that the files that SQLite makes are the service's. */
+/* Become the owner of the database's directory if root runs them, so that the files that SQLite makes are
+ * the service's. */
 
 /* Reads a password from standard input and makes it the device's. */
 int acs_cli_set_password(const AcsConfig *config, const char *device);

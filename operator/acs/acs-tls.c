@@ -21,7 +21,8 @@ int acs_load_tls(const AcsConfig *config, SSL_CTX **ret) {
         (void) SSL_CTX_set_session_id_context(c, id, sizeof(id) - 1);
         if (SSL_CTX_use_certificate_chain_file(c, config->certificate) != 1)
                 r = fail(config->certificate);
-        else if (SSL_CTX_use_PrivateKey_file(c, config->key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(c) != 1)
+        else if (SSL_CTX_use_PrivateKey_file(c, config->key, SSL_FILETYPE_PEM) != 1 ||
+                 SSL_CTX_check_private_key(c) != 1)
                 r = fail(config->key);
         if (r < 0) {
                 SSL_CTX_free(c);

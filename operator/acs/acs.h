@@ -15,12 +15,13 @@
 
 typedef struct Acs Acs;
 
-/* Opens the database, listens, connects. config is borrowed. Logs what fails. *ret is the caller's. 0 or a negative
- * errno. */
+/* Opens the database, listens, connects. config is borrowed. Logs what fails. *ret is the caller's. 0 or
+ * a negative errno. */
 int acs_new(Acs **ret, sd_event *event, const AcsConfig *config);
 Acs *acs_free(Acs *a);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Acs *, acs_free);
 
-/* Loads certificate and key. *ret is the caller's (SSL_CTX_free()). Logs what is wrong. 0, -EINVAL, -ENOMEM. */
+/* Loads certificate and key. *ret is the caller's (SSL_CTX_free()). Logs what is wrong. 0, -EINVAL,
+ * -ENOMEM. */
 struct ssl_ctx_st;
 int acs_load_tls(const AcsConfig *config, struct ssl_ctx_st **ret);

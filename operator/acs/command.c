@@ -175,7 +175,7 @@ static int parse_object(const json_t *body, Command *c, const char **ret_error) 
 
 static int parse_body(const json_t *root, Command *c, const char **ret_error) {
         const json_t *body = NULL;
-        const json_t *expires = json_object_get(root, "expires");
+        const json_t *expires = json_object_get(root, "expires"), *more = json_object_get(root, "more");
 
         for (CommandKind k = 0; k < _COMMAND_KIND_MAX; k++) {
                 const json_t *found = json_object_get(root, kind_names[k]);
@@ -196,6 +196,9 @@ static int parse_body(const json_t *root, Command *c, const char **ret_error) {
                         return refuse(ret_error, "\"expires\" is no number of seconds");
                 c->expires = (uint32_t) seconds;
         }
+        if (more && !json_is_boolean(more))
+                return refuse(ret_error, "\"more\" is no boolean");
+        c->more = json_is_true(more);
         switch (c->kind) {
         case COMMAND_SET:
                 return parse_set(body, c, ret_error);

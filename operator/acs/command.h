@@ -30,14 +30,16 @@ typedef struct Command {
         char *id;
         CommandKind kind;
         uint32_t expires; /* seconds after arrival; 0: never */
+        bool more;        /* another one follows as soon as this one's result is known */
         CommandValue *values;
         size_t n_values; /* set */
         char **names;    /* get */
         char *object;    /* add, delete */
 } Command;
 
-/* Reads a command. *ret is the caller's. 0, -ENOMEM, or -EINVAL if it is not a valid command; then *ret_id is its id
- * if it has a usable one (else NULL; the caller's) and *ret_error says what is wrong (static text). */
+/* Reads a command. *ret is the caller's. 0, -ENOMEM, or -EINVAL if it is not a valid command; then
+ * *ret_id is its id if it has a usable one (else NULL; the caller's) and *ret_error says what is wrong
+ * (static text). */
 int command_parse(const char *payload, size_t size, Command **ret, char **ret_id, const char **ret_error);
 Command *command_free(Command *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Command *, command_free);

@@ -69,7 +69,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Half of the time for sure, the other half by chance: devices that failed together do not come back together. */
+/* Half of the time for sure, the other half by chance: devices that failed together do not come back
+ * together. */
 static void wait_for(Request *r, uint64_t usec) {
         uint64_t random = 0;
 

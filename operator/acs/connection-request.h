@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Connection requests (TR-069 section 3.2.2): HTTP GET with digest authentication to the device, on the event loop. */
+/* Connection requests (TR-069 section 3.2.2): HTTP GET with digest authentication to the device, on the
+ * event loop. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -32,8 +33,8 @@ int connection_requester_new(
 ConnectionRequester *connection_requester_free(ConnectionRequester *q);
 DEFINE_TRIVIAL_CLEANUP_FUNC(ConnectionRequester *, connection_requester_free);
 
-/* Asks the device for a session, now if it was not asked before, and again until it is no more needed. A device without a known
- * URL or password is left alone: it will report by itself. 0 or -ENOMEM. */
+/* Asks the device for a session, now if it was not asked before, and again until it is no more needed. A
+ * device without a known URL or password is left alone: it will report by itself. 0 or -ENOMEM. */
 int connection_requester_ask(ConnectionRequester *q, const char *device);
 
 /* The device has begun a session: what was asked for is there. */

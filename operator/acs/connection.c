@@ -10,6 +10,8 @@
 /* Stands in for the hash of an unknown device, so that it takes as long to refuse as a wrong password. */
 static const char no_ha1[] = "00000000000000000000000000000000";
 
+/* How long to wait for a command that was announced: far below what a CPE waits for a response. */
+#define MORE_PATIENCE_USEC (5 * 1000000ULL)
 /* Time for the refused to hear of it. */
 #define REFUSE_TIMEOUT_SEC 5
 #define RETRY_AFTER "Retry-After: 30\r\n"
@@ -40,7 +42,8 @@ static struct Namespace *cwmp_namespace(struct Namespace *table) {
         return NULL;
 }
 
-/* Messages go out in the version of CWMP that the device uses. gSOAP forgets it with each request that has no body. */
+/* Messages go out in the version of CWMP that the device uses. gSOAP forgets it with each request that
+ * has no body. */
 static void restore_version(Connection *c) {
         size_t n = 0;
 
@@ -86,7 +89,8 @@ static int challenge(Connection *c, bool stale) {
         return ++c->n_challenges < CHALLENGES_MAX && http_keeps_alive(&c->http);
 }
 
-/* Returns 1 if the request is authenticated, 0 if not; then *ret_stale tells that only the nonce was not good. */
+/* Returns 1 if the request is authenticated, 0 if not; then *ret_stale tells that only the nonce was not
+ * good. */
 static int authenticate(Connection *c, bool *ret_stale) {
         _cleanup_free_ char *ha1 = NULL;
         DigestAuthorization a;
@@ -111,8 +115,8 @@ static int authenticate(Connection *c, bool *ret_stale) {
         return r < 0 ? r : 1;
 }
 
-/* Finds or demands who the request is from. Returns 1 to go on with the request, 0 if it was answered with a challenge
- * and the connection goes on, -ECONNRESET if it does not, or another negative errno. */
+/* Finds or demands who the request is from. Returns 1 to go on with the request, 0 if it was answered
+ * with a challenge and the connection goes on, -ECONNRESET if it does not, or another negative errno. */
 static int identify(Connection *c) {
         char cookie[SESSION_COOKIE_SIZE];
         bool stale;
@@ -151,9 +155,21 @@ static int begin_session(Connection *c) {
         return r;
 }
 
+static uint64_t patience(const Connection *c) {
+        switch (session_expectation(c->slot->session)) {
+        case SESSION_EXPECTS_NOTHING:
+                return 0;
+        case SESSION_EXPECTS_REACTION:
+                return c->context->linger_usec;
+        case SESSION_EXPECTS_COMMAND:
+                return MORE_PATIENCE_USEC;
+        }
+        return 0;
+}
+
 /* Waits for commands as long as it is worth it. Returns the last verdict of the session. */
 static int linger(Connection *c, const char **ret_envelope) {
-        uint64_t deadline = monotonic_usec() + c->context->linger_usec, now = monotonic_usec();
+        uint64_t deadline = monotonic_usec() + patience(c), now;
         unsigned seen;
         bool stored;
         int r;
@@ -170,7 +186,7 @@ static int linger(Connection *c, const char **ret_envelope) {
                                     c->context->sessions,
                                     c->slot,
                                     seen,
-                                    session_expects_commands(c->slot->session) && now < deadline ? deadline - now : 0))
+                                    now < deadline ? deadline - now : 0))
                         return SESSION_IDLE;
         }
 }
@@ -224,7 +240,8 @@ static int step(Connection *c, const SoapMessage *in) {
         return -EBADMSG;
 }
 
-/* Returns 1 if the connection goes on, 0 if it is at its end, a negative errno if the request could not be answered. */
+/* Returns 1 if the connection goes on, 0 if it is at its end, a negative errno if the request could not
+ * be answered. */
 static int serve_request(Connection *c) {
         SoapMessage in;
         int r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One connection of a CPE, from accept to close, in a worker thread: authentication, sessions, lingering for commands. */
+/* One connection of a CPE, from accept to close, in a worker thread: authentication, sessions, lingering
+ * for commands. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -30,7 +31,8 @@ typedef struct ConnectionContext {
         void *userdata;
 } ConnectionContext;
 
-/* Serves the connection and closes fd. soap is initialized, and is ready for the next connection afterwards. */
+/* Serves the connection and closes fd. soap is initialized, and is ready for the next connection
+ * afterwards. */
 void connection_serve(const ConnectionContext *context, Store *store, struct soap *soap, int fd, bool tls);
 
 /* Says 503 to the first request and closes fd. */

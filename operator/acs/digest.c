@@ -28,7 +28,8 @@ struct NonceTable {
         pthread_mutex_t lock;
         uint8_t secret[SECRET_SIZE];
         uint32_t lifetime;
-        /* A ring: the oldest entry makes room, and what is as old as it and not in the table counts as stale. */
+        /* A ring: the oldest entry makes room, and what is as old as it and not in the table counts as
+         * stale. */
         uint32_t position;
         uint32_t forgotten_until;
         NonceEntry entries[NONCES_MAX];

@@ -125,7 +125,8 @@ bool http_get_cookie(const Http *h, char *buf, size_t size) {
         return false;
 }
 
-/* Writes the compressed text to buf, which has room for size bytes. Returns the length, 0 if it does not get smaller. */
+/* Writes the compressed text to buf, which has room for size bytes. Returns the length, 0 if it does not
+ * get smaller. */
 static size_t compress_body(const char *body, size_t size, char *buf) {
         z_stream z = {};
         size_t n = 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* HTTP around SOAP: gSOAP parses requests (plain or TLS, chunked, gzip); responses are written here, with no more
- * headers than a CPE needs. */
+/* HTTP around SOAP: gSOAP parses requests (plain or TLS, chunked, gzip); responses are written here, with
+ * no more headers than a CPE needs. */
 #pragma once
 
 #include "common/base/macro.h"
 #include "common/cwmp/cwmp-soap.h"
 
-/* Seconds. A CPE that sends nothing for this long has left (TR-069 section 3.4.1: it waits 30 s for the ACS itself). */
+/* Seconds. A CPE that sends nothing for this long has left (TR-069 section 3.4.1: it waits 30 s for the
+ * ACS itself). */
 #define HTTP_RECEIVE_TIMEOUT_SEC 30
 /* From the first to the last byte of a message. */
 #define HTTP_TRANSFER_TIMEOUT_SEC 60
@@ -39,22 +40,22 @@ void http_init(Http *h, struct soap *soap, int fd);
 /* Leaves the context ready for the next http_init(). */
 void http_done(Http *h);
 
-/* Reads the head of the next request. 0, -ECONNRESET if the peer is gone or silent, or a positive HTTP status with which
- * the request is to be refused before the connection is closed. */
+/* Reads the head of the next request. 0, -ECONNRESET if the peer is gone or silent, or a positive HTTP
+ * status with which the request is to be refused before the connection is closed. */
 int http_receive(Http *h);
 
 /* True if the request has a body. */
 bool http_has_body(const Http *h);
 
-/* Reads the body, decompressed, into the context's memory. 0, -ECONNRESET if the peer is gone, -EBADMSG if it is not what
- * its headers say, too large, or has a NUL. */
+/* Reads the body, decompressed, into the context's memory. 0, -ECONNRESET if the peer is gone, -EBADMSG
+ * if it is not what its headers say, too large, or has a NUL. */
 int http_read_body(Http *h, const char **ret);
 
 /* The value of the session's cookie in the last request, written to buf. False if there is none. */
 bool http_get_cookie(const Http *h, char *buf, size_t size);
 
-/* Sends a response; body may be NULL. extra holds further header lines, each with its end of line, or is "". 0 or -ECONNRESET,
- * -ENOMEM. */
+/* Sends a response; body may be NULL. extra holds further header lines, each with its end of line, or is
+ * "". 0 or -ECONNRESET, -ENOMEM. */
 int http_respond(Http *h, int status, const char *extra, const char *body);
 
 /* True if the peer wants to go on with this connection. */

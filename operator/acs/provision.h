@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the ACS itself sets in a device, at first contact and after the device forgot it: the credentials with which it
- * asks for sessions, the interval of periodic Informs, and compression. */
+/* What the ACS itself sets in a device, at first contact and after the device forgot it: the credentials
+ * with which it asks for sessions, the interval of periodic Informs, and compression. */
 #pragma once
 
 #include "operator/acs/session.h"
@@ -15,8 +15,9 @@ typedef enum Provision {
         PROVISION_SET_GZIP, /* set everything */
 } Provision;
 
-/* Makes the command of a step that is not PROVISION_DONE. Credentials are random for each device, and stored before the device
- * learns them. *ret is the caller's; its id is empty. 0, -ENOMEM, -EIO, or the store's errors. */
+/* Makes the command of a step that is not PROVISION_DONE. Credentials are random for each device, and
+ * stored before the device learns them. *ret is the caller's; its id is empty. 0, -ENOMEM, -EIO, or the
+ * store's errors. */
 int provision_command(
                 Provision step,
                 Store *store,

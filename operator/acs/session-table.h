@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The open sessions, shared by worker threads and the event loop: one for each device, found by cookie when the CPE goes on over
- * another connection, woken when a command for its device arrives. Thread-safe. */
+/* The open sessions, shared by worker threads and the event loop: one for each device, found by cookie
+ * when the CPE goes on over another connection, woken when a command for its device arrives. Thread-safe. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -36,8 +36,9 @@ int session_table_new(SessionTable **ret);
 SessionTable *session_table_free(SessionTable *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SessionTable *, session_table_free);
 
-/* Begins a session on the connection fd; takes the session over. An older session of the device ends: its connection is
- * shut down and its thread waited for. 0, -EBUSY if that takes too long, -EIO, -ENOMEM; the session is freed then. */
+/* Begins a session on the connection fd; takes the session over. An older session of the device ends: its
+ * connection is shut down and its thread waited for. 0, -EBUSY if that takes too long, -EIO, -ENOMEM; the
+ * session is freed then. */
 int session_table_begin(SessionTable *t, Session *session, int fd, SessionSlot **ret);
 
 /* Goes on with a session on another connection. 0, -ENOENT if no session has the cookie, -EBUSY as above. */
@@ -52,8 +53,8 @@ void session_table_end(SessionTable *t, SessionSlot *slot);
 /* How often the session was woken; to be read before the queue is looked at. */
 unsigned session_table_wakes(SessionTable *t, SessionSlot *slot);
 
-/* Waits until the session is woken more often than seen. True then; false when the time is up or the table is closed:
- * from then on the session takes no more commands. */
+/* Waits until the session is woken more often than seen. True then; false when the time is up or the
+ * table is closed: from then on the session takes no more commands. */
 bool session_table_wait(SessionTable *t, SessionSlot *slot, unsigned seen, uint64_t timeout_usec);
 
 /* A command was queued. True if a session of the device will look at the queue, false if there is none. */

@@ -11,8 +11,8 @@ struct Session {
         char *device, *root;
         ProvisionSettings settings;
         Provision provision;
+        SessionExpectation expectation;
         bool informed : 1;
-        bool expects_commands : 1;
         /* The request that the device has not answered. */
         Command *command;
         bool command_was_sent : 1; /* in an earlier session */
@@ -47,8 +47,8 @@ const char *session_device(const Session *s) {
         return s->device;
 }
 
-bool session_expects_commands(const Session *s) {
-        return s->expects_commands;
+SessionExpectation session_expectation(const Session *s) {
+        return s->expectation;
 }
 
 /* "InternetGatewayDevice." of "InternetGatewayDevice.DeviceInfo.SoftwareVersion": every name has it. */
@@ -130,7 +130,8 @@ static int report_inform(Session *s, Store *store, struct soap *soap, const stru
         return r < 0 ? r : store_device_inform(store, &d, &message);
 }
 
-static int step_inform(Session *s, Store *store, struct soap *soap, const SoapMessage *in, int64_t now, const char **ret) {
+static int step_inform(
+                Session *s, Store *store, struct soap *soap, const SoapMessage *in, int64_t now, const char **ret) {
         const struct cwmp__DeviceIdStruct *d = &in->inform.DeviceId;
         _cleanup_free_ char *device = NULL;
         _cleanup_device_access_ DeviceAccess access = {};
@@ -140,7 +141,7 @@ static int step_inform(Session *s, Store *store, struct soap *soap, const SoapMe
         if (r == -ENOMEM)
                 return r;
         if (r < 0 || !streq(device, s->device)) {
-                log_warning("%s reports itself as another device: OUI %s, serial number %s.", s->device, d->OUI, d->SerialNumber);
+                log_warning("%s says it is OUI %s, serial number %s.", s->device, d->OUI, d->SerialNumber);
                 r = soap_codec_fault(soap, in->id, ACS_FAULT_REQUEST_DENIED, "Request denied", ret);
                 return r < 0 ? r : SESSION_REPLY;
         }
@@ -157,7 +158,7 @@ static int step_inform(Session *s, Store *store, struct soap *soap, const SoapMe
         s->provision = access.provisioned ? PROVISION_DONE
                 : s->settings.compression ? PROVISION_ASK
                                           : PROVISION_SET;
-        s->expects_commands = is_answered(&in->inform);
+        s->expectation = is_answered(&in->inform) ? SESSION_EXPECTS_REACTION : SESSION_EXPECTS_NOTHING;
         s->informed = true;
         r = soap_codec_inform_response(soap, in->id, ret);
         return r < 0 ? r : SESSION_REPLY;
@@ -188,8 +189,8 @@ static int finish_command(Session *s, Store *store, Result *result, int64_t now)
                 r = 0;
         if (r < 0)
                 return r;
+        s->expectation = s->command->more ? SESSION_EXPECTS_COMMAND : SESSION_EXPECTS_NOTHING;
         s->command = command_free(s->command);
-        s->expects_commands = true;
         return 0;
 }
 
@@ -283,7 +284,7 @@ static int finish_provision(Session *s, Store *store, const SoapMessage *in) {
                 if (in->kind == SOAP_MESSAGE_SET_RESPONSE)
                         r = store_device_set_provisioned(store, s->device);
                 else
-                        log_warning("%s refuses the credentials for connection requests (fault %u); asked again in its next session.",
+                        log_warning("%s refuses what the ACS sets, fault %u. Its next session tries again.",
                                     s->device,
                                     in->kind == SOAP_MESSAGE_FAULT ? in->fault.FaultCode : 0);
                 s->provision = PROVISION_DONE;
@@ -292,7 +293,8 @@ static int finish_provision(Session *s, Store *store, const SoapMessage *in) {
         return r;
 }
 
-static int step_response(Session *s, Store *store, struct soap *soap, const SoapMessage *in, int64_t now, bool *stored) {
+static int step_response(
+                Session *s, Store *store, struct soap *soap, const SoapMessage *in, int64_t now, bool *stored) {
         char id[16];
         Result result;
         int r;
@@ -377,7 +379,8 @@ static int next(Session *s, Store *store, struct soap *soap, int64_t now, const 
         return r == 0 ? SESSION_IDLE : send_command(s, soap, ret);
 }
 
-int session_next(Session *s, Store *store, struct soap *soap, int64_t now, const char **ret_envelope, bool *ret_stored) {
+int session_next(
+                Session *s, Store *store, struct soap *soap, int64_t now, const char **ret_envelope, bool *ret_stored) {
         bool stored = false;
         int r;
 
@@ -388,7 +391,14 @@ int session_next(Session *s, Store *store, struct soap *soap, int64_t now, const
         return r;
 }
 
-static int step(Session *s, Store *store, struct soap *soap, const SoapMessage *in, int64_t now, const char **ret, bool *stored) {
+static int step(
+                Session *s,
+                Store *store,
+                struct soap *soap,
+                const SoapMessage *in,
+                int64_t now,
+                const char **ret,
+                bool *stored) {
         int r;
 
         /* Nothing comes before the Inform, and no second one after it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One CWMP session as an engine: what the device sent in, what it gets out. No sockets, no threads, no waiting. */
+/* One CWMP session as an engine: what the device sent in, what it gets out. No sockets, no threads, no
+ * waiting. */
 #pragma once
 
 #include "operator/acs/soap-codec.h"
@@ -7,7 +8,8 @@
 
 typedef struct Session Session;
 
-/* What the ACS sets in a device that it has not provisioned yet, besides the credentials of connection requests. */
+/* What the ACS sets in a device that it has not provisioned yet, besides the credentials of connection
+ * requests. */
 typedef struct ProvisionSettings {
         uint32_t periodic_inform_interval; /* seconds; 0: left alone */
         bool compression;                  /* switch gzip on if the device has it */
@@ -19,6 +21,13 @@ typedef enum SessionVerdict {
         SESSION_ABORT, /* the device does not follow the protocol: 400 and close */
 } SessionVerdict;
 
+/* Whether it is worth to wait when there is nothing to order. */
+typedef enum SessionExpectation {
+        SESSION_EXPECTS_NOTHING,
+        SESSION_EXPECTS_REACTION, /* the device has started or changed its state, which the frontend may answer */
+        SESSION_EXPECTS_COMMAND,  /* the frontend said that another one follows */
+} SessionExpectation;
+
 /* The authenticated device; its Inform comes first. *ret is the caller's. 0 or -ENOMEM. */
 int session_new(Session **ret, const char *device, const ProvisionSettings *settings);
 Session *session_free(Session *s);
@@ -26,8 +35,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Session *, session_free);
 
 const char *session_device(const Session *s);
 
-/* Takes one message and gives the verdict; with SESSION_REPLY the envelope in *ret_envelope, in the memory of soap.
- * *ret_stored tells that a message was put into the outbox. Returns the verdict or a negative errno: those of the store. */
+/* Takes one message and gives the verdict; with SESSION_REPLY the envelope in *ret_envelope, in the
+ * memory of soap. *ret_stored tells that a message was put into the outbox. Returns the verdict or a
+ * negative errno: those of the store. */
 int session_step(
                 Session *s,
                 Store *store,
@@ -41,6 +51,5 @@ int session_step(
 int session_next(
                 Session *s, Store *store, struct soap *soap, int64_t now, const char **ret_envelope, bool *ret_stored);
 
-/* True if it is likely that a command follows soon: the device has just started or changed its state, or it has
- * executed one. */
-bool session_expects_commands(const Session *s);
+/* What the next command may be, at this point of the session. */
+SessionExpectation session_expectation(const Session *s);

@@ -44,8 +44,8 @@ typedef struct SoapMessage {
         };
 } SoapMessage;
 
-/* Reads one envelope. Members that the schema demands are there (no NULL among them; empty
- * strings instead, where a value may be empty), arrays have all their members, limits hold. 0, or -EBADMSG. */
+/* Reads one envelope. Members that the schema demands are there (no NULL among them; empty strings
+ * instead, where a value may be empty), arrays have all their members, limits hold. 0, or -EBADMSG. */
 int soap_codec_read(struct soap *soap, const char *text, SoapMessage *ret);
 
 /* Write one envelope in the version of CWMP that the context last read; id may be NULL. 0 or -ENOMEM. */

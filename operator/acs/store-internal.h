@@ -9,5 +9,6 @@ struct Store {
         sqlite3 *db;
 };
 
-/* Puts the message into the outbox, within the caller's transaction. One that is in it already stays as it is. */
+/* Puts the message into the outbox, within the caller's transaction. One that is in it already stays as
+ * it is. */
 int outbox_insert(Store *s, int64_t now, const Message *m);

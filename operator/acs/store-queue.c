@@ -26,8 +26,8 @@ int outbox_insert(Store *s, int64_t now, const Message *m) {
         return r < 0 ? r : 0;
 }
 
-/* A finished command that is delivered again: the frontend does not know the result. Takes it out of the outbox first,
- * so that it is at the end and published at once. */
+/* A finished command that is delivered again: the frontend does not know the result. Takes it out of the
+ * outbox first, so that it is at the end and published at once. */
 static int repeat_result(Store *s, const char *device, const char *id, int64_t now) {
         int r;
 
@@ -49,7 +49,8 @@ static int repeat_result(Store *s, const char *device, const char *id, int64_t n
         return r < 0 ? r : 0;
 }
 
-int store_command_add(Store *s, const char *device, const char *id, const char *payload, int64_t now, int64_t deadline) {
+int store_command_add(
+                Store *s, const char *device, const char *id, const char *payload, int64_t now, int64_t deadline) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int64_t finished, known;
         CommandState state;
@@ -97,7 +98,8 @@ int store_command_next(Store *s, const char *device, StoredCommand **ret) {
         r = sqlite_prepare(
                         s->db,
                         &stmt,
-                        "SELECT id, payload, sent FROM command WHERE device = ? AND finished IS NULL ORDER BY seq LIMIT 1",
+                        "SELECT id, payload, sent FROM command WHERE device = ? AND finished IS NULL"
+                        " ORDER BY seq LIMIT 1",
                         "s",
                         device);
         if (r < 0)

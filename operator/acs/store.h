@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the ACS must not forget: devices and their credentials, the command queue of each device, and the outbox of messages
- * that the frontend has not acknowledged. One object per thread; all of them on the same database. Each function is
- * one transaction, on disk when it returns. Besides what is named, all may return the errors of operator/common/sqlite.h.
- * Times are seconds of the real-time clock. */
+/* What the ACS must not forget: devices and their credentials, the command queue of each device, and the
+ * outbox of messages that the frontend has not acknowledged. One object per thread; all of them on the
+ * same database. Each function is one transaction, on disk when it returns. Besides what is named, all
+ * may return the errors of operator/common/sqlite.h. Times are seconds of the real-time clock. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -62,12 +62,13 @@ int store_device_inform(Store *s, const DeviceRecord *d, const Message *m);
 /* -ENOENT if the device is unknown. */
 int store_device_get_access(Store *s, const char *device, DeviceAccess *ret);
 
-/* Stores the credentials for connection requests before they are given to the device, and that it has them. */
+/* Stores the credentials for connection requests before they are given to the device, and that it has
+ * them. */
 int store_device_set_access(Store *s, const char *device, const char *username, const char *password);
 int store_device_set_provisioned(Store *s, const char *device);
 
-/* Calls the function for each device, in the order of names; all strings may be NULL but the id. Stops at a negative
- * return value and passes it on. */
+/* Calls the function for each device, in the order of names; all strings may be NULL but the id. Stops at
+ * a negative return value and passes it on. */
 typedef int (*DeviceHandler)(const DeviceRecord *d, int64_t n_commands, void *userdata);
 int store_device_foreach(Store *s, DeviceHandler handler, void *userdata);
 
@@ -85,21 +86,24 @@ typedef struct StoredCommand {
 StoredCommand *stored_command_free(StoredCommand *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(StoredCommand *, stored_command_free);
 
-/* Queues a command behind those of the same device. deadline is 0 for none. Returns a CommandState, or -ENOENT if the
- * device is unknown. */
-int store_command_add(Store *s, const char *device, const char *id, const char *payload, int64_t now, int64_t deadline);
+/* Queues a command behind those of the same device. deadline is 0 for none. Returns a CommandState, or
+ * -ENOENT if the device is unknown. */
+int store_command_add(
+                Store *s, const char *device, const char *id, const char *payload, int64_t now, int64_t deadline);
 
 /* The oldest unfinished command. Returns 1 with *ret the caller's, 0 if there is none. */
 int store_command_next(Store *s, const char *device, StoredCommand **ret);
 
-/* To be called before a command goes to the device whose effect is not the same when it is executed twice. */
+/* To be called before a command goes to the device whose effect is not the same when it is executed
+ * twice. */
 int store_command_mark_sent(Store *s, const char *device, const char *id);
 
-/* The command is answered: it leaves the queue, its result enters the outbox. -ENOENT if it was not in the queue. */
+/* The command is answered: it leaves the queue, its result enters the outbox. -ENOENT if it was not in
+ * the queue. */
 int store_command_finish(Store *s, const char *device, const char *id, int64_t now, const Message *result);
 
-/* The next deadline that has passed at now: returns 1 with device and command id (both the caller's), 0 if there is none; then
- * *ret_next is the earliest deadline to come, INT64_MAX if there is none. */
+/* The next deadline that has passed at now: returns 1 with device and command id (both the caller's), 0
+ * if there is none; then *ret_next is the earliest deadline to come, INT64_MAX if there is none. */
 int store_command_expired(Store *s, int64_t now, char **ret_device, char **ret_id, int64_t *ret_next);
 
 /* The devices with unfinished commands. *ret is the caller's, NULL if there are none. */
@@ -111,13 +115,15 @@ int store_prune(Store *s, int64_t now);
 /* Puts a message into the outbox. */
 int store_outbox_add(Store *s, int64_t now, const Message *m);
 
-/* The messages behind the sequence number after, oldest first, among the first window of the outbox. The handler
- * returns 1 to go on, 0 to stop (its message counts as not seen), or an error. *ret_last is the number of the last one seen. */
+/* The messages behind the sequence number after, oldest first, among the first window of the outbox. The
+ * handler returns 1 to go on, 0 to stop (its message counts as not seen), or an error. *ret_last is the
+ * number of the last one seen. */
 typedef int (*OutboxHandler)(const char *device, TopicKind kind, const char *payload, void *userdata);
 int store_outbox_foreach(
                 Store *s, int64_t after, int64_t window, OutboxHandler handler, void *userdata, int64_t *ret_last);
 
-/* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Returns how many went. */
+/* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Returns how many
+ * went. */
 int store_outbox_acknowledge(Store *s, const char *device, char *const *ids);
 
 /* 1 if a message is older than the time, else 0. */

@@ -19,8 +19,8 @@
 /* Packets read from the socket before other sources of the event loop get their turn. */
 #define READ_BATCH 20
 
-/* What the connecting thread and the client share; the last one of the two frees it. libmosquitto's connect resolves
- * names and waits for the TCP handshake, which has no place on the event loop. */
+/* What the connecting thread and the client share; the last one of the two frees it. libmosquitto's
+ * connect resolves names and waits for the TCP handshake, which has no place on the event loop. */
 typedef struct Connector {
         struct mosquitto *mosq;
         char *host;
@@ -142,7 +142,8 @@ static void schedule_reconnect(MqttClient *c) {
         c->reconnect_usec = MIN(c->reconnect_usec * 2, RECONNECT_MAX_USEC);
 }
 
-/* The connection is gone, or must go: nothing that waits to be written (acknowledgements too) leaves any more. */
+/* The connection is gone, or must go: nothing that waits to be written (acknowledgements too) leaves any
+ * more. */
 static void drop_connection(MqttClient *c, const char *why) {
         if (!c->was_warned)
                 log_warning("No connection to the MQTT broker %s:%i: %s", c->connector->host, c->connector->port, why);

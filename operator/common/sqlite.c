@@ -39,7 +39,8 @@ static int run_script(sqlite3 *db, const char *sql) {
         return sqlite_errno(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
-/* Applies one migration unless another process did so meanwhile. Returns 1 if the schema is at the last version. */
+/* Applies one migration unless another process did so meanwhile. Returns 1 if the schema is at the last
+ * version. */
 static int migrate_step(sqlite3 *db, const char *const *migrations, int64_t n_migrations) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         char pragma[64];

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SQLite in the house's manner: negative errno, cleanup attributes, migrations, transactions.
  *
- * A connection belongs to one thread. Errors of SQLite become -EBUSY (the lock was not had within SQLITE_BUSY_TIMEOUT_MSEC),
- * -EEXIST (a constraint forbids it), -ENOSPC (disk full), -EIO, -EROFS, -ENOMEM, -EBADMSG (not a database, or damaged),
- * -EINVAL (the SQL is wrong); every function here may return them. */
+ * A connection belongs to one thread. Errors of SQLite become -EBUSY (the lock was not had within
+ * SQLITE_BUSY_TIMEOUT_MSEC), -EEXIST (a constraint forbids it), -ENOSPC (disk full), -EIO, -EROFS,
+ * -ENOMEM, -EBADMSG (not a database, or damaged), -EINVAL (the SQL is wrong); every function here may
+ * return them. */
 #pragma once
 
 #include <sqlite3.h>
@@ -32,10 +33,11 @@ static inline void sqlite_rollbackp(sqlite3 **db) {
 /* "_cleanup_sqlite_rollback_ sqlite3 *transaction = db;" right behind a successful sqlite_begin(). */
 #define _cleanup_sqlite_rollback_ _cleanup_(sqlite_rollbackp) _unused_
 
-/* Opens or creates the database: write-ahead log, foreign keys enforced, every commit synced to disk. migrations is
- * a NULL-terminated list of SQL scripts; the n-th brings the schema from version n to n + 1 (PRAGMA user_version), each
- * in a transaction of its own, so that several processes may open it at once. NULL: the schema is left alone. The caller
- * closes *ret. 0, -ENOTSUP if the schema is newer than this program, or the errors above. */
+/* Opens or creates the database: write-ahead log, foreign keys enforced, every commit synced to disk.
+ * migrations is a NULL-terminated list of SQL scripts; the n-th brings the schema from version n to n + 1
+ * (PRAGMA user_version), each in a transaction of its own, so that several processes may open it at once.
+ * NULL: the schema is left alone. The caller closes *ret. 0, -ENOTSUP if the schema is newer than this
+ * program, or the errors above. */
 int sqlite_open(const char *path, const char *const *migrations, sqlite3 **ret);
 
 /* Prepares a statement and binds its parameters in order: one character of types per argument,
@@ -48,11 +50,12 @@ int sqlite_prepare(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char 
 /* 1 if there is a row, 0 if the statement is done. */
 int sqlite_step(sqlite3_stmt *s);
 
-/* Prepares, binds as above, and runs a statement that returns no rows. Returns the number of rows changed. */
+/* Prepares, binds as above, and runs a statement that returns no rows. Returns the number of rows
+ * changed. */
 int sqlite_run(sqlite3 *db, const char *sql, const char *types, ...);
 
-/* Prepares, binds, and reads the integer in the first column of the first row. 0, or -ENOENT if there is no row or
- * the value is NULL. */
+/* Prepares, binds, and reads the integer in the first column of the first row. 0, or -ENOENT if there is
+ * no row or the value is NULL. */
 int sqlite_get_int(sqlite3 *db, int64_t *ret, const char *sql, const char *types, ...);
 
 /* The same for text; *ret is the caller's. */
@@ -66,7 +69,8 @@ static inline const char *sqlite_column_str(sqlite3_stmt *s, int column) {
         return (const char *) sqlite3_column_text(s, column);
 }
 
-/* Starts a transaction that may write (BEGIN IMMEDIATE: the lock is taken now, not half way). 0 or an error. */
+/* Starts a transaction that may write (BEGIN IMMEDIATE: the lock is taken now, not half way). 0 or an
+ * error. */
 int sqlite_begin(sqlite3 *db);
 
 /* Ends it; when this returns 0 the changes are on disk. */
