@@ -93,24 +93,17 @@ static int append_step(Builder *b, const DmStep *step) {
         const DmParameter *p = step->parameter;
         int r;
 
-        switch (step->kind) {
-        case DM_CHANGE_VALUE:
+        if (step->kind == DM_CHANGE_VALUE)
                 return append(b,
                               step->kind,
                               step->node,
                               p,
                               dm_node_value(step->node, p),
                               step->value ?: p->default_value);
-        case DM_CHANGE_ADDED:
+        if (step->kind == DM_CHANGE_ADDED)
                 r = append(b, step->kind, step->node, NULL, NULL, NULL);
-                break;
-        case DM_CHANGE_DELETED:
+        else
                 r = append_deleted(b, step->node);
-                break;
-        default:
-                assert(false);
-                return -EINVAL;
-        }
         return r < 0 ? r : append_count(b, step->node);
 }
 

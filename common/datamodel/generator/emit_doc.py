@@ -9,7 +9,7 @@ def constraints(p):
     if p.enumeration:
         out.append(("first word of " if "DM_FIRST_WORD" in p.flags else "one of ") + ", ".join(f"`{v}`" for v in p.enumeration))
     if p.type == "string" and p.length != (0, 32768):
-        out.append(f"{p.length[0]} to {p.length[1]} characters")
+        out.append(f"{f'{p.length[0]} to' if p.length[0] else 'at most'} {p.length[1]} characters")
     if p.targets:
         out.append("row of " + " or ".join(f"`{t.removesuffix('{i}')}`" for t in p.targets))
     if p.type in ("unsignedInt", "int") and p.range not in ((0, 2**32 - 1), (-(2**31), 2**31 - 1)):
@@ -31,7 +31,9 @@ def reference(model):
         if obj.container and not obj.parameters:
             continue
         rows = f" Rows: at most {obj.max_entries}{', made and deleted by the ACS' if obj.creatable else ''}." if obj.table else ""
-        out.append(f"## `{obj.path or '(root)'}`\n\n{obj.description}{rows}\n")
+        out.append(f"## `{obj.path or '(root)'}`\n")
+        if obj.description:
+            out.append(f"{obj.description}{rows}\n")
         if obj.parameters:
             out.append("| parameter | type | access | rules | meaning |\n|---|---|---|---|---|")
         for p in obj.parameters:
