@@ -254,6 +254,8 @@ static void acknowledge(Manager *m, const char *device, const char *id) {
         _cleanup_json_ json_t *ack = json_pack("{s:[s]}", "ids", id);
         _cleanup_free_ char *topic = NULL, *payload = NULL;
 
+        if (!m->mqtt)
+                return;
         payload = ack ? json_dumps(ack, JSON_COMPACT) : NULL;
         if (payload && topic_new(device, TOPIC_ACK, &topic) >= 0)
                 (void) mqtt_client_publish(m->mqtt, topic, payload, strlen(payload));
