@@ -41,6 +41,9 @@ static void resume(Request *q) {
         q->command = mfree(q->command);
         q->waited = true;
         MHD_resume_connection(q->connection);
+        /* It goes on in the next MHD_run(). */
+        (void) sd_event_source_set_time_relative(q->api->timer_source, 0);
+        (void) sd_event_source_set_enabled(q->api->timer_source, SD_EVENT_ONESHOT);
 }
 
 static int on_wait_timeout(sd_event_source *s, uint64_t usec, void *userdata) {

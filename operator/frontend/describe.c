@@ -126,7 +126,7 @@ static int describe_all(Manager *m, char **names, int (*describe)(Manager *, con
 
 int describe_subscriptions(Manager *m, json_t **ret) {
         _cleanup_strv_free_ char **names = NULL;
-        int r = store_subscription_names(m->db, &names);
+        int r = store_subscription_names(m->db, false, &names);
 
         return r < 0 ? r : describe_all(m, names, describe_subscription, ret);
 }

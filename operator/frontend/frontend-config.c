@@ -98,6 +98,7 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 { "Storage", "HostKeysFile", config_parse_string, &c->host_keys_file },
                 { "Storage", "QuotaMiB", config_parse_uint32, &quota_mib },
                 { "Storage", "RepositoryCommand", config_parse_string, &c->repository_command },
+                { "Storage", "GitShell", config_parse_string, &c->git_shell },
                 { "Provisioning", "Profile", config_parse_string, &c->profile },
                 {},
         };
@@ -120,7 +121,7 @@ void frontend_config_done(FrontendConfig *c) {
         char *fields[] = { c->database,       c->broker_host,        c->broker_user, c->broker_password_file,
                            c->broker_ca_file, c->broker_password,    c->repositories, c->ssh_host,
                            c->ssh_user,       c->host_keys_file,     c->host_keys,   c->repository_command,
-                           c->profile };
+                           c->git_shell,      c->profile };
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 free(fields[i]);

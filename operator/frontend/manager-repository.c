@@ -220,11 +220,11 @@ int manager_check_repository(Manager *m, const char *subscription) {
         return 0;
 }
 
-int manager_check_repositories(Manager *m) {
+int manager_check_repositories(Manager *m, bool unfinished) {
         _cleanup_strv_free_ char **names = NULL;
         int r;
 
-        r = store_subscription_names(m->db, &names);
+        r = store_subscription_names(m->db, unfinished, &names);
         STRV_FOREACH(name, names)
                 if (r >= 0)
                         r = manager_check_repository(m, *name);

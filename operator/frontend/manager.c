@@ -8,9 +8,10 @@
 
 /* Devices that are looked at in one transaction of the timer. */
 #define DUE_MAX 100U
-/* A command without a result is published again after this time; the ACS knows it by its id. */
-#define REPUBLISH_SEC 600
-#define HOUSEKEEPING_USEC (600 * 1000000ULL)
+/* A command without a result is published again, first soon after a (re)connect: a broker that forgot the ACS's session
+ * drops what comes before the ACS is back. The ACS knows it by its id. */
+#define REPUBLISH_MIN_USEC (5 * 1000000ULL)
+#define REPUBLISH_MAX_USEC (600 * 1000000ULL)
 
 int64_t manager_now(void) {
         return (int64_t) time(NULL);
@@ -133,13 +134,16 @@ static int on_housekeeping(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
         int r;
 
-        r = store_command_republish(m->db, manager_now() - REPUBLISH_SEC);
+        r = store_command_republish(m->db, manager_now() - (int64_t) (REPUBLISH_MIN_USEC / 1000000ULL) + 1);
         if (r >= 0)
                 r = store_expire(m->db, manager_now());
+        if (r >= 0)
+                r = manager_check_repositories(m, true);
         if (r < 0)
                 (void) log_error_errno(r, "Failed to tidy up the database: %m");
         manager_settle(m);
-        (void) sd_event_source_set_time_relative(s, HOUSEKEEPING_USEC);
+        m->republish_usec = MIN(m->republish_usec * 2, REPUBLISH_MAX_USEC);
+        (void) sd_event_source_set_time_relative(s, m->republish_usec);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
@@ -149,6 +153,8 @@ static void on_connected(MqttClient *c, void *userdata) {
         Manager *m = userdata;
         int r;
 
+        m->republish_usec = REPUBLISH_MIN_USEC;
+        (void) sd_event_source_set_time_relative(m->housekeeping_source, m->republish_usec);
         r = store_command_republish(m->db, INT64_MAX);
         if (r >= 0)
                 r = store_device_unequal(m->db, &ids);
@@ -199,13 +205,14 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
         m->event = sd_event_ref(event);
         m->config = config;
         m->hook_fd = hook_fd;
+        m->republish_usec = REPUBLISH_MIN_USEC;
         r = store_open(config->database, &m->db);
         if (r < 0)
                 return log_error_errno(r, "Failed to open %s: %m", config->database);
         r = sd_event_add_time_relative(event, &m->timer_source, CLOCK_MONOTONIC, 0, 0, on_timer, m);
         if (r >= 0)
                 r = sd_event_add_time_relative(
-                                event, &m->housekeeping_source, CLOCK_MONOTONIC, HOUSEKEEPING_USEC, 0, on_housekeeping, m);
+                                event, &m->housekeeping_source, CLOCK_MONOTONIC, m->republish_usec, 0, on_housekeeping, m);
         if (r >= 0 && hook_fd >= 0)
                 r = sd_event_add_io(event, &m->hook_source, hook_fd, EPOLLIN, manager_handle_hook, m);
         if (r < 0)
@@ -213,7 +220,7 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
         r = connect_broker(m);
         if (r < 0)
                 return r;
-        r = manager_check_repositories(m);
+        r = manager_check_repositories(m, false);
         if (r < 0)
                 return log_error_errno(r, "Failed to look at the repositories: %m");
         *ret = TAKE_PTR(m);

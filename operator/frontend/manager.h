@@ -26,6 +26,7 @@ struct Manager {
         MqttClient *mqtt;
         sd_event_source *timer_source, *hook_source, *housekeeping_source;
         int hook_fd;
+        uint64_t republish_usec; /* until commands without a result are published once more; doubles */
         RepositoryJob *jobs;
         CommandFinishedHandler command_finished;
         void *command_finished_userdata;
@@ -63,8 +64,8 @@ int manager_handle_message(MqttClient *c, const char *topic, const char *payload
 
 /* Makes the repository, reads its tip, or removes it, whatever is to be done; one worker for each at a time. */
 int manager_check_repository(Manager *m, const char *subscription);
-/* Reads every tip, and ends what was interrupted. */
-int manager_check_repositories(Manager *m);
+/* Reads every tip, and ends what was interrupted; unfinished: only the latter. */
+int manager_check_repositories(Manager *m, bool unfinished);
 /* One datagram of the post-receive hook. */
 int manager_handle_hook(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 void manager_free_jobs(Manager *m);

@@ -213,11 +213,16 @@ static int read_names(sqlite3_stmt *q, char ***ret) {
         return 0;
 }
 
-int store_subscription_names(sqlite3 *db, char ***ret) {
+int store_subscription_names(sqlite3 *db, bool unfinished, char ***ret) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
         int r;
 
-        r = sqlite_prepare(db, &q, "SELECT name FROM subscriptions ORDER BY name", "");
+        r = sqlite_prepare(
+                        db,
+                        &q,
+                        "SELECT name FROM subscriptions WHERE NOT ? OR removing OR NOT repository_ready ORDER BY name",
+                        "i",
+                        (int64_t) unfinished);
         return r < 0 ? r : read_names(q, ret);
 }
 

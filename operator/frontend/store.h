@@ -69,7 +69,8 @@ int store_subscription_insert(sqlite3 *db, const Subscription *s); /* -EEXIST */
 int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret); /* -ENOENT */
 int store_subscription_save(sqlite3 *db, const Subscription *s);
 int store_subscription_delete(sqlite3 *db, const char *name); /* -EEXIST while it has devices */
-int store_subscription_names(sqlite3 *db, char ***ret);
+/* unfinished: only those whose repository is still to be made or removed. */
+int store_subscription_names(sqlite3 *db, bool unfinished, char ***ret);
 
 int store_device_load(sqlite3 *db, const char *id, Device **ret); /* -ENOENT */
 /* Inserts or replaces; the key rows stay. next_check: INT64_MAX for none. */
