@@ -193,6 +193,18 @@ static int drop_in_node(DmNode *node, void *userdata) {
         return joined ? dm_update_set_node(d->update, node, d->parameter, joined) : -ENOMEM;
 }
 
+/* Whether the parameter is for references to rows of this kind, or of a kind below it. */
+static bool may_refer(const DmParameter *p, const DmObject *object) {
+        size_t n = strlen(object->path) - 1;
+
+        if (!(p->flags & DM_STRONG))
+                return false;
+        for (const char *const *t = p->targets; *t; t++)
+                if (strncmp(*t, object->path, n) == 0)
+                        return true;
+        return false;
+}
+
 int dm_drop_references(DmUpdate *u, const DmNode *row) {
         const DmSchema *schema = u->model->schema;
         char path[DM_PATH_MAX + 1];
@@ -201,7 +213,7 @@ int dm_drop_references(DmUpdate *u, const DmNode *row) {
 
         for (size_t i = 0; r >= 0 && i < schema->n_parameters; i++) {
                 d.parameter = &schema->parameters[i];
-                if (d.parameter->flags & DM_STRONG)
+                if (may_refer(d.parameter, row->object))
                         r = dm_walk(u->model,
                                     u->model->root,
                                     &schema->objects[d.parameter->object],
