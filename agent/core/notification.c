@@ -293,7 +293,7 @@ int notifications_set_attributes(Notifications *n, const ParameterList *attribut
         return notifications_save(n);
 }
 
-int notifications_observe(Notifications *n, const Parameter *p, bool changed) {
+int notifications_observe(Notifications *n, const Parameter *p) {
         Notification level = notifications_level(n, p->name);
         if (level == NOTIFICATION_OFF)
                 return NOTIFICATION_OFF;
@@ -304,7 +304,7 @@ int notifications_observe(Notifications *n, const Parameter *p, bool changed) {
 
         /* What is under way counts as told here: if the Inform fails it is marked again. */
         const char *known = e->waiting ?: e->sent ?: e->told;
-        if (streq_ptr(known, strempty(p->value)) && !(changed && !e->waiting && !e->sent))
+        if (streq_ptr(known, strempty(p->value)))
                 return NOTIFICATION_OFF;
 
         bool news = !e->waiting;

@@ -37,9 +37,9 @@ bool notifications_is_forced(const Notifications *n, const char *name);
 int notifications_set_attributes(Notifications *n, const ParameterList *attributes);
 
 /* A value as a provider has it now, from a signal or a comparison. Marks it for the next Inform if it differs from what
- * was told. With changed, it is known to have changed although it may be equal again. Returns the level if it is
- * newly marked, else NOTIFICATION_OFF; or -ENOMEM. */
-int notifications_observe(Notifications *n, const Parameter *p, bool changed);
+ * was told; once marked it stays so, with its latest value. Returns the level if it is newly marked, else
+ * NOTIFICATION_OFF; or -ENOMEM. */
+int notifications_observe(Notifications *n, const Parameter *p);
 
 /* The ACS set this, or read it as the result of its own AddObject: it is told. Not durable before
  * notifications_save(). 0 or -ENOMEM. */

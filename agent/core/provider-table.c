@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "agent/core/parameter-list.h"
 #include "common/base/config.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -189,4 +188,42 @@ bool provider_is_below(const Provider *p, const char *path) {
 
 const char *provider_table_strip_root(const ProviderTable *t, const char *path) {
         return startswith(path, t->root);
+}
+
+/* "" stays "". */
+static char *add_root_to_references(const ProviderTable *t, const char *value) {
+        _cleanup_strv_free_ char **items = NULL;
+
+        if (strv_split(value, ", ", &items) < 0)
+                return NULL;
+        STRV_FOREACH(s, items) {
+                char *full = strfmt("%s%s", t->root, *s);
+                if (!full)
+                        return NULL;
+                free(*s);
+                *s = full;
+        }
+        return strv_join(items, ",");
+}
+
+int provider_table_add_root(const ProviderTable *t, ParameterList *l) {
+        for (size_t i = 0; i < l->n; i++) {
+                Parameter *p = l->items + i;
+                char *full = strfmt("%s%s", t->root, p->name);
+                if (!full)
+                        return -ENOMEM;
+                free(p->name);
+                p->name = full;
+
+                if (!p->type || !streq(p->type, "pathRef"))
+                        continue;
+                char *value = add_root_to_references(t, strempty(p->value));
+                if (!value)
+                        return -ENOMEM;
+                free(p->value);
+                p->value = value;
+                if (free_and_strdup(&p->type, "string") < 0)
+                        return -ENOMEM;
+        }
+        return 0;
 }

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "agent/core/parameter-list.h"
 #include "common/base/macro.h"
 
 /* A gateway has three; a vendor adds some. */
@@ -49,3 +50,7 @@ bool provider_is_below(const Provider *p, const char *path);
 
 /* What follows the root object in a full path: "" for the root object itself. NULL if the path is not under it. */
 const char *provider_table_strip_root(const ProviderTable *t, const char *path);
+
+/* Puts the root in front of all names of the list, and of references (type "pathRef", which becomes "string"; a list of
+ * them is comma-separated, TR-106 section 3.2.3). 0 or -ENOMEM. */
+int provider_table_add_root(const ProviderTable *t, ParameterList *l);

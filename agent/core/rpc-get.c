@@ -8,7 +8,7 @@
 static int collect_replies(Rpc *rpc) {
         for (size_t i = 0; i < rpc->n_calls; i++) {
                 ParameterList *l = &rpc->calls[i]->reply.parameters;
-                int r = rpc_add_root(rpc, l);
+                int r = provider_table_add_root(rpc->context->providers, l);
                 if (r < 0)
                         return r;
                 r = parameter_list_move(&rpc->response->parameters, l);
@@ -33,9 +33,8 @@ static bool join_last_call(Rpc *rpc) {
                 return false;
 
         RpcCall *last = rpc->calls[rpc->n_calls - 1], *before = rpc->calls[rpc->n_calls - 2];
-        if (last->call.provider != before->call.provider ||
-            provider_table_route(rpc->context->providers, last->call.path) < 0 ||
-            provider_table_route(rpc->context->providers, before->call.path) < 0 ||
+        if (last->call.provider != before->call.provider || endswith(last->call.path, ".") ||
+            endswith(before->call.path, ".") || !last->call.path[0] || !before->call.path[0] ||
             parameter_list_move(&before->call.parameters, &last->call.parameters) < 0)
                 return false;
 
@@ -68,7 +67,7 @@ static int by_name(const void *a, const void *b) {
         return strcmp(((const Parameter *) a)->name, ((const Parameter *) b)->name);
 }
 
-/* Providers name the objects above their own parts as well: each stays once. */
+/* Should two providers name the same object, it stays once. */
 static void drop_duplicates(ParameterList *l) {
         size_t kept = 0;
 
@@ -95,7 +94,10 @@ static void names_ready(Rpc *rpc) {
                 return;
 
         ParameterList *l = &rpc->response->parameters;
-        if (collect_replies(rpc) < 0)
+        const char *path = strempty(rpc->request->path), *root = rpc->context->providers->root;
+        bool with_root = !rpc->request->next_level && (isempty(path) || streq(path, root));
+
+        if ((with_root && !parameter_list_add(l, root, NULL, NULL)) || collect_replies(rpc) < 0)
                 rpc_fail(rpc, FAULT_INTERNAL_ERROR);
         else {
                 if (rpc->n_calls > 1)

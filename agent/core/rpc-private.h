@@ -51,9 +51,6 @@ bool rpc_failed(Rpc *rpc);
 /* The full name of a relative one in a new string; NULL if memory ran out. */
 char *rpc_full_name(const Rpc *rpc, const char *relative);
 
-/* Puts the root in front of all names of the list, and of references (type pathRef, which becomes string). 0 or -ENOMEM. */
-int rpc_add_root(const Rpc *rpc, ParameterList *l);
-
 /* Adds to the step what finds the values or names at the path (full, as in the request). 0, a fault code if the path
  * is not valid, or -ENOMEM. */
 int rpc_ask(Rpc *rpc, ProviderMethod method, const char *path, bool next_level);

@@ -117,7 +117,8 @@ bool rpc_failed(Rpc *rpc) {
 
         for (size_t i = 0; i < rpc->n_calls; i++) {
                 const RpcCall *c = rpc->calls[i];
-                bool asked_by_name = !c->call.path || provider_table_route(t, c->call.path) >= 0;
+                bool asked_by_name = !c->call.path ||
+                                     provider_table_route(t, c->call.path) == (int) c->call.provider;
 
                 if (c->reply.fault == 0)
                         continue;
@@ -131,45 +132,6 @@ bool rpc_failed(Rpc *rpc) {
 
 char *rpc_full_name(const Rpc *rpc, const char *relative) {
         return strfmt("%s%s", rpc->context->providers->root, relative);
-}
-
-/* A list of references is comma-separated (TR-106 3.2.3); "" stays "". */
-static char *add_root_to_references(const Rpc *rpc, const char *value) {
-        _cleanup_strv_free_ char **items = NULL;
-
-        int r = strv_split(value, ", ", &items);
-        if (r < 0)
-                return NULL;
-        STRV_FOREACH(s, items) {
-                char *full = rpc_full_name(rpc, *s);
-                if (!full)
-                        return NULL;
-                free(*s);
-                *s = full;
-        }
-        return strv_join(items, ",");
-}
-
-int rpc_add_root(const Rpc *rpc, ParameterList *l) {
-        for (size_t i = 0; i < l->n; i++) {
-                Parameter *p = l->items + i;
-                char *full = rpc_full_name(rpc, p->name);
-                if (!full)
-                        return -ENOMEM;
-                free(p->name);
-                p->name = full;
-
-                if (!p->type || !streq(p->type, "pathRef"))
-                        continue;
-                char *value = add_root_to_references(rpc, strempty(p->value));
-                if (!value)
-                        return -ENOMEM;
-                free(p->value);
-                p->value = value;
-                if (free_and_strdup(&p->type, "string") < 0)
-                        return -ENOMEM;
-        }
-        return 0;
 }
 
 static int ask_provider(Rpc *rpc, size_t provider, ProviderMethod method, const char *path, bool next_level) {
@@ -192,18 +154,14 @@ int rpc_ask(Rpc *rpc, ProviderMethod method, const char *path, bool next_level) 
         if (!relative || strlen(path) > PARAMETER_NAME_MAX)
                 return FAULT_INVALID_PARAMETER_NAME;
 
-        int r = provider_table_route(t, relative);
-        if (r >= 0)
-                return ask_provider(rpc, (size_t) r, method, relative, next_level);
-
-        /* An object that lies above what the providers serve: each shows its part. */
-        if (relative[0] && !endswith(relative, "."))
-                return FAULT_INVALID_PARAMETER_NAME;
+        /* Whoever serves the path, and for an object whoever serves something below it. */
+        int owner = provider_table_route(t, relative);
+        bool partial = !relative[0] || endswith(relative, ".");
         for (size_t i = 0; i < t->n; i++) {
-                if (!provider_is_below(t->providers + i, relative))
+                if (owner != (int) i && !(partial && provider_is_below(t->providers + i, relative)))
                         continue;
                 found = true;
-                r = ask_provider(rpc, i, method, relative, next_level);
+                int r = ask_provider(rpc, i, method, relative, next_level);
                 if (r < 0)
                         return r;
         }

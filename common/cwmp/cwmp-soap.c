@@ -3,13 +3,14 @@
 
 #include "common/cwmp/cwmp-soap.h"
 
-/* gSOAP looks for this name. The third column is what is accepted. */
+/* gSOAP looks for this name. The second column is what a side speaks first (CWMP 1.2 to 1.4 share that namespace), the third
+ * what it accepts; an answer is in the namespace of the request. */
 struct Namespace namespaces[] = {
         { "SOAP-ENV", "http://schemas.xmlsoap.org/soap/envelope/", NULL, NULL },
         { "SOAP-ENC", "http://schemas.xmlsoap.org/soap/encoding/", NULL, NULL },
         { "xsi", "http://www.w3.org/2001/XMLSchema-instance", NULL, NULL },
         { "xsd", "http://www.w3.org/2001/XMLSchema", NULL, NULL },
-        { "cwmp", "urn:dslforum-org:cwmp-1-0", "urn:dslforum-org:cwmp-1-*", NULL },
+        { "cwmp", "urn:dslforum-org:cwmp-1-2", "urn:dslforum-org:cwmp-1-*", NULL },
         { NULL, NULL, NULL, NULL },
 };
 

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent: what it owns, and the pieces that its bus files share. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "agent/core/channel.h"
+#include "agent/core/connection-request.h"
+#include "agent/core/inform-queue.h"
+#include "agent/core/rpc.h"
+#include "agent/core/session.h"
+#include "common/bus/dm-bus.h"
+#include "common/daemon/worker.h"
+
+#define AGENT_BUS_NAME "org.ispstorage.Agent1"
+#define AGENT_OBJECT_PATH "/org/ispstorage/Agent1"
+
+/* TR-069 3.2.2: registered for connection requests; the documents are beside. */
+#define CONNECTION_REQUEST_PORT 7547U
+#define DOCUMENT_PORT 7548U
+
+/* ScheduleInforms that can wait; an ACS has use for one or two. */
+#define SCHEDULED_INFORMS_MAX 8U
+
+/* The configuration file, for what the data model does not (yet) know. */
+typedef struct AgentConfig {
+        char *manufacturer, *model_name, *product_class, *serial_number, *hardware_version, *software_version;
+        char *root_object;          /* "InternetGatewayDevice" or "Device" */
+        char *acs_url, *acs_username, *acs_password;
+        char *trusted_certificates; /* file */
+        char *connection_request_address;   /* numeric; NULL for all addresses */
+        char *connection_request_interface; /* NULL for all */
+        char *state_directory;
+        char *session_worker;       /* path of the executable */
+        char *document_directory;
+        char *device_type_document; /* of the root object, in that directory */
+        char **provider_directories;
+} AgentConfig;
+
+typedef struct ScheduledInform ScheduledInform;
+typedef struct Listener Listener;
+typedef struct Agent Agent;
+
+struct Agent {
+        AgentConfig config;
+        sd_event *event;
+        sd_bus *bus;
+        DmModel *model;
+        DmBus *model_bus;
+
+        ProviderTable providers;
+        Notifications *notifications;
+        InformQueue *queue;
+        Journal *journal;
+        RpcContext rpc_context;
+        unsigned comparisons; /* providers whose values are being compared */
+
+        ConnectionRequests *connection_requests;
+        Listener *connection_request_listener, *document_listener;
+        char *connection_request_path;
+
+        Worker *worker; /* of the running session, until its process ended */
+        int worker_socket;
+        sd_event_source *worker_io, *worker_deadline;
+        bool informed; /* the running session's InformResponse came */
+        Session *session;
+        Rpc *rpc;
+        char *challenge; /* of the ACS, from the last session */
+        uint32_t nonce_count;
+
+        sd_event_source *retry_timer, *throttle_timer, *start_source, *periodic_timer;
+        ScheduledInform *scheduled[SCHEDULED_INFORMS_MAX];
+        unsigned retry_count;
+        unsigned inform_id; /* of the last session's Inform */
+        uint64_t last_session_end_usec; /* CLOCK_MONOTONIC */
+        char *last_error;
+};
+
+/* agent-manager.c: what it takes to be one. Both log. */
+int agent_new(Agent **ret, AgentConfig *config);
+Agent *agent_free(Agent *a);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Agent *, agent_free);
+/* Connects to the bus, takes the name, listens. 0 or a negative errno. This function logs. */
+int agent_start(Agent *a);
+/* "<state directory>/<name>" in a new string. */
+char *agent_state_path(const Agent *a, const char *name);
+
+/* agent-model.c: DeviceInfo. and ManagementServer. */
+int agent_model_setup(Agent *a);
+/* Values as the model has them; NULL if memory ran out, "" if there is no such parameter. */
+char *agent_model_string(Agent *a, const char *path);
+uint32_t agent_model_uint32(Agent *a, const char *path);
+int agent_model_set(Agent *a, const char *path, const char *value);
+/* Appends the parameters that every Inform carries (TR-069 3.7.1.5, forcedInform). 0 or a negative errno. */
+int agent_model_forced_inform(Agent *a, ParameterList *l);
+/* True if the ACS that the model names has not had its BOOTSTRAP; agent_model_bootstrapped() notes that it had. */
+bool agent_model_needs_bootstrap(Agent *a);
+int agent_model_bootstrapped(Agent *a);
+
+/* agent-documents.c: rows of DeviceInfo.SupportedDataModel for the documents of all providers. */
+int agent_documents_publish(Agent *a);
+
+/* agent-providers.c: the data model over the bus. */
+void agent_provider_call(void *userdata, const ProviderCall *call, ProviderReplyHandler handler, void *handler_userdata);
+/* Watches all providers' names and signals, and compares the values of those that are there. */
+int agent_providers_watch(Agent *a);
+/* Compares the values of all that are there with what the ACS was told. */
+void agent_providers_compare(Agent *a);
+
+/* agent-session.c: sessions and when they start. */
+/* Adds the event and starts a session as soon as possible. */
+void agent_add_event(Agent *a, InformEvent event, const char *command_key);
+/* Starts a session if there is a reason to and none is running; otherwise this is asked again when that ended. */
+void agent_consider_session(Agent *a);
+/* Something new is to be told: the next session does not wait for the retry's time. */
+void agent_end_retry_wait(Agent *a);
+/* The ACS got its InformResponse through: events and values are delivered. */
+void agent_informed(Agent *a);
+/* The session is over; error is NULL if it succeeded. */
+void agent_end_session(Agent *a, const char *error);
+/* The model names an ACS that does not know us. */
+void agent_new_acs(Agent *a);
+
+/* agent-schedule.c: informs at their time. */
+int agent_schedule_periodic(Agent *a);
+int agent_schedule_inform(void *userdata, uint32_t delay_sec, const char *command_key);
+void agent_cancel_schedules(Agent *a);
+
+/* agent-inform.c: the Inform with all that waits; local_address is the own one towards the ACS. */
+int agent_make_inform(Agent *a, const char *local_address, CwmpMessage **ret);
+
+/* agent-worker.c: the process of one session and what it says. */
+/* Starts it; all else follows from its answers. 0 or a negative errno. */
+int agent_worker_start(Agent *a);
+/* Asks it to end by closing its socket. */
+void agent_worker_stop(Agent *a);
+
+/* agent-bus.c: org.ispstorage.Agent1.Manager. */
+int agent_bus_export(Agent *a);
+void agent_bus_changed(Agent *a);

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The providers on the bus: calls to org.ispstorage.DataModel1, their comings and goings, their signals. */
+#include "agent/agent-manager.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/bus/bus-error.h"
+
+#define DATA_MODEL_INTERFACE "org.ispstorage.DataModel1"
+/* Shorter than the time in which an ACS gives up waiting (30 s and more); a provider answers in milliseconds. */
+#define PROVIDER_TIMEOUT_USEC (15ULL * 1000000U)
+
+typedef struct PendingCall {
+        const ProviderCall *call;
+        ProviderReplyHandler handler;
+        void *userdata;
+} PendingCall;
+
+static int read_names(sd_bus_message *m, ParameterList *l) {
+        const char *name;
+        int writable, r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(sb)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(sb)", &name, &writable)) > 0) {
+                Parameter *p = parameter_list_add(l, name, NULL, NULL);
+                if (!p)
+                        return -ENOMEM;
+                p->writable = writable;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_values(sd_bus_message *m, ParameterList *l) {
+        const char *name, *type, *value;
+
+        int r = sd_bus_message_enter_container(m, 'a', "(sss)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(sss)", &name, &type, &value)) > 0)
+                if (!parameter_list_add(l, name, type, value))
+                        return -ENOMEM;
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_faults(sd_bus_message *m, ParameterList *l) {
+        const char *name, *text;
+        uint32_t code;
+
+        int r = sd_bus_message_enter_container(m, 'a', "(sus)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(sus)", &name, &code, &text)) > 0) {
+                Parameter *p = parameter_list_add(l, name, NULL, text);
+                if (!p)
+                        return -ENOMEM;
+                p->fault = code;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_reply(sd_bus_message *m, ProviderMethod method, ProviderReply *reply) {
+        int32_t status = 0;
+        int r = -EINVAL;
+
+        switch (method) {
+        case PROVIDER_GET_NAMES:
+                return read_names(m, &reply->parameters);
+        case PROVIDER_GET_VALUES:
+                return read_values(m, &reply->parameters);
+        case PROVIDER_PREPARE:
+                r = sd_bus_message_read(m, "t", &reply->token);
+                return r < 0 ? r : read_faults(m, &reply->parameters);
+        case PROVIDER_COMMIT:
+        case PROVIDER_DELETE_OBJECT:
+                r = sd_bus_message_read(m, "i", &status);
+                break;
+        case PROVIDER_ADD_OBJECT:
+                r = sd_bus_message_read(m, "ui", &reply->instance, &status);
+                break;
+        case PROVIDER_ABORT:
+                return 0;
+        }
+        reply->status = status > 0;
+        return r;
+}
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        PendingCall *p = userdata;
+        ProviderReply reply = {};
+
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        if (e) {
+                reply.fault = bus_error_to_fault(e);
+                log_debug("Provider call failed: %s: %s", e->name, strempty(e->message));
+        } else if (read_reply(m, p->call->method, &reply) < 0)
+                reply.fault = FAULT_INTERNAL_ERROR;
+
+        p->handler(&reply, p->userdata);
+        provider_reply_done(&reply);
+        return 0;
+}
+
+static int append_arguments(sd_bus_message *m, const ProviderCall *call) {
+        const ParameterList *l = &call->parameters;
+        int r;
+
+        switch (call->method) {
+        case PROVIDER_GET_NAMES:
+                return sd_bus_message_append(m, "sb", call->path, call->next_level);
+        case PROVIDER_GET_VALUES:
+                r = sd_bus_message_open_container(m, 'a', "s");
+                for (size_t i = 0; i < l->n && r >= 0; i++)
+                        r = sd_bus_message_append(m, "s", l->items[i].name);
+                return r < 0 ? r : sd_bus_message_close_container(m);
+        case PROVIDER_PREPARE:
+                r = sd_bus_message_open_container(m, 'a', "(sss)");
+                for (size_t i = 0; i < l->n && r >= 0; i++)
+                        r = sd_bus_message_append(m, "(sss)", l->items[i].name, strempty(l->items[i].type),
+                                                  strempty(l->items[i].value));
+                return r < 0 ? r : sd_bus_message_close_container(m);
+        case PROVIDER_COMMIT:
+        case PROVIDER_ABORT:
+                return sd_bus_message_append(m, "t", call->token);
+        case PROVIDER_ADD_OBJECT:
+        case PROVIDER_DELETE_OBJECT:
+                return sd_bus_message_append(m, "s", call->path);
+        }
+        return -EINVAL;
+}
+
+static int provider_call(Agent *a, const ProviderCall *call, PendingCall *pending) {
+        static const char *const members[] = {
+                [PROVIDER_GET_NAMES] = "GetNames", [PROVIDER_GET_VALUES] = "GetValues",
+                [PROVIDER_PREPARE] = "Prepare",    [PROVIDER_COMMIT] = "Commit",
+                [PROVIDER_ABORT] = "Abort",        [PROVIDER_ADD_OBJECT] = "AddObject",
+                [PROVIDER_DELETE_OBJECT] = "DeleteObject",
+        };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        const Provider *p = a->providers.providers + call->provider;
+
+        if (!p->available)
+                return -EHOSTDOWN;
+        int r = sd_bus_message_new_method_call(a->bus, &m, p->bus_name, p->object_path, DATA_MODEL_INTERFACE,
+                                               members[call->method]);
+        if (r >= 0)
+                r = append_arguments(m, call);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, false);
+        if (r >= 0)
+                r = sd_bus_call_async(a->bus, &slot, m, on_reply, pending, PROVIDER_TIMEOUT_USEC);
+        if (r < 0)
+                return r;
+
+        /* The slot lives as long as the call, and the call's data as long as the slot. */
+        (void) sd_bus_slot_set_destroy_callback(slot, free);
+        return sd_bus_slot_set_floating(slot, true);
+}
+
+void agent_provider_call(void *userdata, const ProviderCall *call, ProviderReplyHandler handler, void *handler_userdata) {
+        PendingCall *pending = calloc(1, sizeof(*pending));
+        int r = -ENOMEM;
+
+        if (pending) {
+                *pending = (PendingCall) { call, handler, handler_userdata };
+                r = provider_call(userdata, call, pending);
+        }
+        if (r < 0) {
+                ProviderReply reply = { .fault = FAULT_INTERNAL_ERROR };
+                log_debug("Cannot call provider: %s", strerror(-r));
+                free(pending);
+                handler(&reply, handler_userdata);
+        }
+}
+
+/* --- What a provider has when it appears: open promises, notify rules, values to compare ---------------------------- */
+
+typedef struct Arrival {
+        Agent *agent;
+        ProviderCall call;
+} Arrival;
+
+static void arrival_end(Arrival *arrival) {
+        Agent *a = arrival->agent;
+
+        provider_call_done(&arrival->call);
+        free(arrival);
+        a->comparisons--;
+        agent_consider_session(a);
+}
+
+/* News that the ACS wants at once end the wait after a failed session (TR-069 3.2.1.1). */
+static void observe(Agent *a, const Parameter *p) {
+        int r = notifications_observe(a->notifications, p);
+        if (r < 0)
+                (void) log_oom();
+        if (r == NOTIFICATION_ACTIVE)
+                agent_end_retry_wait(a);
+}
+
+static void values_compared(ProviderReply *reply, void *userdata) {
+        Arrival *arrival = userdata;
+
+        if (reply->fault)
+                log_warning("Provider %s does not give its values.",
+                            arrival->agent->providers.providers[arrival->call.provider].name);
+        for (size_t i = 0; i < reply->parameters.n; i++)
+                observe(arrival->agent, reply->parameters.items + i);
+        arrival_end(arrival);
+}
+
+static void compare_values(Arrival *arrival) {
+        const Provider *p = arrival->agent->providers.providers + arrival->call.provider;
+
+        parameter_list_done(&arrival->call.parameters);
+        arrival->call.method = PROVIDER_GET_VALUES;
+        STRV_FOREACH(s, p->prefixes)
+                if (!parameter_list_add(&arrival->call.parameters, *s, NULL, NULL)) {
+                        (void) log_oom();
+                        arrival_end(arrival);
+                        return;
+                }
+        agent_provider_call(arrival->agent, &arrival->call, values_compared, arrival);
+}
+
+static void promise_committed(ProviderReply *reply, void *userdata) {
+        Arrival *arrival = userdata;
+        Agent *a = arrival->agent;
+
+        if (reply->fault == 0 && journal_complete(a->journal, a->providers.providers[arrival->call.provider].name) < 0)
+                log_warning("Cannot write the journal of SetParameterValues.");
+        compare_values(arrival);
+}
+
+static void promise_prepared(ProviderReply *reply, void *userdata) {
+        Arrival *arrival = userdata;
+        Agent *a = arrival->agent;
+        const char *name = a->providers.providers[arrival->call.provider].name;
+
+        if (reply->token == 0) {
+                if (reply->fault == 0) {
+                        log_warning("Provider %s no longer accepts what it had prepared before it went away.", name);
+                        (void) journal_complete(a->journal, name);
+                }
+                compare_values(arrival);
+                return;
+        }
+
+        arrival->call.method = PROVIDER_COMMIT;
+        arrival->call.token = reply->token;
+        agent_provider_call(a, &arrival->call, promise_committed, arrival);
+}
+
+/* A SetParameterValues that was interrupted between its commits is completed before anything else. */
+static void keep_promise(Arrival *arrival) {
+        Agent *a = arrival->agent;
+        const ParameterList *l = journal_open_settings(a->journal, a->providers.providers[arrival->call.provider].name);
+
+        if (!l) {
+                compare_values(arrival);
+                return;
+        }
+
+        arrival->call.method = PROVIDER_PREPARE;
+        for (size_t i = 0; i < l->n; i++)
+                if (!parameter_list_add(&arrival->call.parameters, l->items[i].name, l->items[i].type, l->items[i].value)) {
+                        (void) log_oom();
+                        arrival_end(arrival);
+                        return;
+                }
+        agent_provider_call(a, &arrival->call, promise_prepared, arrival);
+}
+
+static int read_rules(Agent *a, sd_bus_message *m) {
+        _cleanup_parameter_list_ ParameterList rules = {};
+        const char *name, *rule;
+
+        int r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ss)", &name, &rule)) > 0)
+                if (!parameter_list_add(&rules, name, NULL, rule))
+                        return -ENOMEM;
+        return r < 0 ? r : notifications_set_rules(a->notifications, &rules);
+}
+
+static int on_rules(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        Arrival *arrival = userdata;
+
+        int r = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m) : read_rules(arrival->agent, m);
+        if (r < 0)
+                (void) log_warning_errno(r, "Provider %s does not give its rules of notification: %m",
+                                         arrival->agent->providers.providers[arrival->call.provider].name);
+        keep_promise(arrival);
+        return 0;
+}
+
+static void provider_appeared(Agent *a, size_t index) {
+        Provider *p = a->providers.providers + index;
+        Arrival *arrival = calloc(1, sizeof(*arrival));
+
+        p->available = true;
+        if (!arrival) {
+                (void) log_oom();
+                return;
+        }
+        *arrival = (Arrival) { .agent = a, .call.provider = index };
+        a->comparisons++;
+
+        int r = sd_bus_call_method_async(a->bus, NULL, p->bus_name, p->object_path, DATA_MODEL_INTERFACE, "GetNotifyRules",
+                                         on_rules, arrival, NULL);
+        if (r < 0) {
+                (void) log_warning_errno(r, "Cannot call provider %s: %m", p->name);
+                arrival_end(arrival);
+        }
+}
+
+/* --- Signals ---------------------------------------------------------------------------------------------------------------- */
+
+static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        Agent *a = userdata;
+        const char *name, *old_owner, *new_owner;
+
+        if (sd_bus_message_read(m, "sss", &name, &old_owner, &new_owner) < 0)
+                return 0;
+        for (size_t i = 0; i < a->providers.n; i++) {
+                if (!streq(a->providers.providers[i].bus_name, name))
+                        continue;
+                a->providers.providers[i].available = false;
+                if (new_owner[0])
+                        provider_appeared(a, i);
+                else
+                        log_info("Provider %s went away.", a->providers.providers[i].name);
+        }
+        return 0;
+}
+
+/* Several services may share a connection, so the path tells who speaks. Only what the provider serves is listened to. */
+static int on_values_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_parameter_list_ ParameterList values = {};
+        Agent *a = userdata;
+
+        if (read_values(m, &values) < 0)
+                return 0;
+        for (size_t i = 0; i < values.n; i++) {
+                int owner = provider_table_route(&a->providers, values.items[i].name);
+                if (owner >= 0 && streq_ptr(sd_bus_message_get_path(m), a->providers.providers[owner].object_path))
+                        observe(a, values.items + i);
+        }
+        agent_consider_session(a);
+        return 0;
+}
+
+static int on_objects_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        Agent *a = userdata;
+        const char *row;
+
+        int r = sd_bus_message_skip(m, "as");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &row)) > 0) {
+                int owner = provider_table_route(&a->providers, row);
+                if (owner >= 0 && endswith(row, ".") &&
+                    streq_ptr(sd_bus_message_get_path(m), a->providers.providers[owner].object_path))
+                        notifications_forget(a->notifications, row);
+        }
+        return 0;
+}
+
+static int watch_provider(Agent *a, size_t index) {
+        const Provider *p = a->providers.providers + index;
+        _cleanup_free_ char *match = strfmt("type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+                                            "member='NameOwnerChanged',arg0='%s'", p->bus_name);
+        if (!match)
+                return -ENOMEM;
+
+        int r = sd_bus_add_match(a->bus, NULL, match, on_name_owner_changed, a);
+        if (r >= 0)
+                r = sd_bus_match_signal(a->bus, NULL, p->bus_name, p->object_path, DATA_MODEL_INTERFACE, "ValuesChanged",
+                                        on_values_changed, a);
+        if (r >= 0)
+                r = sd_bus_match_signal(a->bus, NULL, p->bus_name, p->object_path, DATA_MODEL_INTERFACE, "ObjectsChanged",
+                                        on_objects_changed, a);
+        if (r < 0)
+                return r;
+
+        /* Before the event loop runs, waiting for the bus is allowed. */
+        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+        r = sd_bus_get_name_creds(a->bus, p->bus_name, 0, &creds);
+        if (r >= 0)
+                provider_appeared(a, index);
+        else if (r != -ENXIO && r != -ESRCH)
+                return r;
+        return 0;
+}
+
+int agent_providers_watch(Agent *a) {
+        for (size_t i = 0; i < a->providers.n; i++) {
+                int r = watch_provider(a, i);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot watch provider %s: %m", a->providers.providers[i].name);
+        }
+        return 0;
+}
+
+void agent_providers_compare(Agent *a) {
+        for (size_t i = 0; i < a->providers.n; i++)
+                if (a->providers.providers[i].available)
+                        provider_appeared(a, i);
+}

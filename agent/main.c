@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ispstorage-agent: the CWMP client of the gateway (TR-069). */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "agent/agent-manager.h"
+#include "common/base/config.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/daemon/daemon-run.h"
+
+/* ManagementServer.Password has 256 characters. */
+#define PASSWORD_FILE_MAX 1024U
+
+static const char *arg_config = "/etc/ispstorage/agent.conf";
+static bool arg_check_config = false;
+
+static int help(void) {
+        printf("ispstorage-agent [OPTIONS]\n\n"
+               "The CWMP client of the gateway.\n\n"
+               "  -h --help          Show this help\n"
+               "     --version       Show the version\n"
+               "     --config=FILE   Read this configuration instead of %s\n"
+               "     --check-config  Read the configuration, say what is wrong with it, and end\n",
+               arg_config);
+        return 0;
+}
+
+static int parse_argv(int argc, char *argv[]) {
+        enum { ARG_VERSION = 0x100, ARG_CONFIG, ARG_CHECK_CONFIG };
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, ARG_VERSION },
+                { "config", required_argument, NULL, ARG_CONFIG },
+                { "check-config", no_argument, NULL, ARG_CHECK_CONFIG },
+                {},
+        };
+
+        for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
+                switch (c) {
+                case 'h':
+                        return help();
+                case ARG_VERSION:
+                        puts("ispstorage-agent " PROJECT_VERSION);
+                        return 0;
+                case ARG_CONFIG:
+                        arg_config = optarg;
+                        break;
+                case ARG_CHECK_CONFIG:
+                        arg_check_config = true;
+                        break;
+                default:
+                        return -EINVAL;
+                }
+        return 1;
+}
+
+/* A credential of the service manager (systemd.exec(5), LoadCredential=). None is no password. */
+static int read_password(char **ret) {
+        const char *directory = getenv("CREDENTIALS_DIRECTORY");
+        if (!directory)
+                return 0;
+
+        _cleanup_free_ char *path = strfmt("%s/acs-password", directory);
+        if (!path)
+                return -ENOMEM;
+        int r = read_file(AT_FDCWD, path, PASSWORD_FILE_MAX, ret, NULL);
+        if (r == -ENOENT)
+                return 0;
+        if (r >= 0)
+                (*ret)[strcspn(*ret, "\r\n")] = 0;
+        return r;
+}
+
+/* The version of the data model decides about root object and Device Type document. */
+static int set_root_object(AgentConfig *c, const char *version) {
+        static const struct {
+                const char *version, *root_object, *document;
+        } roots[] = {
+                { "InternetGatewayDevice", "InternetGatewayDevice", "InternetGatewayDevice-1.xml" },
+                { "Device1", "Device", "Device-1.xml" },
+                { "Device2", "Device", "Device-2.xml" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(roots); i++)
+                if (streq(roots[i].version, version)) {
+                        c->root_object = strdup(roots[i].root_object);
+                        c->device_type_document = strdup(roots[i].document);
+                        return c->root_object && c->device_type_document ? 0 : log_oom();
+                }
+        return log_error_errno(-EINVAL, "RootObject=%s is none of InternetGatewayDevice, Device1, Device2.", version);
+}
+
+static int set_default(char **value, const char *text) {
+        return *value ? 0 : free_and_strdup(value, text);
+}
+
+static int load_config(AgentConfig *c) {
+        _cleanup_free_ char *root = NULL;
+        const ConfigItem items[] = {
+                { "Device", "Manufacturer", config_parse_string, &c->manufacturer },
+                { "Device", "ModelName", config_parse_string, &c->model_name },
+                { "Device", "ProductClass", config_parse_string, &c->product_class },
+                { "Device", "SerialNumber", config_parse_string, &c->serial_number },
+                { "Device", "HardwareVersion", config_parse_string, &c->hardware_version },
+                { "Device", "SoftwareVersion", config_parse_string, &c->software_version },
+                { "Device", "RootObject", config_parse_string, &root },
+                { "ACS", "URL", config_parse_string, &c->acs_url },
+                { "ACS", "Username", config_parse_string, &c->acs_username },
+                { "ACS", "TrustedCertificates", config_parse_string, &c->trusted_certificates },
+                { "ConnectionRequest", "Address", config_parse_string, &c->connection_request_address },
+                { "ConnectionRequest", "Interface", config_parse_string, &c->connection_request_interface },
+                { "Paths", "State", config_parse_string, &c->state_directory },
+                { "Paths", "SessionWorker", config_parse_string, &c->session_worker },
+                { "Paths", "Documents", config_parse_string, &c->document_directory },
+                { "Paths", "Providers", config_parse_strv, &c->provider_directories },
+                {},
+        };
+
+        int problems = config_read(arg_config, items);
+        if (problems < 0)
+                return problems;
+
+        if (set_default(&c->manufacturer, "ISPStorage") < 0 || set_default(&c->model_name, "ISPStorage gateway") < 0 ||
+            set_default(&c->product_class, "Gateway") < 0 || set_default(&c->hardware_version, "1") < 0 ||
+            set_default(&root, "InternetGatewayDevice") < 0 ||
+            set_default(&c->trusted_certificates, "/etc/ispstorage/acs-ca.pem") < 0 ||
+            set_default(&c->state_directory, "/var/lib/ispstorage/agent") < 0 ||
+            set_default(&c->session_worker, LIBEXECDIR "/ispstorage-agent-session") < 0 ||
+            set_default(&c->document_directory, PKGDATADIR "/datamodel") < 0 ||
+            (!c->provider_directories && (strv_extend(&c->provider_directories, PROVIDERSDIR) < 0 ||
+                                          strv_extend(&c->provider_directories, "/etc/ispstorage/providers.d") < 0)))
+                return log_oom();
+
+        if (isempty(c->serial_number))
+                return log_error_errno(-EINVAL, "SerialNumber= is missing in [Device] of %s.", arg_config);
+        int r = set_root_object(c, root);
+        if (r < 0)
+                return r;
+        r = read_password(&c->acs_password);
+        return r < 0 ? log_error_errno(r, "Cannot read the credential acs-password: %m") : problems;
+}
+
+static int run(int argc, char *argv[]) {
+        _cleanup_(agent_freep) Agent *agent = NULL;
+        AgentConfig config = {};
+
+        int r = parse_argv(argc, argv);
+        if (r <= 0)
+                return r;
+        r = load_config(&config);
+        if (r < 0)
+                return r;
+        if (arg_check_config)
+                return r > 0 ? -EINVAL : 0;
+
+        r = agent_new(&agent, &config);
+        if (r < 0)
+                return r;
+        r = agent_start(agent);
+        return r < 0 ? r : daemon_loop(agent->event);
+}
+
+int main(int argc, char *argv[]) {
+        log_open();
+        return run(argc, argv) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

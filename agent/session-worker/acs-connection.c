@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/session-worker/acs-connection.h"
+
+#include <netdb.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "agent/session-worker/soap-codec.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "common/http/digest.h"
+
+static bool is_https(const char *url) {
+        return startswith(url, "https://");
+}
+
+static bool url_is_usable(const char *url) {
+        return url && strlen(url) < ACS_URL_MAX && (startswith(url, "http://") || is_https(url)) &&
+               url[strcspn(url, " \t\r\n\"<>\\")] == 0;
+}
+
+static int fail(AcsConnection *c, const char *what) {
+        char text[512] = "";
+
+        if (c->soap.error != SOAP_OK && c->soap.error < 200)
+                (void) soap_sprint_fault(&c->soap, text, sizeof(text));
+        /* One line for the log. */
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < ' ')
+                        *p = ' ';
+        free(c->error);
+        c->error = text[0] ? strfmt("%s: %s", what, text) : strdup(what);
+        return -EIO;
+}
+
+static int fail_status(AcsConnection *c, int status) {
+        free(c->error);
+        c->error = strfmt("The ACS answered with HTTP status %d", status);
+        return -EIO;
+}
+
+/* The value of the Authorization header for the request under way; NULL if there is none to give. */
+static char *authorization(AcsConnection *c) {
+        _cleanup_digest_fields_ DigestFields challenge = {};
+
+        if (c->basic_realm) {
+                _cleanup_free_ char *pair = strfmt("%s:%s", strempty(c->credentials.username), strempty(c->credentials.password));
+                char *base64 = pair ? soap_s2base64(&c->soap, (const unsigned char *) pair, NULL, (int) strlen(pair)) :
+                                      NULL;
+                return base64 ? strfmt("Basic %s", base64) : NULL;
+        }
+
+        if (!c->credentials.challenge || digest_parse(c->credentials.challenge, &challenge) < 0)
+                return NULL;
+        return digest_authorize(&challenge, strempty(c->credentials.username), strempty(c->credentials.password), "POST", c->request_uri,
+                                ++c->credentials.nonce_count, c->cnonce);
+}
+
+/* gSOAP calls this for the request line, each header, and with NULL for the end of them. Every byte of a header travels with each
+ * message: only what is needed goes out. */
+static int post_header(struct soap *soap, const char *key, const char *value) {
+        AcsConnection *c = soap->user;
+        char line[DIGEST_HEADER_MAX + 64];
+
+        if (!key) {
+                _cleanup_free_ char *a = authorization(c);
+                if (a) {
+                        (void) snprintf(line, sizeof(line), "Authorization: %s\r\n", a);
+                        if (soap_send(soap, line))
+                                return soap->error;
+                }
+                return soap_send(soap, "\r\n");
+        }
+
+        if (!value) { /* "POST /path HTTP/1.1" */
+                const char *uri = strchr(key, ' ');
+                size_t n = uri ? strcspn(uri + 1, " ") : 0;
+                if (n == 0 || n >= sizeof(c->request_uri))
+                        return soap->error = SOAP_HTTP_ERROR;
+                memcpy(c->request_uri, uri + 1, n);
+                c->request_uri[n] = 0;
+                return soap_send(soap, key) || soap_send(soap, "\r\n") ? soap->error : SOAP_OK;
+        }
+
+        if (strcasecmp(key, "User-Agent") == 0 || strcasecmp(key, "Connection") == 0 ||
+            (strcasecmp(key, "Accept-Encoding") == 0 && !c->compress) ||
+            (c->empty_request && (strcasecmp(key, "Content-Type") == 0 || strcasecmp(key, "SOAPAction") == 0)))
+                return SOAP_OK;
+        if (strcasecmp(key, "SOAPAction") == 0)
+                value = "";
+
+        if (soap_send(soap, key) || soap_send(soap, ": ") || soap_send(soap, value) || soap_send(soap, "\r\n"))
+                return soap->error;
+        return SOAP_OK;
+}
+
+/* Keeps the challenge that suits best; everything else is gSOAP's. */
+static int parse_header(struct soap *soap, const char *key, const char *value) {
+        AcsConnection *c = soap->user;
+
+        if (strcasecmp(key, "WWW-Authenticate") != 0)
+                return c->http_default_parse_header(soap, key, value);
+
+        _cleanup_digest_fields_ DigestFields f = {};
+        if (digest_parse(value, &f) >= 0) {
+                if (!digest_challenge_is_usable(&f))
+                        return SOAP_OK;
+                c->basic_realm = mfree(c->basic_realm);
+                c->credentials.nonce_count = 0;
+                return free_and_strdup(&c->credentials.challenge, value) < 0 ? SOAP_EOM : SOAP_OK;
+        }
+
+        /* TR-069 3.4.5: without TLS it must be Digest. */
+        if (strncasecmp(value, "Basic ", strlen("Basic ")) == 0 && is_https(c->url) && !c->credentials.challenge)
+                return free_and_strdup(&c->basic_realm, value) < 0 ? SOAP_EOM : SOAP_OK;
+        return SOAP_OK;
+}
+
+static int new_cnonce(AcsConnection *c) {
+        unsigned char random[16];
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+                return -errno;
+        format_hex(random, sizeof(random), c->cnonce);
+        return 0;
+}
+
+static int setup_tls(AcsConnection *c, const char *trusted_certificates) {
+        if (soap_ssl_client_context(&c->soap,
+                                    SOAP_SSL_REQUIRE_SERVER_AUTHENTICATION | SOAP_TLSv1_2 | SOAP_TLSv1_3,
+                                    NULL, NULL, trusted_certificates, NULL, NULL))
+                return fail(c, "Cannot set up TLS with the trusted certificates");
+        return 0;
+}
+
+int acs_connection_init(AcsConnection *c, Frame *open) {
+        struct soap *soap = &c->soap;
+
+        cwmp_soap_init(soap);
+        soap->user = c;
+        soap->connect_timeout = ACS_CONNECT_TIMEOUT;
+        soap->send_timeout = soap->recv_timeout = ACS_TRANSFER_TIMEOUT;
+        soap->cookie_max = ACS_COOKIES_MAX;
+        soap->fposthdr = post_header;
+        c->http_default_parse_header = soap->fparsehdr;
+        soap->fparsehdr = parse_header;
+
+        c->url = TAKE_PTR(open->url);
+        c->credentials = open->credentials;
+        open->credentials = (HttpCredentials) {};
+        c->compress = open->compress;
+        if (c->compress)
+                soap_set_omode(soap, SOAP_ENC_ZLIB);
+
+        if (!url_is_usable(c->url)) {
+                (void) fail(c, "ManagementServer.URL is not a usable URL");
+                return -EINVAL;
+        }
+        if (free_and_strdup(&c->trusted_certificates, open->trusted_certificates) < 0)
+                return -ENOMEM;
+        int r = new_cnonce(c);
+        return r < 0 || !is_https(c->url) ? r : setup_tls(c, c->trusted_certificates);
+}
+
+void acs_connection_done(AcsConnection *c) {
+        soap_destroy(&c->soap);
+        soap_end(&c->soap);
+        soap_done(&c->soap);
+        free(c->url);
+        free(c->trusted_certificates);
+        free(c->basic_realm);
+        free(c->credentials.username);
+        if (c->credentials.password)
+                explicit_bzero(c->credentials.password, strlen(c->credentials.password));
+        free(c->credentials.password);
+        free(c->credentials.challenge);
+        free(c->error);
+}
+
+/* Host and port of the URL as getaddrinfo() wants them. */
+static bool split_authority(const char *url, char host[static ACS_URL_MAX], char port[static 8]) {
+        const char *p = strstr(url, "://") + strlen("://");
+        size_t n = p[0] == '[' ? strcspn(++p, "]") : strcspn(p, ":/?");
+        const char *rest = p + n + (p[n] == ']');
+
+        if (n == 0 || n >= ACS_URL_MAX)
+                return false;
+        memcpy(host, p, n);
+        host[n] = 0;
+
+        if (*rest != ':') {
+                (void) snprintf(port, 8, "%s", is_https(url) ? "443" : "80");
+                return true;
+        }
+        n = strspn(rest + 1, "0123456789");
+        if (n == 0 || n > 5)
+                return false;
+        memcpy(port, rest + 1, n);
+        port[n] = 0;
+        return true;
+}
+
+int acs_connection_local_address(AcsConnection *c, char **ret) {
+        const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
+        char host[ACS_URL_MAX], port[8], address[NI_MAXHOST];
+        struct addrinfo *list;
+        int r = -EHOSTUNREACH;
+
+        if (!split_authority(c->url, host, port))
+                return -EINVAL;
+        if (getaddrinfo(host, port, &hints, &list) != 0)
+                return -EHOSTUNREACH;
+
+        /* Connecting a datagram socket sends nothing: the kernel only chooses the route. */
+        for (const struct addrinfo *a = list; a && r < 0; a = a->ai_next) {
+                _cleanup_close_ int fd = socket(a->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                struct sockaddr_storage own;
+                socklen_t size = sizeof(own);
+
+                if (fd < 0 || connect(fd, a->ai_addr, a->ai_addrlen) < 0 ||
+                    getsockname(fd, (struct sockaddr *) &own, &size) < 0 ||
+                    getnameinfo((struct sockaddr *) &own, size, address, sizeof(address), NULL, 0, NI_NUMERICHOST) != 0)
+                        continue;
+                r = 0;
+        }
+        freeaddrinfo(list);
+        if (r < 0)
+                return r;
+
+        char *copy = strdup(address);
+        if (!copy)
+                return -ENOMEM;
+        *ret = copy;
+        return 0;
+}
+
+static int send_request(AcsConnection *c, const CwmpMessage *m) {
+        struct soap *soap = &c->soap;
+
+        soap_begin(soap);
+        c->empty_request = m->type == CWMP_EMPTY;
+        if (c->empty_request) {
+                /* There is nothing to compress, and a gzip stream of nothing is not nothing. */
+                soap_clr_omode(soap, SOAP_ENC_ZLIB);
+                int r = soap_begin_count(soap) || soap_end_count(soap) ||
+                        soap_connect_command(soap, SOAP_POST, c->url, NULL) || soap_end_send(soap);
+                if (c->compress)
+                        soap_set_omode(soap, SOAP_ENC_ZLIB);
+                return r ? soap->error : SOAP_OK;
+        }
+
+        if (soap_begin_count(soap) || ((soap->mode & SOAP_IO_LENGTH) && soap_codec_put(soap, m)) ||
+            soap_end_count(soap) || soap_connect_command(soap, SOAP_POST, c->url, "") || soap_codec_put(soap, m) ||
+            soap_end_send(soap))
+                return soap->error ?: SOAP_FATAL_ERROR;
+        return SOAP_OK;
+}
+
+/* 0 with *ret set, or the HTTP status (401, 302, ...) that wants another try, or -EIO. */
+static int receive_response(AcsConnection *c, CwmpMessage **ret) {
+        struct soap *soap = &c->soap;
+
+        int r = soap_begin_recv(soap);
+        if (r == 204 || (r == SOAP_OK && (soap->status == 204 || !soap->body))) {
+                *ret = cwmp_message_new(CWMP_EMPTY);
+                return *ret ? 0 : fail(c, "Out of memory");
+        }
+        if (r >= 200 && r < 600)
+                return r;
+        if (r != SOAP_OK)
+                return fail(c, "Cannot receive the answer of the ACS");
+
+        if (soap_codec_get(soap, ret) != SOAP_OK) {
+                if (soap->error == SOAP_EOF || soap->error == SOAP_NO_DATA) {
+                        /* Chunked, and then nothing in it. */
+                        *ret = cwmp_message_new(CWMP_EMPTY);
+                        return *ret ? 0 : fail(c, "Out of memory");
+                }
+                return fail(c, "Cannot read the answer of the ACS");
+        }
+        return 0;
+}
+
+/* Takes the new place from gSOAP, which keeps the Location header as its endpoint. */
+static int follow_redirect(AcsConnection *c) {
+        const char *location = c->soap.endpoint;
+        _cleanup_free_ char *url = NULL;
+
+        if (location[0] == '/') {
+                const char *authority = strstr(c->url, "://") + strlen("://");
+                size_t n = (size_t) (authority - c->url) + strcspn(authority, "/?");
+                url = strfmt("%.*s%s", (int) n, c->url, location);
+        } else
+                url = strdup(location);
+        if (!url)
+                return fail(c, "Out of memory");
+
+        if (!url_is_usable(url))
+                return fail(c, "The ACS redirects to an unusable URL");
+        /* What was promised to be confidential must not be sent in the clear. */
+        if (is_https(c->url) && !is_https(url))
+                return fail(c, "The ACS redirects from https to http");
+        if (is_https(url) && !is_https(c->url) && setup_tls(c, c->trusted_certificates) < 0)
+                return -EIO;
+
+        soap_closesock(&c->soap);
+        free(c->url);
+        c->url = TAKE_PTR(url);
+        return 0;
+}
+
+int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage **ret) {
+        bool challenged = false;
+
+        for (unsigned redirects = 0;;) {
+                if (send_request(c, m) != SOAP_OK)
+                        return fail(c, "Cannot send to the ACS");
+
+                int r = receive_response(c, ret);
+                soap_destroy(&c->soap);
+                soap_end(&c->soap);
+                if (r <= 0)
+                        return r;
+
+                switch (r) {
+                case 401:
+                        if (challenged || (!c->credentials.challenge && !c->basic_realm))
+                                return fail_status(c, r);
+                        challenged = true;
+                        soap_closesock(&c->soap);
+                        break;
+                case 302:
+                case 307:
+                        if (++redirects > ACS_REDIRECTS_MAX)
+                                return fail(c, "The ACS redirects in a circle");
+                        r = follow_redirect(c);
+                        if (r < 0)
+                                return r;
+                        break;
+                default:
+                        return fail_status(c, r);
+                }
+        }
+}

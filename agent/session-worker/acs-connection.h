@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The HTTP side of one session: one kept connection to the ACS with TLS, authentication, cookies, redirects and
+ * compression (TR-069 sections 3.3 and 3.4). Blocks; lives in the session worker only. */
+#pragma once
+
+#include "agent/core/channel.h"
+#include "common/cwmp/cwmp-soap.h"
+
+/* TR-069 3.4.3 allows redirects; more in a row than these are a loop. */
+#define ACS_REDIRECTS_MAX 5U
+/* Seconds. TR-069 3.4.2: at least 30 before an ACS counts as gone. */
+#define ACS_CONNECT_TIMEOUT 30
+#define ACS_TRANSFER_TIMEOUT 60
+/* TR-069 3.4.3: cookies of 512 bytes must fit; gSOAP counts them by number. */
+#define ACS_COOKIES_MAX 16
+/* ManagementServer.URL has 256 characters; a redirect may be longer. */
+#define ACS_URL_MAX 1024U
+
+typedef struct AcsConnection {
+        struct soap soap;
+        char *url; /* of the next request */
+        HttpCredentials credentials;
+        bool compress;
+        char *trusted_certificates;
+        char *basic_realm;    /* the ACS wants Basic */
+        int (*http_default_parse_header)(struct soap *soap, const char *key, const char *value);
+        char request_uri[ACS_URL_MAX];
+        char cnonce[2 * 16 + 1];
+        bool empty_request;   /* the request under way has no envelope */
+        char *error;          /* a sentence, after a failure */
+} AcsConnection;
+
+/* Takes the strings over from an OPEN frame. 0 or a negative errno; error is set then. */
+int acs_connection_init(AcsConnection *c, Frame *open);
+void acs_connection_done(AcsConnection *c);
+
+/* Finds the own address towards the ACS, without sending anything but name resolution. *ret is the caller's. 0 or -EHOSTUNREACH, -EINVAL. */
+int acs_connection_local_address(AcsConnection *c, char **ret);
+
+/* Sends the message and receives the answer, through challenges and redirects. *ret is the caller's. 0 or -EIO, error is set then. */
+int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage **ret);

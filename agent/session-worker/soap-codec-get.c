@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/session-worker/soap-codec.h"
+
+#include "common/base/parse.h"
+#include "common/base/str.h"
+
+/* "xsd:boolean" without the sender's prefix. */
+static const char *local_name(const char *type) {
+        const char *colon = type ? strchr(type, ':') : NULL;
+        return colon ? colon + 1 : type;
+}
+
+static int copy_text(char **ret, const char *s) {
+        return free_and_strdup(ret, strempty(s)) < 0 ? SOAP_EOM : SOAP_OK;
+}
+
+/* What has no Name comes from an array that claims more than it has (or is not CWMP): such elements are skipped. */
+static int get_names(const struct StringList *from, ParameterList *to) {
+        for (int i = 0; i < from->__size; i++)
+                if (from->__ptrstring[i] && !parameter_list_add(to, from->__ptrstring[i], NULL, NULL))
+                        return SOAP_EOM;
+        return SOAP_OK;
+}
+
+static int get_set_parameter_values(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__SetParameterValues t;
+
+        soap_default_cwmp__SetParameterValues(soap, &t);
+        if (!soap_get_cwmp__SetParameterValues(soap, &t, NULL, NULL))
+                return soap->error;
+        for (int i = 0; i < t.ParameterList.__size; i++) {
+                const struct cwmp__ParameterValueStruct *v = t.ParameterList.__ptrParameterValueStruct + i;
+                if (v->Name && !parameter_list_add(&m->parameters, v->Name, strempty(local_name(v->Value.xsi__type)),
+                                                   strempty(v->Value.__item)))
+                        return SOAP_EOM;
+        }
+        return copy_text(&m->key, t.ParameterKey);
+}
+
+static int get_get_parameter_values(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__GetParameterValues t;
+
+        soap_default_cwmp__GetParameterValues(soap, &t);
+        if (!soap_get_cwmp__GetParameterValues(soap, &t, NULL, NULL))
+                return soap->error;
+        return get_names(&t.ParameterNames, &m->parameters);
+}
+
+static int get_get_parameter_names(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__GetParameterNames t;
+
+        soap_default_cwmp__GetParameterNames(soap, &t);
+        if (!soap_get_cwmp__GetParameterNames(soap, &t, NULL, NULL))
+                return soap->error;
+        m->next_level = t.NextLevel == xsd__boolean__true_;
+        return copy_text(&m->path, t.ParameterPath);
+}
+
+static int get_set_parameter_attributes(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__SetParameterAttributes t;
+
+        soap_default_cwmp__SetParameterAttributes(soap, &t);
+        if (!soap_get_cwmp__SetParameterAttributes(soap, &t, NULL, NULL))
+                return soap->error;
+
+        for (int i = 0; i < t.ParameterList.__size; i++) {
+                const struct cwmp__SetParameterAttributesStruct *a =
+                                t.ParameterList.__ptrSetParameterAttributesStruct + i;
+                if (!a->Name)
+                        continue;
+                Parameter *p = parameter_list_add(&m->parameters, a->Name, NULL, NULL);
+                if (!p)
+                        return SOAP_EOM;
+                /* A negative number must not be mistaken for "leave it": it is as wrong as one that is too large. */
+                p->notification = a->NotificationChange == xsd__boolean__false_ ? -1 :
+                                  a->Notification < 0 ? NOTIFICATION_ACTIVE + 1 : a->Notification;
+                p->access_list_set = a->AccessListChange == xsd__boolean__true_;
+                for (int k = 0; k < a->AccessList.__size; k++)
+                        if (a->AccessList.__ptrstring[k] &&
+                            strv_extend(&p->access_list, a->AccessList.__ptrstring[k]) < 0)
+                                return SOAP_EOM;
+        }
+        return SOAP_OK;
+}
+
+static int get_get_parameter_attributes(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__GetParameterAttributes t;
+
+        soap_default_cwmp__GetParameterAttributes(soap, &t);
+        if (!soap_get_cwmp__GetParameterAttributes(soap, &t, NULL, NULL))
+                return soap->error;
+        return get_names(&t.ParameterNames, &m->parameters);
+}
+
+static int get_add_object(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__AddObject t;
+
+        soap_default_cwmp__AddObject(soap, &t);
+        if (!soap_get_cwmp__AddObject(soap, &t, NULL, NULL))
+                return soap->error;
+        return copy_text(&m->path, t.ObjectName) || copy_text(&m->key, t.ParameterKey) ? SOAP_EOM : SOAP_OK;
+}
+
+static int get_delete_object(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__DeleteObject t;
+
+        soap_default_cwmp__DeleteObject(soap, &t);
+        if (!soap_get_cwmp__DeleteObject(soap, &t, NULL, NULL))
+                return soap->error;
+        return copy_text(&m->path, t.ObjectName) || copy_text(&m->key, t.ParameterKey) ? SOAP_EOM : SOAP_OK;
+}
+
+static int get_schedule_inform(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__ScheduleInform t;
+
+        soap_default_cwmp__ScheduleInform(soap, &t);
+        if (!soap_get_cwmp__ScheduleInform(soap, &t, NULL, NULL))
+                return soap->error;
+        m->number = t.DelaySeconds;
+        return copy_text(&m->key, t.CommandKey);
+}
+
+static int get_inform_response(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__InformResponse t;
+
+        soap_default_cwmp__InformResponse(soap, &t);
+        return soap_get_cwmp__InformResponse(soap, &t, NULL, NULL) ? SOAP_OK : soap->error;
+}
+
+static int get_fault(struct soap *soap, CwmpMessage *m) {
+        if (soap_getfault(soap))
+                return soap->error;
+
+        const struct SOAP_ENV__Fault *f = soap->fault;
+        const struct cwmp__FaultDetail *d = f && f->detail ? f->detail->cwmp__Fault : NULL;
+        m->fault_code = d ? d->FaultCode : 0;
+        return copy_text(&m->fault_string, d && d->FaultString ? d->FaultString : f ? f->faultstring : NULL);
+}
+
+/* Skips the element of a method that is not known. */
+static int get_unknown(struct soap *soap, CwmpMessage *m) {
+        return soap_ignore_element(soap);
+}
+
+static const struct {
+        const char *tag;
+        CwmpMessageType type;
+        int (*get)(struct soap *soap, CwmpMessage *m);
+} readers[] = {
+        { "cwmp:InformResponse", CWMP_INFORM_RESPONSE, get_inform_response },
+        { "cwmp:GetRPCMethods", CWMP_GET_RPC_METHODS, get_unknown },
+        { "cwmp:SetParameterValues", CWMP_SET_PARAMETER_VALUES, get_set_parameter_values },
+        { "cwmp:GetParameterValues", CWMP_GET_PARAMETER_VALUES, get_get_parameter_values },
+        { "cwmp:GetParameterNames", CWMP_GET_PARAMETER_NAMES, get_get_parameter_names },
+        { "cwmp:SetParameterAttributes", CWMP_SET_PARAMETER_ATTRIBUTES, get_set_parameter_attributes },
+        { "cwmp:GetParameterAttributes", CWMP_GET_PARAMETER_ATTRIBUTES, get_get_parameter_attributes },
+        { "cwmp:AddObject", CWMP_ADD_OBJECT, get_add_object },
+        { "cwmp:DeleteObject", CWMP_DELETE_OBJECT, get_delete_object },
+        { "cwmp:ScheduleInform", CWMP_SCHEDULE_INFORM, get_schedule_inform },
+        { "SOAP-ENV:Fault", CWMP_FAULT, get_fault },
+};
+
+static int get_header(struct soap *soap, CwmpMessage *m) {
+        const struct SOAP_ENV__Header *h = soap->header;
+        if (!h)
+                return SOAP_OK;
+
+        m->hold_requests = h->cwmp__HoldRequests && *h->cwmp__HoldRequests == xsd__boolean__true_;
+        if (h->cwmp__ID && !(m->id = strdup(h->cwmp__ID)))
+                return SOAP_EOM;
+        return SOAP_OK;
+}
+
+static int get_body(struct soap *soap, CwmpMessage *m) {
+        if (soap_peek_element(soap))
+                return soap->error;
+
+        for (size_t i = 0; i < ELEMENTSOF(readers); i++)
+                if (soap_match_tag(soap, soap->tag, readers[i].tag) == SOAP_OK) {
+                        m->type = readers[i].type;
+                        return readers[i].get(soap, m);
+                }
+        return get_unknown(soap, m);
+}
+
+int soap_codec_get(struct soap *soap, CwmpMessage **ret) {
+        _cleanup_(cwmp_message_freep) CwmpMessage *m = cwmp_message_new(CWMP_UNKNOWN_METHOD);
+        if (!m)
+                return soap->error = SOAP_EOM;
+
+        if (soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
+            (soap->error = get_header(soap, m)) || (soap->error = get_body(soap, m)) || soap_body_end_in(soap) ||
+            soap_envelope_end_in(soap) || soap_end_recv(soap))
+                return soap->error;
+
+        *ret = TAKE_PTR(m);
+        return SOAP_OK;
+}
