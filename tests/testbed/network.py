@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 
-from commands import TestbedError, alive, run, start_time, succeeds, wait_until
+from commands import TestbedError, alive, run, start_time, wait_until
 
 # Effective rates: what is left of the advertised ones below Ethernet.
 #               down bit/s,  up bit/s, one-way delay us, lost frames per million
@@ -135,6 +135,3 @@ class Network:
 
     def counters(self, host):
         return json.loads(self.control('counters', host))
-
-    def has(self, host):
-        return succeeds('ip', 'netns', 'exec', self.namespace(host), 'true')

@@ -20,8 +20,8 @@ SUITE = 'bookworm'
 # What a host does not read: a third of the size, and of the time to write it.
 LEFT_OUT = ('/usr/share/doc/*', '/usr/share/info/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/lintian/*')
 
-# A host's role enables its units: nothing runs because its package is installed. No host names a resolver: there is
-# none. An empty root password and a host name would only hide what a role forgets.
+# A host's role enables its units: nothing runs because its package is installed. What makes a host this one (name,
+# machine id, ssh keys) is its role's too, and nothing of the machine that made the root file system stays in it.
 CUSTOMIZE = (
     'echo "disable *" >"$1/usr/lib/systemd/system-preset/00-testbed.preset"',
     'find "$1/etc/systemd/system" -path "*.wants/*" -type l -delete',
@@ -31,7 +31,6 @@ CUSTOMIZE = (
     ' ln -sf /dev/null "$1/etc/systemd/system/$u.service"; done',
     'rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/machine-id"',
     'rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"',
-    'mkdir -p "$1/usr/share/empty"',
 )
 
 
@@ -46,14 +45,21 @@ def packages(roles):
     return sorted(found)
 
 
-def _sources():
+def _known_sources():
     lines = run('apt-get', 'indextargets', '--format', '$(ORIGIN) $(RELEASE) deb $(REPO_URI) $(RELEASE) $(COMPONENT)',
                 'Created-By: Packages')
-    wanted = {' '.join(line.split()[2:]) for line in lines.splitlines()
-              if line.startswith(f'Debian {SUITE}')}
-    if not wanted:
-        raise TestbedError(f'apt knows no package list of Debian {SUITE}: run "apt-get update"')
-    return ''.join(f'{line}\n' for line in sorted(wanted))
+    return sorted({' '.join(line.split()[2:]) for line in lines.splitlines() if line.startswith(f'Debian {SUITE}')})
+
+
+def _sources():
+    """Lines for sources.list: where the machine itself has Debian from."""
+    sources = _known_sources()
+    if not sources:
+        run('apt-get', '--quiet=2', 'update')
+        sources = _known_sources()
+    if not sources:
+        raise TestbedError(f'apt knows no Debian {SUITE}: see to its sources')
+    return ''.join(f'{line}\n' for line in sources)
 
 
 def _apt_options():
@@ -64,17 +70,20 @@ def _apt_options():
                               'Acquire::Languages "none";', ''])
 
 
+def _recipe():
+    return ['--mode=root', '--format=directory', '--variant=minbase', '--dpkgopt=force-unsafe-io',
+            *(f'--dpkgopt=path-exclude={path}' for path in LEFT_OUT),
+            *(f'--customize-hook={hook}' for hook in CUSTOMIZE),
+            '--include=' + ','.join(packages(ROLES)), SUITE]
+
+
 def _build(directory):
     options = f'{directory}.apt.conf'
     with open(options, 'w') as f:
         f.write(_apt_options())
-    command = ['mmdebstrap', '--quiet', '--mode=root', '--format=directory', '--variant=minbase', f'--aptopt={options}',
-               '--dpkgopt=force-unsafe-io', '--include=' + ','.join(packages(ROLES))]
-    command += [f'--dpkgopt=path-exclude={path}' for path in LEFT_OUT]
-    command += [f'--customize-hook={hook}' for hook in CUSTOMIZE]
-    command += [SUITE, directory, '-']
     try:
-        done = subprocess.run(command, input=_sources(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(['mmdebstrap', '--quiet', f'--aptopt={options}', *_recipe(), directory, '-'],
+                              input=_sources(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     finally:
         os.unlink(options)
     if done.returncode != 0:
@@ -83,10 +92,7 @@ def _build(directory):
 
 def path():
     """The path under which this tree's root file system is, or will be, kept."""
-    with open(__file__, 'rb') as f:
-        recipe = f.read()
-    digest = hashlib.sha256(recipe + '\n'.join(packages(ROLES)).encode()).hexdigest()
-    return f'{CACHE}/rootfs-{digest[:16]}'
+    return f'{CACHE}/rootfs-{hashlib.sha256(repr(_recipe()).encode()).hexdigest()[:16]}'
 
 
 def ensure():
