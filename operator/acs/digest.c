@@ -12,8 +12,8 @@
 #define SECRET_SIZE 32U
 /* A raw nonce: time, random, keyed hash of both. */
 #define TIME_SIZE 4U
-#define RANDOM_SIZE 4U
-#define MAC_SIZE 8U
+#define RANDOM_SIZE 6U
+#define MAC_SIZE 6U
 #define RAW_SIZE (TIME_SIZE + RANDOM_SIZE + MAC_SIZE)
 #define BUCKETS (NONCES_MAX * 2)
 #define NONE UINT32_MAX
