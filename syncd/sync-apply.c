@@ -62,7 +62,11 @@ int apply_report_failure(ApplyRun *run, const char *path, SyncApplyResult result
                 report->failures = failures;
         if (!failures || !copy)
                 return -ENOMEM;
-        failures[report->n_failures++] = (SyncApplyFailure) { .path = TAKE_PTR(copy), .result = result, .error = error };
+        failures[report->n_failures++] = (SyncApplyFailure) {
+                .path = TAKE_PTR(copy),
+                .result = result,
+                .error = error,
+        };
         return 0;
 }
 

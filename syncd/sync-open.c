@@ -7,7 +7,7 @@
 #include "common/base/cleanup.h"
 #include "syncd/sync-open.h"
 
-/* openat2() says EAGAIN if a rename anywhere on the system made it unsure; a few tries are always enough in practice. */
+/* openat2() says EAGAIN if a rename anywhere on the system made it unsure; a few tries are enough. */
 #define OPEN_TRIES 16U
 
 int sync_open_beneath(int dir_fd, const char *path, int flags) {

@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "syncd/sync-apply-internal.h"
 
+#define SECOND_NS INT64_C(1000000000)
 #define FILE_MODE 0644
 #define EXECUTABLE_MODE 0755
 #define DIRECTORY_MODE 0755
@@ -38,9 +39,9 @@ static int check_space(ApplyRun *run, uint64_t size) {
 
 static void set_times(struct timespec times[static 2], int64_t mtime_ns) {
         times[0] = (struct timespec) { .tv_nsec = UTIME_OMIT };
-        times[1] = (struct timespec) { .tv_sec = mtime_ns / INT64_C(1000000000), .tv_nsec = mtime_ns % INT64_C(1000000000) };
+        times[1] = (struct timespec) { .tv_sec = mtime_ns / SECOND_NS, .tv_nsec = mtime_ns % SECOND_NS };
         if (times[1].tv_nsec < 0) {
-                times[1].tv_nsec += INT64_C(1000000000);
+                times[1].tv_nsec += SECOND_NS;
                 times[1].tv_sec--;
         }
         if (mtime_ns == 0)

@@ -65,8 +65,8 @@ static int report_placed(ApplyRun *run, const char *path, const SyncEntry *e) {
         return sync_tree_add(run->report->placed, &copy);
 }
 
-/* Looks at what was put in place. If somebody changed it since, its oid is not ours to tell. A stamp older than the swap
- * cannot hide a change: writing would have moved it. */
+/* Looks at what was put in place. If somebody changed it since, its oid is not ours to tell. A stamp older
+ * than the swap cannot hide a change: writing would have moved it. */
 static int note_placed(ApplyRun *run, ApplyItem *item, const char *name) {
         SyncEntry now = item->placed;
 
@@ -109,7 +109,7 @@ static int swap_create(ApplyRun *run, ApplyItem *item, const char *name, const c
         return report_placed(run, item->operation->path, &there);
 }
 
-/* What has just come into the staging directory is dealt with at once if nothing can change about it any more, else later. */
+/* What has just come into the staging directory is dealt with at once if waiting would not tell more. */
 static int handle_displaced(ApplyRun *run, ApplyItem *item, const char *staged, bool collide) {
         const SyncEntry *local = item->operation->local;
         SyncEntry displaced = *local;

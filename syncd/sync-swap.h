@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The piece of apply that changes the folder. Not for others. */
 #pragma once
 
 #include "syncd/sync-apply-internal.h"

@@ -56,8 +56,10 @@ static void an_empty_folder_is_filled(void **state) {
 }
 
 static void every_kind_is_replaced_by_every_other(void **state) {
-        go(*state, "a=f1 b=f1 c=f1 d=l1 e=l1 f=d g=d h=d h/i=f2 j=f1 k=l1", "a=f1 b=f1 c=f1 d=l1 e=l1 f=d g=d h=d h/i=f2 j=f1 k=l1",
-           "a=f2x b=l2 c=d c/x=f3 d=f2 e=d f=f1 g=l1 h=f3 j=f1x k=l2", "a=f2x b=l2 c=d c/x=f3 d=f2 e=d f=f1 g=l1 h=f3 j=f1x k=l2", 0);
+        static const char before[] = "a=f1 b=f1 c=f1 d=l1 e=l1 f=d g=d h=d h/i=f2 j=f1 k=l1",
+                          after[] = "a=f2x b=l2 c=d c/x=f3 d=f2 e=d f=f1 g=l1 h=f3 j=f1x k=l2";
+
+        go(*state, before, before, after, after, 0);
 }
 
 static void deletions_go_from_the_leaves_up(void **state) {
@@ -379,7 +381,8 @@ static void the_disk_floor_holds_back_content_but_not_deletions(void **state) {
 static void a_directory_swapped_for_a_link_is_not_followed(void **state) {
         const Folder *f = *state;
         const SyncPlanContext context = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY };
-        _cleanup_sync_tree_free_ SyncTree *b = run_tree("d=d d/a=f1 d/b=f1"), *r = run_tree("d=d d/a=f2 d/c=f3"), *l = NULL;
+        _cleanup_sync_tree_free_ SyncTree *b = run_tree("d=d d/a=f1 d/b=f1"), *r = run_tree("d=d d/a=f2 d/c=f3"),
+                                          *l = NULL;
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         _cleanup_free_ char *content = NULL;
         SyncApply a = run_apply(f);

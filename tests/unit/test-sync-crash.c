@@ -19,7 +19,8 @@
 static const char base_text[] = "a=f1 b=f2 c=d c/d=f3 e=l1 g=d g/h=f4 k=f5 m=d n=f1 o=f2";
 static const char local_text[] = "a=f1 b=f6 c=d c/d=f7 e=l1 g=d g/h=f4 k=f5 m=d n=f1 o=f8 z=f9";
 static const char remote_text[] = "a=f3 b=f4 c=f5 e=f1 g=l2 m=f2 n=d n/x=f4 o=l3 q=d q/r=f1x q/s=l4";
-static const char final_text[] = "a=f3 b=f4 b!=f6 c=f5 c!=d c!/d=f7 e=f1 g=l2 m=f2 n=d n/x=f4 o=l3 o!=f8 q=d q/r=f1x q/s=l4 z=f9";
+static const char final_text[] = "a=f3 b=f4 b!=f6 c=f5 c!=d c!/d=f7 e=f1 g=l2 m=f2 n=d n/x=f4 o=l3 "
+                                 "o!=f8 q=d q/r=f1x q/s=l4 z=f9";
 
 typedef struct Crash {
         unsigned at;
@@ -104,7 +105,8 @@ static bool is_final(const Folder *f) {
         return streq(wanted, text);
 }
 
-/* What the daemon does after a start: recover, advance the base, run again. With base_recorded, the crash came after that. */
+/* What the daemon does after a start: recover, advance the base, run again. With base_recorded, the crash came after
+ * that. */
 static void restart(const Folder *f, bool base_recorded) {
         _cleanup_sync_tree_free_ SyncTree *b = run_tree(base_text), *r = run_tree(remote_text), *l = NULL, *held = NULL,
                                           *base = NULL;

@@ -60,7 +60,8 @@ static void check(const char *base, const char *local, const char *remote, const
         _cleanup_sync_tree_free_ SyncTree *b = model_tree(base), *l = model_tree(local), *r = model_tree(remote),
                                           *f = model_tree(folder), *m = model_tree(on_main), *after = NULL,
                                           *committed = NULL;
-        _cleanup_free_ char *f_text = model_text(f), *m_text = model_text(m), *after_text = NULL, *committed_text = NULL;
+        _cleanup_free_ char *f_text = model_text(f), *m_text = model_text(m), *after_text = NULL,
+                            *committed_text = NULL;
         _cleanup_sync_plan_free_ SyncPlan *p = NULL;
 
         assert_int_equal(sync_plan(b, l, r, &context, &p), 0);
