@@ -10,7 +10,8 @@
 static const char *const device_columns[] = {
         "device", "state", "subscription", "gateway_name", "status", "revision", "operation", "seen", NULL,
 };
-static const char *const operation_columns[] = { "device", "opseq", "kind", "wanted", "state", "created", "finished", NULL };
+static const char *const operation_columns[] = { "device", "opseq",   "kind",     "wanted",
+                                                 "state",  "created", "finished", NULL };
 
 /* "/v1/devices/<device><suffix>" */
 static char *device_path(const char *device, const char *suffix) {
@@ -19,10 +20,12 @@ static char *device_path(const char *device, const char *suffix) {
         return escaped ? strfmt("/v1/devices/%s%s", escaped, suffix) : NULL;
 }
 
-/* "<type>:<value>" or text, as docs/mqtt.md has values. Without a type, digits are an unsignedInt, true and false a
- * boolean, and all else a string. NULL if it is not a value of its type. */
+/* "<type>:<value>" or text, as docs/mqtt.md has values. Without a type, digits are an unsignedInt, true and
+ * false a boolean, and all else a string. NULL if it is not a value of its type. */
 static json_t *parse_value(const char *text) {
-        static const char *const types[] = { "int", "dateTime", "base64", "long", "unsignedLong", "hexBinary" };
+        static const char *const types[] = {
+                "int", "dateTime", "base64", "long", "unsignedLong", "hexBinary"
+        };
         const char *value;
         uint32_t number;
         bool b;
@@ -90,7 +93,8 @@ static int show_result(const Options *o, const json_t *answer) {
 }
 
 static int send_command(const char *verb, int argc, char *argv[], const Options *o) {
-        _cleanup_json_ json_t *command = parse_command(verb, argc - 1, argv + 1), *ordered = NULL, *answer = NULL;
+        _cleanup_json_ json_t *command = parse_command(verb, argc - 1, argv + 1), *ordered = NULL,
+                              *answer = NULL;
         _cleanup_free_ char *path = device_path(argv[0], "/commands"), *wait = NULL;
         int r;
 
@@ -111,7 +115,8 @@ static int send_command(const char *verb, int argc, char *argv[], const Options 
                 return r;
         if (json_is_true(json_object_get(answer, "finished")))
                 return show_result(o, answer);
-        log_error("No result within %u seconds; the device gets the command when it next answers.", o->wait_sec);
+        log_error("No result within %u seconds; the device gets the command when it next answers.",
+                  o->wait_sec);
         return EXIT_TIMEOUT;
 }
 

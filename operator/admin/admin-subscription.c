@@ -51,8 +51,16 @@ static int create(const char *name, const Options *o) {
                         return EXIT_USAGE;
                 }
         }
-        body = json_pack(
-                        "{s:s, s:s, s:s*, s:O*}", "name", name, "password", password, "username", o->user, "profile", profile);
+        body =
+                        json_pack("{s:s, s:s, s:s*, s:O*}",
+                                  "name",
+                                  name,
+                                  "password",
+                                  password,
+                                  "username",
+                                  o->user,
+                                  "profile",
+                                  profile);
         if (!body)
                 return usage("the name or the password is not UTF-8");
         r = request(o, "POST", "/v1/subscriptions", body, &answer);

@@ -17,20 +17,25 @@ static const char help_text[] =
                 "  subscription create NAME [--user=USER] [--password-stdin] [--profile=FILE]\n"
                 "                              without --password-stdin a password is made and shown\n"
                 "  subscription list | show NAME | suspend NAME | resume NAME\n"
-                "  subscription remove NAME    also removes its repository, with every version of every file\n"
+                "  subscription remove NAME    also removes its repository, with every version of every "
+                "file\n"
                 "  device allow DEVICE --subscription=NAME [--name=GATEWAYNAME]\n"
                 "  device list | show DEVICE | remove DEVICE\n"
-                "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
+                "  device get DEVICE PARAMETER...        over CWMP; names without root object get the "
+                "device's\n"
                 "  device set DEVICE PARAMETER=VALUE...\n"
                 "  device add DEVICE OBJECT.  |  device delete DEVICE OBJECT.INSTANCE.\n"
                 "  operation list [--device=DEVICE]\n\n"
-                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as boolean, else a VALUE is\n"
-                "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, ...).\n\n"
+                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as "
+                "boolean, else a VALUE is\n"
+                "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, "
+                "...).\n\n"
                 "  --json             JSON instead of tables\n"
                 "  --wait[=SECONDS]   get, set, add, delete: wait for the device's answer (60 seconds)\n"
                 "  --socket=PATH      the frontend's socket instead of " SOCKET "\n"
                 "  --help, --version\n\n"
-                "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
+                "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in "
+                "time.\n";
 
 int usage(const char *text) {
         (void) fprintf(stderr, "ispstorage-admin: %s (see --help)\n", text);

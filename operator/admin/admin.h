@@ -13,7 +13,7 @@ typedef struct Options {
 
 /* Exit codes, also in --help. */
 enum {
-        EXIT_REFUSED = 1,     /* the frontend or the device said no; the reason is on standard error */
+        EXIT_REFUSED = 1, /* the frontend or the device said no; the reason is on standard error */
         EXIT_USAGE = 2,
         EXIT_UNREACHABLE = 3, /* the frontend does not answer */
         EXIT_TIMEOUT = 4,     /* --wait: no result in time; the command stays ordered */

@@ -24,7 +24,13 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
         return size;
 }
 
-static int perform(CURL *curl, const char *socket, const char *method, const char *url, const char *body, Buffer *b) {
+static int perform(
+                CURL *curl,
+                const char *socket,
+                const char *method,
+                const char *url,
+                const char *body,
+                Buffer *b) {
         struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
         CURLcode rc;
 
@@ -45,7 +51,12 @@ static int perform(CURL *curl, const char *socket, const char *method, const cha
 }
 
 int client_request(
-                const char *socket, const char *method, const char *path, const json_t *body, long *ret_status, json_t **ret) {
+                const char *socket,
+                const char *method,
+                const char *path,
+                const json_t *body,
+                long *ret_status,
+                json_t **ret) {
         _cleanup_free_ char *url = strfmt("http://frontend%s", path), *text = NULL;
         Buffer b = {};
         json_t *answer = NULL;

@@ -11,10 +11,16 @@
 
 #define _cleanup_json_ _cleanup_(json_decrefp)
 
-/* Sends a request; body may be NULL. *ret_status is HTTP's, *ret the JSON of the answer (the caller's, NULL for none).
- * 0, -ECONNREFUSED if the frontend does not answer, -EBADMSG if the answer is not JSON, -ENOMEM. */
+/* Sends a request; body may be NULL. *ret_status is HTTP's, *ret the JSON of the answer (the caller's, NULL
+ * for none). 0, -ECONNREFUSED if the frontend does not answer, -EBADMSG if the answer is not JSON, -ENOMEM.
+ */
 int client_request(
-                const char *socket, const char *method, const char *path, const json_t *body, long *ret_status, json_t **ret);
+                const char *socket,
+                const char *method,
+                const char *path,
+                const json_t *body,
+                long *ret_status,
+                json_t **ret);
 
 /* One element of a path, percent-encoded. The caller's; NULL if memory ran out. */
 char *client_escape(const char *element);

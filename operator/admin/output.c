@@ -40,8 +40,7 @@ void print_table(const json_t *array, const char *const columns[]) {
         }
         for (size_t c = 0; c < n; c++)
                 printf("%-*s%s", c + 1 < n ? (int) width[c] : 0, columns[c], c + 1 < n ? "  " : "\n");
-        json_array_foreach((json_t *) array, i, row)
-                for (size_t c = 0; c < n; c++)
+        json_array_foreach((json_t *) array, i, row) for (size_t c = 0; c < n; c++)
                         printf("%-*s%s",
                                c + 1 < n ? (int) width[c] : 0,
                                format_value(json_object_get(row, columns[c]), buf),
@@ -60,7 +59,6 @@ void print_object(const json_t *object) {
                         continue;
                 }
                 printf("%s:\n", key);
-                json_array_foreach(value, i, element)
-                        printf("  %s\n", format_value(element, buf));
+                json_array_foreach(value, i, element) printf("  %s\n", format_value(element, buf));
         }
 }

@@ -13,10 +13,14 @@ static int complain(char **ret_error, int error, char *sentence) {
 
 static int check_text(const char *what, const char *text, char **ret_error) {
         if (isempty(text) || strlen(text) > ACCOUNT_TEXT_MAX || !utf8_is_valid(text))
-                return complain(ret_error, -EINVAL, strfmt("%s must be 1 to %u bytes of UTF-8.", what, ACCOUNT_TEXT_MAX));
+                return complain(ret_error,
+                                -EINVAL,
+                                strfmt("%s must be 1 to %u bytes of UTF-8.", what, ACCOUNT_TEXT_MAX));
         for (const char *p = text; *p; p++)
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        return complain(ret_error, -EINVAL, strfmt("%s must not have control characters.", what));
+                        return complain(ret_error,
+                                        -EINVAL,
+                                        strfmt("%s must not have control characters.", what));
         return 0;
 }
 
@@ -39,7 +43,8 @@ static int read_subscription(const json_t *order, Subscription *s, char **ret_er
         if (!name || !subscription_name_is_valid(name))
                 return complain(ret_error,
                                 -EINVAL,
-                                strfmt("A name of a subscription has 1 to %u of a-z 0-9 . _ - and begins with a letter or digit.",
+                                strfmt("A name of a subscription has 1 to %u of a-z 0-9 . _ - and begins "
+                                       "with a letter or digit.",
                                        SUBSCRIPTION_NAME_MAX));
         s->name = strdup(name);
         s->username = strdup(username ?: name);
@@ -135,7 +140,9 @@ int administration_remove(Manager *m, const char *subscription, char **ret_error
         if (devices)
                 return complain(ret_error,
                                 -EEXIST,
-                                strfmt("The subscription %s has devices, remove them first: %s ...", subscription, devices[0]));
+                                strfmt("The subscription %s has devices, remove them first: %s ...",
+                                       subscription,
+                                       devices[0]));
         s->removing = true;
         r = store_subscription_save(m->db, s);
         if (r >= 0)
@@ -168,7 +175,11 @@ static int load_device(Manager *m, const char *id, bool create, Device **ret, ch
 }
 
 int administration_allow(
-                Manager *m, const char *device, const char *subscription, const char *gateway_name, char **ret_error) {
+                Manager *m,
+                const char *device,
+                const char *subscription,
+                const char *gateway_name,
+                char **ret_error) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         _cleanup_(subscription_freep) Subscription *s = NULL;
         _cleanup_(device_freep) Device *d = NULL;
@@ -188,7 +199,9 @@ int administration_allow(
         if (d->subscription && !streq(d->subscription, subscription))
                 return complain(ret_error,
                                 -EEXIST,
-                                strfmt("%s is in the subscription %s, remove it there first.", device, d->subscription));
+                                strfmt("%s is in the subscription %s, remove it there first.",
+                                       device,
+                                       d->subscription));
         if (free_and_strdup(&d->subscription, subscription) < 0 ||
             (gateway_name && free_and_strdup(&d->gateway_name, gateway_name) < 0))
                 return -ENOMEM;
@@ -260,7 +273,8 @@ static int complete_command(const Device *d, const json_t *order, json_t **ret) 
                 r |= name ? json_object_set(values, name, value) : -1;
         }
         json_array_foreach((json_t *) get, i, value) {
-                _cleanup_free_ char *name = json_is_string(value) ? full_name(d, json_string_value(value)) : NULL;
+                _cleanup_free_ char *name =
+                                json_is_string(value) ? full_name(d, json_string_value(value)) : NULL;
 
                 r |= name ? json_array_append_new(names, json_string(name)) : -1;
         }
@@ -284,7 +298,8 @@ static int complete_command(const Device *d, const json_t *order, json_t **ret) 
         return 0;
 }
 
-int administration_command(Manager *m, const char *device, const json_t *order, char **ret_id, char **ret_error) {
+int administration_command(
+                Manager *m, const char *device, const json_t *order, char **ret_id, char **ret_error) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         _cleanup_(device_freep) Device *d = NULL;
         _cleanup_json_ json_t *command = NULL;

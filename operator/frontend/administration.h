@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an administrator may order. Each function is one transaction. *ret_error, the caller's, is a sentence for him if the
- * result is -EINVAL, -ENOENT or -EEXIST; other errors have none. */
+/* What an administrator may order. Each function is one transaction. *ret_error, the caller's, is a sentence
+ * for him if the result is -EINVAL, -ENOENT or -EEXIST; other errors have none. */
 #pragma once
 
 #include <jansson.h>
 
 #include "operator/frontend/manager.h"
 
-/* A new subscription from { "name", "username"?, "password", "profile"?, "variables"? }; its repository is made at once. */
+/* A new subscription from { "name", "username"?, "password", "profile"?, "variables"? }; its repository is
+ * made at once. */
 int administration_create(Manager *m, const json_t *order, char **ret_error);
 int administration_suspend(Manager *m, const char *subscription, bool suspended, char **ret_error);
 /* Removes a subscription without devices, and its repository with all versions. */
@@ -15,12 +16,17 @@ int administration_remove(Manager *m, const char *subscription, char **ret_error
 
 /* Lets a device into a subscription. gateway_name may be NULL. */
 int administration_allow(
-                Manager *m, const char *device, const char *subscription, const char *gateway_name, char **ret_error);
+                Manager *m,
+                const char *device,
+                const char *subscription,
+                const char *gateway_name,
+                char **ret_error);
 /* Revokes the device's keys and lets it be Rejected; a device that was never seen is forgotten. */
 int administration_disallow(Manager *m, const char *device, char **ret_error);
-/* Sends { "get" | "set" | "add" | "delete": ... }; names that do not start with a root object get the device's. *ret_id names
- * the command and is the caller's. */
-int administration_command(Manager *m, const char *device, const json_t *order, char **ret_id, char **ret_error);
+/* Sends { "get" | "set" | "add" | "delete": ... }; names that do not start with a root object get the
+ * device's. *ret_id names the command and is the caller's. */
+int administration_command(
+                Manager *m, const char *device, const json_t *order, char **ret_id, char **ret_error);
 
 /* Descriptions, as the HTTP API shows them. *ret is the caller's. -ENOENT, -ENOMEM, or errors of SQLite. */
 int describe_subscription(Manager *m, const char *name, json_t **ret);

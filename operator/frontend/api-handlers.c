@@ -6,39 +6,46 @@
 #include "operator/frontend/api-handlers.h"
 #include "operator/frontend/profile.h"
 
-/* name is the element of the path behind the collection, "" for none. 0 with *ret (or without, for 204), or a negative
- * errno with *ret_error for -EINVAL, -ENOENT, -EEXIST. */
-typedef int (*Handler)(Manager *m, const char *name, const ApiRequest *request, json_t **ret, char **ret_error);
+/* name is the element of the path behind the collection, "" for none. 0 with *ret (or without, for 204), or
+ * a negative errno with *ret_error for -EINVAL, -ENOENT, -EEXIST. */
+typedef int (*Handler)(
+                Manager *m, const char *name, const ApiRequest *request, json_t **ret, char **ret_error);
 
 static const char *body_text(const ApiRequest *request, const char *key) {
         return json_string_value(json_object_get(request->body, key));
 }
 
-static int list_subscriptions(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+static int list_subscriptions(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         return describe_subscriptions(m, ret);
 }
 
-static int create_subscription(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+static int create_subscription(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         int r = administration_create(m, q->body, ret_error);
 
         return r < 0 ? r : describe_subscription(m, body_text(q, "name"), ret);
 }
 
-static int show_subscription(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+static int show_subscription(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         return describe_subscription(m, name, ret);
 }
 
-static int remove_subscription(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+static int remove_subscription(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         return administration_remove(m, name, ret_error);
 }
 
-static int suspend_subscription(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+static int suspend_subscription(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         int r = administration_suspend(m, name, true, ret_error);
 
         return r < 0 ? r : describe_subscription(m, name, ret);
 }
 
-static int resume_subscription(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+static int resume_subscription(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         int r = administration_suspend(m, name, false, ret_error);
 
         return r < 0 ? r : describe_subscription(m, name, ret);
@@ -79,7 +86,8 @@ static int show_command(Manager *m, const char *name, const ApiRequest *q, json_
         return describe_command(m, name, ret);
 }
 
-static int list_operations(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+static int list_operations(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         return describe_operations(m, q->device, ret);
 }
 
@@ -155,7 +163,9 @@ void api_handle(Manager *m, const ApiRequest *request, ApiResponse *ret) {
                 found = true;
                 if (!streq(routes[i].method, request->method))
                         continue;
-                respond(routes[i].handler(m, n > 1 ? words[1] : "", request, &ret->body, &error), error, ret);
+                respond(routes[i].handler(m, n > 1 ? words[1] : "", request, &ret->body, &error),
+                        error,
+                        ret);
                 if (routes[i].handler == show_command && ret->status == 200 &&
                     !json_boolean_value(json_object_get(ret->body, "finished")))
                         ret->command = strdup(words[1]);

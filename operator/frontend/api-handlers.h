@@ -17,7 +17,7 @@ typedef struct ApiRequest {
 typedef struct ApiResponse {
         unsigned status; /* HTTP */
         json_t *body;    /* the caller's; NULL for none */
-        char *command;   /* the id of a command whose result may be waited for, the caller's; NULL for none */
+        char *command; /* the id of a command whose result may be waited for, the caller's; NULL for none */
 } ApiResponse;
 
 /* Always gives an answer. */

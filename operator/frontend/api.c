@@ -93,7 +93,9 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned
 
         json_decref(body);
         response = MHD_create_response_from_buffer(
-                        text ? strlen(text) : 0, text ?: (void *) "", text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+                        text ? strlen(text) : 0,
+                        text ?: (void *) "",
+                        text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
         if (!response) {
                 free(text);
                 return MHD_NO;
@@ -133,11 +135,17 @@ static enum MHD_Result answer(Request *q, const char *path, const char *method) 
         };
 
         if (q->too_large)
-                return send_response(q->connection, 413, json_pack("{s:s}", "error", "The request is too large."));
+                return send_response(
+                                q->connection,
+                                413,
+                                json_pack("{s:s}", "error", "The request is too large."));
         if (q->size > 0) {
                 body = json_loadb(q->body, q->size, JSON_REJECT_DUPLICATES, NULL);
                 if (!json_is_object(body))
-                        return send_response(q->connection, 400, json_pack("{s:s}", "error", "The body is not a JSON object."));
+                        return send_response(
+                                        q->connection,
+                                        400,
+                                        json_pack("{s:s}", "error", "The body is not a JSON object."));
         }
         request.body = body;
         api_handle(q->api->manager, &request, &response);
@@ -247,7 +255,8 @@ int api_new(Api **ret, Manager *manager, int listen_fd) {
                 return log_error_errno(-EIO, "The HTTP server has no epoll descriptor.");
         r = sd_event_add_io(manager->event, &a->io_source, info->epoll_fd, EPOLLIN, on_io, a);
         if (r >= 0)
-                r = sd_event_add_time_relative(manager->event, &a->timer_source, CLOCK_MONOTONIC, 0, 0, on_timer, a);
+                r = sd_event_add_time_relative(
+                                manager->event, &a->timer_source, CLOCK_MONOTONIC, 0, 0, on_timer, a);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the HTTP server: %m");
         manager->command_finished = on_command_finished;

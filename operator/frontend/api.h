@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The HTTP API on a UNIX socket (docs/operator.md lists it). Who may connect to the socket may do everything. */
+/* The HTTP API on a UNIX socket (docs/operator.md lists it). Who may connect to the socket may do
+ * everything. */
 #pragma once
 
 #include "operator/frontend/manager.h"
@@ -12,7 +13,8 @@
 
 typedef struct Api Api;
 
-/* Serves on listen_fd, a listening stream socket, which is taken over. manager must live longer. 0 or a negative errno; logs. */
+/* Serves on listen_fd, a listening stream socket, which is taken over. manager must live longer. 0 or a
+ * negative errno; logs. */
 int api_new(Api **ret, Manager *manager, int listen_fd);
 Api *api_free(Api *a);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Api *, api_free);

@@ -31,26 +31,27 @@ int describe_subscription(Manager *m, const char *name, json_t **ret) {
         STRV_FOREACH(id, ids)
                 if (json_array_append_new(devices, json_string(*id)) < 0)
                         break;
-        j = json_pack(
-                        "{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:o, s:o}",
-                        "name",
-                        s->name,
-                        "state",
-                        s->removing ? "removing" : s->suspended ? "suspended" : "active",
-                        "username",
-                        s->username,
-                        "repository",
-                        strempty(url),
-                        "repository_ready",
-                        s->repository_ready,
-                        "revision",
-                        (json_int_t) s->revision,
-                        "tip",
-                        strempty(s->tip),
-                        "created",
-                        json_time(s->created),
-                        "devices",
-                        devices);
+        j = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:o, s:o}",
+                      "name",
+                      s->name,
+                      "state",
+                      s->removing    ? "removing"
+                      : s->suspended ? "suspended"
+                                     : "active",
+                      "username",
+                      s->username,
+                      "repository",
+                      strempty(url),
+                      "repository_ready",
+                      s->repository_ready,
+                      "revision",
+                      (json_int_t) s->revision,
+                      "tip",
+                      strempty(s->tip),
+                      "created",
+                      json_time(s->created),
+                      "devices",
+                      devices);
         if (!j)
                 return -ENOMEM;
         *ret = j;
@@ -65,42 +66,42 @@ int describe_device(Manager *m, const char *id, json_t **ret) {
         r = store_device_load(m->db, id, &d);
         if (r < 0)
                 return r;
-        j = json_pack(
-                        "{s:s, s:s, s:o, s:o, s:s, s:b, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:i}",
-                        "device",
-                        d->id,
-                        "state",
-                        device_state_to_string(device_state(d)),
-                        "subscription",
-                        json_text(d->subscription),
-                        "gateway_name",
-                        json_text(d->gateway_name),
-                        "status",
-                        device_status_to_string(d->status),
-                        "provisioned",
-                        d->provision == PROVISION_DONE,
-                        "revision",
-                        (json_int_t) d->revision,
-                        "commit",
-                        json_text(d->commit),
-                        "last_opseq",
-                        (json_int_t) d->last_opseq,
-                        "opseq",
-                        (json_int_t) d->opseq,
-                        "operation",
-                        (json_int_t) d->operation,
-                        "sync_status",
-                        json_text(d->sync_status),
-                        "last_error",
-                        json_text(d->last_error),
-                        "public_key",
-                        json_text(d->public_key),
-                        "seen",
-                        json_time(d->seen_at),
-                        "failures",
-                        (int) d->failures,
-                        "pending_commands",
-                        (int) d->n_pending);
+        j = json_pack("{s:s, s:s, s:o, s:o, s:s, s:b, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, "
+                      "s:i}",
+                      "device",
+                      d->id,
+                      "state",
+                      device_state_to_string(device_state(d)),
+                      "subscription",
+                      json_text(d->subscription),
+                      "gateway_name",
+                      json_text(d->gateway_name),
+                      "status",
+                      device_status_to_string(d->status),
+                      "provisioned",
+                      d->provision == PROVISION_DONE,
+                      "revision",
+                      (json_int_t) d->revision,
+                      "commit",
+                      json_text(d->commit),
+                      "last_opseq",
+                      (json_int_t) d->last_opseq,
+                      "opseq",
+                      (json_int_t) d->opseq,
+                      "operation",
+                      (json_int_t) d->operation,
+                      "sync_status",
+                      json_text(d->sync_status),
+                      "last_error",
+                      json_text(d->last_error),
+                      "public_key",
+                      json_text(d->public_key),
+                      "seen",
+                      json_time(d->seen_at),
+                      "failures",
+                      (int) d->failures,
+                      "pending_commands",
+                      (int) d->n_pending);
         if (!j)
                 return -ENOMEM;
         *ret = j;
@@ -108,7 +109,11 @@ int describe_device(Manager *m, const char *id, json_t **ret) {
 }
 
 /* An array of the descriptions of all names. */
-static int describe_all(Manager *m, char **names, int (*describe)(Manager *, const char *, json_t **), json_t **ret) {
+static int describe_all(
+                Manager *m,
+                char **names,
+                int (*describe)(Manager *, const char *, json_t **),
+                json_t **ret) {
         _cleanup_json_ json_t *all = json_array();
 
         STRV_FOREACH(name, names) {
@@ -154,22 +159,22 @@ int describe_operations(Manager *m, const char *device, json_t **ret) {
         if (r < 0)
                 return r;
         while ((r = sqlite_step(q)) > 0) {
-                json_t *j = json_pack(
-                                "{s:s, s:I, s:s, s:I, s:s, s:o, s:o}",
-                                "device",
-                                sqlite_column_str(q, 0),
-                                "opseq",
-                                (json_int_t) sqlite3_column_int64(q, 1),
-                                "kind",
-                                sqlite_column_str(q, 2),
-                                "wanted",
-                                (json_int_t) sqlite3_column_int64(q, 3),
-                                "state",
-                                sqlite_column_str(q, 4),
-                                "created",
-                                json_time(sqlite3_column_int64(q, 5)),
-                                "finished",
-                                json_time(sqlite3_column_int64(q, 6)));
+                json_t *j =
+                                json_pack("{s:s, s:I, s:s, s:I, s:s, s:o, s:o}",
+                                          "device",
+                                          sqlite_column_str(q, 0),
+                                          "opseq",
+                                          (json_int_t) sqlite3_column_int64(q, 1),
+                                          "kind",
+                                          sqlite_column_str(q, 2),
+                                          "wanted",
+                                          (json_int_t) sqlite3_column_int64(q, 3),
+                                          "state",
+                                          sqlite_column_str(q, 4),
+                                          "created",
+                                          json_time(sqlite3_column_int64(q, 5)),
+                                          "finished",
+                                          json_time(sqlite3_column_int64(q, 6)));
 
                 if (!j || json_array_append_new(all, j) < 0)
                         return -ENOMEM;
@@ -191,7 +196,15 @@ int describe_command(Manager *m, const char *id, json_t **ret) {
         if (c->purpose != COMMAND_ADMIN)
                 return -ENOENT;
         result = c->result ? json_loads(c->result, 0, NULL) : NULL;
-        j = json_pack("{s:s, s:s, s:b, s:o*}", "id", c->id, "device", c->device, "finished", c->finished, "result", result);
+        j = json_pack("{s:s, s:s, s:b, s:o*}",
+                      "id",
+                      c->id,
+                      "device",
+                      c->device,
+                      "finished",
+                      c->finished,
+                      "result",
+                      result);
         if (!j)
                 return -ENOMEM;
         *ret = j;

@@ -17,12 +17,8 @@ static const char *const status_names[_STATUS_MAX] = {
 };
 
 static const char *const state_names[_STATE_MAX] = {
-        [STATE_UNKNOWN] = "unknown",
-        [STATE_ALLOWED] = "allowed",
-        [STATE_READY] = "ready",
-        [STATE_SUBSCRIBED] = "subscribed",
-        [STATE_SUSPENDED] = "suspended",
-        [STATE_REJECTED] = "rejected",
+        [STATE_UNKNOWN] = "unknown",       [STATE_ALLOWED] = "allowed",     [STATE_READY] = "ready",
+        [STATE_SUBSCRIBED] = "subscribed", [STATE_SUSPENDED] = "suspended", [STATE_REJECTED] = "rejected",
 };
 
 Device *device_free(Device *d) {
@@ -168,7 +164,8 @@ void device_back_off(Device *d, int64_t now, uint32_t random) {
         for (unsigned i = 0; i < d->failures && delay < BACKOFF_MAX_SEC; i++)
                 delay *= 2;
         delay = MIN(delay, (int64_t) BACKOFF_MAX_SEC);
-        /* From half to one and a half of it, so that a fleet that failed together does not come back together. */
+        /* From half to one and a half of it, so that a fleet that failed together does not come back
+         * together. */
         d->not_before = now + delay / 2 + (int64_t) (random % (uint32_t) (delay + 1));
         d->failures++;
 }

@@ -61,7 +61,8 @@ static int read_host_keys(FrontendConfig *c) {
 
         r = read_file(AT_FDCWD, c->host_keys_file, HOST_KEYS_FILE_MAX, &text, NULL);
         if (r < 0)
-                return log_error_errno(r, "Failed to read the storage host's keys from %s: %m", c->host_keys_file);
+                return log_error_errno(
+                                r, "Failed to read the storage host's keys from %s: %m", c->host_keys_file);
         r = strv_split(text, "\r\n", &lines);
         if (r < 0)
                 return log_oom();
@@ -111,16 +112,17 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
         if (r < 0)
                 return r;
         c->quota_mib = quota_mib;
-        if (c->broker_port == 0 || c->broker_port > UINT16_MAX || c->ssh_port == 0 || c->ssh_port > UINT16_MAX)
+        if (c->broker_port == 0 || c->broker_port > UINT16_MAX || c->ssh_port == 0 ||
+            c->ssh_port > UINT16_MAX)
                 return log_error_errno(-ERANGE, "A port in %s is not one.", path);
         r = read_password(c);
         return r < 0 ? r : read_host_keys(c);
 }
 
 void frontend_config_done(FrontendConfig *c) {
-        char *fields[] = { c->database,       c->broker_host,        c->broker_user, c->broker_password_file,
-                           c->broker_ca_file, c->broker_password,    c->repositories, c->ssh_host,
-                           c->ssh_user,       c->host_keys_file,     c->host_keys,   c->repository_command,
+        char *fields[] = { c->database,       c->broker_host,     c->broker_user,  c->broker_password_file,
+                           c->broker_ca_file, c->broker_password, c->repositories, c->ssh_host,
+                           c->ssh_user,       c->host_keys_file,  c->host_keys,    c->repository_command,
                            c->git_shell,      c->profile };
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)

@@ -51,7 +51,8 @@ static int parse_argv(int argc, char *argv[]) {
         return optind < argc ? -EINVAL : 1;
 }
 
-/* The two sockets, told apart by the names that their units give them. -EBADF stays for one that is not there. */
+/* The two sockets, told apart by the names that their units give them. -EBADF stays for one that is not
+ * there. */
 static int take_sockets(int *ret_api, int *ret_hook) {
         _cleanup_strv_free_ char **names = NULL;
         int n;

@@ -23,26 +23,25 @@ static int builtin_variables(const Manager *m, const Device *d, const Subscripti
                 return r;
         if (!url)
                 return -ENOMEM;
-        v = json_pack(
-                        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}",
-                        "root",
-                        strempty(d->root),
-                        "oui",
-                        MANUFACTURER_OUI,
-                        "device",
-                        d->id,
-                        "subscription",
-                        s->name,
-                        "username",
-                        s->username,
-                        "password",
-                        s->password,
-                        "gateway_name",
-                        d->gateway_name ?: serial,
-                        "repository_url",
-                        url,
-                        "repository_host_keys",
-                        m->config->host_keys);
+        v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}",
+                      "root",
+                      strempty(d->root),
+                      "oui",
+                      MANUFACTURER_OUI,
+                      "device",
+                      d->id,
+                      "subscription",
+                      s->name,
+                      "username",
+                      s->username,
+                      "password",
+                      s->password,
+                      "gateway_name",
+                      d->gateway_name ?: serial,
+                      "repository_url",
+                      url,
+                      "repository_host_keys",
+                      m->config->host_keys);
         if (!v)
                 return -ENOMEM;
         *ret = v;
@@ -50,12 +49,17 @@ static int builtin_variables(const Manager *m, const Device *d, const Subscripti
 }
 
 int manager_profile(
-                const Manager *m, const Device *d, const Subscription *s, json_t **ret_profile, json_t **ret_variables) {
+                const Manager *m,
+                const Device *d,
+                const Subscription *s,
+                json_t **ret_profile,
+                json_t **ret_variables) {
         _cleanup_json_ json_t *profile = NULL, *builtin = NULL, *overrides = NULL, *learned = NULL;
         _cleanup_free_ char *error = NULL;
         int r;
 
-        r = s->profile ? profile_parse(s->profile, &profile, &error) : profile_load(m->config->profile, &profile, &error);
+        r = s->profile ? profile_parse(s->profile, &profile, &error)
+                       : profile_load(m->config->profile, &profile, &error);
         if (r < 0)
                 return log_error_errno(
                                 r,
@@ -75,7 +79,8 @@ int manager_profile(
         return 0;
 }
 
-static int order(Manager *m, Device *d, CommandPurpose purpose, const char *argument, const json_t *command) {
+static int order(
+                Manager *m, Device *d, CommandPurpose purpose, const char *argument, const json_t *command) {
         int r;
 
         if (!command)
@@ -86,7 +91,13 @@ static int order(Manager *m, Device *d, CommandPurpose purpose, const char *argu
         return r;
 }
 
-static int order_set(Manager *m, Device *d, CommandPurpose purpose, const char *argument, const char *name, const char *value) {
+static int order_set(
+                Manager *m,
+                Device *d,
+                CommandPurpose purpose,
+                const char *argument,
+                const char *name,
+                const char *value) {
         _cleanup_free_ char *full = strfmt("%s" SYNC_OBJECT "%s", d->root, name);
         _cleanup_json_ json_t *command = full ? json_pack("{s:{s:s}}", "set", full, value) : NULL;
 
@@ -100,7 +111,13 @@ static int order_refresh(Manager *m, Device *d) {
 }
 
 /* SyncOp of the given kind with the next opseq; the operation is listed. */
-static int order_operation(Manager *m, Device *d, CommandPurpose purpose, const char *kind, uint32_t opseq, uint64_t wanted) {
+static int order_operation(
+                Manager *m,
+                Device *d,
+                CommandPurpose purpose,
+                const char *kind,
+                uint32_t opseq,
+                uint64_t wanted) {
         char number[sizeof("4294967295")], operation[32];
         int r;
 
@@ -116,7 +133,8 @@ static int extend_get(const Device *d, json_t *command) {
         _cleanup_json_ json_t *names = report_names(d);
         _cleanup_free_ char *url = strfmt("%s" SYNC_OBJECT "RepositoryURL", d->root);
 
-        if (!names || !url || json_array_extend(get, names) < 0 || json_array_append_new(get, json_string(url)) < 0)
+        if (!names || !url || json_array_extend(get, names) < 0 ||
+            json_array_append_new(get, json_string(url)) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -139,7 +157,11 @@ static int send_step(Manager *m, Device *d, ProfileStep step, json_t *commands) 
                 if (r >= 0 && step != PROFILE_SET && json_object_set_new(command, "more", json_true()) < 0)
                         r = -ENOMEM;
                 if (r >= 0)
-                        r = order(m, d, purposes[step], json_string_value(json_object_get(c, "argument")), command);
+                        r = order(m,
+                                  d,
+                                  purposes[step],
+                                  json_string_value(json_object_get(c, "argument")),
+                                  command);
                 if (r < 0)
                         return r;
         }
@@ -155,7 +177,8 @@ static int provision(Manager *m, Device *d, const Subscription *s) {
                 learned = d->instances ? json_loads(d->instances, 0, NULL) : json_object();
                 r = profile_next(profile, variables, learned, &commands);
                 if (r < 0)
-                        (void) log_error_errno(r, "%s: the profile of %s cannot be applied: %m", d->id, s->name);
+                        (void) log_error_errno(
+                                        r, "%s: the profile of %s cannot be applied: %m", d->id, s->name);
         }
         if (r < 0) {
                 device_back_off(d, manager_now(), manager_random());
@@ -272,7 +295,8 @@ int manager_push_started(Manager *m, const Device *pusher) {
                         return r;
                 opseq = device_next_opseq(d);
                 /* Only who is idle: a pull that waits or runs comes first. */
-                if (device_state(d) != STATE_SUBSCRIBED || d->operation != 0 || d->n_pending > 0 || opseq == 0)
+                if (device_state(d) != STATE_SUBSCRIBED || d->operation != 0 || d->n_pending > 0 ||
+                    opseq == 0)
                         continue;
                 d->opseq = opseq;
                 r = order_operation(m, d, COMMAND_PREFETCH, "prefetch", opseq, d->revision);

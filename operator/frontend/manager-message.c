@@ -14,9 +14,16 @@ static int end_operation(Manager *m, Device *d) {
 
         if (outcome == OPERATION_NONE)
                 return 0;
-        log_debug("%s: operation %u %s.", d->id, operation, outcome == OPERATION_SUCCEEDED ? "succeeded" : "failed");
+        log_debug("%s: operation %u %s.",
+                  d->id,
+                  operation,
+                  outcome == OPERATION_SUCCEEDED ? "succeeded" : "failed");
         return store_operation_finish(
-                        m->db, d->id, operation, outcome == OPERATION_SUCCEEDED ? "succeeded" : "failed", manager_now());
+                        m->db,
+                        d->id,
+                        operation,
+                        outcome == OPERATION_SUCCEEDED ? "succeeded" : "failed",
+                        manager_now());
 }
 
 static int lose_operation(Manager *m, Device *d, const char *state) {
@@ -120,8 +127,8 @@ static int learn(Manager *m, Device *d, const Command *c, const json_t *message)
                 return -ENOMEM;
         if (c->purpose == COMMAND_PROVISION_ADD)
                 r = instance > 0 && instance <= UINT32_MAX
-                                ? profile_learn_instance(learned, c->argument, (uint32_t) instance)
-                                : -EBADMSG;
+                                    ? profile_learn_instance(learned, c->argument, (uint32_t) instance)
+                                    : -EBADMSG;
         else if (c->purpose == COMMAND_PROVISION_SET)
                 r = profile_learn_set(learned);
         else {
@@ -262,7 +269,8 @@ static void acknowledge(Manager *m, const char *device, const char *id) {
 }
 
 /* Takes one message into the database. */
-static int store_message(Manager *m, const char *device, TopicKind kind, const char *id, const json_t *message) {
+static int store_message(
+                Manager *m, const char *device, TopicKind kind, const char *id, const json_t *message) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int r;
 
@@ -273,11 +281,13 @@ static int store_message(Manager *m, const char *device, TopicKind kind, const c
         transaction = m->db;
         r = store_inbox_insert(m->db, id, manager_now());
         if (r > 0)
-                r = kind == TOPIC_INFORM ? process_inform(m, device, message) : process_result(m, device, message);
+                r = kind == TOPIC_INFORM ? process_inform(m, device, message)
+                                         : process_result(m, device, message);
         return r < 0 ? r : sqlite_commit(m->db);
 }
 
-int manager_handle_message(MqttClient *c, const char *topic, const char *payload, size_t size, void *userdata) {
+int manager_handle_message(
+                MqttClient *c, const char *topic, const char *payload, size_t size, void *userdata) {
         _cleanup_json_ json_t *message = NULL;
         _cleanup_free_ char *device = NULL;
         Manager *m = userdata;

@@ -77,7 +77,8 @@ static int job_get(Manager *m, const char *subscription, RepositoryJob **ret) {
 static void start_jobs(Manager *m);
 
 /* Main's tip is what the worker said. */
-static int take_tip(Manager *m, const RepositoryJob *j, Subscription *s, uint64_t revision, const char *tip) {
+static int take_tip(
+                Manager *m, const RepositoryJob *j, Subscription *s, uint64_t revision, const char *tip) {
         int r;
 
         if (streq(strempty(s->tip), tip) && s->revision == revision)
@@ -145,7 +146,11 @@ static void on_worker_exit(Worker *w, const siginfo_t *si, bool timed_out, void 
                 r = take_answer(m, j, answer);
         }
         if (r < 0)
-                (void) log_error_errno(r, "%s: work on the repository failed%s: %m", j->subscription, timed_out ? " (time out)" : "");
+                (void) log_error_errno(
+                                r,
+                                "%s: work on the repository failed%s: %m",
+                                j->subscription,
+                                timed_out ? " (time out)" : "");
         j->worker = worker_free(j->worker);
         j->socket = safe_close(j->socket);
         if (!j->again)
@@ -179,7 +184,9 @@ static int start_job(RepositoryJob *j) {
                         &j->worker,
                         &j->socket,
                         m->event,
-                        s->removing ? remove : s->repository_ready ? tip : create,
+                        s->removing           ? remove
+                        : s->repository_ready ? tip
+                                              : create,
                         JOB_TIMEOUT_USEC,
                         on_worker_exit,
                         j);
@@ -199,7 +206,10 @@ static void start_jobs(Manager *m) {
                 r = start_job(j);
                 if (r < 0) {
                         if (r != -ENOENT)
-                                (void) log_error_errno(r, "%s: failed to start work on the repository: %m", j->subscription);
+                                (void) log_error_errno(
+                                                r,
+                                                "%s: failed to start work on the repository: %m",
+                                                j->subscription);
                         (void) job_free(j);
                         continue;
                 }

@@ -8,8 +8,8 @@
 
 /* Devices that are looked at in one transaction of the timer. */
 #define DUE_MAX 100U
-/* A command without a result is published again, first soon after a (re)connect: a broker that forgot the ACS's session
- * drops what comes before the ACS is back. The ACS knows it by its id. */
+/* A command without a result is published again, first soon after a (re)connect: a broker that forgot the
+ * ACS's session drops what comes before the ACS is back. The ACS knows it by its id. */
 #define REPUBLISH_MIN_USEC (5 * 1000000ULL)
 #define REPUBLISH_MAX_USEC (600 * 1000000ULL)
 
@@ -75,7 +75,8 @@ static void set_timer(Manager *m) {
                 (void) sd_event_source_set_enabled(m->timer_source, SD_EVENT_OFF);
                 return;
         }
-        (void) sd_event_source_set_time_relative(m->timer_source, (uint64_t) MAX(next - now, INT64_C(0)) * 1000000ULL);
+        (void) sd_event_source_set_time_relative(
+                        m->timer_source, (uint64_t) MAX(next - now, INT64_C(0)) * 1000000ULL);
         (void) sd_event_source_set_enabled(m->timer_source, SD_EVENT_ONESHOT);
 }
 
@@ -212,7 +213,13 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
         r = sd_event_add_time_relative(event, &m->timer_source, CLOCK_MONOTONIC, 0, 0, on_timer, m);
         if (r >= 0)
                 r = sd_event_add_time_relative(
-                                event, &m->housekeeping_source, CLOCK_MONOTONIC, m->republish_usec, 0, on_housekeeping, m);
+                                event,
+                                &m->housekeeping_source,
+                                CLOCK_MONOTONIC,
+                                m->republish_usec,
+                                0,
+                                on_housekeeping,
+                                m);
         if (r >= 0 && hook_fd >= 0)
                 r = sd_event_add_io(event, &m->hook_source, hook_fd, EPOLLIN, manager_handle_hook, m);
         if (r < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The frontend's state: database, broker, repositories. Everything happens in one step: an event is taken into the database
- * together with the commands that it causes, and only then acted on. */
+/* The frontend's state: database, broker, repositories. Everything happens in one step: an event is taken
+ * into the database together with the commands that it causes, and only then acted on. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -54,15 +54,21 @@ int manager_step_subscription(Manager *m, const char *subscription);
 char *manager_repository_url(const Manager *m, const char *subscription);
 /* Profile and variables of a device; either result may be NULL. Logs. */
 int manager_profile(
-                const Manager *m, const Device *d, const Subscription *s, json_t **ret_profile, json_t **ret_variables);
+                const Manager *m,
+                const Device *d,
+                const Subscription *s,
+                json_t **ret_profile,
+                json_t **ret_variables);
 int manager_push_started(Manager *m, const Device *pusher);
 
 /* manager-message.c */
-int manager_handle_message(MqttClient *c, const char *topic, const char *payload, size_t size, void *userdata);
+int manager_handle_message(
+                MqttClient *c, const char *topic, const char *payload, size_t size, void *userdata);
 
 /* manager-repository.c */
 
-/* Makes the repository, reads its tip, or removes it, whatever is to be done; one worker for each at a time. */
+/* Makes the repository, reads its tip, or removes it, whatever is to be done; one worker for each at a time.
+ */
 int manager_check_repository(Manager *m, const char *subscription);
 /* Reads every tip, and ends what was interrupted; unfinished: only the latter. */
 int manager_check_repositories(Manager *m, bool unfinished);

@@ -34,7 +34,8 @@ static int check_section(json_t *profile, const char *section, bool typed, char 
                 if (typed && json_is_object(value) && json_is_string(json_object_get(value, "type")) &&
                     json_is_string(json_object_get(value, "value")))
                         continue;
-                if (typed && (json_is_boolean(value) || (json_is_integer(value) && json_integer_value(value) >= 0)))
+                if (typed &&
+                    (json_is_boolean(value) || (json_is_integer(value) && json_integer_value(value) >= 0)))
                         continue;
                 return bad(ret_error, "has a value of the wrong type", key);
         }
@@ -54,7 +55,9 @@ static int check_adds(json_t *profile, char **ret_error) {
                 if (!name || !name_is_valid(name))
                         return bad(ret_error, "an entry has no name (a-z, 0-9, _)", "add");
                 if (!object || !endswith(object, "."))
-                        return bad(ret_error, "\"object\" is not an object's name, which ends in a dot", name);
+                        return bad(ret_error,
+                                   "\"object\" is not an object's name, which ends in a dot",
+                                   name);
         }
         return 0;
 }
@@ -156,7 +159,10 @@ int profile_variables(
                 _cleanup_free_ char *expanded = NULL;
                 json_t *override = json_object_get(overrides, key);
 
-                r = profile_expand(json_string_value(json_is_string(override) ? override : value), all, &expanded);
+                r = profile_expand(
+                                json_string_value(json_is_string(override) ? override : value),
+                                all,
+                                &expanded);
                 if (r < 0)
                         return r;
                 if (json_object_set_new(all, key, json_string(expanded)) < 0)
@@ -235,7 +241,8 @@ static int next_adds(const json_t *adds, const json_t *variables, const json_t *
 }
 
 static int expand_value(const json_t *value, const json_t *variables, json_t **ret) {
-        const char *text = json_string_value(json_is_object(value) ? json_object_get(value, "value") : value);
+        const char *text =
+                        json_string_value(json_is_object(value) ? json_object_get(value, "value") : value);
         const char *type = json_string_value(json_object_get(value, "type"));
         _cleanup_free_ char *expanded = NULL;
         uint32_t number;
@@ -282,7 +289,11 @@ static int next_set(const json_t *set, const json_t *variables, json_t *commands
         return add_command(commands, "", "set", TAKE_PTR(values));
 }
 
-int profile_next(const json_t *profile, const json_t *variables, const json_t *learned, json_t **ret_commands) {
+int profile_next(
+                const json_t *profile,
+                const json_t *variables,
+                const json_t *learned,
+                json_t **ret_commands) {
         _cleanup_json_ json_t *commands = json_array();
         const json_t *get = json_object_get(profile, "get"), *set = json_object_get(profile, "set");
         ProfileStep step;
@@ -310,7 +321,8 @@ int profile_next(const json_t *profile, const json_t *variables, const json_t *l
         return step;
 }
 
-int profile_learn_values(const json_t *profile, const json_t *variables, const json_t *values, json_t *learned) {
+int profile_learn_values(
+                const json_t *profile, const json_t *variables, const json_t *values, json_t *learned) {
         const char *key;
         json_t *value;
         int r;

@@ -24,7 +24,9 @@ const char *report_get(const Device *d, const json_t *values, const char *parame
 }
 
 json_t *report_names(const Device *d) {
-        static const char *const parameters[] = { "Status", "PublicKey", "LastOpSeq", "Revision", "SyncStatus" };
+        static const char *const parameters[] = {
+                "Status", "PublicKey", "LastOpSeq", "Revision", "SyncStatus"
+        };
         json_t *names = json_array();
 
         for (size_t i = 0; names && i < ELEMENTSOF(parameters); i++) {

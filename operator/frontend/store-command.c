@@ -38,7 +38,12 @@ Command *command_free(Command *c) {
 }
 
 int store_operation_insert(
-                sqlite3 *db, const char *device, uint32_t opseq, const char *kind, uint64_t wanted, int64_t now) {
+                sqlite3 *db,
+                const char *device,
+                uint32_t opseq,
+                const char *kind,
+                uint64_t wanted,
+                int64_t now) {
         int r = sqlite_run(
                         db,
                         "INSERT OR REPLACE INTO operations (device, opseq, kind, wanted, state, created)"
@@ -54,14 +59,15 @@ int store_operation_insert(
 }
 
 int store_operation_finish(sqlite3 *db, const char *device, uint32_t opseq, const char *state, int64_t now) {
-        int r = sqlite_run(
-                        db,
-                        "UPDATE operations SET state = ?, finished = ? WHERE device = ? AND opseq <= ? AND finished IS NULL",
-                        "sisi",
-                        state,
-                        now,
-                        device,
-                        (int64_t) opseq);
+        int r =
+                        sqlite_run(db,
+                                   "UPDATE operations SET state = ?, finished = ? WHERE device = ? AND "
+                                   "opseq <= ? AND finished IS NULL",
+                                   "sisi",
+                                   state,
+                                   now,
+                                   device,
+                                   (int64_t) opseq);
 
         return r < 0 ? r : 0;
 }
@@ -86,17 +92,16 @@ int store_command_insert(
                 payload = json_dumps(whole, JSON_COMPACT);
         json_decref(whole);
         if (payload)
-                r = sqlite_run(
-                                db,
-                                "INSERT INTO commands (id, device, purpose, argument, payload, created)"
-                                " VALUES (?, ?, ?, ?, ?, ?)",
-                                "ssissi",
-                                id,
-                                device,
-                                (int64_t) purpose,
-                                argument,
-                                payload,
-                                now);
+                r = sqlite_run(db,
+                               "INSERT INTO commands (id, device, purpose, argument, payload, created)"
+                               " VALUES (?, ?, ?, ?, ?, ?)",
+                               "ssissi",
+                               id,
+                               device,
+                               (int64_t) purpose,
+                               argument,
+                               payload,
+                               now);
         if (r < 0)
                 return r;
         if (ret_id) {
@@ -160,11 +165,12 @@ int store_command_next(sqlite3 *db, Command **ret) {
 }
 
 int store_command_republish(sqlite3 *db, int64_t before) {
-        int r = sqlite_run(
-                        db,
-                        "UPDATE commands SET published = 0 WHERE finished IS NULL AND published > 0 AND published < ?",
-                        "i",
-                        before);
+        int r =
+                        sqlite_run(db,
+                                   "UPDATE commands SET published = 0 WHERE finished IS NULL AND published "
+                                   "> 0 AND published < ?",
+                                   "i",
+                                   before);
 
         return r < 0 ? r : 0;
 }
@@ -179,25 +185,25 @@ int store_command_finish(sqlite3 *db, const Command *c, const char *result, int6
         int r;
 
         if (c->purpose == COMMAND_ADMIN)
-                r = sqlite_run(
-                                db,
-                                "UPDATE commands SET result = ?, finished = ?, payload = '' WHERE id = ?",
-                                "sis",
-                                result,
-                                now,
-                                c->id);
+                r = sqlite_run(db,
+                               "UPDATE commands SET result = ?, finished = ?, payload = '' WHERE id = ?",
+                               "sis",
+                               result,
+                               now,
+                               c->id);
         else
                 r = sqlite_run(db, "DELETE FROM commands WHERE id = ?", "s", c->id);
         return r < 0 ? r : 0;
 }
 
 int store_command_cancel(sqlite3 *db, const char *device) {
-        int r = sqlite_run(
-                        db,
-                        "DELETE FROM commands WHERE device = ? AND finished IS NULL AND published = 0 AND purpose <> ?",
-                        "si",
-                        device,
-                        (int64_t) COMMAND_ADMIN);
+        int r =
+                        sqlite_run(db,
+                                   "DELETE FROM commands WHERE device = ? AND finished IS NULL AND "
+                                   "published = 0 AND purpose <> ?",
+                                   "si",
+                                   device,
+                                   (int64_t) COMMAND_ADMIN);
 
         return r < 0 ? r : 0;
 }
@@ -213,6 +219,9 @@ int store_expire(sqlite3 *db, int64_t now) {
         if (r >= 0)
                 r = sqlite_run(db, "DELETE FROM commands WHERE finished < ?", "i", now - RESULT_KEEP_SEC);
         if (r >= 0)
-                r = sqlite_run(db, "DELETE FROM operations WHERE finished < ?", "i", now - OPERATION_KEEP_SEC);
+                r = sqlite_run(db,
+                               "DELETE FROM operations WHERE finished < ?",
+                               "i",
+                               now - OPERATION_KEEP_SEC);
         return r < 0 ? r : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "operator/frontend/store.h"
 
-#define PENDING                                                                                              \
+#define PENDING                                                                                             \
         "(SELECT count(*) FROM commands c WHERE c.device = d.id AND c.finished IS NULL AND c.purpose < 6)"
 static_assert(COMMAND_PREFETCH == 6 && COMMAND_ADMIN == 7, "a device waits for the commands before these");
 
@@ -12,15 +12,18 @@ int store_device_load(sqlite3 *db, const char *id, Device **ret) {
 
         if (!d)
                 return -ENOMEM;
-        r = sqlite_prepare(
-                        db,
-                        &q,
-                        "SELECT id, subscription, gateway_name, root, public_key, sync_status, last_error, commit_id, instances,"
-                        " status, revision, last_opseq, reported_at, seen_at, opseq, operation, operation_wanted,"
-                        " operation_deadline, failures, not_before, expected, expected_until, provision, refresh,"
-                        " key_refused, " PENDING " FROM devices d WHERE id = ?",
-                        "s",
-                        id);
+        r =
+                        sqlite_prepare(db,
+                                       &q,
+                                       "SELECT id, subscription, gateway_name, root, public_key, "
+                                       "sync_status, last_error, commit_id, instances,"
+                                       " status, revision, last_opseq, reported_at, seen_at, opseq, "
+                                       "operation, operation_wanted,"
+                                       " operation_deadline, failures, not_before, expected, "
+                                       "expected_until, provision, refresh,"
+                                       " key_refused, " PENDING " FROM devices d WHERE id = ?",
+                                       "s",
+                                       id);
         if (r < 0)
                 return r;
         r = sqlite_step(q);
@@ -64,16 +67,22 @@ int store_device_save(sqlite3 *db, const Device *d, int64_t next_check) {
         r = sqlite_prepare(
                         db,
                         &q,
-                        "INSERT INTO devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+                        "INSERT INTO devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                        "?, ?, ?, ?, ?,"
                         " ?, ?, nullif(?, 9223372036854775807))"
                         " ON CONFLICT (id) DO UPDATE SET subscription = excluded.subscription,"
-                        " gateway_name = excluded.gateway_name, root = excluded.root, status = excluded.status,"
+                        " gateway_name = excluded.gateway_name, root = excluded.root, status = "
+                        "excluded.status,"
                         " public_key = excluded.public_key, sync_status = excluded.sync_status,"
-                        " last_error = excluded.last_error, commit_id = excluded.commit_id, revision = excluded.revision,"
-                        " last_opseq = excluded.last_opseq, reported_at = excluded.reported_at, seen_at = excluded.seen_at,"
+                        " last_error = excluded.last_error, commit_id = excluded.commit_id, revision = "
+                        "excluded.revision,"
+                        " last_opseq = excluded.last_opseq, reported_at = excluded.reported_at, seen_at = "
+                        "excluded.seen_at,"
                         " opseq = excluded.opseq, operation = excluded.operation,"
-                        " operation_wanted = excluded.operation_wanted, operation_deadline = excluded.operation_deadline,"
-                        " failures = excluded.failures, not_before = excluded.not_before, expected = excluded.expected,"
+                        " operation_wanted = excluded.operation_wanted, operation_deadline = "
+                        "excluded.operation_deadline,"
+                        " failures = excluded.failures, not_before = excluded.not_before, expected = "
+                        "excluded.expected,"
                         " expected_until = excluded.expected_until, provision = excluded.provision,"
                         " instances = excluded.instances, refresh = excluded.refresh,"
                         " key_refused = excluded.key_refused, next_check = excluded.next_check",
@@ -154,20 +163,19 @@ int store_key_authorize(sqlite3 *db, const char *device, const char *key, int64_
                 return streq(owner, device) ? 0 : -EEXIST;
         if (r != -ENOENT)
                 return r;
-        r = sqlite_run(
-                        db,
-                        "DELETE FROM keys WHERE device = ?1 AND id < (SELECT max(id) FROM keys WHERE device = ?1)",
-                        "s",
-                        device);
+        r = sqlite_run(db,
+                       "DELETE FROM keys WHERE device = ?1 AND id < (SELECT max(id) FROM keys WHERE device "
+                       "= ?1)",
+                       "s",
+                       device);
         if (r >= 0)
-                r = sqlite_run(
-                                db,
-                                "INSERT INTO keys (device, type, key, added) VALUES (?, ?, ?, ?)",
-                                "sssi",
-                                device,
-                                type,
-                                data,
-                                now);
+                r = sqlite_run(db,
+                               "INSERT INTO keys (device, type, key, added) VALUES (?, ?, ?, ?)",
+                               "sssi",
+                               device,
+                               type,
+                               data,
+                               now);
         return r < 0 ? r : 1;
 }
 

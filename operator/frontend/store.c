@@ -104,7 +104,8 @@ Subscription *subscription_free(Subscription *s) {
 bool subscription_name_is_valid(const char *name) {
         size_t n = strlen(name);
 
-        if (n == 0 || n > SUBSCRIPTION_NAME_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != n)
+        if (n == 0 || n > SUBSCRIPTION_NAME_MAX ||
+            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != n)
                 return false;
         return !strchr("._-", name[0]) && name[n - 1] != '.' && !endswith(name, ".git");
 }
@@ -112,17 +113,16 @@ bool subscription_name_is_valid(const char *name) {
 int store_subscription_insert(sqlite3 *db, const Subscription *s) {
         int r;
 
-        r = sqlite_run(
-                        db,
-                        "INSERT INTO subscriptions (name, username, password, profile, variables, created)"
-                        " VALUES (?, ?, ?, ?, ?, ?)",
-                        "sssssi",
-                        s->name,
-                        s->username,
-                        s->password,
-                        s->profile,
-                        s->variables,
-                        s->created);
+        r = sqlite_run(db,
+                       "INSERT INTO subscriptions (name, username, password, profile, variables, created)"
+                       " VALUES (?, ?, ?, ?, ?, ?)",
+                       "sssssi",
+                       s->name,
+                       s->username,
+                       s->password,
+                       s->profile,
+                       s->variables,
+                       s->created);
         return r < 0 ? r : 0;
 }
 
@@ -133,13 +133,14 @@ int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret) {
 
         if (!s)
                 return -ENOMEM;
-        r = sqlite_prepare(
-                        db,
-                        &q,
-                        "SELECT name, username, password, profile, variables, tip, suspended, repository_ready, removing,"
-                        " revision, created FROM subscriptions WHERE name = ?",
-                        "s",
-                        name);
+        r =
+                        sqlite_prepare(db,
+                                       &q,
+                                       "SELECT name, username, password, profile, variables, tip, "
+                                       "suspended, repository_ready, removing,"
+                                       " revision, created FROM subscriptions WHERE name = ?",
+                                       "s",
+                                       name);
         if (r < 0)
                 return r;
         r = sqlite_step(q);
@@ -163,21 +164,21 @@ int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret) {
 int store_subscription_save(sqlite3 *db, const Subscription *s) {
         int r;
 
-        r = sqlite_run(
-                        db,
-                        "UPDATE subscriptions SET username = ?, password = ?, profile = ?, variables = ?, suspended = ?,"
-                        " repository_ready = ?, removing = ?, revision = ?, tip = ? WHERE name = ?",
-                        "ssssiiiiss",
-                        s->username,
-                        s->password,
-                        s->profile,
-                        s->variables,
-                        (int64_t) s->suspended,
-                        (int64_t) s->repository_ready,
-                        (int64_t) s->removing,
-                        (int64_t) s->revision,
-                        s->tip,
-                        s->name);
+        r = sqlite_run(db,
+                       "UPDATE subscriptions SET username = ?, password = ?, profile = ?, variables = ?, "
+                       "suspended = ?,"
+                       " repository_ready = ?, removing = ?, revision = ?, tip = ? WHERE name = ?",
+                       "ssssiiiiss",
+                       s->username,
+                       s->password,
+                       s->profile,
+                       s->variables,
+                       (int64_t) s->suspended,
+                       (int64_t) s->repository_ready,
+                       (int64_t) s->removing,
+                       (int64_t) s->revision,
+                       s->tip,
+                       s->name);
         return r < 0 ? r : r == 0 ? -ENOENT : 0;
 }
 
@@ -217,12 +218,13 @@ int store_subscription_names(sqlite3 *db, bool unfinished, char ***ret) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
         int r;
 
-        r = sqlite_prepare(
-                        db,
-                        &q,
-                        "SELECT name FROM subscriptions WHERE NOT ? OR removing OR NOT repository_ready ORDER BY name",
-                        "i",
-                        (int64_t) unfinished);
+        r =
+                        sqlite_prepare(db,
+                                       &q,
+                                       "SELECT name FROM subscriptions WHERE NOT ? OR removing OR NOT "
+                                       "repository_ready ORDER BY name",
+                                       "i",
+                                       (int64_t) unfinished);
         return r < 0 ? r : read_names(q, ret);
 }
 
@@ -231,7 +233,12 @@ int store_device_ids(sqlite3 *db, const char *subscription, char ***ret) {
         int r;
 
         if (subscription)
-                r = sqlite_prepare(db, &q, "SELECT id FROM devices WHERE subscription = ? ORDER BY id", "s", subscription);
+                r =
+                                sqlite_prepare(db,
+                                               &q,
+                                               "SELECT id FROM devices WHERE subscription = ? ORDER BY id",
+                                               "s",
+                                               subscription);
         else
                 r = sqlite_prepare(db, &q, "SELECT id FROM devices ORDER BY id", "");
         return r < 0 ? r : read_names(q, ret);
@@ -252,7 +259,8 @@ int store_device_due(sqlite3 *db, int64_t now, unsigned max, char ***ret) {
 }
 
 int store_device_next_check(sqlite3 *db, int64_t *ret) {
-        int r = sqlite_get_int(db, ret, "SELECT min(next_check) FROM devices WHERE next_check IS NOT NULL", "");
+        int r = sqlite_get_int(
+                        db, ret, "SELECT min(next_check) FROM devices WHERE next_check IS NOT NULL", "");
 
         if (r == -ENOENT)
                 *ret = INT64_MAX;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The frontend's database. All functions return 0 or an error of operator/common/sqlite.h if nothing else is said; those that
- * change something are called inside store_begin() and store_commit(), and only what is committed may be acted on. */
+/* The frontend's database. All functions return 0 or an error of operator/common/sqlite.h if nothing else is
+ * said; those that change something are called inside store_begin() and store_commit(), and only what is
+ * committed may be acted on. */
 #pragma once
 
 #include <jansson.h>
@@ -14,7 +15,8 @@
 #define ACCOUNT_TEXT_MAX 64U
 /* A key of ssh-ed25519 is 80 bytes of text; RSA keys are not taken. */
 #define PUBLIC_KEY_MAX 1024U
-/* Messages are known again for this long; a broker that repeats an older one only causes a look at the device. */
+/* Messages are known again for this long; a broker that repeats an older one only causes a look at the
+ * device. */
 #define INBOX_KEEP_SEC (7 * 86400)
 
 typedef struct Subscription {
@@ -38,10 +40,10 @@ typedef enum CommandPurpose {
         COMMAND_PROVISION_GET,
         COMMAND_PROVISION_ADD, /* argument: name of the row */
         COMMAND_PROVISION_SET,
-        COMMAND_STATUS,        /* argument: the Status that is written */
-        COMMAND_PULL,          /* argument: opseq */
-        COMMAND_PREFETCH,      /* argument: opseq */
-        COMMAND_ADMIN,         /* by an administrator; its result is kept for him */
+        COMMAND_STATUS,   /* argument: the Status that is written */
+        COMMAND_PULL,     /* argument: opseq */
+        COMMAND_PREFETCH, /* argument: opseq */
+        COMMAND_ADMIN,    /* by an administrator; its result is kept for him */
         _COMMAND_PURPOSE_MAX,
 } CommandPurpose;
 
@@ -62,10 +64,11 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Command *, command_free);
 
 int store_open(const char *path, sqlite3 **ret);
 
-/* a-z 0-9 . _ -, beginning with a letter or digit, not ending in ".git" or ".": a name of a directory and of a URL. */
+/* a-z 0-9 . _ -, beginning with a letter or digit, not ending in ".git" or ".": a name of a directory and of
+ * a URL. */
 bool subscription_name_is_valid(const char *name);
 
-int store_subscription_insert(sqlite3 *db, const Subscription *s); /* -EEXIST */
+int store_subscription_insert(sqlite3 *db, const Subscription *s);              /* -EEXIST */
 int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret); /* -ENOENT */
 int store_subscription_save(sqlite3 *db, const Subscription *s);
 int store_subscription_delete(sqlite3 *db, const char *name); /* -EEXIST while it has devices */
@@ -85,19 +88,26 @@ int store_device_next_check(sqlite3 *db, int64_t *ret);
 /* Devices that are not known to be where they should be (for the look around after a reconnect). */
 int store_device_unequal(sqlite3 *db, char ***ret);
 
-/* Makes the key the device's newest and keeps the one before it (it is in use until the new one was accepted). key is
- * "<type> <base64>[ comment]". 1 if it is new, 0 if it was there, -EINVAL if it is not an ed25519 key, -EEXIST if it belongs to
- * another device. */
+/* Makes the key the device's newest and keeps the one before it (it is in use until the new one was
+ * accepted). key is
+ * "<type> <base64>[ comment]". 1 if it is new, 0 if it was there, -EINVAL if it is not an ed25519 key,
+ * -EEXIST if it belongs to another device. */
 int store_key_authorize(sqlite3 *db, const char *device, const char *key, int64_t now);
 int store_key_revoke(sqlite3 *db, const char *device);
 int store_key_device(sqlite3 *db, int64_t key, char **ret_device); /* -ENOENT */
 
 int store_operation_insert(
-                sqlite3 *db, const char *device, uint32_t opseq, const char *kind, uint64_t wanted, int64_t now);
+                sqlite3 *db,
+                const char *device,
+                uint32_t opseq,
+                const char *kind,
+                uint64_t wanted,
+                int64_t now);
 /* Ends the operations of the device up to opseq. */
 int store_operation_finish(sqlite3 *db, const char *device, uint32_t opseq, const char *state, int64_t now);
 
-/* Stores a command; its id is made here and becomes a member of the payload. *ret_id, which may be NULL, is the caller's. */
+/* Stores a command; its id is made here and becomes a member of the payload. *ret_id, which may be NULL, is
+ * the caller's. */
 int store_command_insert(
                 sqlite3 *db,
                 const char *device,
@@ -109,7 +119,8 @@ int store_command_insert(
 int store_command_load(sqlite3 *db, const char *id, Command **ret); /* -ENOENT */
 /* The oldest command that is to be published. 1 with *ret, 0 if there is none. */
 int store_command_next(sqlite3 *db, Command **ret);
-/* Lets commands be published again that are not finished and were published before then: the ACS knows them by their id. */
+/* Lets commands be published again that are not finished and were published before then: the ACS knows them
+ * by their id. */
 int store_command_republish(sqlite3 *db, int64_t before);
 int store_command_published(sqlite3 *db, const char *id, int64_t now);
 /* Finishes: an administrator's keeps its result, others are forgotten. */

@@ -5,11 +5,17 @@
 /* Blanks, quotes and backslashes have a meaning in the line. */
 static bool path_is_plain(const char *path) {
         return path[0] == '/' &&
-                        strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-") == strlen(path);
+               strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-") ==
+                               strlen(path);
 }
 
 int authorized_keys_line(
-                sqlite3 *db, const char *shell, const char *repositories, const char *type, const char *key, char **ret) {
+                sqlite3 *db,
+                const char *shell,
+                const char *repositories,
+                const char *type,
+                const char *key,
+                char **ret) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
         char *line;
         int r;

@@ -27,7 +27,8 @@ static int open_database(const char *path, sqlite3 **ret) {
 static int run(const char *user, const char *type, const char *key) {
         _cleanup_free_ char *database = strdup("/var/lib/ispstorage-operator/frontend/frontend.sqlite");
         _cleanup_free_ char *repositories = strdup("/srv/ispstorage-repositories");
-        _cleanup_free_ char *ssh_user = strdup("ispstorage-git"), *shell = strdup(LIBEXECDIR "/ispstorage-git-shell");
+        _cleanup_free_ char *ssh_user = strdup("ispstorage-git"),
+                            *shell = strdup(LIBEXECDIR "/ispstorage-git-shell");
         _cleanup_free_ char *line = NULL;
         _cleanup_sqlite_close_ sqlite3 *db = NULL;
         const ConfigItem items[] = {
@@ -66,7 +67,9 @@ int main(int argc, char *argv[]) {
                 arg_config = argv[2];
                 argv += 2;
         } else if (argc != 4) {
-                (void) fprintf(stderr, "Usage: %s [-c CONFIG] USER TYPE KEY\n", program_invocation_short_name);
+                (void) fprintf(stderr,
+                               "Usage: %s [-c CONFIG] USER TYPE KEY\n",
+                               program_invocation_short_name);
                 return EXIT_FAILURE;
         }
         return run(argv[1], argv[2], argv[3]) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -12,7 +12,8 @@
 static _Noreturn void child(char *const argv[], int output) {
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-        if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output >= 0 ? output : null, STDOUT_FILENO) >= 0)
+        if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
+            dup2(output >= 0 ? output : null, STDOUT_FILENO) >= 0)
                 (void) execv(GIT, argv);
         _exit(127);
 }

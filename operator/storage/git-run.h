@@ -7,7 +7,8 @@
 /* Longest answer that is kept: one line with an object id, a count or a setting. */
 #define GIT_ANSWER_MAX 4096U
 
-/* Runs /usr/bin/git with these arguments (NULL-terminated; without "git") and the caller's environment. ret_answer (NULL:
- * standard output is dropped) gets what it wrote, without the last newline; it is the caller's. Returns the exit status (so 0 is
- * success), or a negative errno: -ENOMEM, -EIO if it was killed or could not be started, -E2BIG if the answer is too long. */
+/* Runs /usr/bin/git with these arguments (NULL-terminated; without "git") and the caller's environment.
+ * ret_answer (NULL: standard output is dropped) gets what it wrote, without the last newline; it is the
+ * caller's. Returns the exit status (so 0 is success), or a negative errno: -ENOMEM, -EIO if it was killed
+ * or could not be started, -E2BIG if the answer is too long. */
 int git_run(const char *const arguments[], char **ret_answer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ispstorage-git-shell: the forced command of every gateway's key, and the login shell of the account, so that no other
- * shell takes part. It runs git's server side on the one repository of that key.
+/* ispstorage-git-shell: the forced command of every gateway's key, and the login shell of the account, so
+ * that no other shell takes part. It runs git's server side on the one repository of that key.
  *
  *   ispstorage-git-shell REPOSITORIES SUBSCRIPTION KEY        or, as a login shell,
  *   ispstorage-git-shell -c "<its path> REPOSITORIES SUBSCRIPTION KEY" */

@@ -92,9 +92,9 @@ int history_refusal(const RefUpdate *u, const char **ret_refusal) {
         r = git_run(count, &merges);
         if (r < 0)
                 return r;
-        *ret_refusal = r > 0               ? "history: main must be a commit"
-                        : streq(merges, "0") ? NULL
-                                             : "history: main is linear, it has no merges";
+        *ret_refusal = r > 0                ? "history: main must be a commit"
+                       : streq(merges, "0") ? NULL
+                                            : "history: main is linear, it has no merges";
         return 0;
 }
 

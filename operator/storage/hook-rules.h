@@ -22,13 +22,13 @@ int ref_update_parse(const char *line, RefUpdate *ret);
 /* True for an id of zeros: the ref does not exist before, or after. */
 bool object_id_is_null(const char *id);
 
-/* Checks names and kind of an update: main may not be deleted, staging refs ("refs/staging/<word>/<word>...", at most
- * four words of A-Z a-z 0-9 . _ -) may do anything, others do not exist. NULL if allowed, else a word and a sentence for
- * the gateway. Constant. */
+/* Checks names and kind of an update: main may not be deleted, staging refs
+ * ("refs/staging/<word>/<word>...", at most four words of A-Z a-z 0-9 . _ -) may do anything, others do not
+ * exist. NULL if allowed, else a word and a sentence for the gateway. Constant. */
 const char *ref_update_refusal(const RefUpdate *u);
 
-/* Checks, by git in the current repository, that the update of main goes forward from the old tip and that the new
- * commits have one parent each. *ret_refusal as above. 0 or a negative errno. */
+/* Checks, by git in the current repository, that the update of main goes forward from the old tip and that
+ * the new commits have one parent each. *ret_refusal as above. 0 or a negative errno. */
 int history_refusal(const RefUpdate *u, const char **ret_refusal);
 
 /* Bytes that the directory and what is below it take on disk. 0 or a negative errno. */

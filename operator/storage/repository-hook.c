@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ispstorage-repository-hook: the hooks of every repository (githooks(5)), by the name under which git calls it.
+/* ispstorage-repository-hook: the hooks of every repository (githooks(5)), by the name under which git calls
+ * it.
  *
  * pre-receive  checks names, history and quota; nothing of the push is visible yet
- * post-receive tells the frontend that main moved; if that is lost, the frontend reads the tip at its next start */
+ * post-receive tells the frontend that main moved; if that is lost, the frontend reads the tip at its next
+ * start */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -63,7 +65,9 @@ static int check_quota(void) {
                 return refuse("unavailable: the usage cannot be measured");
         if (used / (1024 * 1024) < quota)
                 return EXIT_SUCCESS;
-        sentence = strfmt("quota: the %llu MiB of this subscription do not suffice", (unsigned long long) quota);
+        sentence =
+                        strfmt("quota: the %llu MiB of this subscription do not suffice",
+                               (unsigned long long) quota);
         return refuse(sentence ?: "quota");
 }
 
@@ -109,7 +113,12 @@ static void tell_frontend(const char *tip) {
         if (fd < 0)
                 return;
         /* The push is done whatever becomes of this. */
-        (void) sendto(fd, message, strlen(message), MSG_DONTWAIT, (struct sockaddr *) &address, sizeof(address));
+        (void) sendto(fd,
+                      message,
+                      strlen(message),
+                      MSG_DONTWAIT,
+                      (struct sockaddr *) &address,
+                      sizeof(address));
 }
 
 static int post_receive(void) {

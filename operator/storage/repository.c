@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ispstorage-repository: makes, measures and removes a subscription's repository. The frontend runs it as a worker and
- * reads the one-line answer from its socket; by hand it answers on standard output.
+/* ispstorage-repository: makes, measures and removes a subscription's repository. The frontend runs it as a
+ * worker and reads the one-line answer from its socket; by hand it answers on standard output.
  *
  *   create DIRECTORY QUOTA_MIB   makes it, or renews its settings     "<n> <tip>"
  *   tip DIRECTORY N COMMIT       main had N commits at COMMIT         "<n> <tip>"
@@ -19,8 +19,8 @@
 
 #define HOOKS LIBEXECDIR "/hooks"
 
-/* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack, gateways fetch
- * parts and named refs, history only goes forward, maintenance has its own time. */
+/* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
+ * gateways fetch parts and named refs, history only goes forward, maintenance has its own time. */
 static const char *const settings[][2] = {
         { "core.bigFileThreshold", "64k" },
         { "core.hooksPath", HOOKS },
@@ -120,7 +120,8 @@ static int configure(const char *directory, const char *quota) {
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(settings); i++) {
-                const char *const arguments[] = { "-C", directory, "config", settings[i][0], settings[i][1], NULL };
+                const char *const arguments[] = { "-C",           directory,      "config",
+                                                  settings[i][0], settings[i][1], NULL };
 
                 r = git(arguments, NULL);
                 if (r < 0)
@@ -150,7 +151,8 @@ static int create(const char *directory, const char *quota) {
                 return -ENOMEM;
         if (stat(directory, &st) < 0) {
                 const char *const init[] = {
-                        "init", "--quiet", "--bare", "--shared=group", "--initial-branch=main", "--template=", temporary, NULL,
+                        "init",        "--quiet", "--bare", "--shared=group", "--initial-branch=main",
+                        "--template=", temporary, NULL,
                 };
 
                 /* What an interrupted attempt left. */
@@ -210,8 +212,9 @@ int main(int argc, char *argv[]) {
 
         log_open();
         /* Nothing of the caller's environment or of an administrator's own settings takes part. */
-        if (clearenv() != 0 || setenv("PATH", "/usr/bin:/bin", 1) < 0 || setenv("HOME", "/nonexistent", 1) < 0 ||
-            setenv("GIT_CONFIG_NOSYSTEM", "1", 1) < 0 || setenv("GIT_CONFIG_GLOBAL", "/dev/null", 1) < 0)
+        if (clearenv() != 0 || setenv("PATH", "/usr/bin:/bin", 1) < 0 ||
+            setenv("HOME", "/nonexistent", 1) < 0 || setenv("GIT_CONFIG_NOSYSTEM", "1", 1) < 0 ||
+            setenv("GIT_CONFIG_GLOBAL", "/dev/null", 1) < 0)
                 return EXIT_FAILURE;
         (void) umask(0007);
         r = run(argc, argv);

@@ -16,7 +16,8 @@ typedef enum GitService {
 /* "upload-pack" or "receive-pack", as argument of git. */
 const char *git_service_to_string(GitService s);
 
-/* Checks SSH_ORIGINAL_COMMAND: "git-upload-pack" or "git-receive-pack", a blank, and the name of the subscription as a
- * path ("/name", "name", with or without ".git" and single quotes: what git makes of ssh://host/name). The
- * path is compared and never used. 0, -EINVAL for any other command, -EACCES if it names another repository. */
+/* Checks SSH_ORIGINAL_COMMAND: "git-upload-pack" or "git-receive-pack", a blank, and the name of the
+ * subscription as a path ("/name", "name", with or without ".git" and single quotes: what git makes of
+ * ssh://host/name). The path is compared and never used. 0, -EINVAL for any other command, -EACCES if it
+ * names another repository. */
 int ssh_command_parse(const char *command, const char *subscription, GitService *ret);

@@ -25,7 +25,8 @@ static Device content(void) {
         };
 }
 
-static const Target at_7 = { .revision = 7 }, at_8 = { .revision = 8 }, suspended = { .suspended = true, .revision = 8 };
+static const Target at_7 = { .revision = 7 }, at_8 = { .revision = 8 },
+                    suspended = { .suspended = true, .revision = 8 };
 
 static void assert_action(const Device *d, const Target *t, ActionType type) {
         assert_int_equal(device_decide(d, t, NOW).type, type);
@@ -257,9 +258,12 @@ static void test_revision(void **state) {
         assert_int_equal(n, 0);
         assert_int_equal(revision_parse("12", &n, &commit), -EINVAL);
         assert_int_equal(revision_parse("12.abc", &n, &commit), -EINVAL);
-        assert_int_equal(revision_parse("-1.0123456789abcdef0123456789abcdef01234567", &n, &commit), -EINVAL);
         assert_int_equal(
-                        revision_parse("99999999999999999999.0123456789abcdef0123456789abcdef01234567", &n, &commit),
+                        revision_parse("-1.0123456789abcdef0123456789abcdef01234567", &n, &commit), -EINVAL);
+        assert_int_equal(
+                        revision_parse("99999999999999999999.0123456789abcdef0123456789abcdef01234567",
+                                       &n,
+                                       &commit),
                         -EINVAL);
 }
 

@@ -27,9 +27,11 @@ static void test_commands_of_git(void **state) {
 
 static void test_other_repository(void **state) {
         static const char *const commands[] = {
-                "git-upload-pack '/homes'", "git-upload-pack '/hom'", "git-upload-pack '/other'",
-                "git-upload-pack '//home'", "git-upload-pack '/../home'", "git-upload-pack '/home/../other'",
-                "git-upload-pack '/home/'", "git-upload-pack '/home.git.git'", "git-receive-pack '/'",
+                "git-upload-pack '/homes'",   "git-upload-pack '/hom'",
+                "git-upload-pack '/other'",   "git-upload-pack '//home'",
+                "git-upload-pack '/../home'", "git-upload-pack '/home/../other'",
+                "git-upload-pack '/home/'",   "git-upload-pack '/home.git.git'",
+                "git-receive-pack '/'",
         };
         GitService service;
 
@@ -39,11 +41,24 @@ static void test_other_repository(void **state) {
 
 static void test_other_commands(void **state) {
         static const char *const commands[] = {
-                "", "sh", "git-upload-pack", "git-upload-pack ", "git-upload-pack ''", "git-upload-archive '/home'",
-                "git upload-pack '/home'", "git-upload-pack '/home'; id", "git-upload-pack '/home' --strict",
-                "git-upload-pack --upload-pack=id '/home'", "git-upload-pack $(id)", "git-upload-pack `id`",
-                "git-upload-pack '/home'\n", "git-upload-pack \"/home\"", "git-upload-pack '/ho''me'",
-                "GIT_PROTOCOL=version=2 git-upload-pack '/home'", "/bin/git-upload-pack '/home'", "git-upload-pack '~/home'",
+                "",
+                "sh",
+                "git-upload-pack",
+                "git-upload-pack ",
+                "git-upload-pack ''",
+                "git-upload-archive '/home'",
+                "git upload-pack '/home'",
+                "git-upload-pack '/home'; id",
+                "git-upload-pack '/home' --strict",
+                "git-upload-pack --upload-pack=id '/home'",
+                "git-upload-pack $(id)",
+                "git-upload-pack `id`",
+                "git-upload-pack '/home'\n",
+                "git-upload-pack \"/home\"",
+                "git-upload-pack '/ho''me'",
+                "GIT_PROTOCOL=version=2 git-upload-pack '/home'",
+                "/bin/git-upload-pack '/home'",
+                "git-upload-pack '~/home'",
         };
         char large[2 * SSH_COMMAND_MAX];
         GitService service;
@@ -89,22 +104,39 @@ static void test_authorized_key(void **state) {
 static void test_key_that_is_not_authorized(void **state) {
         char *line = NULL;
 
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-rsa", KEY, &line), -ENOENT);
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", "AAAA", &line), -ENOENT);
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", "' OR 1=1 --", &line), -ENOENT);
+        assert_int_equal(
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-rsa", KEY, &line),
+                        -ENOENT);
+        assert_int_equal(
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", "AAAA", &line),
+                        -ENOENT);
+        assert_int_equal(
+                        authorized_keys_line(
+                                        *state, "/lib/shell", "/srv/r", "ssh-ed25519", "' OR 1=1 --", &line),
+                        -ENOENT);
         assert_int_equal(sqlite_run(*state, "UPDATE subscriptions SET suspended = 1", ""), 1);
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line), -ENOENT);
+        assert_int_equal(
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line),
+                        -ENOENT);
         assert_int_equal(sqlite_run(*state, "UPDATE subscriptions SET suspended = 0", ""), 1);
         assert_int_equal(sqlite_run(*state, "UPDATE devices SET subscription = NULL", ""), 1);
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line), -ENOENT);
+        assert_int_equal(
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line),
+                        -ENOENT);
 }
 
 static void test_line_cannot_be_misread(void **state) {
         char *line = NULL;
 
-        assert_int_equal(authorized_keys_line(*state, "/lib/\" x", "/srv/r", "ssh-ed25519", KEY, &line), -EINVAL);
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/a b", "ssh-ed25519", KEY, &line), -EINVAL);
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "srv", "ssh-ed25519", KEY, &line), -EINVAL);
+        assert_int_equal(
+                        authorized_keys_line(*state, "/lib/\" x", "/srv/r", "ssh-ed25519", KEY, &line),
+                        -EINVAL);
+        assert_int_equal(
+                        authorized_keys_line(*state, "/lib/shell", "/srv/a b", "ssh-ed25519", KEY, &line),
+                        -EINVAL);
+        assert_int_equal(
+                        authorized_keys_line(*state, "/lib/shell", "srv", "ssh-ed25519", KEY, &line),
+                        -EINVAL);
 }
 
 #define ONE "1111111111111111111111111111111111111111"
@@ -128,9 +160,21 @@ static void test_refs_that_may_move(void **state) {
 
 static void test_refs_that_may_not(void **state) {
         static const char *const refs[] = {
-                "refs/heads/other", "refs/heads/main2", "refs/heads/main/x", "refs/tags/v1", "refs/staging/", "refs/staging/gw1",
-                "refs/staging/gw1/", "refs/staging//1", "refs/staging/../heads/main", "refs/staging/gw1/..", "refs/staging/gw1/a b",
-                "refs/staging/a/b/c/d/e", "HEAD", "refs/notes/x", "refs/staging/gw1/.x",
+                "refs/heads/other",
+                "refs/heads/main2",
+                "refs/heads/main/x",
+                "refs/tags/v1",
+                "refs/staging/",
+                "refs/staging/gw1",
+                "refs/staging/gw1/",
+                "refs/staging//1",
+                "refs/staging/../heads/main",
+                "refs/staging/gw1/..",
+                "refs/staging/gw1/a b",
+                "refs/staging/a/b/c/d/e",
+                "HEAD",
+                "refs/notes/x",
+                "refs/staging/gw1/.x",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(refs); i++) {
@@ -143,7 +187,13 @@ static void test_refs_that_may_not(void **state) {
 
 static void test_lines_that_are_not_updates(void **state) {
         static const char *const lines[] = {
-                "", "x", ONE, ONE " " TWO, ONE " " TWO " ", ONE "  " TWO " refs/heads/main", "1 2 refs/heads/main",
+                "",
+                "x",
+                ONE,
+                ONE " " TWO,
+                ONE " " TWO " ",
+                ONE "  " TWO " refs/heads/main",
+                "1 2 refs/heads/main",
         };
         RefUpdate u;
 
