@@ -73,15 +73,20 @@ class Testbed:
             self._bring_back(gateways, link)
         else:
             self._make(1 if gateways is None else gateways, link or 'lan')
-        for host in self.hosts.values():
-            if not host.init():
-                host.start()
-        for host in self.hosts.values():
-            host.wait_started()
+        # A gateway that calls before the operator knows it is refused, and backs off.
+        self._boot(['operator'])
         self._register()
+        self._boot(self._gateways())
         say(f'up: {", ".join(self.hosts)}')
         if not bare:
             self._provision()
+
+    def _boot(self, names):
+        for name in names:
+            if not self.hosts[name].init():
+                self.hosts[name].start()
+        for name in names:
+            self.hosts[name].wait_started()
 
     def _bring_back(self, gateways, link):
         if gateways not in (None, self.config['gateways']):
