@@ -88,12 +88,20 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
         };
 }
 
+static int64_t seconds_since_boot(void) {
+        struct timespec ts;
+
+        return clock_gettime(CLOCK_BOOTTIME, &ts) < 0 ? 1 : ts.tv_sec + 1;
+}
+
 int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report) {
+        int64_t now = seconds_since_boot();
         SyncScan scan = {
                 .root_fd = f->root_fd,
                 .staging_fd = f->staging_fd,
                 .file_system_uuid = f->file_system,
                 .accept_empty = accept_empty,
+                .take_open_files = f->busy_since > 0 && now - f->busy_since > FOLDER_BUSY_SEC,
                 .hasher = hasher(f),
         };
         SyncTree *tree;
@@ -106,6 +114,10 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
         if (r == SYNC_SCAN_OK) {
                 sync_tree_free(f->index);
                 f->index = tree;
+                if (report->n_busy == 0 || scan.take_open_files)
+                        f->busy_since = 0;
+                else if (f->busy_since == 0)
+                        f->busy_since = now;
         }
         return r;
 }

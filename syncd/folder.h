@@ -11,6 +11,8 @@
 
 /* What must stay free on the user's disk: a full disk breaks more than synchronization. */
 #define FOLDER_DISK_FLOOR (UINT64_C(32) << 20)
+/* A file that is never closed (a virtual machine's disk, a long download) gets a version after this time nevertheless. */
+#define FOLDER_BUSY_SEC 600
 #define FOLDER_TEXT_MAX 200U
 
 typedef struct Folder {
@@ -32,6 +34,7 @@ typedef struct Folder {
         SyncTree *candidate;  /* the tree of the commit that is to be pushed, or NULL */
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
+        int64_t busy_since;   /* seconds since boot: some files are open for writing all the time; 0: none is */
         git_oid counted;      /* the commit ... */
         uint64_t count;       /* ... and the length of the history that ends with it */
 } Folder;

@@ -157,6 +157,16 @@ int git_store_set_reference(GitStore *store, const char *name, const git_oid *id
         return git_error_to_errno(change_reference(store, name, id));
 }
 
+void git_store_sweep(GitStore *store) {
+        _cleanup_free_ char *path = strfmt("%sobjects/pack", git_repository_path(store->repository));
+        _cleanup_closedir_ DIR *d = path ? opendir(path) : NULL;
+        struct dirent *e;
+
+        while (d && (e = readdir(d)))
+                if (startswith(e->d_name, "pack_git2_"))
+                        (void) unlinkat(dirfd(d), e->d_name, 0);
+}
+
 /* Starts the digest of a blob: "blob <size>" and a NUL stand before the content. */
 static int digest_new(EVP_MD_CTX **ret, uint64_t size) {
         _cleanup_(md_ctx_freep) EVP_MD_CTX *c = EVP_MD_CTX_new();

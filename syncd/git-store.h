@@ -48,6 +48,9 @@ int git_store_get_reference(GitStore *store, const char *name, git_oid *ret);
  * removed: the caller is the only writer of this reference. 0 or a negative errno. */
 int git_store_set_reference(GitStore *store, const char *name, const git_oid *id);
 
+/* Removes what a killed transfer left of packs. The caller is the only one who fetches into this store. */
+void git_store_sweep(GitStore *store);
+
 /* Names content as SyncHasher demands it, in bounded memory. userdata is the GitStore. -EAGAIN if the file shrank. */
 int git_store_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
 int git_store_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);

@@ -37,6 +37,7 @@ void repository_stop_folder(Repository *r) {
         r->watch_again = sd_event_source_disable_unref(r->watch_again);
         r->dirty_timer = sd_event_source_disable_unref(r->dirty_timer);
         r->open_timer = sd_event_source_disable_unref(r->open_timer);
+        r->scan_timer = sd_event_source_disable_unref(r->scan_timer);
         r->watch = sync_watch_free(r->watch);
         if (r->fsm.phase == SYNC_PHASE_TREE)
                 sync_fsm_tree_done(&r->fsm, &(SyncTreeResult) {
@@ -45,10 +46,12 @@ void repository_stop_folder(Repository *r) {
                         .candidate = r->fsm.candidate,
                 });
         if (r->facts.folder == SYNC_WORD_NONE)
-                set_folder(r, SYNC_WORD_FOLDER_OFFLINE, "");
+                set_folder(r, SYNC_WORD_FOLDER_OFFLINE, "the folder is being opened");
         tree = TAKE_PTR(r->tree);
         tree_client_free(tree);
 }
+
+static int arm_scan_timer(Repository *r);
 
 static int on_dirty_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Repository *r = userdata;
@@ -136,6 +139,7 @@ static void on_change(const char *path, SyncWatchHint hint, void *userdata) {
 }
 
 static int dispatch_watch(Repository *r) {
+        bool degraded = sync_watch_unwatched(r->watch) > 0;
         int k = sync_watch_dispatch(r->watch);
 
         if (k == -ENODEV) {
@@ -147,6 +151,11 @@ static int dispatch_watch(Repository *r) {
         }
         if (k < 0)
                 return k;
+        if (!degraded && sync_watch_unwatched(r->watch) > 0) {
+                log_warning("Folder %s has more directories than can be watched; it is scanned now and then.", r->path);
+                (void) arm_scan_timer(r);
+                repository_report(r);
+        }
         return sd_event_source_set_enabled(r->watch_again, k > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
@@ -178,7 +187,25 @@ static int start_watch(Repository *r) {
         k = sd_event_source_set_priority(r->watch_again, SD_EVENT_PRIORITY_IDLE);
         if (k < 0)
                 return k;
-        return sd_event_source_set_enabled(r->watch_again, SD_EVENT_ON);
+        k = sd_event_source_set_enabled(r->watch_again, SD_EVENT_ON);
+        return k < 0 ? k : arm_scan_timer(r);
+}
+
+/* What no event told of is found by looking at everything, often if some directories could not be watched. */
+static int on_scan_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Repository *r = userdata;
+
+        sync_fsm_dirty(&r->fsm, true);
+        repository_step(r);
+        return arm_scan_timer(r);
+}
+
+static int arm_scan_timer(Repository *r) {
+        uint64_t usec = sync_watch_unwatched(r->watch) > 0 ? SCAN_DEGRADED_USEC : SCAN_USEC;
+
+        r->scan_timer = sd_event_source_disable_unref(r->scan_timer);
+        return sd_event_add_time_relative(
+                        r->environment->event, &r->scan_timer, CLOCK_MONOTONIC, usec, usec / 8, on_scan_timer, r);
 }
 
 static void take_conflict(Repository *r, char *const *message) {
@@ -215,7 +242,9 @@ static void on_opened(char *const *message, void *userdata) {
         if (k >= 0)
                 k = start_watch(r);
         if (k < 0) {
-                (void) log_warning_errno(k, "Folder %s cannot be synchronized now: %m", r->path);
+                /* It is tried again all the time; said once is enough. */
+                if (!streq_ptr(r->folder_text, strerror(-k)))
+                        (void) log_warning_errno(k, "Folder %s cannot be synchronized now: %m", r->path);
                 set_folder(r, k == -EBADMSG ? SYNC_WORD_REPOSITORY_CORRUPT : SYNC_WORD_FOLDER_OFFLINE, strerror(-k));
                 retry_later(r);
         } else {

@@ -28,7 +28,10 @@ static void set_last_error(DmUpdate *u, Repository *r) {
         const char *word = sync_word_to_string(r->fsm.last_error);
         char value[256];
 
-        if (r->fsm.last_error == SYNC_WORD_NONE)
+        if (r->fsm.last_error == SYNC_WORD_NONE && r->watch && sync_watch_unwatched(r->watch) > 0)
+                (void) snprintf(value, sizeof(value), "%s more directories than the kernel can watch",
+                                sync_word_to_string(SYNC_WORD_WATCH_DEGRADED));
+        else if (r->fsm.last_error == SYNC_WORD_NONE)
                 value[0] = 0;
         else
                 (void) snprintf(value, sizeof(value), "%s%s%.200s", word, isempty(text) ? "" : " ", strempty(text));

@@ -23,7 +23,10 @@
 /* A file that is being written is looked at after this time even if it is never closed. */
 #define OPEN_FILE_USEC UINT64_C(15000000)
 /* A worker or folder that failed is tried again after this. */
-#define RETRY_USEC UINT64_C(5000000)
+#define RETRY_USEC UINT64_C(1000000)
+/* The whole folder is looked at once a day, or often while some directories cannot be watched. */
+#define SCAN_USEC (UINT64_C(24) * 3600 * 1000000)
+#define SCAN_DEGRADED_USEC (UINT64_C(600) * 1000000)
 /* A request to the tree worker holds so many bytes of paths; with more, everything is scanned. */
 #define DIRTY_BYTES_MAX (WORKER_MESSAGE_MAX / 2)
 /* More rows are not kept in Conflict; the oldest go. */
@@ -75,6 +78,7 @@ struct Repository {
         uint64_t dirty_time;
         sd_event_source *dirty_timer;
         sd_event_source *open_timer;
+        sd_event_source *scan_timer;
 
         /* hands */
         TreeClient *tree;

@@ -261,6 +261,7 @@ void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revi
         case TRANSFER_HOST_KEY_MISMATCH:
         case TRANSFER_UNREACHABLE:
         case TRANSFER_REFUSED:
+        case TRANSFER_QUOTA_EXCEEDED:
         case TRANSFER_PROTOCOL_ERROR:
         case TRANSFER_HISTORY_REWRITTEN:
         case TRANSFER_LOCAL_ERROR:

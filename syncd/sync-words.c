@@ -85,6 +85,8 @@ SyncWord sync_word_from_transfer(TransferResult result) {
                 return SYNC_WORD_HOST_KEY_MISMATCH;
         case TRANSFER_UNREACHABLE:
                 return SYNC_WORD_UNREACHABLE;
+        case TRANSFER_QUOTA_EXCEEDED:
+                return SYNC_WORD_QUOTA_EXCEEDED;
         case TRANSFER_HISTORY_REWRITTEN:
                 return SYNC_WORD_REPOSITORY_CORRUPT;
         case TRANSFER_LOCAL_ERROR:

@@ -186,6 +186,13 @@ static bool is_race(const char *reason) {
         return false;
 }
 
+static bool has_line(const char *text, const char *beginning) {
+        for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+                if (startswith(line, beginning))
+                        return true;
+        return false;
+}
+
 static TransferResult judge_report(const PushReport *report, char **ret_text) {
         if (report->unpacked && report->updated)
                 return TRANSFER_OK;
@@ -194,7 +201,7 @@ static TransferResult judge_report(const PushReport *report, char **ret_text) {
         if (!report->reason[0])
                 return TRANSFER_PROTOCOL_ERROR;
         *ret_text = strfmt("%s%s%s", report->reason, report->messages[0] ? ": " : "", report->messages);
-        return TRANSFER_REFUSED;
+        return has_line(report->messages, "quota") ? TRANSFER_QUOTA_EXCEEDED : TRANSFER_REFUSED;
 }
 
 static int push(GitStore *store, PktStream *s, const git_oid *from, const git_oid *to, PushReport *report) {

@@ -9,6 +9,7 @@ static const char *const result_names[_TRANSFER_RESULT_MAX] = {
         [TRANSFER_HOST_KEY_MISMATCH] = "host-key-mismatch",
         [TRANSFER_UNREACHABLE] = "unreachable",
         [TRANSFER_REFUSED] = "refused",
+        [TRANSFER_QUOTA_EXCEEDED] = "quota-exceeded",
         [TRANSFER_PROTOCOL_ERROR] = "protocol-error",
         [TRANSFER_HISTORY_REWRITTEN] = "history-rewritten",
         [TRANSFER_LOCAL_ERROR] = "local-error",

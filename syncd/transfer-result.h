@@ -13,7 +13,8 @@ typedef enum TransferResult {
         TRANSFER_AUTHENTICATION_FAILED, /* the server does not take the key */
         TRANSFER_HOST_KEY_MISMATCH,     /* the server is not the provisioned one */
         TRANSFER_UNREACHABLE,           /* no connection, or it broke */
-        TRANSFER_REFUSED,               /* the server said no: a hook, the quota, fsck, an unknown repository */
+        TRANSFER_REFUSED,               /* the server said no: a hook, fsck, an unknown repository */
+        TRANSFER_QUOTA_EXCEEDED,        /* the server's hook said so, with a line that begins with "quota" */
         TRANSFER_PROTOCOL_ERROR,        /* the other end does not speak as it must */
         TRANSFER_HISTORY_REWRITTEN,     /* main does not descend from what was its tip before */
         TRANSFER_LOCAL_ERROR,           /* this device's disk or memory */

@@ -226,7 +226,7 @@ static int run(TreeWorker *w, char *argv[]) {
                 r = send_conflicts(&conflicts);
         sync_conflict_list_clear(&conflicts);
         if (r < 0)
-                (void) log_error_errno(r, "Failed to open %s: %m", argv[2]);
+                (void) log_debug_errno(r, "Failed to open %s: %m", argv[2]);
         if (send_done(r) < 0 || r < 0)
                 return r;
         for (;;) {
