@@ -262,7 +262,8 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         struct soap *soap = &c->soap;
 
         int r = soap_begin_recv(soap);
-        if (r == 204 || (r == SOAP_OK && (soap->status == 204 || !soap->body))) {
+        /* gSOAP gives back the status where there is no body: some ACSs end the session with 200 and nothing. */
+        if (r == 204 || r == 200 || (r == SOAP_OK && (soap->status == 204 || !soap->body))) {
                 *ret = cwmp_message_new(CWMP_EMPTY);
                 return *ret ? 0 : fail(c, "Out of memory");
         }
