@@ -12,9 +12,17 @@
 
 static void set_folder(Repository *r, SyncWord word, const char *text) {
         r->facts.folder = word;
+        r->facts.opening = false;
         (void) free_and_strdup(&r->folder_text, text);
         if (word != SYNC_WORD_NONE)
                 (void) free_and_strdup(&r->text, text);
+        sync_fsm_facts(&r->fsm, &r->facts);
+}
+
+/* Not online, for a moment as it seems. */
+static void set_opening(Repository *r) {
+        r->facts.folder = SYNC_WORD_FOLDER_OFFLINE;
+        r->facts.opening = true;
         sync_fsm_facts(&r->fsm, &r->facts);
 }
 
@@ -46,7 +54,7 @@ void repository_stop_folder(Repository *r) {
                         .candidate = r->fsm.candidate,
                 });
         if (r->facts.folder == SYNC_WORD_NONE)
-                set_folder(r, SYNC_WORD_FOLDER_OFFLINE, "the folder is being opened");
+                set_opening(r);
         tree = TAKE_PTR(r->tree);
         tree_client_free(tree);
 }
@@ -282,7 +290,13 @@ void repository_folder_resolved(Repository *r, int error, const char *path, cons
         if (!online) {
                 bool none = error >= 0 && startswith(status, "NoSuchFolder");
 
-                set_folder(r, none ? SYNC_WORD_NO_FOLDER : SYNC_WORD_FOLDER_OFFLINE, error < 0 ? strerror(-error) : status);
+                if (error >= 0 && startswith(status, "NotReady"))
+                        set_opening(r);
+                else
+                        set_folder(
+                                        r,
+                                        none ? SYNC_WORD_NO_FOLDER : SYNC_WORD_FOLDER_OFFLINE,
+                                        error < 0 ? strerror(-error) : status);
         } else if (free_and_strdup(&r->path, path) < 0 || free_and_strdup(&r->file_system, file_system) < 0)
                 (void) log_oom();
         else {

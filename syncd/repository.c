@@ -205,6 +205,7 @@ static int configure(Repository *r) {
         if (moved || renamed) {
                 repository_stop_folder(r);
                 r->facts.folder = SYNC_WORD_FOLDER_OFFLINE;
+                r->facts.opening = true;
         }
         sync_fsm_facts(&r->fsm, &r->facts);
         if (moved || renamed)

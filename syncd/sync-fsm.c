@@ -13,7 +13,7 @@ void sync_fsm_init(
                 .subscribed_before = subscribed_before,
                 .revision = *revision,
                 .last_opseq = last_opseq,
-                .facts = { .folder = SYNC_WORD_FOLDER_OFFLINE, .repository = SYNC_WORD_NOT_SUBSCRIBED },
+                .facts = { .folder = SYNC_WORD_FOLDER_OFFLINE, .opening = true, .repository = SYNC_WORD_NOT_SUBSCRIBED },
         };
         /* A device that starts again reports its readiness again; a refusal stays. */
         if (status != SYNC_STATUS_SUSPENDED && status != SYNC_STATUS_REJECTED)
@@ -85,7 +85,7 @@ void sync_fsm_facts(SyncFsm *m, const SyncFacts *facts) {
 
         m->facts = *facts;
         update_status(m);
-        if (!facts->enabled)
+        if (!facts->enabled || facts->opening)
                 m->last_error = SYNC_WORD_NONE;
         else if (facts->folder != SYNC_WORD_NONE)
                 m->last_error = facts->folder;

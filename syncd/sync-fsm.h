@@ -86,6 +86,7 @@ typedef struct SyncFacts {
         bool key_ready;    /* the instance has a key */
         SyncWord repository; /* NONE: URL and keys are well-formed; NOT_SUBSCRIBED: not given; BAD_REPOSITORY_URL */
         SyncWord folder;     /* NONE: online; NO_FOLDER: there is none; else why it cannot be used now */
+        bool opening;        /* not online yet, but on its way: no reason to complain */
 } SyncFacts;
 
 typedef enum SyncActionKind {

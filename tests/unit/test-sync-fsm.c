@@ -83,6 +83,18 @@ static void it_becomes_ready_and_waits_for_the_acs(void **state) {
         assert_int_equal(m.status, SYNC_STATUS_DISABLED);
 }
 
+static void a_folder_that_is_being_opened_is_no_error(void **state) {
+        SyncFsm m = fresh();
+        SyncFacts facts = { .enabled = true, .key_ready = true, .folder = SYNC_WORD_FOLDER_OFFLINE, .opening = true };
+
+        sync_fsm_facts(&m, &facts);
+        assert_int_equal(m.status, SYNC_STATUS_INITIALIZING);
+        assert_int_equal(m.last_error, SYNC_WORD_NONE);
+        facts.opening = false;
+        sync_fsm_facts(&m, &facts);
+        assert_int_equal(m.last_error, SYNC_WORD_FOLDER_OFFLINE);
+}
+
 static void a_former_subscriber_synchronizes_in_ready(void **state) {
         SyncFsm m;
 
@@ -346,6 +358,7 @@ static void a_folder_that_goes_away_stops_everything(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(it_becomes_ready_and_waits_for_the_acs),
+                cmocka_unit_test(a_folder_that_is_being_opened_is_no_error),
                 cmocka_unit_test(a_former_subscriber_synchronizes_in_ready),
                 cmocka_unit_test(a_suspended_gateway_stays_so_over_a_restart),
                 cmocka_unit_test(a_local_change_is_pushed_on_the_known_tip),
