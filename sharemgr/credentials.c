@@ -148,7 +148,7 @@ int render_user_record_privileged(const Account *a, char **ret) {
         return dump_json(json_pack("{s:{s:[s]}}", "privileged", "hashedPassword", a->crypt_hash), ret);
 }
 
-int render_smbpasswd(const Account *accounts, size_t n, uid_t uid, char **ret) {
+int render_smbpasswd(const Account *accounts, size_t n, char **ret) {
         _cleanup_text_ Text text = {};
         int r;
 
@@ -160,7 +160,7 @@ int render_smbpasswd(const Account *accounts, size_t n, uid_t uid, char **ret) {
                 fprintf(text.stream,
                         "%s:%u:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:%s:[U          ]:LCT-00000001:\n",
                         accounts[i].name,
-                        (unsigned) uid,
+                        (unsigned) (SAMBA_UID_BASE + accounts[i].instance),
                         accounts[i].nt_hash);
         return text_end(&text, ret);
 }

@@ -21,6 +21,7 @@ int credentials_split(char *credentials, const char **ret_crypt, const char **re
 /* A user with his credentials; who has none cannot log in. */
 typedef struct Account {
         const char *name;
+        uint32_t instance; /* of UserAccount, never used again */
         const char *crypt_hash;
         const char *nt_hash;
 } Account;
@@ -31,6 +32,11 @@ typedef struct Account {
 int render_user_record(const Account *a, uid_t uid, gid_t gid, char **ret);
 int render_user_record_privileged(const Account *a, char **ret);
 
+/* Samba makes an account's security identifier from its number when it imports smbpasswd(5), and decides about rights
+ * by that identifier: so there, and only there, every account has a number of its own. The range is one that
+ * systemd leaves free (systemd.io/UIDS-GIDS). */
+#define SAMBA_UID_BASE 200000U
+
 /* smbpasswd(5) and htpasswd. 0 or -ENOMEM. */
-int render_smbpasswd(const Account *accounts, size_t n, uid_t uid, char **ret);
+int render_smbpasswd(const Account *accounts, size_t n, char **ret);
 int render_htpasswd(const Account *accounts, size_t n, char **ret);

@@ -50,13 +50,15 @@ void manager_drop_users_without_password(Manager *m, ShareSet *s) {
         }
 }
 
-/* Writes only what differs: a reader must not see a file come and go at each pass. */
+/* Writes only what differs. 1 if it did, 0, or a negative errno. */
 static int write_if_changed(const char *path, const char *text, mode_t mode) {
         _cleanup_free_ char *old = NULL;
+        int r;
 
         if (read_file(AT_FDCWD, path, ROW_STORE_FILE_MAX, &old, NULL) >= 0 && streq(old, text))
                 return 0;
-        return write_file_atomic(AT_FDCWD, path, text, strlen(text), mode);
+        r = write_file_atomic(AT_FDCWD, path, text, strlen(text), mode);
+        return r < 0 ? r : 1;
 }
 
 static int write_record(Manager *m, const Account *a) {
@@ -74,6 +76,18 @@ static int write_record(Manager *m, const Account *a) {
         return write_if_changed(path, record, 0644);
 }
 
+/* For Samba's import alone, another record of the same name, with a number of its own. */
+static int write_samba_record(Manager *m, const Account *a) {
+        _cleanup_free_ char *record = NULL;
+        _cleanup_free_ char *path = strfmt(SAMBA_USERDB_DIRECTORY "/%s.user", a->name);
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = render_user_record(a, SAMBA_UID_BASE + a->instance, m->data_gid, &record);
+        return r < 0 ? r : write_if_changed(path, record, 0644);
+}
+
 static void remove_file(char *path) {
         if (path && unlink(path) < 0 && errno != ENOENT)
                 log_warning_errno(errno, "Failed to remove %s: %m", path);
@@ -83,6 +97,7 @@ static void remove_file(char *path) {
 static void remove_files_of(const char *name) {
         remove_file(strfmt(USERDB_DIRECTORY "/%s.user", name));
         remove_file(strfmt(USERDB_DIRECTORY "/%s.user-privileged", name));
+        remove_file(strfmt(SAMBA_USERDB_DIRECTORY "/%s.user", name));
         remove_file(strfmt(VSFTPD_USERS_DIRECTORY "/%s", name));
 }
 
@@ -135,13 +150,29 @@ static int write_vsftpd_files(const ShareSet *s) {
         return r < 0 ? r : write_if_changed(VSFTPD_DIRECTORY "/userlist", list, 0644);
 }
 
+static void on_imported(const char *unit, const char *result, void *userdata) {
+        if (!streq(result, "done"))
+                log_error("Samba does not know the accounts: job for %s ended with result '%s'.", unit, result);
+}
+
+/* Has Samba read its table. Before there is a configuration that is not possible, and smbd's unit does it then. */
+static int import_smbpasswd(Manager *m) {
+        if (access(SMB_CONF, F_OK) < 0)
+                return 0;
+        return unit_jobs_queue(m->jobs, "RestartUnit", "ispstorage-passdb.service", on_imported, m);
+}
+
 static int write_tables(Manager *m, const Account *accounts, size_t n) {
         _cleanup_free_ char *smbpasswd = NULL, *htpasswd = NULL;
         int r;
 
-        if ((r = render_smbpasswd(accounts, n, m->data_uid, &smbpasswd)) < 0 ||
-            (r = write_if_changed(SMBPASSWD, smbpasswd, 0600)) < 0 ||
-            (r = render_htpasswd(accounts, n, &htpasswd)) < 0 ||
+        if ((r = render_smbpasswd(accounts, n, &smbpasswd)) < 0 ||
+            (r = write_if_changed(SMBPASSWD, smbpasswd, 0600)) < 0)
+                return r;
+        /* The first time in any case: a predecessor may have been killed after the file was written. */
+        if ((r > 0 || !m->set) && (r = import_smbpasswd(m)) < 0)
+                return r;
+        if ((r = render_htpasswd(accounts, n, &htpasswd)) < 0 ||
             (r = write_if_changed(HTPASSWD, htpasswd, 0640)) < 0)
                 return r;
         /* lighttpd reads it as the data user. */
@@ -160,6 +191,7 @@ static int apply_accounts(Manager *m, const ShareSet *s, Account *accounts, char
                 if (!credentials[n])
                         return -ENOMEM;
                 a->name = s->users[i].name;
+                a->instance = s->users[i].instance;
                 r = credentials_split(credentials[n], &a->crypt_hash, &a->nt_hash);
                 n++;
                 if (r < 0) {
@@ -170,7 +202,8 @@ static int apply_accounts(Manager *m, const ShareSet *s, Account *accounts, char
         }
         r = replace_account_list(accounts, n);
         for (size_t i = 0; i < n && r >= 0; i++)
-                r = write_record(m, accounts + i);
+                if ((r = write_record(m, accounts + i)) >= 0)
+                        r = write_samba_record(m, accounts + i);
         if (r >= 0)
                 r = write_tables(m, accounts, n);
         return r < 0 ? r : write_vsftpd_files(s);

@@ -159,10 +159,11 @@ static int pass(Manager *m) {
         restart = folder_left(m->set, s) || restart;
         if ((r = manager_apply_accounts(m, s)) < 0)
                 return r;
-        /* At a start servers are left alone until it is known which volumes are there. */
-        if ((m->set || m->media_known) && (r = servers_apply(m, s, restart)) < 0)
-                return r;
-        if (m->media_known || m->set) {
+        /* At a start the servers wait for the volumes, so that they start once and clients find all shares. */
+        m->settled = m->settled || (m->media_known && !volumes_are_busy(m));
+        if (m->settled) {
+                if ((r = servers_apply(m, s, restart)) < 0)
+                        return r;
                 share_set_free(m->set);
                 m->set = TAKE_PTR(s);
         }
@@ -198,6 +199,10 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *m = userdata;
         int r = 0;
 
+        if (!m->settled) {
+                m->settled = true;
+                manager_schedule(m);
+        }
         if (needs_clock(m)) {
                 for (Volume *v = m->volumes; v; v = v->next)
                         if (!v->present && v->failed) { /* could not be unmounted */
@@ -263,6 +268,7 @@ static int make_runtime_directories(void) {
                 mode_t mode;
         } directories[] = {
                 { SAMBA_DIRECTORY, 0755 },
+                { SAMBA_USERDB_DIRECTORY, 0755 },
                 { SAMBA_RUNTIME_DIRECTORY, 0755 },
                 { SAMBA_RUNTIME_DIRECTORY "/private", 0700 },
                 { SAMBA_RUNTIME_DIRECTORY "/lock", 0755 },

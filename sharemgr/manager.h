@@ -46,7 +46,6 @@ struct Manager {
         RowStore *provisioned; /* LogicalVolume and Folder rows that were enabled once; of a volume its UUID
                                   and whether it is formatted */
         RowStore *identities;  /* of PhysicalMedium rows */
-        RowStore *answers;     /* what ResolveFolder last said; not in use before the first pass */
         uid_t data_uid, sync_uid;
         gid_t data_gid, sync_gid;
 
@@ -59,6 +58,7 @@ struct Manager {
         Media media, media_found;
         bool media_known;
 
+        bool settled; /* the first volumes are up, or took too long: servers may run */
         ShareSet *set; /* of the last pass */
         ShareNetwork network;
         Volume *volumes;

@@ -13,6 +13,8 @@
 #define SAMBA_DIRECTORY RUNTIME_DIRECTORY "/samba"
 #define SMB_CONF SAMBA_DIRECTORY "/smb.conf"
 #define SMBPASSWD SAMBA_DIRECTORY "/smbpasswd"
+/* What /run/userdb is for ispstorage-passdb.service. */
+#define SAMBA_USERDB_DIRECTORY SAMBA_DIRECTORY "/userdb"
 #define VSFTPD_DIRECTORY RUNTIME_DIRECTORY "/vsftpd"
 #define VSFTPD_CONF VSFTPD_DIRECTORY "/vsftpd.conf"
 #define VSFTPD_USERS_DIRECTORY VSFTPD_DIRECTORY "/users"

@@ -52,6 +52,13 @@ void volumes_retry(Manager *m) {
                 v->failed = false;
 }
 
+bool volumes_are_busy(Manager *m) {
+        for (Volume *v = m->volumes; v; v = v->next)
+                if (v->acting)
+                        return true;
+        return false;
+}
+
 int volume_used_space(const Volume *v, uint32_t *ret) {
         struct statvfs st;
 
@@ -246,13 +253,17 @@ static int volume_run(
         return r;
 }
 
+/* In two passes: the first takes the folders from the servers, so that none has the volume open in the second. */
 static int volume_unmount(Volume *v) {
         int r;
 
-        /* A server that has the volume open would make it fail; its reconfiguration ends with another pass.
-         */
-        if (servers_are_busy(v->manager))
+        if (!v->leaving) {
+                v->leaving = true;
+                manager_schedule(v->manager);
                 return 0;
+        }
+        if (servers_are_busy(v->manager))
+                return 0; /* the end of that makes a pass */
         r = unit_jobs_queue(v->manager->jobs, "StopUnit", v->unit, on_unmounted, v);
         v->acting = r >= 0;
         return r;
@@ -274,9 +285,11 @@ static int volume_step(Volume *v, const ShareVolume *wanted) {
         v->reason = mfree(v->reason);
         switch (volume_plan(&f, &reason)) {
         case VOLUME_REST:
+                v->leaving = false;
                 return 0;
         case VOLUME_SERVE:
                 v->online = true;
+                v->leaving = false;
                 return 0;
         case VOLUME_FORMAT:
                 return volume_run(v, "mkfs", f.medium, wanted->capacity, on_formatted);
@@ -331,7 +344,7 @@ static int adopt_mounts(Manager *m) {
 
 static const ShareVolume *find_wanted(const ShareSet *s, const Volume *v) {
         for (size_t i = 0; s->enabled && i < s->n_volumes; i++)
-                if (streq(s->volumes[i].name, v->name))
+                if (s->volumes[i].instance == v->instance && streq(s->volumes[i].name, v->name))
                         return s->volumes + i;
         return NULL;
 }
@@ -348,30 +361,42 @@ static void drop_absent(Manager *m) {
                 }
                 *p = v->next;
                 volume_free(v);
+                manager_schedule(m); /* another row may have waited for the place */
         }
 }
 
-int volumes_apply(Manager *m, const ShareSet *s) {
+/* Sees to it that each wanted volume has its entry, old or new. */
+static int add_wanted(Manager *m, const ShareSet *s) {
         Volume *v;
+        int r;
+
+        for (size_t i = 0; s->enabled && i < s->n_volumes; i++) {
+                const ShareVolume *wanted = s->volumes + i;
+                _cleanup_free_ char *directory = strfmt(VOLUMES_DIRECTORY "/%s", wanted->name);
+
+                if (!directory)
+                        return -ENOMEM;
+                /* Of another row, it goes first; its end makes a pass. */
+                if (find_by_directory(m, directory))
+                        continue;
+                r = volume_new(&v, m, wanted->instance, wanted->name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int volumes_apply(Manager *m, const ShareSet *s) {
         int r;
 
         if (!m->media_known)
                 return 0; /* the worker's end makes a pass */
-        for (size_t i = 0; i < s->n_volumes; i++) {
-                if (volumes_find(m, s->volumes[i].instance) || !s->enabled)
-                        continue;
-                r = volume_new(&v, m, s->volumes[i].instance, s->volumes[i].name);
-                if (r < 0)
-                        return r;
-                v->present = true;
-        }
-        r = adopt_mounts(m);
-        if (r < 0)
+        if ((r = add_wanted(m, s)) < 0 || (r = adopt_mounts(m)) < 0)
                 return r;
-        for (v = m->volumes; v; v = v->next) {
+        for (Volume *v = m->volumes; v; v = v->next) {
                 const ShareVolume *wanted = find_wanted(s, v);
 
-                v->present = wanted && wanted->instance == v->instance;
+                v->present = wanted != NULL;
                 r = volume_step(v, wanted);
                 if (r < 0) {
                         log_error_errno(r, "Failed to bring up volume %s: %m", v->name);

@@ -22,6 +22,7 @@ struct Volume {
         char *job_device; /* of the job that runs */
         bool formatted;
         bool failed; /* the last job did not succeed; tried again after a change */
+        bool leaving;    /* to be unmounted when the servers no longer have it */
         bool online;
         char *reason; /* why not online, for people; NULL if there is nothing to say */
         bool waiting; /* the medium is not attached */
@@ -37,6 +38,9 @@ void volumes_retry(Manager *m);
 
 /* NULL if there is none. */
 Volume *volumes_find(Manager *m, uint32_t instance);
+
+/* True while one is being formatted, checked, mounted or unmounted. */
+bool volumes_are_busy(Manager *m);
 
 void volumes_done(Manager *m);
 

@@ -54,17 +54,17 @@ static void test_damaged_credentials_are_refused(void **state) {
 }
 
 static void test_files(void **state) {
-        static const Account accounts[] = { { "alice", "$y$a", "00112233445566778899aabbccddeeff" },
-                                            { "bob", "$y$b", "ffeeddccbbaa99887766554433221100" } };
+        static const Account accounts[] = { { "alice", 1, "$y$a", "00112233445566778899aabbccddeeff" },
+                                            { "bob", 7, "$y$b", "ffeeddccbbaa99887766554433221100" } };
         _cleanup_free_ char *smb = NULL, *http = NULL, *record = NULL, *privileged = NULL;
         json_t *json;
 
-        assert_int_equal(render_smbpasswd(accounts, 2, 990, &smb), 0);
+        assert_int_equal(render_smbpasswd(accounts, 2, &smb), 0);
         assert_string_equal(
                         smb,
-                        "alice:990:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:00112233445566778899aabbccddeeff:[U     "
+                        "alice:200001:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:00112233445566778899aabbccddeeff:[U     "
                         "     ]:LCT-00000001:\n"
-                        "bob:990:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:ffeeddccbbaa99887766554433221100:[U       "
+                        "bob:200007:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:ffeeddccbbaa99887766554433221100:[U       "
                         "   ]:LCT-00000001:\n");
         assert_int_equal(render_htpasswd(accounts, 2, &http), 0);
         assert_string_equal(http, "alice:$y$a\nbob:$y$b\n");
