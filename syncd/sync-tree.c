@@ -4,13 +4,14 @@
 #include "common/base/cleanup.h"
 #include "syncd/sync-tree.h"
 
-/* Paths are copied into blocks of this size, so that they never move and cost no allocation each. */
-#define BLOCK_SIZE (64U * 1024U)
+/* Paths are copied into blocks of growing size, so that they never move and cost no allocation each. */
+#define BLOCK_SIZE_MIN 512U
+#define BLOCK_SIZE_MAX (64U * 1024U)
 
 typedef struct Block {
         struct Block *previous;
-        size_t used;
-        char data[BLOCK_SIZE];
+        size_t used, size;
+        char data[];
 } Block;
 
 struct SyncTree {
@@ -45,13 +46,15 @@ SyncTree *sync_tree_free(SyncTree *t) {
 static const char *copy_path(SyncTree *t, const char *path) {
         size_t size = strlen(path) + 1;
 
-        if (!t->block || BLOCK_SIZE - t->block->used < size) {
-                Block *b = malloc(sizeof(*b));
+        if (!t->block || t->block->size - t->block->used < size) {
+                size_t wanted = t->block ? MIN(2 * t->block->size, (size_t) BLOCK_SIZE_MAX) : BLOCK_SIZE_MIN;
+                Block *b;
 
+                wanted = MAX(wanted, size);
+                b = malloc(sizeof(*b) + wanted);
                 if (!b)
                         return NULL;
-                b->previous = t->block;
-                b->used = 0;
+                *b = (Block) { .previous = t->block, .size = wanted };
                 t->block = b;
         }
         t->block->used += size;

@@ -54,10 +54,15 @@ static int resize(WatchTable *t, size_t n_buckets) {
 int watch_table_init(WatchTable *t) {
         *t = (WatchTable) {};
         TAILQ_INIT(&t->pending);
+        LIST_INIT(&t->detached);
         return resize(t, BUCKETS_MIN);
 }
 
 void watch_table_done(WatchTable *t) {
+        WatchNode *n;
+
+        while ((n = LIST_FIRST(&t->detached)))
+                watch_table_remove(t, n, NULL, NULL);
         if (t->root)
                 watch_table_remove(t, t->root, NULL, NULL);
         t->root = NULL;
@@ -86,9 +91,12 @@ WatchNode *watch_table_find_child(const WatchTable *t, const WatchNode *parent, 
 int watch_table_add(WatchTable *t, WatchNode *parent, const char *name, int wd, WatchNode **ret) {
         WatchNode *n;
 
-        /* Grown only while no node is detached, so that the walk from the root finds all. A failure only makes it slower. */
-        if (t->n_nodes > 2 * t->n_buckets && t->root && resize(t, 4 * t->n_buckets) >= 0)
+        /* Without the memory it only becomes slower. */
+        if (t->n_nodes > 2 * t->n_buckets && resize(t, 4 * t->n_buckets) >= 0) {
                 hash_all(t, t->root);
+                LIST_FOREACH(n, &t->detached, siblings)
+                        hash_all(t, n);
+        }
         n = calloc(1, sizeof(*n));
         if (!n)
                 return -ENOMEM;
@@ -116,6 +124,7 @@ void watch_table_detach(WatchTable *t, WatchNode *n) {
                 return;
         LIST_REMOVE(n, siblings);
         LIST_REMOVE(n, same_name);
+        LIST_INSERT_HEAD(&t->detached, n, siblings);
         n->parent = NULL;
 }
 
@@ -125,6 +134,7 @@ int watch_table_attach(WatchTable *t, WatchNode *n, WatchNode *parent, const cha
         r = free_and_strdup(&n->name, name);
         if (r < 0)
                 return r;
+        LIST_REMOVE(n, siblings);
         n->parent = parent;
         LIST_INSERT_HEAD(&parent->children, n, siblings);
         LIST_INSERT_HEAD(t->by_name + hash_name(t, parent, n->name), n, same_name);
@@ -137,6 +147,8 @@ void watch_table_remove(WatchTable *t, WatchNode *n, void (*unwatch)(int wd, voi
         while ((child = LIST_FIRST(&n->children)))
                 watch_table_remove(t, child, unwatch, userdata);
         watch_table_detach(t, n);
+        if (n != t->root)
+                LIST_REMOVE(n, siblings);
         if (n->queued)
                 TAILQ_REMOVE(&t->pending, n, pending);
         if (n->wd == NODE_UNWATCHED)

@@ -29,6 +29,7 @@ struct WatchNode {
 
 typedef struct WatchTable {
         WatchNode *root;
+        struct WatchNodeList detached;
         struct WatchNodeList *by_wd, *by_name; /* hash tables of n_buckets each */
         size_t n_buckets, n_nodes, n_unwatched;
         struct WatchNodeQueue pending;

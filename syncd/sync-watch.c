@@ -383,10 +383,6 @@ int sync_watch_new(SyncWatch **ret, int root_fd, SyncWatchHandler handler, void 
 SyncWatch *sync_watch_free(SyncWatch *w) {
         if (!w)
                 return NULL;
-        if (w->moved)
-                watch_table_remove(&w->table, w->moved, NULL, NULL);
-        if (w->displaced)
-                watch_table_remove(&w->table, w->displaced, NULL, NULL);
         watch_table_done(&w->table);
         safe_close(w->fd);
         safe_close(w->root_fd);
