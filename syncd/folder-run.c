@@ -307,7 +307,7 @@ static int finish_interrupted(Folder *f) {
 static int commit(Folder *f, const FolderRequest *request, FolderResult *result) {
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         _cleanup_free_ char *message = NULL;
-        SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name };
+        SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name, .as_is = true };
         GitStoreCommit c = { .parent = f->main_commit, .author = request->gateway_name, .time = context.now };
         git_oid id = {};
         int r;

@@ -181,7 +181,7 @@ static int plan_collision(Planner *p, size_t i) {
                         return r;
         }
         r = add_operation(p, SYNC_REPLACE, s, s->remote, name);
-        if (r < 0 || !can_be_committed(s->local))
+        if (r < 0 || !can_be_committed(s->local) || p->context->as_is)
                 return r;
         return add_commit(p, s->local, name);
 }
@@ -210,7 +210,7 @@ static int plan_merge(Planner *p, const SyncStep *s) {
         int r;
 
         r = add_operation(p, content_is_local ? SYNC_CHMOD : SYNC_REPLACE, s, s->merged, NULL);
-        if (r < 0)
+        if (r < 0 || p->context->as_is)
                 return r;
         return add_commit(p, s->merged, s->path);
 }
@@ -223,6 +223,8 @@ static int plan_local(Planner *p, const SyncStep *s) {
                 return add_commit(p, &absent, s->path);
         if (!p->moved_from || !sync_path_is_below(s->path, p->moved_from))
                 return add_commit(p, s->local, s->path);
+        if (p->context->as_is)
+                return 0;
 
         moved = strfmt("%s%s", p->moved_to, s->path + strlen(p->moved_from));
         if (!moved)
@@ -361,11 +363,20 @@ int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTre
                 return r;
 
         while ((path = sync_walk_next(&walk, entries))) {
-                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
+                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT }, merged;
 
-                if (sync_entry_equal(entries[0], entries[2]) || sync_entry_equal(entries[1], entries[2]) ||
-                    (entries[3] && sync_entry_equal(entries[3], entries[2])) || sync_path_is_ignored(path))
+                if (entries[3] || sync_entry_equal(entries[0], entries[2]) || sync_path_is_ignored(path))
                         continue;
+                switch (sync_decide(entries[0], entries[1], entries[2], &merged)) {
+                case DECIDE_NOTHING:
+                case DECIDE_TAKE_LOCAL:
+                        continue;
+                case DECIDE_TAKE_REMOTE:
+                case DECIDE_MERGE:
+                case DECIDE_COLLIDE:
+                case DECIDE_POSTPONE:
+                        break;
+                }
                 r = sync_tree_add(held, entries[0] ?: &absent);
                 if (r < 0)
                         return r;

@@ -8,7 +8,7 @@
  *      record the tip as target; plan; apply the operations; local = what apply placed, and a scan of what it names
  *      held = sync_base_advance(base, local, remote, placed)
  *      record, at once, base commit = tip, held, no target; settle what was displaced
- *      plan again, with sync_tree_patch(remote, held) as base: its commits, if any, make the tree
+ *      plan as_is, with sync_tree_patch(remote, held) as base: its commits, if any, make the tree
  *      sync_tree_patch(remote, commits), committed with the tip as parent; record it as candidate; push
  *      accepted: record base commit = candidate (held stays). Not a fast-forward: from the top
  *
@@ -61,6 +61,8 @@ typedef struct SyncPlan {
 typedef struct SyncPlanContext {
         int64_t now; /* seconds since 1970 UTC: the stamp in conflict names */
         const char *gateway_name;
+        /* The operations will not be done: commit what is in the folder now, not what they would leave there. */
+        bool as_is;
 } SyncPlanContext;
 
 /* Plans one run. The trees are sorted and outlive the plan, which points into them. base must not hold
@@ -73,10 +75,10 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(SyncPlan *, sync_plan_free);
 #define _cleanup_sync_plan_free_ _cleanup_(sync_plan_freep)
 
 /* After (part of) the plan towards target was applied and local is what is in the folder now: the set of
- * changes to target that gives the new base. It holds the old base's entry where the folder does not have
- * target's yet (a full disk, a busy file, a crash), so that this is not taken for a user's change. placed
- * may be NULL: what apply or recovery says it has put in place, for entries that a user changed again
- * since. Empty in the normal case. 0 or -ENOMEM. */
+ * changes to target that gives the new base. It holds the old base's entry where an operation was needed
+ * and has not been done (a full disk, a busy file, a crash), so that this is not taken for a user's change.
+ * placed is what apply or recovery says it has put in place, for entries that a user changed again since;
+ * NULL for nothing. The result is usually empty. 0 or -ENOMEM. */
 int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed,
                       SyncTree **ret_held);
 

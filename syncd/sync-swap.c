@@ -65,6 +65,16 @@ static int report_placed(ApplyRun *run, const char *path, const SyncEntry *e) {
         return sync_tree_add(run->report->placed, &copy);
 }
 
+/* It was done, so it is base; but a user has changed it at once. */
+static int report_changed(ApplyRun *run, const ApplyItem *item) {
+        SyncEntry e = *item->operation->wanted;
+        int r;
+
+        e.certainty = SYNC_BUSY;
+        r = report_placed(run, item->operation->path, &e);
+        return r < 0 ? r : apply_report_failure(run, item->operation->path, SYNC_APPLY_STALE, 0);
+}
+
 /* Looks at what was put in place. If somebody changed it since, its oid is not ours to tell. A stamp older
  * than the swap cannot hide a change: writing would have moved it. */
 static int note_placed(ApplyRun *run, ApplyItem *item, const char *name) {
@@ -72,7 +82,7 @@ static int note_placed(ApplyRun *run, ApplyItem *item, const char *name) {
 
         if (!stat_entry(item->parent_fd, name, &now) || now.kind != item->placed.kind ||
             now.inode != item->placed.inode || now.size != item->placed.size || now.mtime_ns != item->placed.mtime_ns)
-                return apply_report_failure(run, item->operation->path, SYNC_APPLY_STALE, 0);
+                return report_changed(run, item);
         if (now.kind == SYNC_FILE && now.mtime_ns > item->swap_ns - SYNC_RACY_NS)
                 now.certainty = SYNC_RACY;
         return report_placed(run, item->operation->path, &now);
@@ -203,7 +213,7 @@ static int swap_mode(ApplyRun *run, ApplyItem *item, const char *name) {
                 return -errno;
         sync_entry_set_stat(&now, &st);
         if (now.size != local->size || now.mtime_ns != local->mtime_ns)
-                return apply_report_failure(run, item->operation->path, SYNC_APPLY_STALE, 0);
+                return report_changed(run, item);
         return report_placed(run, item->operation->path, &now);
 }
 
