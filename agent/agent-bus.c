@@ -72,8 +72,14 @@ int agent_bus_export(Agent *a) {
 void agent_bus_changed(Agent *a) {
         if (!a->bus)
                 return;
-        int r = sd_bus_emit_properties_changed(a->bus, AGENT_OBJECT_PATH, MANAGER_INTERFACE, "SessionState", "LastError",
-                                               "RetryCount", NULL);
+        int r = sd_bus_emit_properties_changed(
+                        a->bus,
+                        AGENT_OBJECT_PATH,
+                        MANAGER_INTERFACE,
+                        "SessionState",
+                        "LastError",
+                        "RetryCount",
+                        NULL);
         if (r < 0)
                 log_debug("Cannot announce the state of the session: %s", strerror(-r));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* DeviceInfo.SupportedDataModel (TR-157, profile SupportedDataModel:1): one row per Device Type document, which the document
- * listener serves. */
+/* DeviceInfo.SupportedDataModel (TR-157, profile SupportedDataModel:1): one row per Device Type document,
+ * which the document listener serves. */
 #include <fcntl.h>
 
 #include "agent/agent-manager.h"

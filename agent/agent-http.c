@@ -73,8 +73,11 @@ static int on_document_request(const HttpGet *get, char **ret_response, size_t *
         if (r < 0)
                 return r;
 
-        response = strfmt("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                          size, content);
+        response =
+                        strfmt("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: "
+                               "%zu\r\nConnection: close\r\n\r\n%s",
+                               size,
+                               content);
         if (!response)
                 return -ENOMEM;
         *ret_size = strlen(response);
@@ -118,7 +121,13 @@ int agent_http_listen(Agent *a) {
                              c->connection_request_interface, CONNECTION_REQUEST_PORT, on_connection_request, a);
         if (r < 0)
                 return log_error_errno(r, "Cannot listen for connection requests: %m");
-        r = listener_new(&a->document_listener, a->event, c->connection_request_address, c->connection_request_interface,
-                         DOCUMENT_PORT, on_document_request, a);
+        r =
+                        listener_new(&a->document_listener,
+                                     a->event,
+                                     c->connection_request_address,
+                                     c->connection_request_interface,
+                                     DOCUMENT_PORT,
+                                     on_document_request,
+                                     a);
         return r < 0 ? log_error_errno(r, "Cannot listen for requests of documents: %m") : 0;
 }

@@ -102,7 +102,11 @@ int agent_model_bootstrapped(Agent *a);
 int agent_documents_publish(Agent *a);
 
 /* agent-providers.c: the data model over the bus. */
-void agent_provider_call(void *userdata, const ProviderCall *call, ProviderReplyHandler handler, void *handler_userdata);
+void agent_provider_call(
+                void *userdata,
+                const ProviderCall *call,
+                ProviderReplyHandler handler,
+                void *handler_userdata);
 /* Watches all providers' names and signals, and compares the values of those that are there. */
 int agent_providers_watch(Agent *a);
 /* Compares the values of all that are there with what the ACS was told. */

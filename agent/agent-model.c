@@ -55,7 +55,12 @@ int agent_model_forced_inform(Agent *a, ParameterList *l) {
         return 0;
 }
 
-static int get_dynamic(DmModel *m, const DmParameter *parameter, const uint32_t instances[], char **ret, void *userdata) {
+static int get_dynamic(
+                DmModel *m,
+                const DmParameter *parameter,
+                const uint32_t instances[],
+                char **ret,
+                void *userdata) {
         struct timespec now;
 
         if (!streq(parameter->name, "UpTime"))
@@ -78,7 +83,8 @@ static int apply_connection_request_credentials(Agent *a) {
         return connection_requests_set_credentials(a->connection_requests, username, password);
 }
 
-/* The ACS changed how it wants to be reached or to reach us. What concerns the connection to it holds from the next session on. */
+/* The ACS changed how it wants to be reached or to reach us. What concerns the connection to it holds from
+ * the next session on. */
 static int on_committed(DmModel *m, DmOrigin origin, const DmChange *changes, size_t n, void *userdata) {
         Agent *a = userdata;
 

@@ -152,7 +152,11 @@ static int provider_call(Agent *a, const ProviderCall *call, PendingCall *pendin
         return sd_bus_slot_set_floating(slot, true);
 }
 
-void agent_provider_call(void *userdata, const ProviderCall *call, ProviderReplyHandler handler, void *handler_userdata) {
+void agent_provider_call(
+                void *userdata,
+                const ProviderCall *call,
+                ProviderReplyHandler handler,
+                void *handler_userdata) {
         PendingCall *pending = calloc(1, sizeof(*pending));
         int r = -ENOMEM;
 
@@ -168,7 +172,7 @@ void agent_provider_call(void *userdata, const ProviderCall *call, ProviderReply
         }
 }
 
-/* --- What a provider has when it appears: open promises, notify rules, values to compare ---------------------------- */
+/* --- What a provider has when it appears: open promises, notify rules, values to compare --- */
 
 typedef struct Arrival {
         Agent *agent;
@@ -258,7 +262,11 @@ static void keep_promise(Arrival *arrival) {
 
         arrival->call.method = PROVIDER_PREPARE;
         for (size_t i = 0; i < l->n; i++)
-                if (!parameter_list_add(&arrival->call.parameters, l->items[i].name, l->items[i].type, l->items[i].value)) {
+                if (!parameter_list_add(
+                                    &arrival->call.parameters,
+                                    l->items[i].name,
+                                    l->items[i].type,
+                                    l->items[i].value)) {
                         (void) log_oom();
                         arrival_end(arrival);
                         return;
@@ -300,15 +308,23 @@ static void provider_appeared(Agent *a, size_t index) {
         *arrival = (Arrival) { .agent = a, .call.provider = index };
         a->comparisons++;
 
-        int r = sd_bus_call_method_async(a->bus, NULL, p->bus_name, p->object_path, DATA_MODEL_INTERFACE, "GetNotifyRules",
-                                         on_rules, arrival, NULL);
+        int r = sd_bus_call_method_async(
+                        a->bus,
+                        NULL,
+                        p->bus_name,
+                        p->object_path,
+                        DATA_MODEL_INTERFACE,
+                        "GetNotifyRules",
+                        on_rules,
+                        arrival,
+                        NULL);
         if (r < 0) {
                 (void) log_warning_errno(r, "Cannot call provider %s: %m", p->name);
                 arrival_end(arrival);
         }
 }
 
-/* --- Signals ---------------------------------------------------------------------------------------------------------------- */
+/* --- Signals --- */
 
 static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Agent *a = userdata;
@@ -328,7 +344,8 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
         return 0;
 }
 
-/* Several services may share a connection, so the path tells who speaks. Only what the provider serves is listened to. */
+/* Several services may share a connection, so the path tells who speaks. Only what the provider serves is
+ * listened to. */
 static int on_values_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         _cleanup_parameter_list_ ParameterList values = {};
         Agent *a = userdata;
@@ -362,18 +379,34 @@ static int on_objects_changed(sd_bus_message *m, void *userdata, sd_bus_error *r
 
 static int watch_provider(Agent *a, size_t index) {
         const Provider *p = a->providers.providers + index;
-        _cleanup_free_ char *match = strfmt("type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-                                            "member='NameOwnerChanged',arg0='%s'", p->bus_name);
+        _cleanup_free_ char *match = strfmt(
+                        "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+                        "member='NameOwnerChanged',arg0='%s'",
+                        p->bus_name);
         if (!match)
                 return -ENOMEM;
 
         int r = sd_bus_add_match(a->bus, NULL, match, on_name_owner_changed, a);
         if (r >= 0)
-                r = sd_bus_match_signal(a->bus, NULL, p->bus_name, p->object_path, DATA_MODEL_INTERFACE, "ValuesChanged",
-                                        on_values_changed, a);
+                r = sd_bus_match_signal(
+                                a->bus,
+                                NULL,
+                                p->bus_name,
+                                p->object_path,
+                                DATA_MODEL_INTERFACE,
+                                "ValuesChanged",
+                                on_values_changed,
+                                a);
         if (r >= 0)
-                r = sd_bus_match_signal(a->bus, NULL, p->bus_name, p->object_path, DATA_MODEL_INTERFACE, "ObjectsChanged",
-                                        on_objects_changed, a);
+                r = sd_bus_match_signal(
+                                a->bus,
+                                NULL,
+                                p->bus_name,
+                                p->object_path,
+                                DATA_MODEL_INTERFACE,
+                                "ObjectsChanged",
+                                on_objects_changed,
+                                a);
         if (r < 0)
                 return r;
 

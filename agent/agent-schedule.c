@@ -16,7 +16,8 @@ struct ScheduledInform {
         char *command_key;
 };
 
-/* Seconds until the next inform: PeriodicInformTime is any instant of the grid; without one the phase is the device's own. */
+/* Seconds until the next inform: PeriodicInformTime is any instant of the grid; without one the phase is
+ * the device's own. */
 static uint64_t seconds_to_next(Agent *a, uint32_t interval) {
         _cleanup_free_ char *text = agent_model_string(a, "ManagementServer.PeriodicInformTime");
         int64_t phase = INT64_MIN, now = (int64_t) time(NULL);
@@ -53,8 +54,14 @@ int agent_schedule_periodic(Agent *a) {
         a->periodic_timer = sd_event_source_disable_unref(a->periodic_timer);
         if (wait == 0)
                 return 0;
-        return sd_event_add_time_relative(a->event, &a->periodic_timer, CLOCK_BOOTTIME, wait * USEC_PER_SEC, USEC_PER_SEC,
-                                          on_periodic, a);
+        return sd_event_add_time_relative(
+                        a->event,
+                        &a->periodic_timer,
+                        CLOCK_BOOTTIME,
+                        wait * USEC_PER_SEC,
+                        USEC_PER_SEC,
+                        on_periodic,
+                        a);
 }
 
 static ScheduledInform *scheduled_inform_free(ScheduledInform *s) {
@@ -94,7 +101,8 @@ int agent_schedule_inform(void *userdata, uint32_t delay_sec, const char *comman
         if (!s || !(s->command_key = strdup(command_key)))
                 return -ENOMEM;
         s->agent = a;
-        int r = sd_event_add_time_relative(a->event, &s->timer, CLOCK_BOOTTIME, delay_sec * USEC_PER_SEC, 0, on_scheduled, s);
+        int r = sd_event_add_time_relative(
+                        a->event, &s->timer, CLOCK_BOOTTIME, delay_sec * USEC_PER_SEC, 0, on_scheduled, s);
         if (r < 0)
                 return r;
 

@@ -31,7 +31,8 @@ static int on_start(sd_event_source *s, void *userdata) {
         return 0;
 }
 
-/* Not at once: what else is ready in this turn of the event loop, like the response to a connection request, goes first. */
+/* Not at once: what else is ready in this turn of the event loop, like the response to a connection
+ * request, goes first. */
 static void start_soon(Agent *a) {
         if (a->start_source)
                 return;

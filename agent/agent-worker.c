@@ -115,7 +115,10 @@ static int on_worker_io(sd_event_source *s, int fd, uint32_t revents, void *user
         if (r == -EAGAIN)
                 return 0;
         if (r <= 0)
-                agent_end_session(a, r < 0 ? "The session worker sent something unreadable" : "The session worker ended");
+                agent_end_session(
+                                a,
+                                r < 0 ? "The session worker sent something unreadable"
+                                      : "The session worker ended");
         else
                 on_frame(a, &f);
         return 0;

@@ -119,7 +119,14 @@ static int connection_new(Listener *l, int fd) {
         c->fd = fd;
         int r = sd_event_add_io(l->event, &c->io, fd, EPOLLIN, on_connection, c);
         if (r >= 0)
-                r = sd_event_add_time_relative(l->event, &c->deadline, CLOCK_MONOTONIC, LISTENER_TIMEOUT_USEC, 0, on_deadline, c);
+                r = sd_event_add_time_relative(
+                                l->event,
+                                &c->deadline,
+                                CLOCK_MONOTONIC,
+                                LISTENER_TIMEOUT_USEC,
+                                0,
+                                on_deadline,
+                                c);
         if (r < 0) {
                 sd_event_source_disable_unref(c->io);
                 free(c);

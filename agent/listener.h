@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A GET-only HTTP server for few and small requests, on the event loop with fixed buffers: connection requests and the Device
- * Type documents. */
+/* A GET-only HTTP server for few and small requests, on the event loop with fixed buffers: connection
+ * requests and the Device Type documents. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -16,11 +16,12 @@
 
 typedef struct Listener Listener;
 
-/* Answers a request: *ret_response is the whole response, of *ret_size bytes, and given over. 0 or a negative errno, then the
- * connection is just closed. */
+/* Answers a request: *ret_response is the whole response, of *ret_size bytes, and given over. 0 or a
+ * negative errno, then the connection is just closed. */
 typedef int (*ListenerRequestHandler)(const HttpGet *get, char **ret_response, size_t *ret_size, void *userdata);
 
-/* address is numeric or NULL for all (of both families); interface may be NULL. *ret is the caller's. 0 or a negative errno. */
+/* address is numeric or NULL for all (of both families); interface may be NULL. *ret is the caller's. 0 or
+ * a negative errno. */
 int listener_new(Listener **ret, sd_event *event, const char *address, const char *interface, uint16_t port,
                  ListenerRequestHandler request, void *userdata);
 Listener *listener_free(Listener *l);

@@ -19,7 +19,8 @@ typedef enum FrameType {
         FRAME_TYPE_MAX,
 } FrameType;
 
-/* The last WWW-Authenticate of the ACS and how often its nonce was used: with it the next session need not be challenged. */
+/* The last WWW-Authenticate of the ACS and how often its nonce was used: with it the next session need not
+ * be challenged. */
 typedef struct HttpCredentials {
         char *username;
         char *password;
@@ -44,6 +45,6 @@ void frame_done(Frame *f);
 /* Sends without blocking. 0, or a negative errno; -EPIPE if the other side is gone. */
 int channel_send(int fd, const Frame *f);
 
-/* Receives one frame. *ret is the caller's. 1, 0 if the other side has closed, -EAGAIN on a non-blocking descriptor, -EBADMSG for what is
- * not a frame, -EFBIG, or another negative errno. */
+/* Receives one frame. *ret is the caller's. 1, 0 if the other side has closed, -EAGAIN on a non-blocking
+ * descriptor, -EBADMSG for what is not a frame, -EFBIG, or another negative errno. */
 int channel_receive(int fd, Frame *ret);

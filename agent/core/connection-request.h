@@ -23,7 +23,8 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(ConnectionRequests *, connection_requests_free);
 /* ManagementServer.ConnectionRequestUsername and -Password. 0 or -ENOMEM. */
 int connection_requests_set_credentials(ConnectionRequests *c, const char *username, const char *password);
 
-/* Decides on a parsed request and writes the whole HTTP response. nonce is fresh random text (hexadecimal) that is used if a challenge
- * has to be made; now is monotonic. Returns true if a session shall start after the response has been sent. */
+/* Decides on a parsed request and writes the whole HTTP response. nonce is fresh random text (hexadecimal)
+ * that is used if a challenge has to be made; now is monotonic. Returns true if a session shall start
+ * after the response has been sent. */
 bool connection_requests_decide(ConnectionRequests *c, const HttpGet *get, uint64_t now_usec, const char *nonce,
                                 char response[static CONNECTION_REQUEST_RESPONSE_MAX]);

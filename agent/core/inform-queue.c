@@ -66,7 +66,8 @@ static int save(const InformQueue *q) {
 static int insert(InformQueue *q, InformEvent event, const char *command_key) {
         for (size_t i = 0; i < q->n; i++)
                 /* One that is under way may not be delivered: the news gets an Inform of its own. */
-                if (q->events[i].event == event && !q->events[i].sent && streq_ptr(q->events[i].command_key, command_key))
+                if (q->events[i].event == event && !q->events[i].sent &&
+                    streq_ptr(q->events[i].command_key, command_key))
                         return 0;
         if (q->n >= INFORM_EVENTS_MAX)
                 return -ENOSPC;

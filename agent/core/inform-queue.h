@@ -22,19 +22,22 @@ typedef enum InformEvent {
 
 typedef struct InformQueue InformQueue;
 
-/* path is the file for the events that must outlive a reboot (BOOTSTRAP, M Reboot), NULL for none. 0, or a negative errno;
- * -EBADMSG for a damaged file, then *ret is usable and holds BOOTSTRAP, which tells the ACS to start afresh. */
+/* path is the file for the events that must outlive a reboot (BOOTSTRAP, M Reboot), NULL for none. 0, or a
+ * negative errno; -EBADMSG for a damaged file, then *ret is usable and holds BOOTSTRAP, which tells the
+ * ACS to start afresh. */
 int inform_queue_new(InformQueue **ret, const char *path);
 InformQueue *inform_queue_free(InformQueue *q);
 DEFINE_TRIVIAL_CLEANUP_FUNC(InformQueue *, inform_queue_free);
 
-/* Adds an event; command_key is NULL but for the M events, of which each with another key counts. Durable on return where
- * the event has to be. 0 if it waits already, 1 if it is new, -ENOSPC, or a negative errno. */
+/* Adds an event; command_key is NULL but for the M events, of which each with another key counts. Durable
+ * on return where the event has to be. 0 if it waits already, 1 if it is new, -ENOSPC, or a negative
+ * errno. */
 int inform_queue_add(InformQueue *q, InformEvent event, const char *command_key);
 
 bool inform_queue_is_empty(const InformQueue *q);
 
-/* Appends the events in the order of their codes (name: code, value: CommandKey) and remembers what was sent. 0 or -ENOMEM. */
+/* Appends the events in the order of their codes (name: code, value: CommandKey) and remembers what was
+ * sent. 0 or -ENOMEM. */
 int inform_queue_collect(InformQueue *q, ParameterList *events);
 
 /* The InformResponse came: what was collected is delivered, durably on return. 0 or a negative errno. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which parameters the ACS wants to hear about, what it was told last, and what it still has to be told (TR-069 A.3.2.4
- * and 3.7.1.5, event "4 VALUE CHANGE"). Names are relative to the root object.
+/* Which parameters the ACS wants to hear about, what it was told last, and what it still has to be told
+ * (TR-069 A.3.2.4 and 3.7.1.5, event "4 VALUE CHANGE"). Names are relative to the root object.
  *
- * Attributes and the values last told are kept in one file, written atomically. A value is "told" when the InformResponse
- * came, or when the ACS itself set it. What was never told counts as changed. */
+ * Attributes and the values last told are kept in one file, written atomically. A value is "told" when the
+ * InformResponse came, or when the ACS itself set it. What was never told counts as changed. */
 #pragma once
 
 #include "agent/core/parameter-list.h"

@@ -36,9 +36,10 @@ typedef struct ProviderTable {
 /* Frees the content. */
 void provider_table_done(ProviderTable *t);
 
-/* Reads the provider files of the directories, of which later ones win (NULL-terminated list; a missing one is empty). A
- * file without bus name, with an invalid path or a prefix that is not relative is skipped with a warning, as is one that
- * claims what another has. This function logs. root is without dot. 0 or a negative errno. */
+/* Reads the provider files of the directories, of which later ones win (NULL-terminated list; a missing
+ * one is empty). A file without bus name, with an invalid path or a prefix that is not relative is skipped
+ * with a warning, as is one that claims what another has. This function logs. root is without dot. 0 or a
+ * negative errno. */
 int provider_table_load(ProviderTable *t, const char *root, char *const *directories);
 
 /* The provider that serves the path (relative to the root object, a parameter or an object): that of the longest

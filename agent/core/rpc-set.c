@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SetParameterValues (TR-069 A.3.2.1): all or nothing over all providers, by Prepare at each and then Commit at each. */
+/* SetParameterValues (TR-069 A.3.2.1): all or nothing over all providers, by Prepare at each and then
+ * Commit at each. */
 #include "agent/core/rpc-private.h"
 
 #include "common/base/str.h"

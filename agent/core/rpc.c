@@ -172,7 +172,11 @@ static void get_rpc_methods(Rpc *rpc) {
         if (!rpc_new_response(rpc))
                 return;
         for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-                if (!parameter_list_add(&rpc->response->parameters, cwmp_message_type_to_string(methods[i]), NULL, NULL)) {
+                if (!parameter_list_add(
+                                    &rpc->response->parameters,
+                                    cwmp_message_type_to_string(methods[i]),
+                                    NULL,
+                                    NULL)) {
                         rpc_fail(rpc, FAULT_INTERNAL_ERROR);
                         return;
                 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The methods that an ACS calls (TR-069 A.3.1 and A.3.2), carried out over all providers. No I/O of its own but the journal. */
+/* The methods that an ACS calls (TR-069 A.3.1 and A.3.2), carried out over all providers. No I/O of its
+ * own but the journal. */
 #pragma once
 
 #include "agent/core/cwmp-message.h"

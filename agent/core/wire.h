@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flat byte encoding of numbers, strings and lists: what the agent keeps in its state files and exchanges with its session
- * workers. Both ends are the same build on the same machine, but the reader trusts nothing. */
+/* Flat byte encoding of numbers, strings and lists: what the agent keeps in its state files and exchanges
+ * with its session workers. Both ends are the same build on the same machine, but the reader trusts
+ * nothing. */
 #pragma once
 
 #include <stdio.h>

@@ -45,7 +45,10 @@ static char *authorization(AcsConnection *c) {
         _cleanup_digest_fields_ DigestFields challenge = {};
 
         if (c->basic_realm) {
-                _cleanup_free_ char *pair = strfmt("%s:%s", strempty(c->credentials.username), strempty(c->credentials.password));
+                _cleanup_free_ char *pair =
+                                strfmt("%s:%s",
+                                       strempty(c->credentials.username),
+                                       strempty(c->credentials.password));
                 char *base64 = pair ? soap_s2base64(&c->soap, (const unsigned char *) pair, NULL, (int) strlen(pair)) :
                                       NULL;
                 return base64 ? strfmt("Basic %s", base64) : NULL;
@@ -53,12 +56,18 @@ static char *authorization(AcsConnection *c) {
 
         if (!c->credentials.challenge || digest_parse(c->credentials.challenge, &challenge) < 0)
                 return NULL;
-        return digest_authorize(&challenge, strempty(c->credentials.username), strempty(c->credentials.password), "POST", c->request_uri,
-                                ++c->credentials.nonce_count, c->cnonce);
+        return digest_authorize(
+                        &challenge,
+                        strempty(c->credentials.username),
+                        strempty(c->credentials.password),
+                        "POST",
+                        c->request_uri,
+                        ++c->credentials.nonce_count,
+                        c->cnonce);
 }
 
-/* gSOAP calls this for the request line, each header, and with NULL for the end of them. Every byte of a header travels with each
- * message: only what is needed goes out. */
+/* gSOAP calls this for the request line, each header, and with NULL for the end of them. Every byte of a
+ * header travels with each message: only what is needed goes out. */
 static int post_header(struct soap *soap, const char *key, const char *value) {
         AcsConnection *c = soap->user;
         char line[DIGEST_HEADER_MAX + 64];

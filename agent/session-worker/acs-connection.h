@@ -34,8 +34,10 @@ typedef struct AcsConnection {
 int acs_connection_init(AcsConnection *c, Frame *open);
 void acs_connection_done(AcsConnection *c);
 
-/* Finds the own address towards the ACS, without sending anything but name resolution. *ret is the caller's. 0 or -EHOSTUNREACH, -EINVAL. */
+/* Finds the own address towards the ACS, without sending anything but name resolution. *ret is the
+ * caller's. 0 or -EHOSTUNREACH, -EINVAL. */
 int acs_connection_local_address(AcsConnection *c, char **ret);
 
-/* Sends the message and receives the answer, through challenges and redirects. *ret is the caller's. 0 or -EIO, error is set then. */
+/* Sends the message and receives the answer, through challenges and redirects. *ret is the caller's. 0 or
+ * -EIO, error is set then. */
 int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage **ret);

@@ -21,7 +21,8 @@ static enum xsd__boolean boolean(bool b) {
 }
 
 static char *xsi_type(struct soap *soap, const char *type) {
-        _cleanup_free_ char *s = strfmt("%s:%s", streq(strempty(type), "base64") ? "SOAP-ENC" : "xsd", type ?: "string");
+        _cleanup_free_ char *s = strfmt(
+                        "%s:%s", streq(strempty(type), "base64") ? "SOAP-ENC" : "xsd", type ?: "string");
         return s ? soap_strdup(soap, s) : NULL;
 }
 
@@ -194,7 +195,8 @@ static int put_body(struct soap *soap, const CwmpMessage *m) {
                 return put_names_response(soap, m);
         case CWMP_SET_PARAMETER_ATTRIBUTES_RESPONSE: {
                 struct cwmp__SetParameterAttributesResponse t = {};
-                return soap_put_cwmp__SetParameterAttributesResponse(soap, &t, "cwmp:SetParameterAttributesResponse", "");
+                return soap_put_cwmp__SetParameterAttributesResponse(
+                                soap, &t, "cwmp:SetParameterAttributesResponse", "");
         }
         case CWMP_GET_PARAMETER_ATTRIBUTES_RESPONSE:
                 return put_attributes_response(soap, m);

@@ -3,8 +3,8 @@
 
 #include "common/cwmp/cwmp-soap.h"
 
-/* gSOAP looks for this name. The second column is what a side speaks first (CWMP 1.2 to 1.4 share that namespace), the third
- * what it accepts; an answer is in the namespace of the request. */
+/* gSOAP looks for this name. The second column is what a side speaks first (CWMP 1.2 to 1.4 share that
+ * namespace), the third what it accepts; an answer is in the namespace of the request. */
 struct Namespace namespaces[] = {
         { "SOAP-ENV", "http://schemas.xmlsoap.org/soap/envelope/", NULL, NULL },
         { "SOAP-ENC", "http://schemas.xmlsoap.org/soap/encoding/", NULL, NULL },

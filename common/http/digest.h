@@ -10,19 +10,21 @@
 /* Parameters in one header; RFC 7616 knows eleven. */
 #define DIGEST_PARAMETERS_MAX 16U
 
-/* What both headers, WWW-Authenticate and Authorization, may say; NULL for what is absent. The strings point into text. */
+/* What both headers, WWW-Authenticate and Authorization, may say; NULL for what is absent. The strings
+ * point into text. */
 typedef struct DigestFields {
         char *text;
         const char *realm, *nonce, *opaque, *qop, *algorithm, *username, *uri, *response, *cnonce, *nc, *stale;
 } DigestFields;
 
-/* Parses "Digest name=value, name="value", ...". 0, -EINVAL for another scheme or a malformed header, -E2BIG, -ENOMEM. The
- * caller calls digest_fields_done() after success. */
+/* Parses "Digest name=value, name="value", ...". 0, -EINVAL for another scheme or a malformed header,
+ * -E2BIG, -ENOMEM. The caller calls digest_fields_done() after success. */
 int digest_parse(const char *header, DigestFields *ret);
 void digest_fields_done(DigestFields *f);
 #define _cleanup_digest_fields_ _cleanup_(digest_fields_done)
 
-/* Client: true if the challenge is one that this code can answer (MD5 or MD5-sess or none named, qop with "auth" or none). */
+/* Client: true if the challenge is one that this code can answer (MD5 or MD5-sess or none named, qop with
+ * "auth" or none). */
 bool digest_challenge_is_usable(const DigestFields *challenge);
 
 /* Client: the value of an Authorization header that answers the challenge, in a new string. nc counts the uses of the
