@@ -112,6 +112,8 @@ int administration_suspend(Manager *m, const char *subscription, bool suspended,
         s->suspended = suspended;
         r = store_subscription_save(m->db, s);
         if (r >= 0)
+                r = manager_note_keys(m, s->name);
+        if (r >= 0)
                 r = manager_step_subscription(m, s->name);
         if (r >= 0)
                 r = sqlite_commit(m->db);
@@ -234,6 +236,8 @@ int administration_disallow(Manager *m, const char *device, char **ret_error) {
                 r = store_operation_finish(m->db, device, UINT32_MAX, "cancelled", manager_now());
         if (r >= 0)
                 r = store_command_cancel(m->db, device);
+        if (r >= 0 && d->subscription)
+                r = manager_note_keys(m, d->subscription);
         if (r < 0)
                 return r;
         d->subscription = mfree(d->subscription);

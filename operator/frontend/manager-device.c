@@ -204,8 +204,10 @@ static int subscribe(Manager *m, Device *d, const Subscription *s) {
         }
         if (r < 0)
                 return r;
-        log_info("%s: key authorized for %s.", d->id, s->name);
-        return order_set(m, d, COMMAND_STATUS, "Subscribed", "Status", "Subscribed");
+        if (r > 0)
+                log_info("%s: key authorized for %s.", d->id, s->name);
+        r = manager_note_keys(m, s->name);
+        return r < 0 ? r : order_set(m, d, COMMAND_STATUS, "Subscribed", "Status", "Subscribed");
 }
 
 static int carry_out(Manager *m, Device *d, const Subscription *s, const Action *a) {

@@ -126,6 +126,8 @@ static int take_answer(Manager *m, const RepositoryJob *j, char *answer) {
                 s->repository_ready = true;
                 r = take_tip(m, j, s, n, blank + 1);
                 if (r >= 0)
+                        r = manager_note_keys(m, s->name);
+                if (r >= 0)
                         r = store_subscription_save(m->db, s);
                 if (r >= 0)
                         r = manager_step_subscription(m, s->name);

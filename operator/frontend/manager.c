@@ -83,6 +83,8 @@ static void set_timer(Manager *m) {
 void manager_settle(Manager *m) {
         int r;
 
+        /* Before the devices hear of it. */
+        manager_write_keys(m);
         r = publish_commands(m);
         if (r < 0)
                 (void) log_error_errno(r, "Failed to publish commands: %m");
@@ -246,5 +248,6 @@ Manager *manager_free(Manager *m) {
         (void) sqlite3_close_v2(m->db);
         (void) sd_event_unref(m->event);
         (void) strv_free(m->finished);
+        (void) strv_free(m->keys_changed);
         return mfree(m);
 }

@@ -30,7 +30,8 @@ struct Manager {
         RepositoryJob *jobs;
         CommandFinishedHandler command_finished;
         void *command_finished_userdata;
-        char **finished; /* commands that were finished in the open transaction */
+        char **keys_changed; /* subscriptions whose keys changed in the open transaction */
+        char **finished;     /* commands that were finished in the open transaction */
 };
 
 /* hook_fd (a bound SOCK_DGRAM socket, or -EBADF) is taken over. 0 or a negative errno; logs. */
@@ -60,6 +61,13 @@ int manager_profile(
                 json_t **ret_profile,
                 json_t **ret_variables);
 int manager_push_started(Manager *m, const Device *pusher);
+
+/* manager-keys.c */
+
+/* The keys that open the subscription's repository may have changed: after the commit the list beside it is
+ * written. 0 or -ENOMEM. */
+int manager_note_keys(Manager *m, const char *subscription);
+void manager_write_keys(Manager *m);
 
 /* manager-message.c */
 int manager_handle_message(

@@ -228,6 +228,21 @@ int store_subscription_names(sqlite3 *db, bool unfinished, char ***ret) {
         return r < 0 ? r : read_names(q, ret);
 }
 
+int store_key_ids(sqlite3 *db, const char *subscription, char ***ret) {
+        _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
+        int r;
+
+        r = sqlite_prepare(
+                        db,
+                        &q,
+                        "SELECT k.id FROM keys k JOIN devices d ON d.id = k.device"
+                        " JOIN subscriptions s ON s.name = d.subscription"
+                        " WHERE s.name = ? AND NOT s.suspended AND NOT s.removing ORDER BY k.id",
+                        "s",
+                        subscription);
+        return r < 0 ? r : read_names(q, ret);
+}
+
 int store_device_ids(sqlite3 *db, const char *subscription, char ***ret) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
         int r;

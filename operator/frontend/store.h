@@ -94,6 +94,8 @@ int store_device_unequal(sqlite3 *db, char ***ret);
  * -EEXIST if it belongs to another device. */
 int store_key_authorize(sqlite3 *db, const char *device, const char *key, int64_t now);
 int store_key_revoke(sqlite3 *db, const char *device);
+/* Ids of the keys that open the subscription's repository now. */
+int store_key_ids(sqlite3 *db, const char *subscription, char ***ret);
 int store_key_device(sqlite3 *db, int64_t key, char **ret_device); /* -ENOENT */
 
 int store_operation_insert(

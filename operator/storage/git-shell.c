@@ -4,11 +4,14 @@
  *
  *   ispstorage-git-shell REPOSITORIES SUBSCRIPTION KEY        or, as a login shell,
  *   ispstorage-git-shell -c "<its path> REPOSITORIES SUBSCRIPTION KEY" */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
+#include "operator/common/key-list.h"
 #include "operator/storage/ssh-command.h"
 
 #define GIT "/usr/bin/git"
@@ -17,6 +20,16 @@ static int fail(const char *what) {
         /* git shows it to the gateway as the reason. */
         (void) fprintf(stderr, "ispstorage: %s\n", what);
         return EXIT_FAILURE;
+}
+
+/* sshd asked when the connection began; since then the subscription may be suspended or the device removed.
+ */
+static bool key_is_authorized(const char *directory, const char *key) {
+        _cleanup_free_ char *path = strfmt("%s/" KEY_LIST_FILE, directory), *text = NULL;
+        _cleanup_strv_free_ char **ids = NULL;
+
+        return path && read_file(AT_FDCWD, path, KEY_LIST_SIZE_MAX, &text, NULL) >= 0 &&
+               strv_split(text, "\n", &ids) > 0 && strv_contains(ids, key);
 }
 
 static int set_environment(const char *subscription, const char *key) {
@@ -48,6 +61,8 @@ static int run_git(const char *repositories, const char *subscription, const cha
                 return fail("out of memory");
         if (stat(directory, &st) < 0 || !S_ISDIR(st.st_mode))
                 return fail("unavailable: the repository is not there");
+        if (!key_is_authorized(directory, key))
+                return fail("denied: this key is not authorized any more");
         if (set_environment(subscription, key) < 0)
                 return fail("out of memory");
         /* The repository belongs to the frontend, which shares it with this account. */
