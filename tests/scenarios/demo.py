@@ -7,6 +7,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import hashlib
+import json
 import random
 import sys
 import time
@@ -86,7 +87,7 @@ def runtime_change(testbed, narration):
         shown = testbed.admin("device", "get", device("gw1"), name, "--wait")
         expect(shown["values"][name] == "120", f"the gateway reports {shown}")
         wait_until("vsftpd has the new setting", lambda: b"idle_session_timeout=120" in testbed.execute(
-            "gw1", "sh", "-c", "cat /run/ispstorage/vsftpd/*.conf /run/ispstorage/vsftpd.conf 2>/dev/null; true"))
+            "gw1", "cat", "/run/ispstorage/share/vsftpd/vsftpd.conf"))
 
 
 def share_photo(testbed, narration, clients, rng):
@@ -157,10 +158,11 @@ def cut_link(testbed, narration, clients):
 def earlier_version(testbed, narration, clients):
     first = b"Dear all,\nthe first version of the letter.\n"
     with narration.step("an earlier version of the document is fetched back"):
-        listed = testbed.execute("gw1", "ispstoragectl", "versions", "letter.txt").decode()
-        narration.say("   " + "\n   ".join(listed.strip().splitlines()))
-        oldest = listed.strip().splitlines()[-1].split()[0]
-        testbed.execute("gw1", "ispstoragectl", "restore", "letter.txt", "--version", oldest, "--to", "letter (first).txt")
+        versions = json.loads(testbed.execute("gw1", "ispstoragectl", "versions", "letter.txt", "--json"))
+        for version in versions:
+            narration.say(f"   {version['time']}  {version['version'][:12]}  {version['size']} bytes by {version['gateway']}")
+        testbed.execute("gw1", "ispstoragectl", "restore", "letter.txt", "--version", versions[-1]["version"],
+                        "--to", "letter (first).txt")
         wait_until("the first version is everywhere", lambda: everywhere(testbed, "letter (first).txt", first))
         expect(clients["gw3"].get_smb("letter (first).txt") == first, "the restored version differs")
 
