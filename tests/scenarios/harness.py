@@ -20,7 +20,7 @@ SYNC_OBJECT = "/org/ispstorage/Sync1/X_000000_ISPStorage/1"
 SYNC_INTERFACE = "org.ispstorage.Sync1.X_000000_ISPStorage"
 
 # The account and the folder of the default provisioning profile.
-USER, PASSWORD, VOLUME, FOLDER = "alice", "correct horse battery", "data", "shared"
+USER, PASSWORD, VOLUME, FOLDER = "alice", "correct horse battery", "home", "shared"
 
 # What is awaited comes within seconds; a machine under load may take longer, and a hang must end.
 DEADLINE = 90
