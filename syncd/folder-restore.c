@@ -16,7 +16,8 @@ static void restore_plan_done(RestorePlan *p) {
         strv_free(p->paths);
 }
 
-static void add_operation(RestorePlan *p, SyncOperationKind kind, const SyncEntry *local, const SyncEntry *wanted) {
+static void add_operation(
+                RestorePlan *p, SyncOperationKind kind, const SyncEntry *local, const SyncEntry *wanted) {
         assert(p->n < ELEMENTSOF(p->operations));
         p->operations[p->n++] = (SyncOperation) {
                 .kind = kind,
@@ -88,7 +89,12 @@ static int execute(Folder *f, RestorePlan *p, SyncConflictList *conflicts) {
         return r;
 }
 
-int folder_restore(Folder *f, const git_oid *commit, const char *path, const char *to, SyncConflictList *conflicts) {
+int folder_restore(
+                Folder *f,
+                const git_oid *commit,
+                const char *path,
+                const char *to,
+                SyncConflictList *conflicts) {
         char *const paths[] = { (char *) to, NULL };
         _cleanup_(restore_plan_done) RestorePlan plan = {};
         SyncScanReport report = {};

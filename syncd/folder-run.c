@@ -50,7 +50,8 @@ static void name_held(Folder *f, const char *what, size_t n, char ret[static 41]
 }
 
 /* Returns true if it may go on. */
-static bool check_guard(Folder *f, const FolderRequest *request, const SyncPlan *plan, FolderResult *result) {
+static bool check_guard(
+                Folder *f, const FolderRequest *request, const SyncPlan *plan, FolderResult *result) {
         const SyncPlanStatistics *s = &plan->statistics;
         size_t n = MAX(s->deleted_here, s->deleted_on_main);
         const char *where = n == s->deleted_here ? "in the folder" : "on main";
@@ -130,7 +131,8 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result) {
         }
 }
 
-/* Main's tip as the transfer worker left it, and what became of our last commit. Returns 1 to go on, 0 if the run is halted. */
+/* Main's tip as the transfer worker left it, and what became of our last commit. Returns 1 to go on, 0 if
+ * the run is halted. */
 static int read_main(Folder *f, FolderResult *result) {
         _cleanup_sync_tree_free_ SyncTree *tree = NULL;
         git_oid tip, candidate;
@@ -146,7 +148,10 @@ static int read_main(Folder *f, FolderResult *result) {
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0) {
-                        halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
+                        halt(result,
+                             SYNC_WORD_REPOSITORY_CORRUPT,
+                             "main cannot be interpreted: %s",
+                             strerror(-r));
                         return 0;
                 }
                 sync_tree_free(f->main);
@@ -179,7 +184,11 @@ static void take_failures(const SyncApplyReport *report, FolderResult *result) {
                 char text[FOLDER_TEXT_MAX];
 
                 result->outcome.again = true;
-                (void) snprintf(text, sizeof(text), "%s: %.150s", sync_apply_result_to_string(failure->result), failure->path);
+                (void) snprintf(text,
+                                sizeof(text),
+                                "%s: %.150s",
+                                sync_apply_result_to_string(failure->result),
+                                failure->path);
                 switch (failure->result) {
                 case SYNC_APPLY_NO_SPACE:
                         complain(result, SYNC_WORD_DISK_FULL, text);
@@ -228,7 +237,12 @@ static int take_conflicts(const SyncApplyReport *report, FolderResult *result) {
         return 0;
 }
 
-static int apply(Folder *f, const FolderRequest *request, const SyncPlan *plan, SyncApplyReport *report, FolderResult *result) {
+static int apply(
+                Folder *f,
+                const FolderRequest *request,
+                const SyncPlan *plan,
+                SyncApplyReport *report,
+                FolderResult *result) {
         _cleanup_strv_free_ char **paths = NULL;
         SyncScanReport scanned = {};
         SyncTree *patched;
@@ -277,7 +291,8 @@ static int advance(Folder *f, const SyncTree *placed) {
         return git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid) {});
 }
 
-/* A run was killed while it brought the folder to a commit of main. What it had put in place is main's and no change of a user's. */
+/* A run was killed while it brought the folder to a commit of main. What it had put in place is main's
+ * and no change of a user's. */
 static int finish_interrupted(Folder *f) {
         _cleanup_sync_tree_free_ SyncTree *tree = NULL;
         SyncTree *held;
@@ -308,7 +323,11 @@ static int commit(Folder *f, const FolderRequest *request, FolderResult *result)
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         _cleanup_free_ char *message = NULL;
         SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name, .as_is = true };
-        GitStoreCommit c = { .parent = f->main_commit, .author = request->gateway_name, .time = context.now };
+        GitStoreCommit c = {
+                .parent = f->main_commit,
+                .author = request->gateway_name,
+                .time = context.now,
+        };
         git_oid id = {};
         int r;
 
@@ -355,7 +374,8 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
-static int plan_and_apply(Folder *f, const FolderRequest *request, SyncApplyReport *report, FolderResult *result) {
+static int plan_and_apply(
+                Folder *f, const FolderRequest *request, SyncApplyReport *report, FolderResult *result) {
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name };
         int r;

@@ -122,8 +122,8 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
         return r;
 }
 
-/* Reads what main's commit "base" and the held changes are. A damaged file of held changes is as none: what it held is
- * then taken for a change of the user's and kept. */
+/* Reads what main's commit "base" and the held changes are. A damaged file of held changes is as none:
+ * what it held is then taken for a change of the user's and kept. */
 int folder_read_base(Folder *f) {
         _cleanup_sync_tree_free_ SyncTree *tree = NULL, *held = NULL, *base = NULL;
         char name[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ];
@@ -153,8 +153,8 @@ int folder_read_base(Folder *f) {
         return 0;
 }
 
-/* Records a new base: the held changes first, under the commit's name, then the reference, which makes them valid. Takes held on
- * success only; it may be the present one. */
+/* Records a new base: the held changes first, under the commit's name, then the reference, which makes
+ * them valid. Takes held on success only; it may be the present one. */
 int folder_set_base(Folder *f, const git_oid *commit, SyncTree *commit_tree, SyncTree *held) {
         _cleanup_sync_tree_free_ SyncTree *base = NULL;
         char name[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ], old[sizeof(name)];
@@ -235,7 +235,8 @@ static int check_file_system(Folder *f) {
         r = sync_marker_write(f->staging_fd, f->file_system);
         if (r < 0)
                 return r;
-        return write_file_atomic(f->state_fd, INSTANCE_FILE_SYSTEM, f->file_system, strlen(f->file_system), 0600);
+        return write_file_atomic(
+                        f->state_fd, INSTANCE_FILE_SYSTEM, f->file_system, strlen(f->file_system), 0600);
 }
 
 static int open_directories(Folder *f, const char *state_directory, const char *path) {
@@ -260,7 +261,8 @@ static int open_directories(Folder *f, const char *state_directory, const char *
         return sync_staging_open(f->volume_fd, basename(folder_id), &f->staging_fd);
 }
 
-/* What a killed run had begun. If it had put files in place, the next run must know that they are main's and not a user's. */
+/* What a killed run had begun. If it had put files in place, the next run must know that they are main's
+ * and not a user's. */
 static int recover(Folder *f, const char *gateway_name, SyncConflictList *conflicts) {
         SyncApplyReport report = {};
         SyncApply apply;

@@ -17,7 +17,7 @@ static void sanitize_author(const char *name, char buf[static GIT_STORE_AUTHOR_M
         size_t n = 0;
 
         for (; *name && n < GIT_STORE_AUTHOR_MAX; name++)
-                buf[n++] = (unsigned char) *name < ' ' || *name == '<' || *name == '>' || *name == 0x7f ? '-' : *name;
+                buf[n++] = (unsigned char) *name < ' ' || strchr("<>\x7f", *name) ? '-' : *name;
         /* git strips these, and refuses a name of nothing else. */
         while (n > 0 && strchr(" .,:;\"\\'", buf[n - 1]))
                 n--;
@@ -45,7 +45,9 @@ int git_store_write_commit(GitStore *store, const GitStoreCommit *c, git_oid *re
                       c->message);
         if (!text)
                 return -ENOMEM;
-        return git_odb_write(ret, git_store_odb(store), text, strlen(text), GIT_OBJECT_COMMIT) < 0 ? -EIO : 0;
+        if (git_odb_write(ret, git_store_odb(store), text, strlen(text), GIT_OBJECT_COMMIT) < 0)
+                return -EIO;
+        return 0;
 }
 
 static int lookup_commit(GitStore *store, const git_oid *id, git_commit **ret) {

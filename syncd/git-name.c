@@ -4,8 +4,8 @@
 #include "common/base/str.h"
 #include "syncd/git-name.h"
 
-/* The code points that HFS+ ignores in names; git's fsck does the same, so that "\u200c.git" is ".git" to it. They all
- * take three bytes of UTF-8. */
+/* The code points that HFS+ ignores in names; git's fsck does the same, so that "\u200c.git" is ".git" to
+ * it. They all take three bytes of UTF-8. */
 static bool is_ignorable(const char *s) {
         const unsigned char *p = (const unsigned char *) s;
 
@@ -16,7 +16,8 @@ static bool is_ignorable(const char *s) {
         return p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf;
 }
 
-/* Whether the name begins with the lower-case ASCII prefix to a file system that folds case and skips ignorables. */
+/* Whether the name begins with the lower-case ASCII prefix to a file system that folds case and skips
+ * ignorables. */
 static bool looks_like(const char *name, const char *prefix) {
         for (;;) {
                 while (is_ignorable(name))
@@ -38,7 +39,8 @@ bool git_name_needs_escape(const char *name) {
 static bool is_file_name(const char *name) {
         size_t n = strlen(name);
 
-        return n > 0 && n <= GIT_NAME_FILE_MAX && !strchr(name, '/') && !streq(name, ".") && !streq(name, "..");
+        return n > 0 && n <= GIT_NAME_FILE_MAX && !strchr(name, '/') && !streq(name, ".") &&
+               !streq(name, "..");
 }
 
 int git_name_escape(const char *name, char **ret) {

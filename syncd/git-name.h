@@ -4,8 +4,8 @@
 
 #include "common/base/macro.h"
 
-/* The longest name of a file that Linux knows (NAME_MAX); with every byte escaped it is three times as long, plus
- * the mark. */
+/* The longest name of a file that Linux knows (NAME_MAX); with every byte escaped it is three times as
+ * long, plus the mark. */
 #define GIT_NAME_FILE_MAX 255U
 #define GIT_NAME_STORED_MAX (3U * GIT_NAME_FILE_MAX + 1U)
 
@@ -13,13 +13,13 @@
  * canonical escape of a name is reserved for marks of later formats. */
 #define GIT_NAME_MARK '%'
 
-/* True if git, or the fsck of a receiving git, could refuse the name, or if it begins with GIT_NAME_MARK: what a
- * case-folding or Unicode-ignoring file system takes for ".git..." or "git~...", and what holds a backslash.
- * name is one component of a path. */
+/* True if git, or the fsck of a receiving git, could refuse the name, or if it begins with GIT_NAME_MARK:
+ * what a case-folding or Unicode-ignoring file system takes for ".git..." or "git~...", and what holds a
+ * backslash. name is one component of a path. */
 bool git_name_needs_escape(const char *name) _pure_;
 
-/* Makes the name of the tree entry. *ret is the caller's. 0, -EINVAL if name is no file's name ("", ".", "..", one with a
- * slash, one longer than GIT_NAME_FILE_MAX), -ENOMEM. */
+/* Makes the name of the tree entry. *ret is the caller's. 0, -EINVAL if name is no file's name ("", ".",
+ * "..", one with a slash, one longer than GIT_NAME_FILE_MAX), -ENOMEM. */
 int git_name_escape(const char *name, char **ret);
 
 /* The way back. *ret is the caller's. 0; -EBADMSG if git_name_escape() does not make such a name, so that

@@ -63,8 +63,8 @@ static int create(git_repository **ret, const char *directory) {
         r = git_repository_init_ext(&repository, directory, &options);
         if (r < 0)
                 return git_error_to_errno(r);
-        /* libgit2 takes this also for the size above which it looks for no deltas: without it a push of large, already
-         * compressed files takes ten times as long. */
+        /* libgit2 takes this also for the size above which it looks for no deltas: without it a push of
+         * large, already compressed files takes ten times as long. */
         if (git_repository_config(&config, repository) < 0 ||
             git_config_set_int64(config, "pack.deltaCacheSize", 1024 * 1024) < 0) {
                 git_repository_free(repository);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The local store of one synchronized folder: a bare git repository. Blocks: for workers.
  *
- * The tree worker and the transfer worker of an instance use it at the same time. Objects are only ever added; each
- * reference is written by one of the two. No working tree, index or checkout exists. */
+ * The tree worker and the transfer worker of an instance use it at the same time. Objects are only ever
+ * added; each reference is written by one of the two. No working tree, index or checkout exists. */
 #pragma once
 
 #include <git2/types.h>
@@ -15,8 +15,8 @@
 #define GIT_STORE_MAIN "refs/heads/main"
 /* Its tip as last seen. Written by the transfer worker. */
 #define GIT_STORE_REMOTE "refs/remotes/origin/main"
-/* Written by the tree worker: the commit of main that the folder was last brought to; the tip that is being applied; the
- * own commit that is being pushed (sync-plan.h). */
+/* Written by the tree worker: the commit of main that the folder was last brought to; the tip that is
+ * being applied; the own commit that is being pushed (sync-plan.h). */
 #define GIT_STORE_BASE "refs/ispstorage/base"
 #define GIT_STORE_TARGET "refs/ispstorage/target"
 #define GIT_STORE_CANDIDATE "refs/ispstorage/candidate"
@@ -26,9 +26,9 @@
 
 typedef struct GitStore GitStore;
 
-/* Opens the bare repository in the directory, and makes it if nothing is there. Objects and references are synced to disk
- * before a function here returns. 0, -EPERM if it belongs to another user, -EBADMSG if it is damaged, or
- * another negative errno. */
+/* Opens the bare repository in the directory, and makes it if nothing is there. Objects and references
+ * are synced to disk before a function here returns. 0, -EPERM if it belongs to another user, -EBADMSG if
+ * it is damaged, or another negative errno. */
 int git_store_open(GitStore **ret, const char *directory);
 GitStore *git_store_free(GitStore *store);
 DEFINE_TRIVIAL_CLEANUP_FUNC(GitStore *, git_store_free);
@@ -51,7 +51,8 @@ int git_store_set_reference(GitStore *store, const char *name, const git_oid *id
 /* Removes what a killed transfer left of packs. The caller is the only one who fetches into this store. */
 void git_store_sweep(GitStore *store);
 
-/* Names content as SyncHasher demands it, in bounded memory. userdata is the GitStore. -EAGAIN if the file shrank. */
+/* Names content as SyncHasher demands it, in bounded memory. userdata is the GitStore. -EAGAIN if the
+ * file shrank. */
 int git_store_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
 int git_store_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);
 
@@ -59,13 +60,13 @@ int git_store_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret
 int git_store_read_blob(GitStore *store, const SyncOid *oid, int fd);
 bool git_store_has(GitStore *store, const SyncOid *oid);
 
-/* Writes the git trees of the sorted tree (docs/repository-format.md). The blobs need not be there. *ret names the
- * root. 0, -EINVAL for an entry that is not settled or cannot stand in a commit, -ENOMEM, -EIO. */
+/* Writes the git trees of the sorted tree (docs/repository-format.md). The blobs need not be there. *ret
+ * names the root. 0, -EINVAL for an entry that is not settled or cannot stand in a commit, -ENOMEM, -EIO. */
 int git_store_write_tree(GitStore *store, const SyncTree *tree, git_oid *ret);
 
-/* Reads the tree of a commit; the zero id gives an empty one. *ret is sorted and the caller's. 0; -ENOENT: an object is
- * missing; -EBADMSG: not a tree that this version may interpret (a newer format, a submodule, a name that cannot
- * be); -E2BIG; -ENOMEM. */
+/* Reads the tree of a commit; the zero id gives an empty one. *ret is sorted and the caller's. 0;
+ * -ENOENT: an object is missing; -EBADMSG: not a tree that this version may interpret (a newer format, a
+ * submodule, a name that cannot be); -E2BIG; -ENOMEM. */
 int git_store_read_tree(GitStore *store, const git_oid *commit, SyncTree **ret);
 
 typedef struct GitStoreCommit {
@@ -79,12 +80,13 @@ typedef struct GitStoreCommit {
 /* 0, -ENOMEM or -EIO. */
 int git_store_write_commit(GitStore *store, const GitStoreCommit *commit, git_oid *ret);
 
-/* 0 if from (may be zero) is an ancestor of, or equal to, tip, and all between have exactly one parent, or none for the
- * very first; -EXDEV if not; -ENOENT if a commit is missing. */
+/* 0 if from (may be zero) is an ancestor of, or equal to, tip, and all between have exactly one parent,
+ * or none for the very first; -EXDEV if not; -ENOENT if a commit is missing. */
 int git_store_check_descent(GitStore *store, const git_oid *from, const git_oid *tip);
 
-/* Counts the linear history that ends with the commit; 0 for the zero id. *counted and *n are a commit and its number as counted
- * before, or the zero id and 0, and are replaced by the commit and its number: only what is new is walked. 0, -EXDEV, -ENOENT. */
+/* Counts the linear history that ends with the commit; 0 for the zero id. *counted and *n are a commit
+ * and its number as counted before, or the zero id and 0, and are replaced by the commit and its number:
+ * only what is new is walked. 0, -EXDEV, -ENOENT. */
 int git_store_history_length(GitStore *store, const git_oid *commit, git_oid *counted, uint64_t *n);
 
 typedef struct GitStoreVersion {
@@ -97,7 +99,8 @@ typedef struct GitStoreVersion {
 /* Called for each commit that changed the path, newest first. Non-zero ends the walk and is returned. */
 typedef int (*GitStoreVersionHandler)(const GitStoreVersion *version, void *userdata);
 
-/* Walks the history of a path, "" for all of the folder, from the commit back. 0, what the handler returned, or a negative errno. */
+/* Walks the history of a path, "" for all of the folder, from the commit back. 0, what the handler
+ * returned, or a negative errno. */
 int git_store_foreach_version(
                 GitStore *store,
                 const git_oid *commit,
@@ -105,6 +108,6 @@ int git_store_foreach_version(
                 GitStoreVersionHandler handler,
                 void *userdata);
 
-/* The entry at a path in the commit's tree; its path is the caller's own string. "" is the folder itself, here with the id of its
- * git tree. 0, -ENOENT, -EBADMSG, -ENOMEM. */
+/* The entry at a path in the commit's tree; its path is the caller's own string. "" is the folder itself,
+ * here with the id of its git tree. 0, -ENOENT, -EBADMSG, -ENOMEM. */
 int git_store_find_entry(GitStore *store, const git_oid *commit, const char *path, SyncEntry *ret);

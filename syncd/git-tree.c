@@ -84,7 +84,9 @@ static int tree_items_write(GitStore *store, TreeItems *l, git_oid *ret) {
                 p += sprintf(p, "%o %s", (unsigned) l->items[i].mode, l->items[i].name) + 1;
                 p = mempcpy(p, l->items[i].id.id, GIT_OID_RAWSZ);
         }
-        return git_odb_write(ret, git_store_odb(store), buf, (size_t) (p - buf), GIT_OBJECT_TREE) < 0 ? -EIO : 0;
+        if (git_odb_write(ret, git_store_odb(store), buf, (size_t) (p - buf), GIT_OBJECT_TREE) < 0)
+                return -EIO;
+        return 0;
 }
 
 static int entry_mode(const SyncEntry *e, git_filemode_t *ret) {
@@ -108,9 +110,10 @@ static int entry_mode(const SyncEntry *e, git_filemode_t *ret) {
         }
 }
 
-/* Writes what is beneath directory, beginning with the i-th entry, which is moved behind it. The recursion is bounded by
- * SYNC_DEPTH_MAX, as every path is valid. */
-static int write_directory(GitStore *store, const SyncTree *tree, const char *directory, size_t *i, git_oid *ret) {
+/* Writes what is beneath directory, beginning with the i-th entry, which is moved behind it. The
+ * recursion is bounded by SYNC_DEPTH_MAX, as every path is valid. */
+static int write_directory(
+                GitStore *store, const SyncTree *tree, const char *directory, size_t *i, git_oid *ret) {
         _cleanup_(tree_items_done) TreeItems items = {};
         int r;
 
@@ -190,7 +193,8 @@ static int lookup_tree(GitStore *store, const git_oid *id, git_tree **ret) {
         return r == GIT_ENOTFOUND ? -ENOENT : r < 0 ? -EBADMSG : 0;
 }
 
-static int read_directory(GitStore *store, const git_oid *id, const char *directory, unsigned depth, SyncTree *tree) {
+static int read_directory(
+                GitStore *store, const git_oid *id, const char *directory, unsigned depth, SyncTree *tree) {
         _cleanup_(tree_freep) git_tree *t = NULL;
         int r;
 

@@ -3,7 +3,8 @@
 #pragma once
 
 #define INSTANCE_REPOSITORY "repository.git"
-/* The private keys; "<key>.pub" beside them. The next one replaces the current one when the server has accepted it. */
+/* The private keys; "<key>.pub" beside them. The next one replaces the current one when the server has
+ * accepted it. */
 #define INSTANCE_KEY "key"
 #define INSTANCE_KEY_NEXT "key-next"
 #define INSTANCE_KNOWN_HOSTS "known_hosts"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* git's pkt-line framing (gitprotocol-common(5), gitprotocol-v2(5)) over a pair of descriptors. Blocks: for workers. */
+/* git's pkt-line framing (gitprotocol-common(5), gitprotocol-v2(5)) over a pair of descriptors. Blocks:
+ * for workers. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -26,24 +27,25 @@ typedef struct PktStream {
         char line[PKT_DATA_MAX + 1];
 } PktStream;
 
-/* Reads the four hexadecimal digits. Returns the length, 4 to PKT_LINE_MAX, or 0 to 2 for the special packets; -EBADMSG
- * for anything else. */
+/* Reads the four hexadecimal digits. Returns the length, 4 to PKT_LINE_MAX, or 0 to 2 for the special
+ * packets; -EBADMSG for anything else. */
 int pkt_line_parse_length(const void *digits);
 
 void pkt_stream_init(PktStream *s, int in_fd, int out_fd);
 
-/* Reads one packet. *ret_data points into the stream's buffer until the next read. 0; -EPIPE at the end of the stream,
- * also within a packet; -EBADMSG for broken framing; another negative errno of read(2). */
+/* Reads one packet. *ret_data points into the stream's buffer until the next read. 0; -EPIPE at the end
+ * of the stream, also within a packet; -EBADMSG for broken framing; another negative errno of read(2). */
 int pkt_read(PktStream *s, PktType *ret_type, const uint8_t **ret_data, size_t *ret_size);
 
-/* The same, for text: *ret is the line without its line feed, valid until the next read, or NULL for a special
- * packet. -EBADMSG also for a line with a NUL in it. */
+/* The same, for text: *ret is the line without its line feed, valid until the next read, or NULL for a
+ * special packet. -EBADMSG also for a line with a NUL in it. */
 int pkt_read_line(PktStream *s, const char **ret);
 
 /* Writes one packet of data. 0, -E2BIG, or a negative errno of write(2). */
 int pkt_write(PktStream *s, const void *data, size_t size);
 
-/* Writes one line; the caller's format has the line feed. 0, -E2BIG, -ENOMEM or a negative errno of write(2). */
+/* Writes one line; the caller's format has the line feed. 0, -E2BIG, -ENOMEM or a negative errno of
+ * write(2). */
 int pkt_write_line(PktStream *s, const char *format, ...) _printf_(2, 3);
 
 /* Writes a special packet. */

@@ -149,7 +149,8 @@ static int method_restore(sd_bus_message *m, void *userdata, sd_bus_error *error
         if ((r = call_new(&c, userdata, m)) < 0 || (r = free_and_strdup(&c->to, to)) < 0 ||
             (r = worker_message_add(&message, "command", "restore")) < 0 ||
             (r = worker_message_add(&message, "path", path)) < 0 ||
-            (r = worker_message_add(&message, "commit", commit)) < 0 || (r = worker_message_add(&message, "to", to)) < 0)
+            (r = worker_message_add(&message, "commit", commit)) < 0 ||
+            (r = worker_message_add(&message, "to", to)) < 0)
                 return r;
         r = send_request(c, message, on_restored);
         if (r < 0)
@@ -181,7 +182,8 @@ static int get_directory(
 
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("Sync", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_sync, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS(
+                        "Sync", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_sync, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS(
                         "ListVersions",
                         SD_BUS_ARGS("s", path),

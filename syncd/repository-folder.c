@@ -35,7 +35,8 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static void retry_later(Repository *r) {
         r->retry = sd_event_source_disable_unref(r->retry);
-        (void) sd_event_add_time_relative(r->environment->event, &r->retry, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, r);
+        (void) sd_event_add_time_relative(
+                        r->environment->event, &r->retry, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, r);
 }
 
 void repository_stop_folder(Repository *r) {
@@ -160,7 +161,7 @@ static int dispatch_watch(Repository *r) {
         if (k < 0)
                 return k;
         if (!degraded && sync_watch_unwatched(r->watch) > 0) {
-                log_warning("Folder %s has more directories than can be watched; it is scanned now and then.", r->path);
+                log_warning("Folder %s has more directories than can be watched; it is also scanned.", r->path);
                 (void) arm_scan_timer(r);
                 repository_report(r);
         }
@@ -186,7 +187,8 @@ static int start_watch(Repository *r) {
         safe_close(fd);
         if (k < 0)
                 return k;
-        k = sd_event_add_io(r->environment->event, &r->watch_source, sync_watch_fd(r->watch), EPOLLIN, on_watch, r);
+        k = sd_event_add_io(
+                        r->environment->event, &r->watch_source, sync_watch_fd(r->watch), EPOLLIN, on_watch, r);
         if (k < 0)
                 return k;
         k = sd_event_add_defer(r->environment->event, &r->watch_again, on_watch_again, r);
@@ -199,7 +201,8 @@ static int start_watch(Repository *r) {
         return k < 0 ? k : arm_scan_timer(r);
 }
 
-/* What no event told of is found by looking at everything, often if some directories could not be watched. */
+/* What no event told of is found by looking at everything, often if some directories could not be
+ * watched. */
 static int on_scan_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Repository *r = userdata;
 
@@ -213,11 +216,18 @@ static int arm_scan_timer(Repository *r) {
 
         r->scan_timer = sd_event_source_disable_unref(r->scan_timer);
         return sd_event_add_time_relative(
-                        r->environment->event, &r->scan_timer, CLOCK_MONOTONIC, usec, usec / 8, on_scan_timer, r);
+                        r->environment->event,
+                        &r->scan_timer,
+                        CLOCK_MONOTONIC,
+                        usec,
+                        usec / 8,
+                        on_scan_timer,
+                        r);
 }
 
 static void take_conflict(Repository *r, char *const *message) {
-        const char *path = worker_message_get(message, "path"), *renamed_to = worker_message_get(message, "renamed-to"),
+        const char *path = worker_message_get(message, "path"),
+                   *renamed_to = worker_message_get(message, "renamed-to"),
                    *time = worker_message_get(message, "time");
         int64_t t;
 
@@ -253,7 +263,9 @@ static void on_opened(char *const *message, void *userdata) {
                 /* It is tried again all the time; said once is enough. */
                 if (!streq_ptr(r->folder_text, strerror(-k)))
                         (void) log_warning_errno(k, "Folder %s cannot be synchronized now: %m", r->path);
-                set_folder(r, k == -EBADMSG ? SYNC_WORD_REPOSITORY_CORRUPT : SYNC_WORD_FOLDER_OFFLINE, strerror(-k));
+                set_folder(r,
+                           k == -EBADMSG ? SYNC_WORD_REPOSITORY_CORRUPT : SYNC_WORD_FOLDER_OFFLINE,
+                           strerror(-k));
                 retry_later(r);
         } else {
                 r->dirty_full = true;
@@ -279,7 +291,8 @@ static int start_folder(Repository *r) {
         return tree_client_new(&r->tree, r->environment->event, argv, on_opened, on_tree_ended, r);
 }
 
-void repository_folder_resolved(Repository *r, int error, const char *path, const char *file_system, const char *status) {
+void repository_folder_resolved(
+                Repository *r, int error, const char *path, const char *file_system, const char *status) {
         bool online = error >= 0 && streq(status, "Online");
         int k;
 

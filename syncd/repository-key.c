@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The instance's key: made by ssh-keygen, private to the instance's directory, and read by the transfer worker alone. */
+/* The instance's key: made by ssh-keygen, private to the instance's directory, and read by the transfer
+ * worker alone. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -36,7 +37,8 @@ static int read_public_key(Repository *r, const char *key, char **ret) {
 
 /* Gives the new key its name. The public half first: a private half without it is not taken for a key. */
 static int install_key(Repository *r, const char *key) {
-        _cleanup_free_ char *from = strfmt("%s/" MAKING, r->directory), *to = strfmt("%s/%s", r->directory, key),
+        _cleanup_free_ char *from = strfmt("%s/" MAKING, r->directory),
+                            *to = strfmt("%s/%s", r->directory, key),
                             *from_pub = strfmt("%s/" MAKING ".pub", r->directory),
                             *to_pub = strfmt("%s/%s.pub", r->directory, key);
 
@@ -62,9 +64,11 @@ static void on_key_made(Worker *w, const siginfo_t *si, bool timed_out, void *us
 }
 
 static int make_key(Repository *r, bool next) {
-        _cleanup_free_ char *path = strfmt("%s/" MAKING, r->directory), *pub = strfmt("%s/" MAKING ".pub", r->directory);
-        char *argv[] = { (char *) SSH_KEYGEN, (char *) "-q", (char *) "-t", (char *) "ed25519", (char *) "-N", (char *) "",
-                         (char *) "-C", (char *) "", (char *) "-f", path, NULL };
+        _cleanup_free_ char *path = strfmt("%s/" MAKING, r->directory),
+                            *pub = strfmt("%s/" MAKING ".pub", r->directory);
+        char *argv[] = { (char *) SSH_KEYGEN, (char *) "-q", (char *) "-t", (char *) "ed25519",
+                         (char *) "-N",       (char *) "",   (char *) "-C", (char *) "",
+                         (char *) "-f",       path,          NULL };
 
         if (r->key_maker)
                 return 0;
@@ -74,7 +78,8 @@ static int make_key(Repository *r, bool next) {
         (void) unlink(path);
         (void) unlink(pub);
         r->key_maker_next = next;
-        return worker_spawn(&r->key_maker, NULL, r->environment->event, argv, KEY_TIMEOUT_USEC, on_key_made, r);
+        return worker_spawn(
+                        &r->key_maker, NULL, r->environment->event, argv, KEY_TIMEOUT_USEC, on_key_made, r);
 }
 
 int repository_check_keys(Repository *r) {

@@ -34,7 +34,12 @@ static void set_last_error(DmUpdate *u, Repository *r) {
         else if (r->fsm.last_error == SYNC_WORD_NONE)
                 value[0] = 0;
         else
-                (void) snprintf(value, sizeof(value), "%s%s%.200s", word, isempty(text) ? "" : " ", strempty(text));
+                (void) snprintf(value,
+                                sizeof(value),
+                                "%s%s%.200s",
+                                word,
+                                isempty(text) ? "" : " ",
+                                strempty(text));
         /* The cut may have gone through a character. */
         for (size_t n = strlen(value); n > 0 && !utf8_is_valid(value); n--)
                 value[n - 1] = 0;
@@ -74,7 +79,8 @@ static int add_conflict(DmUpdate *u, Repository *r, const SyncConflict *c) {
 
         if (!path || !renamed_to)
                 return -ENOMEM;
-        if (dm_count_instances(r->environment->model, PATH_FORMAT "Conflict.", r->instance) >= CONFLICTS_MAX) {
+        if (dm_count_instances(r->environment->model, PATH_FORMAT "Conflict.", r->instance) >=
+            CONFLICTS_MAX) {
                 row = dm_next_instance(r->environment->model, 0, PATH_FORMAT "Conflict.", r->instance);
                 (void) dm_update_delete(u, PATH_FORMAT "Conflict.%u.", r->instance, row);
         }
@@ -85,7 +91,8 @@ static int add_conflict(DmUpdate *u, Repository *r, const SyncConflict *c) {
         (void) dm_update_set_time(u, c->time, PATH_FORMAT "Conflict.%u.Time", r->instance, row);
         (void) dm_update_set_uint64(u, r->conflict_opseq, PATH_FORMAT "Conflict.%u.OpSeq", r->instance, row);
         if (dm_get_uint32(r->environment->model, &count, PATH_FORMAT "ConflictCount", r->instance) >= 0)
-                (void) dm_update_set_uint64(u, (uint64_t) count + 1, PATH_FORMAT "ConflictCount", r->instance);
+                (void) dm_update_set_uint64(
+                                u, (uint64_t) count + 1, PATH_FORMAT "ConflictCount", r->instance);
         return 0;
 }
 
@@ -122,7 +129,12 @@ void repository_report(Repository *r) {
 
                 log_info("Instance %u: %s",
                          r->instance,
-                         sync_status_format(p->op, p->outcome, sync_word_to_string(p->word), &r->fsm.revision, status));
+                         sync_status_format(
+                                         p->op,
+                                         p->outcome,
+                                         sync_word_to_string(p->word),
+                                         &r->fsm.revision,
+                                         status));
         }
         for (size_t i = 0; i < r->conflicts.n; i++)
                 r->environment->conflict(r, &r->conflicts.items[i], r->environment->userdata);

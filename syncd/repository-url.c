@@ -12,7 +12,8 @@
 
 #define SSH_PORT 22U
 
-/* Copies n characters, all of them of the set. The first must not make the word an option or a hidden file. */
+/* Copies n characters, all of them of the set. The first must not make the word an option or a hidden
+ * file. */
 static int take_part(const char *s, size_t n, const char *set, char *buf, size_t max) {
         if (n == 0 || n > max || strspn(s, set) < n || *s == '-' || *s == '.')
                 return -EINVAL;
@@ -42,7 +43,11 @@ static int parse_host(const char *s, const char *end, RepositoryUrl *url) {
                 host_end = memchr(s, ']', (size_t) (end - s));
                 if (!host_end)
                         return -EINVAL;
-                r = take_part(s + 1, (size_t) (host_end - s - 1), ADDRESS6_CHARACTERS, url->host, REPOSITORY_HOST_MAX);
+                r = take_part(s + 1,
+                              (size_t) (host_end - s - 1),
+                              ADDRESS6_CHARACTERS,
+                              url->host,
+                              REPOSITORY_HOST_MAX);
                 host_end++;
         } else {
                 host_end = memchr(s, ':', (size_t) (end - s)) ?: end;

@@ -146,7 +146,8 @@ static int configure_server(Repository *r) {
         RepositoryUrl parsed;
         int k, changed;
 
-        if ((k = get_string(r, &url, "RepositoryURL")) < 0 || (k = get_string(r, &keys, "RepositoryHostKeys")) < 0)
+        if ((k = get_string(r, &url, "RepositoryURL")) < 0 ||
+            (k = get_string(r, &keys, "RepositoryHostKeys")) < 0)
                 return k;
         changed = free_and_strdup(&r->url_text, url);
         if (changed < 0)
@@ -257,7 +258,8 @@ static void on_landed(char *const *message, void *userdata) {
 
         if (r->fsm.phase != SYNC_PHASE_PUSH)
                 return;
-        if (message && sync_revision_parse(strempty(worker_message_get(message, "revision")), &revision) >= 0) {
+        if (message &&
+            sync_revision_parse(strempty(worker_message_get(message, "revision")), &revision) >= 0) {
                 r->pending = 0;
                 r->synchronized = true;
                 sync_fsm_pushed(&r->fsm, TRANSFER_OK, &revision);
@@ -316,8 +318,13 @@ static uint32_t connection_id(Repository *r) {
 
 int repository_start_transfer(Repository *r, bool push) {
         _cleanup_free_ char *program = strfmt("%s/" TRANSFER_WORKER, r->environment->program_directory),
-                            *control = strfmt("%s/ssh-%u-%08x", r->environment->runtime_directory, r->instance, connection_id(r));
-        char *argv[] = { program, (char *) (push ? "push" : "fetch"), r->directory, r->url_text, control, NULL };
+                            *control = strfmt(
+                                            "%s/ssh-%u-%08x",
+                                            r->environment->runtime_directory,
+                                            r->instance,
+                                            connection_id(r));
+        char *operation = (char *) (push ? "push" : "fetch");
+        char *argv[] = { program, operation, r->directory, r->url_text, control, NULL };
 
         if (!program || !control)
                 return -ENOMEM;
@@ -334,7 +341,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static int set_timer(Repository *r, uint64_t usec) {
         r->timer = sd_event_source_disable_unref(r->timer);
-        return sd_event_add_time_relative(r->environment->event, &r->timer, CLOCK_MONOTONIC, usec, 0, on_timer, r);
+        return sd_event_add_time_relative(
+                        r->environment->event, &r->timer, CLOCK_MONOTONIC, usec, 0, on_timer, r);
 }
 
 static int act(Repository *r, const SyncAction *action) {

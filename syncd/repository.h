@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One row of X_..ISPStorage.{i}.: the state machine with its hands: folder, watch, workers, key, parameters. */
+/* One row of X_..ISPStorage.{i}.: the state machine with its hands: folder, watch, workers, key,
+ * parameters. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -14,8 +15,8 @@
 #define SYNC_OBJECT_NAME "X_" MANUFACTURER_OUI "_ISPStorage"
 #define SYNC_TABLE "Services." SYNC_OBJECT_NAME "."
 
-/* Local changes are gathered for so long: the events of one saving come together. It doubles while changes do not stop, so that a file
- * that is saved all the time does not make a commit each time. */
+/* Local changes are gathered for so long: the events of one saving come together. It doubles while
+ * changes do not stop, so that a file that is saved all the time does not make a commit each time. */
 #define DIRTY_MIN_USEC UINT64_C(4000)
 #define DIRTY_MAX_USEC UINT64_C(2000000)
 /* After this quiet time the next change is prompt again. */
@@ -41,7 +42,8 @@ typedef struct RepositoryEnvironment {
         const char *state_directory;
         const char *runtime_directory;
         const char *program_directory; /* where the workers are */
-        /* Asks where the folder of the data model is; repository_folder_resolved() is called with the answer. */
+        /* Asks where the folder of the data model is; repository_folder_resolved() is called with the
+         * answer. */
         void (*resolve)(Repository *r, const char *folder, void *userdata);
         /* A collision was registered. */
         void (*conflict)(Repository *r, const SyncConflict *conflict, void *userdata);
@@ -118,7 +120,8 @@ void repository_rotate_key(Repository *r);
 void repository_confirm(Repository *r, const char *id);
 
 /* The answer of sharemgr; status "Online", or a reason. error is not 0 if there was no answer. */
-void repository_folder_resolved(Repository *r, int error, const char *path, const char *file_system, const char *status);
+void repository_folder_resolved(
+                Repository *r, int error, const char *path, const char *file_system, const char *status);
 /* The folder may be elsewhere now, or sharemgr has come: asks again. */
 void repository_folder_changed(Repository *r);
 

@@ -7,22 +7,23 @@
 
 #define SSH_PROGRAM "/usr/bin/ssh"
 
-/* The name under which the provisioned keys stand in the known_hosts file (HostKeyAlias): a change of address needs no
- * new file. */
+/* The name under which the provisioned keys stand in the known_hosts file (HostKeyAlias): a change of
+ * address needs no new file. */
 #define SSH_HOST_KEY_ALIAS "ispstorage-repository"
 
 /* ssh notices within 30 s that the other end has gone (ServerAliveInterval x ServerAliveCountMax). */
 #define SSH_ALIVE_INTERVAL_SEC 10U
 #define SSH_ALIVE_COUNT_MAX 3U
 #define SSH_CONNECT_TIMEOUT_SEC 15U
-/* A shared connection without a session ends after this. A fleet's idle connections cost the operator memory. */
+/* A shared connection without a session ends after this. A fleet's idle connections cost the operator
+ * memory. */
 #define SSH_PERSIST_SEC 120U
 
 typedef struct SshTarget {
         RepositoryUrl url;
         const char *key_path;         /* the private key */
         const char *known_hosts_path; /* with SSH_HOST_KEY_ALIAS as host */
-        const char *control_path;     /* socket of the shared connection; NULL for a connection of one's own */
+        const char *control_path;     /* of the shared connection; NULL for one of its own */
 } SshTarget;
 
 typedef enum SshFailure {
@@ -31,11 +32,11 @@ typedef enum SshFailure {
         SSH_UNREACHABLE,
 } SshFailure;
 
-/* Makes the argument vector that runs service ("git-upload-pack" or "git-receive-pack") on the target's repository. No shell
- * takes part here; on the other end one may, which the alphabet of RepositoryUrl makes safe. *ret is the caller's. 0 or
- * -ENOMEM. */
+/* Makes the argument vector that runs service ("git-upload-pack" or "git-receive-pack") on the target's
+ * repository. No shell takes part here; on the other end one may, which the alphabet of RepositoryUrl
+ * makes safe. *ret is the caller's. 0 or -ENOMEM. */
 int ssh_command_build(const SshTarget *target, const char *service, char ***ret);
 
-/* Tells from what ssh wrote to standard error before it ended with status 255 why it did. Anything unknown counts
- * as SSH_UNREACHABLE, which is tried again. */
+/* Tells from what ssh wrote to standard error before it ended with status 255 why it did. Anything
+ * unknown counts as SSH_UNREACHABLE, which is tried again. */
 SshFailure ssh_failure_classify(const char *messages);

@@ -22,7 +22,8 @@ struct SshSession {
 static _Noreturn void exec_child(char *const argv[], int in_fd, int out_fd, int message_fd, pid_t parent) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                 _exit(SSH_EXIT_FAILURE);
-        if (dup2(in_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0 || dup2(message_fd, STDERR_FILENO) < 0)
+        if (dup2(in_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
+            dup2(message_fd, STDERR_FILENO) < 0)
                 _exit(SSH_EXIT_FAILURE);
         if (signal(SIGPIPE, SIG_DFL) == SIG_ERR || close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
                 _exit(SSH_EXIT_FAILURE);

@@ -14,8 +14,8 @@ typedef struct SshSession SshSession;
 /* Starts ssh. Whether the server was reached shows when its first packet is read. 0 or a negative errno. */
 int ssh_session_new(SshSession **ret, const SshTarget *target, const char *service);
 
-/* Starts a program in the place of ssh, with the same ends: "git upload-pack <directory>" reaches a repository
- * on this machine. 0 or a negative errno. */
+/* Starts a program in the place of ssh, with the same ends: "git upload-pack <directory>" reaches a
+ * repository on this machine. 0 or a negative errno. */
 int ssh_session_new_command(SshSession **ret, char *const argv[]);
 
 /* Kills the process if it still runs. Returns NULL. */
@@ -24,7 +24,7 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(SshSession *, ssh_session_free);
 
 PktStream *ssh_session_stream(SshSession *session);
 
-/* After reading or writing failed with error (a negative errno): closes the connection, waits for the end of the process,
- * and tells from all that is known what went wrong. *ret_text becomes what ssh or the server said, or NULL; it is
- * the caller's. Never TRANSFER_OK. */
+/* After reading or writing failed with error (a negative errno): closes the connection, waits for the end
+ * of the process, and tells from all that is known what went wrong. *ret_text becomes what ssh or the
+ * server said, or NULL; it is the caller's. Never TRANSFER_OK. */
 TransferResult ssh_session_failure(SshSession *session, int error, char **ret_text);

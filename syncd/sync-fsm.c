@@ -13,7 +13,9 @@ void sync_fsm_init(
                 .subscribed_before = subscribed_before,
                 .revision = *revision,
                 .last_opseq = last_opseq,
-                .facts = { .folder = SYNC_WORD_FOLDER_OFFLINE, .opening = true, .repository = SYNC_WORD_NOT_SUBSCRIBED },
+                .facts = { .folder = SYNC_WORD_FOLDER_OFFLINE,
+                           .opening = true,
+                           .repository = SYNC_WORD_NOT_SUBSCRIBED },
         };
         /* A device that starts again reports its readiness again; a refusal stays. */
         if (status != SYNC_STATUS_SUSPENDED && status != SYNC_STATUS_REJECTED)
@@ -24,7 +26,8 @@ bool sync_fsm_is_allowed(const SyncFsm *m) {
         if (!m->facts.enabled || !m->facts.key_ready || m->facts.repository != SYNC_WORD_NONE ||
             m->facts.folder != SYNC_WORD_NONE)
                 return false;
-        return m->status == SYNC_STATUS_SUBSCRIBED || (m->status == SYNC_STATUS_READY && m->subscribed_before);
+        return m->status == SYNC_STATUS_SUBSCRIBED ||
+               (m->status == SYNC_STATUS_READY && m->subscribed_before);
 }
 
 static void report(SyncFsm *m, SyncOp op, SyncOutcome outcome, SyncWord word) {
@@ -69,6 +72,7 @@ static void begin(SyncFsm *m) {
 
 static void update_status(SyncFsm *m) {
         const SyncFacts *f = &m->facts;
+        bool ready = f->folder == SYNC_WORD_NONE && f->key_ready;
 
         if (!f->enabled)
                 m->status = SYNC_STATUS_DISABLED;
@@ -76,7 +80,7 @@ static void update_status(SyncFsm *m) {
                 m->status = SYNC_STATUS_ERROR;
         else if (m->status == SYNC_STATUS_DISABLED || m->status == SYNC_STATUS_ERROR ||
                  m->status == SYNC_STATUS_INITIALIZING)
-                m->status = f->folder == SYNC_WORD_NONE && f->key_ready ? SYNC_STATUS_READY : SYNC_STATUS_INITIALIZING;
+                m->status = ready ? SYNC_STATUS_READY : SYNC_STATUS_INITIALIZING;
 }
 
 void sync_fsm_facts(SyncFsm *m, const SyncFacts *facts) {
@@ -103,7 +107,8 @@ void sync_fsm_status_written(SyncFsm *m, SyncStatus status) {
         bool was_allowed = sync_fsm_is_allowed(m);
 
         /* Written too early it would be overtaken by Ready, which the ACS answers anew. */
-        if (m->status == SYNC_STATUS_DISABLED || m->status == SYNC_STATUS_INITIALIZING || m->status == SYNC_STATUS_ERROR)
+        if (m->status == SYNC_STATUS_DISABLED || m->status == SYNC_STATUS_INITIALIZING ||
+            m->status == SYNC_STATUS_ERROR)
                 return;
         m->status = status;
         m->subscribed_before = status == SYNC_STATUS_SUBSCRIBED;
@@ -114,7 +119,8 @@ void sync_fsm_status_written(SyncFsm *m, SyncStatus status) {
 }
 
 void sync_fsm_ordered(SyncFsm *m, SyncOp op) {
-        if (op.opseq > 0 && (op.opseq <= m->last_opseq || op.opseq <= m->waiting.opseq || op.opseq <= m->running.opseq))
+        if (op.opseq > 0 &&
+            (op.opseq <= m->last_opseq || op.opseq <= m->waiting.opseq || op.opseq <= m->running.opseq))
                 return;
         if (!sync_fsm_is_allowed(m)) {
                 if (op.opseq > 0)
@@ -275,7 +281,8 @@ void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revi
 static uint64_t pause_length(const SyncFsm *m) {
         if (m->rounds > 0)
                 return doubled(SYNC_RACE_PAUSE_USEC, SYNC_BACKOFF_MAX_USEC, m->rounds);
-        return doubled(m->last_error == SYNC_WORD_UNREACHABLE ? SYNC_BACKOFF_MIN_USEC : SYNC_BACKOFF_REFUSED_USEC,
+        return doubled(m->last_error == SYNC_WORD_UNREACHABLE ? SYNC_BACKOFF_MIN_USEC
+                                                              : SYNC_BACKOFF_REFUSED_USEC,
                        SYNC_BACKOFF_MAX_USEC,
                        m->failures > 0 ? m->failures - 1 : 0);
 }
@@ -300,7 +307,8 @@ SyncAction sync_fsm_next(SyncFsm *m, uint32_t random) {
 
         if (m->want_fetch) {
                 m->want_fetch = false;
-                /* What is ordered from here on waits for the next fetch: this one may miss what it is about. */
+                /* What is ordered from here on waits for the next fetch: this one may miss what it is
+                 * about. */
                 if (m->waiting.opseq > 0) {
                         m->running = m->waiting;
                         m->waiting = (SyncOp) {};

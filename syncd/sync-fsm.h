@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The state machine of one synchronized folder: which step comes next, and what is reported. Pure: events in, one action
- * out; no I/O and no clock.
+/* The state machine of one synchronized folder: which step comes next, and what is reported. Pure: events
+ * in, one action out; no I/O and no clock.
  *
- * A cycle is fetch, tree (scan, plan, apply, commit), push. Local changes begin one at "tree" on the tip that is known, so that
- * they are on their way at once; if main has moved, the push is no fast-forward and the cycle begins again at "fetch". */
+ * A cycle is fetch, tree (scan, plan, apply, commit), push. Local changes begin one at "tree" on the tip
+ * that is known, so that they are on their way at once; if main has moved, the push is no fast-forward
+ * and the cycle begins again at "fetch". */
 #pragma once
 
 #include "common/base/macro.h"
@@ -14,13 +15,14 @@
 #define SYNC_ROUNDS_MAX 12U
 /* The pause after a lost race grows from this, with jitter. */
 #define SYNC_RACE_PAUSE_USEC UINT64_C(50000)
-/* Back-off while the server is out of reach: the pause doubles from the one to the other, so that recovery takes about as long
- * as the outage did at most, and a fleet does not arrive at once. */
+/* Back-off while the server is out of reach: the pause doubles from the one to the other, so that
+ * recovery takes about as long as the outage did at most, and a fleet does not arrive at once. */
 #define SYNC_BACKOFF_MIN_USEC UINT64_C(1000000)
 #define SYNC_BACKOFF_MAX_USEC UINT64_C(300000000)
 /* A refusal does not go away by itself soon. */
 #define SYNC_BACKOFF_REFUSED_USEC UINT64_C(30000000)
-/* When files were busy or too fresh to be trusted, the folder is looked at again; doubles to SYNC_AGAIN_MAX_USEC. */
+/* When files were busy or too fresh to be trusted, the folder is looked at again; doubles to
+ * SYNC_AGAIN_MAX_USEC. */
 #define SYNC_AGAIN_MIN_USEC UINT64_C(1000000)
 #define SYNC_AGAIN_MAX_USEC UINT64_C(60000000)
 
@@ -84,7 +86,7 @@ SyncWord sync_word_from_transfer(TransferResult result);
 typedef struct SyncFacts {
         bool enabled;
         bool key_ready;    /* the instance has a key */
-        SyncWord repository; /* NONE: URL and keys are well-formed; NOT_SUBSCRIBED: not given; BAD_REPOSITORY_URL */
+        SyncWord repository; /* NONE: well-formed; NOT_SUBSCRIBED: not given; BAD_REPOSITORY_URL */
         SyncWord folder;     /* NONE: online; NO_FOLDER: there is none; else why it cannot be used now */
         bool opening;        /* not online yet, but on its way: no reason to complain */
 } SyncFacts;
@@ -134,7 +136,7 @@ typedef enum SyncPhase {
 typedef struct SyncFsm {
         SyncFacts facts;
         SyncStatus status;
-        bool subscribed_before; /* was subscribed when it last had contact, and nobody said otherwise since */
+        bool subscribed_before; /* and nobody said otherwise since */
         SyncPhase phase;
         SyncWord last_error;
         SyncRevision revision; /* what the folder holds */
@@ -168,12 +170,14 @@ void sync_fsm_init(
                 const SyncRevision *revision,
                 uint32_t last_opseq);
 
-/* The events. random is a number from 0 to UINT32_MAX for the jitter. After each, sync_fsm_next() says what to do; reports that
- * were made are in m->reports, to be taken (and n_reports set to 0) before the next event. */
+/* The events. random is a number from 0 to UINT32_MAX for the jitter. After each, sync_fsm_next() says
+ * what to do; reports that were made are in m->reports, to be taken (and n_reports set to 0) before the
+ * next event. */
 void sync_fsm_facts(SyncFsm *m, const SyncFacts *facts);
 /* The ACS wrote Status: SUBSCRIBED, SUSPENDED or REJECTED. */
 void sync_fsm_status_written(SyncFsm *m, SyncStatus status);
-/* The ACS wrote SyncOp, or (opseq 0) somebody on the bus asked. An opseq that is answered already is ignored. */
+/* The ACS wrote SyncOp, or (opseq 0) somebody on the bus asked. An opseq that is answered already is
+ * ignored. */
 void sync_fsm_ordered(SyncFsm *m, SyncOp op);
 /* Paths are dirty; full: it is not known which. */
 void sync_fsm_dirty(SyncFsm *m, bool full);

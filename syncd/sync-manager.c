@@ -28,7 +28,9 @@ static int on_resolved(sd_bus_message *message, void *userdata, sd_bus_error *er
         e->resolving = sd_bus_slot_unref(e->resolving);
         failure = sd_bus_message_get_error(message);
         if (failure) {
-                log_debug("Instance %u: the share manager does not answer: %s", e->instance, strempty(failure->message));
+                log_debug("Instance %u: the share manager does not answer: %s",
+                          e->instance,
+                          strempty(failure->message));
                 r = -sd_bus_message_get_errno(message);
         } else
                 r = sd_bus_message_read(message, "sss", &directory, &file_system, &status);
@@ -60,7 +62,10 @@ static void resolve(Repository *repository, const char *folder, void *userdata) 
 static void conflict(Repository *repository, const SyncConflict *c, void *userdata) {
         ManagerEntry *e = manager_find(userdata, repository->instance);
 
-        log_notice("Instance %u: collision on %s: the local file is now %s", e->instance, c->path, c->renamed_to);
+        log_notice("Instance %u: collision on %s: the local file is now %s",
+                   e->instance,
+                   c->path,
+                   c->renamed_to);
         repository_bus_emit_conflict(e, c);
 }
 
@@ -172,9 +177,11 @@ static int load(Manager *m, const char *state_directory) {
         if (r < 0)
                 return log_error_errno(r, "Failed to read %s/" PARAMETERS_FILE ": %m", state_directory);
         if (r == DM_LOADED_CORRUPT)
-                log_warning("%s/" PARAMETERS_FILE " was damaged; the parameters are those of the factory.", state_directory);
+                log_warning("%s/" PARAMETERS_FILE " was damaged; the parameters are those of the factory.",
+                            state_directory);
         else if (r == DM_LOADED_PARTLY)
-                log_warning("%s/" PARAMETERS_FILE " has parameters that this version does not know.", state_directory);
+                log_warning("%s/" PARAMETERS_FILE " has parameters that this version does not know.",
+                            state_directory);
         return 0;
 }
 
@@ -215,7 +222,11 @@ static int find_program_directory(char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-int manager_new(Manager **ret, sd_bus *bus, sd_event *event, const char *state_directory, const char *runtime_directory) {
+int manager_new(Manager **ret,
+                sd_bus *bus,
+                sd_event *event,
+                const char *state_directory,
+                const char *runtime_directory) {
         _cleanup_(manager_freep) Manager *m = NULL;
         int r;
 

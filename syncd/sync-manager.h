@@ -33,9 +33,14 @@ struct Manager {
         sd_bus_slot *owner_match;
 };
 
-/* Loads the parameters from the state directory, puts everything on the bus, starts the instances and takes the bus name. bus must be
- * attached to event; the directories must outlive *ret. 0 or a negative errno. */
-int manager_new(Manager **ret, sd_bus *bus, sd_event *event, const char *state_directory, const char *runtime_directory);
+/* Loads the parameters from the state directory, puts everything on the bus, starts the instances and
+ * takes the bus name. bus must be attached to event; the directories must outlive *ret. 0 or a negative
+ * errno. */
+int manager_new(Manager **ret,
+                sd_bus *bus,
+                sd_event *event,
+                const char *state_directory,
+                const char *runtime_directory);
 Manager *manager_free(Manager *m);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free);
 

@@ -65,7 +65,8 @@ int sync_revision_parse(const char *s, SyncRevision *ret) {
                 return -EINVAL;
         memcpy(number, s, (size_t) (dot - s));
         number[dot - s] = 0;
-        if (*number == '0' || parse_uint64(number, &revision.n) < 0 || parse_hex(dot + 1, id, sizeof(id)) < 0)
+        if (*number == '0' || parse_uint64(number, &revision.n) < 0 ||
+            parse_hex(dot + 1, id, sizeof(id)) < 0)
                 return -EINVAL;
         (void) format_hex(id, sizeof(id), revision.commit);
         *ret = revision;

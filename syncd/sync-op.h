@@ -26,7 +26,8 @@ typedef enum SyncOutcome {
         _SYNC_OUTCOME_MAX,
 } SyncOutcome;
 
-/* The commit of main that the folder holds. n is the length of main's linear history up to it, 0 if there is none. */
+/* The commit of main that the folder holds. n is the length of main's linear history up to it, 0 if there
+ * is none. */
 typedef struct SyncRevision {
         uint64_t n;
         char commit[41];
@@ -40,12 +41,12 @@ typedef struct SyncRevision {
 
 const char *sync_op_kind_to_string(SyncOpKind kind);
 
-/* Reads "<kind> <opseq>": one blank, opseq a decimal number above 0 without leading zeros. 0, or -EINVAL, then *ret is
- * untouched; the ACS gets fault 9007 (TR-069 section A.5.1). */
+/* Reads "<kind> <opseq>": one blank, opseq a decimal number above 0 without leading zeros. 0, or -EINVAL,
+ * then *ret is untouched; the ACS gets fault 9007 (TR-069 section A.5.1). */
 int sync_op_parse(const char *s, SyncOp *ret);
 
-/* Writes a SyncStatus into buf. word is the error word for SYNC_OUTCOME_ERROR, else not looked at. revision may be NULL.
- * Returns buf. */
+/* Writes a SyncStatus into buf. word is the error word for SYNC_OUTCOME_ERROR, else not looked at.
+ * revision may be NULL. Returns buf. */
 char *sync_status_format(
                 SyncOp op,
                 SyncOutcome outcome,

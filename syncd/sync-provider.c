@@ -16,18 +16,31 @@ static int validate_value(DmModel *m, DmOrigin origin, const DmChange *c, DmFaul
         int r;
 
         if (is_parameter(c, "SyncOp") && sync_op_parse(c->value, &op) < 0)
-                (void) dm_faults_add(faults, c->path, DM_FAULT_INVALID_VALUE, "Not an operation and an opseq.");
-        else if (is_parameter(c, "Status") && !streq(c->value, "Subscribed") && !streq(c->value, "Suspended") &&
-                 !streq(c->value, "Rejected"))
-                (void) dm_faults_add(faults, c->path, DM_FAULT_INVALID_VALUE, "Only Subscribed, Suspended, Rejected.");
+                (void) dm_faults_add(
+                                faults, c->path, DM_FAULT_INVALID_VALUE, "Not an operation and an opseq.");
+        else if (is_parameter(c, "Status") && !streq(c->value, "Subscribed") &&
+                 !streq(c->value, "Suspended") && !streq(c->value, "Rejected"))
+                (void) dm_faults_add(
+                                faults,
+                                c->path,
+                                DM_FAULT_INVALID_VALUE,
+                                "Only Subscribed, Suspended, Rejected.");
         else if (is_parameter(c, "RepositoryURL") && c->value[0] && repository_url_parse(c->value, &url) < 0)
-                (void) dm_faults_add(faults, c->path, DM_FAULT_INVALID_VALUE, "Not of the form ssh://user@host:port/name.");
+                (void) dm_faults_add(
+                                faults,
+                                c->path,
+                                DM_FAULT_INVALID_VALUE,
+                                "Not of the form ssh://user@host:port/name.");
         else if (is_parameter(c, "RepositoryHostKeys")) {
                 r = repository_host_keys_to_known_hosts(c->value, "x", &known_hosts);
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)
-                        (void) dm_faults_add(faults, c->path, DM_FAULT_INVALID_VALUE, "Not a list of public keys.");
+                        (void) dm_faults_add(
+                                        faults,
+                                        c->path,
+                                        DM_FAULT_INVALID_VALUE,
+                                        "Not a list of public keys.");
         } else if (is_parameter(c, "Confirm") && c->value[0]) {
                 r = dm_get_string(m, &held, SYNC_TABLE "%u.Guard.Held", c->instances[0]);
                 if (r < 0)
@@ -38,7 +51,13 @@ static int validate_value(DmModel *m, DmOrigin origin, const DmChange *c, DmFaul
         return 0;
 }
 
-static int validate(DmModel *m, DmOrigin origin, const DmChange *changes, size_t n, DmFaults *faults, void *userdata) {
+static int validate(
+                DmModel *m,
+                DmOrigin origin,
+                const DmChange *changes,
+                size_t n,
+                DmFaults *faults,
+                void *userdata) {
         for (size_t i = 0; i < n; i++) {
                 int r = validate_value(m, origin, &changes[i], faults);
 
@@ -101,7 +120,11 @@ static int committed(DmModel *model, DmOrigin origin, const DmChange *changes, s
         return 0;
 }
 
-static int get(DmModel *model, const DmParameter *parameter, const uint32_t instances[], char **ret, void *userdata) {
+static int get(DmModel *model,
+               const DmParameter *parameter,
+               const uint32_t instances[],
+               char **ret,
+               void *userdata) {
         ManagerEntry *e = manager_find(userdata, instances[0]);
         char *value;
 

@@ -67,7 +67,8 @@ static int list_main(PktStream *s, git_oid *ret_tip, char **text) {
         int r;
 
         if ((r = begin_command(s, "ls-refs")) < 0 ||
-            (r = pkt_write_line(s, "ref-prefix %s\n", GIT_STORE_MAIN)) < 0 || (r = pkt_write_special(s, PKT_FLUSH)) < 0)
+            (r = pkt_write_line(s, "ref-prefix %s\n", GIT_STORE_MAIN)) < 0 ||
+            (r = pkt_write_special(s, PKT_FLUSH)) < 0)
                 return r;
         for (;;) {
                 r = pkt_read_line(s, &line);
@@ -91,7 +92,8 @@ static int request_pack(PktStream *s, const git_oid *want, const git_oid *have) 
         char hex[GIT_OID_HEXSZ + 1];
         int r;
 
-        /* No "thin-pack": the pack stays complete in itself, and so readable whatever happens to older objects. */
+        /* No "thin-pack": the pack stays complete in itself, and so readable whatever happens to older
+         * objects. */
         if ((r = begin_command(s, "fetch")) < 0 || (r = pkt_write_line(s, "ofs-delta\n")) < 0 ||
             (r = pkt_write_line(s, "no-progress\n")) < 0 ||
             (r = pkt_write_line(s, "want %s\n", git_oid_tostr(hex, sizeof(hex), want))) < 0)
@@ -191,7 +193,12 @@ static int fetch(GitStore *store, PktStream *s, const git_oid *known, git_oid *r
         return 0;
 }
 
-TransferResult transfer_fetch(GitStore *store, SshSession *session, const git_oid *known, git_oid *ret_tip, char **ret_text) {
+TransferResult transfer_fetch(
+                GitStore *store,
+                SshSession *session,
+                const git_oid *known,
+                git_oid *ret_tip,
+                char **ret_text) {
         _cleanup_free_ char *text = NULL;
         TransferResult result = TRANSFER_OK;
         git_oid tip;

@@ -21,8 +21,8 @@ static void revwalk_freep(git_revwalk **w) {
         git_revwalk_free(*w);
 }
 
-/* Reads the advertised references; *ret_main is the zero id if there is no main. The first packet has the capabilities
- * behind a NUL. */
+/* Reads the advertised references; *ret_main is the zero id if there is no main. The first packet has the
+ * capabilities behind a NUL. */
 static int read_advertisement(PktStream *s, git_oid *ret_main) {
         git_oid main_tip = {};
 
@@ -57,7 +57,8 @@ static int read_advertisement(PktStream *s, git_oid *ret_main) {
 }
 
 static int send_command(PktStream *s, const git_oid *from, const git_oid *to) {
-        static const char capabilities[] = " report-status side-band-64k quiet agent=ispstorage/" PROJECT_VERSION;
+        static const char capabilities[] =
+                        " report-status side-band-64k quiet agent=ispstorage/" PROJECT_VERSION;
         char line[512], old[GIT_OID_HEXSZ + 1], new[GIT_OID_HEXSZ + 1];
         int n, r;
 
@@ -177,8 +178,9 @@ static int read_report(PktStream *s, PushReport *report) {
 
 /* What receive-pack says when main moved between its advertisement and the update. */
 static bool is_race(const char *reason) {
-        static const char *const reasons[] = { "non-fast-forward", "fetch first",        "cannot lock ref",
-                                               "failed to update ref", "reference already exists", "incorrect old value" };
+        static const char *const reasons[] = { "non-fast-forward",         "fetch first",
+                                               "cannot lock ref",          "failed to update ref",
+                                               "reference already exists", "incorrect old value" };
 
         for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
                 if (strstr(reason, reasons[i]))
@@ -227,7 +229,12 @@ static int push(GitStore *store, PktStream *s, const git_oid *from, const git_oi
         return read_report(s, report);
 }
 
-TransferResult transfer_push(GitStore *store, SshSession *session, const git_oid *from, const git_oid *to, char **ret_text) {
+TransferResult transfer_push(
+                GitStore *store,
+                SshSession *session,
+                const git_oid *from,
+                const git_oid *to,
+                char **ret_text) {
         PushReport report = {};
         int r;
 

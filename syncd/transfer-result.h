@@ -9,7 +9,7 @@
 
 typedef enum TransferResult {
         TRANSFER_OK,
-        TRANSFER_NON_FAST_FORWARD,      /* main is elsewhere than the pushed commit's parent: fetch and plan again */
+        TRANSFER_NON_FAST_FORWARD,      /* main is not at the commit's parent: fetch, plan again */
         TRANSFER_AUTHENTICATION_FAILED, /* the server does not take the key */
         TRANSFER_HOST_KEY_MISMATCH,     /* the server is not the provisioned one */
         TRANSFER_UNREACHABLE,           /* no connection, or it broke */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ispstorage-sync-transfer: one conversation with the repository's server. It reaches the network and the local store, not the
- * user's files: every privilege that syncd has for those is dropped first.
+/* ispstorage-sync-transfer: one conversation with the repository's server. It reaches the network and the
+ * local store, not the user's files: every privilege that syncd has for those is dropped first.
  *
  *      ispstorage-sync-transfer fetch|push STATE-DIRECTORY URL CONTROL-PATH
  *
- * Answers on WORKER_SOCKET_FD with one message: result, text, commit (main's tip afterwards), key ("next" if it was
- * accepted), sent, received. */
+ * Answers on WORKER_SOCKET_FD with one message: result, text, commit (main's tip afterwards), key ("next"
+ * if it was accepted), sent, received. */
 #include <errno.h>
 #include <git2.h>
 #include <linux/capability.h>
@@ -38,8 +38,8 @@ static int drop_privileges(void) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
 
-        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &header, data) < 0 ||
-            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+            syscall(SYS_capset, &header, data) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
         return 0;
 }
@@ -101,10 +101,13 @@ static TransferResult transfer_with_key(Transfer *t, const char *key, char **ret
         return converse(t, session, ret_text);
 }
 
-/* The new key is the current one from now on. The private half goes last: until then the next try does it again. */
+/* The new key is the current one from now on. The private half goes last: until then the next try does it
+ * again. */
 static int adopt_next_key(const char *directory) {
-        _cleanup_free_ char *from = strfmt("%s/" INSTANCE_KEY_NEXT, directory), *to = strfmt("%s/" INSTANCE_KEY, directory),
-                            *from_pub = strfmt("%s.pub", strempty(from)), *to_pub = strfmt("%s.pub", strempty(to));
+        _cleanup_free_ char *from = strfmt("%s/" INSTANCE_KEY_NEXT, directory),
+                            *to = strfmt("%s/" INSTANCE_KEY, directory),
+                            *from_pub = strfmt("%s.pub", strempty(from)),
+                            *to_pub = strfmt("%s.pub", strempty(to));
 
         if (!from || !to || !from_pub || !to_pub)
                 return -ENOMEM;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ispstorage-sync-tree: reads and changes the user's files and the local store of one instance. It has the privileges for that, and
- * no network.
+/* ispstorage-sync-tree: reads and changes the user's files and the local store of one instance. It has
+ * the privileges for that, and no network.
  *
  *      ispstorage-sync-tree STATE-DIRECTORY FOLDER FILE-SYSTEM-UUID GATEWAY-NAME
  *
- * It lives as long as the folder is online. WORKER_SOCKET_FD brings one request at a time ("command=run", "landed", "versions",
- * "restore"); the answer is any number of messages "event=conflict" or "event=version", and "event=done". When it has
- * opened the folder it says "event=done" as well. The keys of each are where they are written, below. */
+ * It lives as long as the folder is online. WORKER_SOCKET_FD brings one request at a time ("command=run",
+ * "landed", "versions", "restore"); the answer is any number of messages "event=conflict" or
+ * "event=version", and "event=done". When it has opened the folder it says "event=done" as well. The keys
+ * of each are where they are written, below. */
 #include <errno.h>
 #include <git2.h>
 #include <linux/audit.h>
@@ -43,7 +44,8 @@ static int refuse_network(void) {
         };
         struct sock_fprog program = { .len = ELEMENTSOF(filter), .filter = filter };
 
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
                 return -errno;
         return 0;
 }
@@ -56,7 +58,8 @@ static int send_conflicts(const SyncConflictList *conflicts) {
                 if ((r = worker_message_add(&message, "event", "conflict")) < 0 ||
                     (r = worker_message_add(&message, "path", conflicts->items[i].path)) < 0 ||
                     (r = worker_message_add(&message, "renamed-to", conflicts->items[i].renamed_to)) < 0 ||
-                    (r = worker_message_addf(&message, "time", "%lld", (long long) conflicts->items[i].time)) < 0 ||
+                    (r = worker_message_addf(
+                                     &message, "time", "%lld", (long long) conflicts->items[i].time)) < 0 ||
                     (r = worker_message_send(WORKER_SOCKET_FD, message)) < 0)
                         return r;
         }
@@ -162,9 +165,11 @@ static int send_version(const GitStoreVersion *version, void *userdata) {
         if (++w->n_versions > VERSIONS_MAX)
                 return 1;
         if ((r = worker_message_add(&message, "event", "version")) < 0 ||
-            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &version->commit))) < 0 ||
+            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &version->commit))) <
+                            0 ||
             (r = worker_message_addf(&message, "time", "%lld", (long long) version->time)) < 0 ||
-            (r = worker_message_addf(&message, "size", "%llu", (unsigned long long) version->entry.size)) < 0 ||
+            (r = worker_message_addf(&message, "size", "%llu", (unsigned long long) version->entry.size)) <
+                            0 ||
             (r = worker_message_add(&message, "author", version->author)) < 0 ||
             (r = worker_message_addf(&message, "deleted", "%d", version->entry.kind == SYNC_ABSENT)) < 0)
                 return r;
@@ -188,8 +193,8 @@ static int do_versions(TreeWorker *w, char *const *message) {
 
 /* Keys: path, commit, to. */
 static int do_restore(TreeWorker *w, char *const *message) {
-        const char *path = worker_message_get(message, "path"), *commit = worker_message_get(message, "commit"),
-                   *to = worker_message_get(message, "to");
+        const char *path = worker_message_get(message, "path"),
+                   *commit = worker_message_get(message, "commit"), *to = worker_message_get(message, "to");
         SyncConflictList conflicts = {};
         git_oid id;
         int r, k;

@@ -3,7 +3,8 @@
 #include "common/base/str.h"
 #include "syncd/worker-client.h"
 
-/* Requests that wait for their answer: what people ask for on the bus, besides the one of the state machine. */
+/* Requests that wait for their answer: what people ask for on the bus, besides the one of the state
+ * machine. */
 #define TREE_REQUESTS_MAX 16U
 
 typedef struct TreeRequest {
@@ -48,7 +49,8 @@ static int tree_client_read(TreeClient *c) {
                         return r;
                 if (c->n_requests == 0)
                         return -EBADMSG;
-                request = streq_ptr(worker_message_get(message, "event"), "done") ? take_request(c) : c->requests[0];
+                request = streq_ptr(worker_message_get(message, "event"), "done") ? take_request(c)
+                                                                                  : c->requests[0];
                 request.handler(message, request.userdata);
         }
 }
@@ -144,9 +146,11 @@ static void on_transfer_exit(Worker *w, const siginfo_t *si, bool timed_out, voi
         TransferClient *c = userdata;
 
         if (timed_out)
-                answer = (TransferAnswer) { .result = TRANSFER_UNREACHABLE, .text = "the transfer took too long" };
+                answer = (TransferAnswer){ .result = TRANSFER_UNREACHABLE,
+                                           .text = "the transfer took too long" };
         else if (worker_message_receive(c->fd, &message) >= 0) {
-                TransferResult result = transfer_result_from_string(strempty(worker_message_get(message, "result")));
+                TransferResult result =
+                                transfer_result_from_string(strempty(worker_message_get(message, "result")));
 
                 answer.text = strempty(worker_message_get(message, "text"));
                 answer.next_key = streq_ptr(worker_message_get(message, "key"), "next");

@@ -6,11 +6,13 @@
 #include "syncd/transfer-result.h"
 #include "syncd/worker-message.h"
 
-/* --- ispstorage-sync-tree: lives long, answers requests in their order ------------------------------------------------- */
+/* --- ispstorage-sync-tree: lives long, answers requests in their order
+ * ------------------------------------------------- */
 
 typedef struct TreeClient TreeClient;
 
-/* Called for each message of an answer; the last one has event=done. message is NULL if the worker ended before that. */
+/* Called for each message of an answer; the last one has event=done. message is NULL if the worker ended
+ * before that. */
 typedef void (*TreeReplyHandler)(char *const *message, void *userdata);
 /* Called once when the worker has ended, after the handlers of all requests; it may free the client. */
 typedef void (*TreeEndHandler)(TreeClient *c, void *userdata);
@@ -30,10 +32,11 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(TreeClient *, tree_client_free);
 /* Sends a request. 0; -EBUSY if too many wait; or a negative errno, then the handler is not called. */
 int tree_client_send(TreeClient *c, char *const *message, TreeReplyHandler handler, void *userdata);
 
-/* --- ispstorage-sync-transfer: one conversation ------------------------------------------------------------------------ */
+/* --- ispstorage-sync-transfer: one conversation
+ * ------------------------------------------------------------------------ */
 
-/* The longest conversation: a first upload of a large disk over a slow line takes days, but comes in many; a broken line is noticed
- * by ssh long before. */
+/* The longest conversation: a first upload of a large disk over a slow line takes days, but comes in
+ * many; a broken line is noticed by ssh long before. */
 #define TRANSFER_TIMEOUT_USEC (UINT64_C(24) * 3600 * 1000000)
 
 typedef struct TransferClient TransferClient;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What syncd and its workers say to each other: one datagram is a list of "key=value" fields, each ended by a NUL, so that
- * any file name passes as it is. */
+/* What syncd and its workers say to each other: one datagram is a list of "key=value" fields, each ended
+ * by a NUL, so that any file name passes as it is. */
 #pragma once
 
 #include "common/base/str.h"
@@ -19,5 +19,6 @@ const char *worker_message_field(const char *field, const char *key) _pure_;
 
 /* Sends one datagram. 0, -EMSGSIZE, -EPIPE or another negative errno. */
 int worker_message_send(int fd, char *const *message);
-/* Receives one. *ret is the caller's. 0, -EPIPE at the end, -EAGAIN, -EBADMSG, -ENOMEM or another negative errno. */
+/* Receives one. *ret is the caller's. 0, -EPIPE at the end, -EAGAIN, -EBADMSG, -ENOMEM or another
+ * negative errno. */
 int worker_message_receive(int fd, char ***ret);

@@ -71,7 +71,17 @@ static int get_values(Context *c, const char *path, json_t **ret) {
         const char *name, *type, *value;
         int r;
 
-        r = sd_bus_call_method(c->bus, SYNC_NAME, SYNC_PATH, DATA_MODEL, "GetValues", &error, &reply, "as", 1, path);
+        r = sd_bus_call_method(
+                        c->bus,
+                        SYNC_NAME,
+                        SYNC_PATH,
+                        DATA_MODEL,
+                        "GetValues",
+                        &error,
+                        &reply,
+                        "as",
+                        1,
+                        path);
         if (r < 0) {
                 log_error("%s", error.message ?: strerror(-r));
                 return r;
@@ -86,8 +96,10 @@ static int get_values(Context *c, const char *path, json_t **ret) {
 }
 
 static int verb_status(Context *c, char *arguments[]) {
-        static const char *const shown[] = { "Status", "State", "LastError", "Folder", "RepositoryURL", "Revision", "SyncStatus",
-                                             "PendingChanges", "LastSyncTime", "ConflictCount", "Guard.Held", "BytesSent",
+        static const char *const shown[] = { "Status",        "State",          "LastError",
+                                             "Folder",        "RepositoryURL",  "Revision",
+                                             "SyncStatus",    "PendingChanges", "LastSyncTime",
+                                             "ConflictCount", "Guard.Held",     "BytesSent",
                                              "BytesReceived", "GatewayName" };
         _cleanup_free_ char *path = strfmt("Services." SYNC_OBJECT ".%u.", arg_instance);
         json_auto_t *values = NULL;
@@ -127,14 +139,16 @@ static int relative_path(Context *c, const char *argument, const char **ret) {
                 *ret = argument;
                 return 0;
         }
-        r = sd_bus_get_property_string(c->bus, SYNC_NAME, c->object, SYNC_REPOSITORY, "Directory", &error, &directory);
+        r = sd_bus_get_property_string(
+                        c->bus, SYNC_NAME, c->object, SYNC_REPOSITORY, "Directory", &error, &directory);
         if (r < 0) {
                 log_error("%s", error.message ?: strerror(-r));
                 return r;
         }
         rest = *directory ? startswith(argument, directory) : NULL;
         if (!rest || *rest != '/')
-                return log_error_errno(-EINVAL, "%s is not in the synchronized folder %s.", argument, directory);
+                return log_error_errno(
+                                -EINVAL, "%s is not in the synchronized folder %s.", argument, directory);
         *ret = rest + 1;
         return 0;
 }
@@ -151,7 +165,8 @@ static int list_versions(Context *c, const char *path, json_t **ret) {
         if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "(sxtsb)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(sxtsb)", &commit, &time, &size, &author, &deleted)) > 0) {
+        while (r >= 0 &&
+               (r = sd_bus_message_read(reply, "(sxtsb)", &commit, &time, &size, &author, &deleted)) > 0) {
                 char text[DATETIME_SIZE];
 
                 (void) json_array_append_new(
@@ -184,7 +199,8 @@ static int print_versions(json_t *versions, bool sizes) {
                 if (sizes && deleted)
                         printf("%12s  ", "deleted");
                 else if (sizes)
-                        printf("%12" JSON_INTEGER_FORMAT "  ", json_integer_value(json_object_get(v, "size")));
+                        printf("%12" JSON_INTEGER_FORMAT "  ",
+                               json_integer_value(json_object_get(v, "size")));
                 print_safely(json_string_value(json_object_get(v, "gateway")));
                 putchar('\n');
         }
@@ -210,7 +226,8 @@ static int verb_log(Context *c, char *arguments[]) {
         return r < 0 ? r : print_versions(versions, false);
 }
 
-/* The version that is asked for by the beginning of its name; without one, the last before the present content. */
+/* The version that is asked for by the beginning of its name; without one, the last before the present
+ * content. */
 static const char *choose_version(json_t *versions) {
         const char *found = NULL;
         size_t i;
@@ -312,8 +329,8 @@ static const struct {
         int n_arguments;
         int (*run)(Context *c, char *arguments[]);
 } verbs[] = {
-        { "status", 0, verb_status },     { "sync", 0, verb_sync },           { "versions", 1, verb_versions },
-        { "restore", 1, verb_restore },   { "conflicts", 0, verb_conflicts }, { "log", 0, verb_log },
+        { "status", 0, verb_status },   { "sync", 0, verb_sync },           { "versions", 1, verb_versions },
+        { "restore", 1, verb_restore }, { "conflicts", 0, verb_conflicts }, { "log", 0, verb_log },
 };
 
 /* Returns 1 to go on. */
@@ -364,7 +381,11 @@ static int run(int argc, char *argv[]) {
                 if (!streq(argv[0], verbs[i].name))
                         continue;
                 if (argc - 1 != verbs[i].n_arguments)
-                        return log_error_errno(-EINVAL, "%s takes %d arguments; see --help.", argv[0], verbs[i].n_arguments);
+                        return log_error_errno(
+                                        -EINVAL,
+                                        "%s takes %d arguments; see --help.",
+                                        argv[0],
+                                        verbs[i].n_arguments);
                 r = sd_bus_open_system(&bus);
                 if (r < 0)
                         return log_error_errno(r, "Failed to connect to the system bus: %m");

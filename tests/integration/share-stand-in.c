@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Answers ResolveFolder in the place of sharemgr, which needs a disk: for tests of syncd without a gateway.
+/* Answers ResolveFolder in the place of sharemgr, which needs a disk: for tests of syncd without a
+ * gateway.
  *
  *      share-stand-in DIRECTORY UUID
  *
- * Every path is the directory, "Online" while it exists. A line on standard input sends FolderChanged for the first folder. */
+ * Every path is the directory, "Online" while it exists. A line on standard input sends FolderChanged for
+ * the first folder. */
 #include <stdio.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -33,7 +35,12 @@ static int on_line(sd_event_source *s, int fd, uint32_t events, void *userdata) 
         if (read(fd, buf, sizeof(buf)) <= 0)
                 return sd_event_exit(sd_event_source_get_event(s), 0);
         return sd_bus_emit_signal(
-                        userdata, "/org/ispstorage/Share1", "org.ispstorage.Share1.Manager", "FolderChanged", "s", FOLDER);
+                        userdata,
+                        "/org/ispstorage/Share1",
+                        "org.ispstorage.Share1.Manager",
+                        "FolderChanged",
+                        "s",
+                        FOLDER);
 }
 
 int main(int argc, char *argv[]) {
@@ -42,9 +49,15 @@ int main(int argc, char *argv[]) {
 
         if (argc != 3)
                 return EXIT_FAILURE;
-        if (daemon_event_new(&event) < 0 || sd_bus_open_system(&bus) < 0 || sd_bus_attach_event(bus, event, 0) < 0 ||
+        if (daemon_event_new(&event) < 0 || sd_bus_open_system(&bus) < 0 ||
+            sd_bus_attach_event(bus, event, 0) < 0 ||
             sd_bus_add_object_vtable(
-                            bus, NULL, "/org/ispstorage/Share1", "org.ispstorage.Share1.Manager", vtable, argv) < 0 ||
+                            bus,
+                            NULL,
+                            "/org/ispstorage/Share1",
+                            "org.ispstorage.Share1.Manager",
+                            vtable,
+                            argv) < 0 ||
             sd_bus_request_name(bus, "org.ispstorage.Share1", 0) < 0 ||
             sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_line, bus) < 0)
                 return EXIT_FAILURE;

@@ -18,8 +18,11 @@ static void assert_stored(const char *name, const char *stored) {
 }
 
 static void test_ordinary_names_stay(void **state) {
-        static const char *const names[] = { "a", "photo.jpg", "git", "a%b", ".gi", ".hidden", "x.git", "...", "a:b", "CON",
-                                             "new\nline", "\xff\xfe", "\xe2\x80", "gitk~1", "\xc3\xa9t\xc3\xa9" };
+        static const char *const names[] = { "a",        "photo.jpg", "git",
+                                             "a%b",      ".gi",       ".hidden",
+                                             "x.git",    "...",       "a:b",
+                                             "CON",      "new\nline", "\xff\xfe",
+                                             "\xe2\x80", "gitk~1",    "\xc3\xa9t\xc3\xa9" };
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 assert_stored(names[i], names[i]);
@@ -53,8 +56,10 @@ static void test_what_is_no_name_is_refused(void **state) {
 }
 
 static void test_only_canonical_escapes_are_read(void **state) {
-        static const char *const foreign[] = { "%", "%a", "%%", "%.git%", "%.git%5", "%.git%5c", "%.git%41", "%a%5c",
-                                               ".git", "git~1", "a\\b", "%.", "%..", "%%2", "%ispstorage", ".", "" };
+        static const char *const foreign[] = { "%",        "%a",       "%%",    "%.git%", "%.git%5",
+                                               "%.git%5c", "%.git%41", "%a%5c", ".git",   "git~1",
+                                               "a\\b",     "%.",       "%..",   "%%2",    "%ispstorage",
+                                               ".",        "" };
 
         for (size_t i = 0; i < ELEMENTSOF(foreign); i++) {
                 char *s = NULL;
@@ -66,8 +71,10 @@ static void test_only_canonical_escapes_are_read(void **state) {
 
 /* Random names over the bytes that matter: always back to the same name, and never one that git refuses. */
 static void test_round_trip(void **state) {
-        static const char *const parts[] = { ".", "g", "I", "t", "~", "1", "%", "\\", "5C", "25", "\xe2\x80\x8d", "\xe2",
-                                             " ", "\n", "\xff", "a", ":" };
+        static const char *const parts[] = {
+                ".",    "g", "I",  "t",    "~", "1", "%", "\\", "5C", "25", "\xe2\x80\x8d",
+                "\xe2", " ", "\n", "\xff", "a", ":"
+        };
         unsigned seed = 1;
 
         for (unsigned round = 0; round < 200000; round++) {

@@ -69,7 +69,12 @@ static int memory_file(const char *content, size_t size) {
         return fd;
 }
 
-static void add(Fixture *f, SyncTree *t, const char *path, SyncKind kind, bool executable, const char *content) {
+static void add(Fixture *f,
+                SyncTree *t,
+                const char *path,
+                SyncKind kind,
+                bool executable,
+                const char *content) {
         SyncEntry e = { .path = path, .kind = kind, .executable = executable };
 
         if (content) {
@@ -79,7 +84,13 @@ static void add(Fixture *f, SyncTree *t, const char *path, SyncKind kind, bool e
         assert_int_equal(sync_tree_add(t, &e), 0);
 }
 
-static void commit(Fixture *f, const SyncTree *t, const git_oid *parent, int64_t time, const char *author, git_oid *ret) {
+static void commit(
+                Fixture *f,
+                const SyncTree *t,
+                const git_oid *parent,
+                int64_t time,
+                const char *author,
+                git_oid *ret) {
         GitStoreCommit c = { .author = author, .time = time, .message = "test" };
 
         if (parent)
@@ -183,14 +194,19 @@ static void large_files_stream(void **state) {
 
 static void foreign_trees_are_refused(void **state) {
         static const char *const trees[] = {
-                "printf '160000 commit 1111111111111111111111111111111111111111\\tsub\\n' | git mktree --missing",
-                "printf '100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\\t%%meta\\n' | git mktree --missing",
+                "printf '160000 commit 1111111111111111111111111111111111111111\\tsub\\n' | git mktree "
+                "--missing",
+                "printf '100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\\t%%meta\\n' | git mktree "
+                "--missing",
         };
         Fixture *f = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(trees); i++) {
-                _cleanup_free_ char *command = strfmt("--version >/dev/null; cd '%s'; git -c user.name=a -c user.email=b "
-                                                      "commit-tree -m x $(%s)", f->repository, trees[i]);
+                _cleanup_free_ char *command =
+                                strfmt("--version >/dev/null; cd '%s'; git -c user.name=a -c user.email=b "
+                                       "commit-tree -m x $(%s)",
+                                       f->repository,
+                                       trees[i]);
                 _cleanup_free_ char *out = git(f, command);
                 SyncTree *t = NULL;
                 SyncOid empty;
@@ -206,7 +222,11 @@ static void foreign_trees_are_refused(void **state) {
 static int collect(const GitStoreVersion *v, void *userdata) {
         char *text = userdata;
 
-        (void) sprintf(text + strlen(text), "%lld:%s:%d ", (long long) v->time, v->author, v->entry.kind != SYNC_ABSENT);
+        (void) sprintf(text + strlen(text),
+                       "%lld:%s:%d ",
+                       (long long) v->time,
+                       v->author,
+                       v->entry.kind != SYNC_ABSENT);
         return 0;
 }
 

@@ -67,7 +67,11 @@ static void broken_streams(void **state) {
         static const struct {
                 const char *bytes;
                 int error;
-        } cases[] = { { "", -EPIPE }, { "00", -EPIPE }, { "0009abc", -EPIPE }, { "zzzz", -EBADMSG }, { "HTTP/1.1", -EBADMSG } };
+        } cases[] = { { "", -EPIPE },
+                      { "00", -EPIPE },
+                      { "0009abc", -EPIPE },
+                      { "zzzz", -EBADMSG },
+                      { "HTTP/1.1", -EBADMSG } };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 PktStream *s = stream_of(cases[i].bytes, strlen(cases[i].bytes));

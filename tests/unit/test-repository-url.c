@@ -26,12 +26,35 @@ static void test_urls(void **state) {
 
 static void test_other_urls_are_refused(void **state) {
         static const char *const urls[] = {
-                "", "ssh://", "git@host:name", "https://git@host/x", "ssh://host/x", "ssh://git@host", "ssh://git@host/",
-                "ssh://git@/x", "ssh://@host/x", "ssh://git:pw@host/x", "ssh://git@host:/x", "ssh://git@host:0/x",
-                "ssh://git@host:65536/x", "ssh://git@host:22a/x", "ssh://git@host/a/b", "ssh://git@host/../x",
-                "ssh://git@host/x y", "ssh://git@host/x'", "ssh://-oProxyCommand@host/x", "ssh://git@-oProxyCommand/x",
-                "ssh://git@host/-x", "ssh://git@host/.x", "ssh://git@ho$(id)st/x", "ssh://git@host/x?y", "ssh://git@[::1/x",
-                "ssh://git@[::1]x/x", "ssh://git@[fe80::1%eth0]/x", "ssh://a/b@host/x", "ssh://git@host/x\n",
+                "",
+                "ssh://",
+                "git@host:name",
+                "https://git@host/x",
+                "ssh://host/x",
+                "ssh://git@host",
+                "ssh://git@host/",
+                "ssh://git@/x",
+                "ssh://@host/x",
+                "ssh://git:pw@host/x",
+                "ssh://git@host:/x",
+                "ssh://git@host:0/x",
+                "ssh://git@host:65536/x",
+                "ssh://git@host:22a/x",
+                "ssh://git@host/a/b",
+                "ssh://git@host/../x",
+                "ssh://git@host/x y",
+                "ssh://git@host/x'",
+                "ssh://-oProxyCommand@host/x",
+                "ssh://git@-oProxyCommand/x",
+                "ssh://git@host/-x",
+                "ssh://git@host/.x",
+                "ssh://git@ho$(id)st/x",
+                "ssh://git@host/x?y",
+                "ssh://git@[::1/x",
+                "ssh://git@[::1]x/x",
+                "ssh://git@[fe80::1%eth0]/x",
+                "ssh://a/b@host/x",
+                "ssh://git@host/x\n",
         };
         RepositoryUrl url = { .port = 7 };
 
@@ -43,17 +66,26 @@ static void test_other_urls_are_refused(void **state) {
 static void test_host_keys(void **state) {
         _cleanup_free_ char *one = NULL, *two = NULL, *none = NULL;
 
-        assert_int_equal(repository_host_keys_to_known_hosts("ssh-ed25519 AAAAC3Nz root@operator", "server", &one), 0);
+        assert_int_equal(
+                        repository_host_keys_to_known_hosts(
+                                        "ssh-ed25519 AAAAC3Nz root@operator", "server", &one),
+                        0);
         assert_string_equal(one, "server ssh-ed25519 AAAAC3Nz\n");
-        assert_int_equal(repository_host_keys_to_known_hosts("ssh-ed25519 AA==\n\nssh-rsa BB,", "s", &two), 0);
+        assert_int_equal(
+                        repository_host_keys_to_known_hosts("ssh-ed25519 AA==\n\nssh-rsa BB,", "s", &two),
+                        0);
         assert_string_equal(two, "s ssh-ed25519 AA==\ns ssh-rsa BB\n");
         assert_int_equal(repository_host_keys_to_known_hosts("", "s", &none), 0);
         assert_string_equal(none, "");
 }
 
 static void test_other_host_keys_are_refused(void **state) {
-        static const char *const keys[] = { "ssh-ed25519", "host ssh-ed25519 AAAA", "ssh-dss AAAA", "ssh-ed25519 A;B",
-                                            "@cert-authority ssh-ed25519 AAAA", "*" };
+        static const char *const keys[] = { "ssh-ed25519",
+                                            "host ssh-ed25519 AAAA",
+                                            "ssh-dss AAAA",
+                                            "ssh-ed25519 A;B",
+                                            "@cert-authority ssh-ed25519 AAAA",
+                                            "*" };
         char *s = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(keys); i++)

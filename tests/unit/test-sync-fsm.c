@@ -85,7 +85,9 @@ static void it_becomes_ready_and_waits_for_the_acs(void **state) {
 
 static void a_folder_that_is_being_opened_is_no_error(void **state) {
         SyncFsm m = fresh();
-        SyncFacts facts = { .enabled = true, .key_ready = true, .folder = SYNC_WORD_FOLDER_OFFLINE, .opening = true };
+        SyncFacts facts = {
+                .enabled = true, .key_ready = true, .folder = SYNC_WORD_FOLDER_OFFLINE, .opening = true
+        };
 
         sync_fsm_facts(&m, &facts);
         assert_int_equal(m.status, SYNC_STATUS_INITIALIZING);
@@ -286,7 +288,8 @@ static void a_held_deletion_fails_the_order(void **state) {
         assert_next(&m, SYNC_ACTION_FETCH);
         sync_fsm_fetched(&m, TRANSFER_OK);
         assert_next(&m, SYNC_ACTION_TREE);
-        sync_fsm_tree_done(&m, &(SyncTreeResult) { .word = SYNC_WORD_MASS_DELETE, .halted = true, .base.n = 5 });
+        sync_fsm_tree_done(
+                        &m, &(SyncTreeResult){ .word = SYNC_WORD_MASS_DELETE, .halted = true, .base.n = 5 });
         assert_reports(&m, "pull 7 error:MassDelete");
         assert_int_equal(sync_fsm_state(&m), SYNC_STATE_HELD);
         assert_int_equal(m.revision.n, 5);

@@ -25,8 +25,10 @@ static void test_operations(void **state) {
 }
 
 static void test_other_operations_are_refused(void **state) {
-        static const char *const ops[] = { "", "pull", "pull ", "pull 0", "pull 01", "pull -1", "pull +1", "pull 1 ", " pull 1",
-                                           "pull  1", "Pull 1", "pull 4294967296", "merge 1", "pull 1\n", "pull1" };
+        static const char *const ops[] = { "",        "pull",     "pull ",   "pull 0",
+                                           "pull 01", "pull -1",  "pull +1", "pull 1 ",
+                                           " pull 1", "pull  1",  "Pull 1",  "pull 4294967296",
+                                           "merge 1", "pull 1\n", "pull1" };
         SyncOp op = { .opseq = 7 };
 
         for (size_t i = 0; i < ELEMENTSOF(ops); i++)
@@ -39,13 +41,20 @@ static void test_status(void **state) {
         char buf[SYNC_STATUS_SIZE];
 
         assert_string_equal(
-                        sync_status_format((SyncOp) { SYNC_OP_PULL, 7 }, SYNC_OUTCOME_OK, NULL, &revision, buf),
+                        sync_status_format(
+                                        (SyncOp){ SYNC_OP_PULL, 7 }, SYNC_OUTCOME_OK, NULL, &revision, buf),
                         "pull 7 ok 12." COMMIT);
         assert_string_equal(
-                        sync_status_format((SyncOp) { SYNC_OP_PUSH, 0 }, SYNC_OUTCOME_STARTED, NULL, NULL, buf),
+                        sync_status_format(
+                                        (SyncOp){ SYNC_OP_PUSH, 0 }, SYNC_OUTCOME_STARTED, NULL, NULL, buf),
                         "push - started -");
         assert_string_equal(
-                        sync_status_format((SyncOp) { SYNC_OP_PULL, 8 }, SYNC_OUTCOME_ERROR, "Unreachable", NULL, buf),
+                        sync_status_format(
+                                        (SyncOp){ SYNC_OP_PULL, 8 },
+                                        SYNC_OUTCOME_ERROR,
+                                        "Unreachable",
+                                        NULL,
+                                        buf),
                         "pull 8 error:Unreachable -");
 }
 
