@@ -25,6 +25,7 @@ struct Acs {
         ConnectionRequester *requester;
         sd_event_source *notice_source, *deadline_source, *repeat_source, *prune_source;
         int64_t published; /* number of the last message in the outbox that the broker was given */
+        int64_t n_unacknowledged; /* of those, how many the frontend may have not acknowledged */
         /* Filled by the threads, emptied by the loop. */
         pthread_mutex_t lock;
         int notice_fd;
@@ -65,16 +66,20 @@ static int publish(const char *device, TopicKind kind, const char *payload, void
         /* not now; when the broker is there again or has caught up */
         if (r == -ENOTCONN || r == -EAGAIN)
                 return 0;
-        return r < 0 ? r : 1;
+        if (r < 0)
+                return r;
+        a->n_unacknowledged++;
+        return 1;
 }
 
 /* Gives the broker what it was not given yet. */
 static void flush_outbox(Acs *a) {
         int r;
 
-        if (!mqtt_client_is_connected(a->mqtt))
+        if (!mqtt_client_is_connected(a->mqtt) || a->n_unacknowledged >= OUTBOX_WINDOW)
                 return;
-        r = store_outbox_foreach(a->store, a->published, OUTBOX_WINDOW, publish, a, &a->published);
+        r = store_outbox_foreach(
+                        a->store, a->published, OUTBOX_WINDOW - a->n_unacknowledged, publish, a, &a->published);
         if (r < 0)
                 (void) log_error_errno(r, "Failed to publish what the outbox holds: %m");
 }
@@ -200,6 +205,7 @@ static int on_ack(Acs *a, const char *device, const char *payload, size_t size) 
         r = store_outbox_acknowledge(a->store, device, ids);
         if (r < 0)
                 return r;
+        a->n_unacknowledged = MAX(a->n_unacknowledged - r, (int64_t) 0);
         flush_outbox(a);
         return 0;
 }
@@ -228,7 +234,7 @@ static int on_mqtt_message(MqttClient *c, const char *topic, const char *payload
 static void on_mqtt_connected(MqttClient *c, void *userdata) {
         Acs *a = userdata;
 
-        a->published = 0;
+        a->published = a->n_unacknowledged = 0;
         flush_outbox(a);
 }
 
@@ -241,7 +247,7 @@ static int on_repeat(sd_event_source *s, uint64_t usec, void *userdata) {
         _cleanup_strv_free_ char **devices = NULL;
 
         if (store_outbox_has_before(a->store, now_sec() - OUTBOX_REPEAT_SEC) > 0)
-                a->published = 0;
+                a->published = a->n_unacknowledged = 0;
         flush_outbox(a);
         /* devices that went away in the middle of a session and did not come back */
         if (session_table_collect(a->context.sessions, &devices) >= 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <curl/curl.h>
+#include <search.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 
@@ -11,12 +12,12 @@
 
 typedef struct Request {
         ConnectionRequester *requester;
-        struct Request *next;
+        struct Request *previous_due, *next_due;
         char *device;
         CURL *easy; /* while it is under way */
         sd_event_source *timer;
         uint64_t retry_usec;
-        bool is_due : 1; /* waits for its turn */
+        bool is_due; /* waits for its turn, in the list */
 } Request;
 
 struct ConnectionRequester {
@@ -26,7 +27,8 @@ struct ConnectionRequester {
         void *userdata;
         CURLM *multi;
         sd_event_source *timer;
-        Request *requests;
+        void *requests; /* tsearch(3), by device */
+        Request *first_due, *last_due;
         unsigned n_running;
 };
 
@@ -52,19 +54,40 @@ static Request *request_free(Request *r) {
 }
 DEFINE_TRIVIAL_CLEANUP_FUNC(Request *, request_free);
 
-static void forget(Request *r) {
-        Request **link = &r->requester->requests;
+static int compare_requests(const void *a, const void *b) {
+        return strcmp(((const Request *) a)->device, ((const Request *) b)->device);
+}
 
-        while (*link != r)
-                link = &(*link)->next;
-        *link = r->next;
+static void set_due(Request *r) {
+        ConnectionRequester *q = r->requester;
+
+        r->is_due = true;
+        r->previous_due = q->last_due;
+        *(q->last_due ? &q->last_due->next_due : &q->first_due) = r;
+        q->last_due = r;
+}
+
+static void unset_due(Request *r) {
+        ConnectionRequester *q = r->requester;
+
+        if (!r->is_due)
+                return;
+        *(r->previous_due ? &r->previous_due->next_due : &q->first_due) = r->next_due;
+        *(r->next_due ? &r->next_due->previous_due : &q->last_due) = r->previous_due;
+        r->previous_due = r->next_due = NULL;
+        r->is_due = false;
+}
+
+static void forget(Request *r) {
+        unset_due(r);
+        (void) tdelete(r, &r->requester->requests, compare_requests);
         (void) request_free(r);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Request *r = userdata;
 
-        r->is_due = true;
+        set_due(r);
         start_due(r->requester);
         return 0;
 }
@@ -114,7 +137,7 @@ static void start(Request *r) {
         ConnectionRequester *q = r->requester;
         _cleanup_device_access_ DeviceAccess access = {};
 
-        r->is_due = false;
+        unset_due(r);
         if (!q->needed(r->device, q->userdata) || store_device_get_access(q->store, r->device, &access) < 0 ||
             !access.url || !access.provisioned) {
                 forget(r);
@@ -130,13 +153,8 @@ static void start(Request *r) {
 }
 
 static void start_due(ConnectionRequester *q) {
-        Request *next;
-
-        for (Request *r = q->requests; r && q->n_running < CONNECTION_REQUESTS_MAX; r = next) {
-                next = r->next;
-                if (r->is_due)
-                        start(r);
-        }
+        while (q->first_due && q->n_running < CONNECTION_REQUESTS_MAX)
+                start(q->first_due);
 }
 
 static void finish(Request *r, CURLcode code) {
@@ -256,7 +274,7 @@ ConnectionRequester *connection_requester_free(ConnectionRequester *q) {
         if (!q)
                 return NULL;
         while (q->requests)
-                forget(q->requests);
+                forget(*(Request **) q->requests);
         if (q->multi)
                 (void) curl_multi_cleanup(q->multi);
         (void) sd_event_source_disable_unref(q->timer);
@@ -267,10 +285,9 @@ ConnectionRequester *connection_requester_free(ConnectionRequester *q) {
 }
 
 static Request *find(ConnectionRequester *q, const char *device) {
-        for (Request *r = q->requests; r; r = r->next)
-                if (streq(r->device, device))
-                        return r;
-        return NULL;
+        Request **found = tfind(&(Request) { .device = (char *) device }, &q->requests, compare_requests);
+
+        return found ? *found : NULL;
 }
 
 int connection_requester_ask(ConnectionRequester *q, const char *device) {
@@ -286,9 +303,9 @@ int connection_requester_ask(ConnectionRequester *q, const char *device) {
         r->device = strdup(device);
         if (!r->device)
                 return -ENOMEM;
-        r->is_due = true;
-        r->next = q->requests;
-        q->requests = TAKE_PTR(r);
+        if (!tsearch(r, &q->requests, compare_requests))
+                return -ENOMEM;
+        set_due(TAKE_PTR(r));
         start_due(q);
         return 0;
 }

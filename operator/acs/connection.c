@@ -167,27 +167,24 @@ static uint64_t patience(const Connection *c) {
         return 0;
 }
 
-/* Waits for commands as long as it is worth it. Returns the last verdict of the session. */
-static int linger(Connection *c, const char **ret_envelope) {
+/* Waits for commands as long as it is worth it; seen was read before the queue was found empty. Returns the last
+ * verdict of the session. */
+static int linger(Connection *c, unsigned seen, const char **ret_envelope) {
         uint64_t deadline = monotonic_usec() + patience(c), now;
-        unsigned seen;
         bool stored;
         int r;
 
         for (;;) {
+                now = monotonic_usec();
+                if (!session_table_wait(
+                                    c->context->sessions, c->slot, seen, now < deadline ? deadline - now : 0))
+                        return SESSION_IDLE;
                 seen = session_table_wakes(c->context->sessions, c->slot);
                 r = session_next(c->slot->session, c->store, c->soap, (int64_t) time(NULL), ret_envelope, &stored);
                 if (stored)
                         c->context->notify(CONNECTION_MESSAGE_STORED, NULL, c->context->userdata);
                 if (r != SESSION_IDLE)
                         return r;
-                now = monotonic_usec();
-                if (!session_table_wait(
-                                    c->context->sessions,
-                                    c->slot,
-                                    seen,
-                                    now < deadline ? deadline - now : 0))
-                        return SESSION_IDLE;
         }
 }
 
@@ -214,17 +211,19 @@ static int reply(Connection *c, const SoapMessage *in, const char *envelope) {
 /* Answers a request that belongs to a session. Returns 1 if the connection goes on. */
 static int step(Connection *c, const SoapMessage *in) {
         const char *envelope = NULL;
+        unsigned seen;
         bool stored;
         int r;
 
         if (in->kind != SOAP_MESSAGE_EMPTY)
                 remember_version(c);
         restore_version(c);
+        seen = session_table_wakes(c->context->sessions, c->slot);
         r = session_step(c->slot->session, c->store, c->soap, in, (int64_t) time(NULL), &envelope, &stored);
         if (stored)
                 c->context->notify(CONNECTION_MESSAGE_STORED, NULL, c->context->userdata);
         if (r == SESSION_IDLE)
-                r = linger(c, &envelope);
+                r = linger(c, seen, &envelope);
         if (r < 0)
                 return r;
         switch ((SessionVerdict) r) {
@@ -271,14 +270,15 @@ static void respond_error(Connection *c, int error) {
         case -EBADMSG:
                 log_info("%s sent what does not belong into its session, which ends.", c->device ?: "A device");
                 (void) http_respond(&c->http, 400, "", NULL);
-                return;
+                break;
         case -EBUSY:
                 (void) http_respond(&c->http, 503, RETRY_AFTER, NULL);
-                return;
+                break;
         default:
                 (void) log_error_errno(error, "A request of %s could not be served: %m", c->device ?: "a device");
                 (void) http_respond(&c->http, 503, RETRY_AFTER, NULL);
         }
+        http_linger(&c->http);
 }
 
 static void leave_session(Connection *c, int error) {
@@ -324,8 +324,8 @@ void connection_serve(const ConnectionContext *context, Store *store, struct soa
         r = start(&c, tls);
         while (r >= 0) {
                 r = http_receive(&c.http);
-                if (r > 0)
-                        (void) http_respond(&c.http, r, "", NULL);
+                if (r > 0 && http_respond(&c.http, r, "", NULL) >= 0)
+                        http_linger(&c.http);
                 if (r != 0)
                         break;
                 r = serve_request(&c);
@@ -347,7 +347,7 @@ void connection_refuse(const ConnectionContext *context, struct soap *soap, int 
 
         r = start(&c, tls);
         soap->recv_timeout = soap->send_timeout = soap->transfer_timeout = REFUSE_TIMEOUT_SEC;
-        if (r >= 0 && http_receive(&c.http) >= 0)
-                (void) http_respond(&c.http, 503, RETRY_AFTER, NULL);
+        if (r >= 0 && http_receive(&c.http) >= 0 && http_respond(&c.http, 503, RETRY_AFTER, NULL) >= 0)
+                http_linger(&c.http);
         stop(&c);
 }

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <zlib.h>
 
 #include "common/base/str.h"
 #include "operator/acs/http.h"
 
-/* zlib: the largest window, and a gzip header around it. */
-#define GZIP_WINDOW_BITS (MAX_WBITS + 16)
+/* zlib: a window of 4 KiB holds most messages whole and is cheap to set up; 16 adds the header of gzip. */
+#define GZIP_WINDOW_BITS (12 + 16)
+#define GZIP_MEMORY_LEVEL 5
+/* For the peer to read why it was refused. */
+#define LINGER_MSEC 1000
 /* Status line and the headers that are always there. */
 #define HEAD_SIZE (HTTP_EXTRA_SIZE + 256U)
 
@@ -131,7 +136,13 @@ static size_t compress_body(const char *body, size_t size, char *buf) {
         z_stream z = {};
         size_t n = 0;
 
-        if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        if (deflateInit2(
+                            &z,
+                            Z_DEFAULT_COMPRESSION,
+                            Z_DEFLATED,
+                            GZIP_WINDOW_BITS,
+                            GZIP_MEMORY_LEVEL,
+                            Z_DEFAULT_STRATEGY) != Z_OK)
                 return 0;
         z.next_in = (Bytef *) (uintptr_t) body;
         z.avail_in = (uInt) size;
@@ -198,6 +209,21 @@ int http_respond(Http *h, int status, const char *extra, const char *body) {
                 memcpy(buf + head, body, size);
         /* one write: one segment for what fits in one */
         return h->soap->fsend(h->soap, buf, (size_t) head + (n > 0 ? n : size)) == SOAP_OK ? 0 : -ECONNRESET;
+}
+
+void http_linger(Http *h) {
+        struct pollfd p = { .fd = h->soap->socket, .events = POLLIN };
+        char buf[4096];
+        size_t total = 0;
+
+        (void) shutdown(p.fd, SHUT_WR);
+        while (total < HTTP_UNAUTHENTICATED_MAX && poll(&p, 1, LINGER_MSEC) > 0) {
+                ssize_t n = recv(p.fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+                if (n <= 0)
+                        break;
+                total += (size_t) n;
+        }
 }
 
 bool http_keeps_alive(const Http *h) {

@@ -58,5 +58,10 @@ bool http_get_cookie(const Http *h, char *buf, size_t size);
  * "". 0 or -ECONNRESET, -ENOMEM. */
 int http_respond(Http *h, int status, const char *extra, const char *body);
 
+/* Before a connection is closed whose request was not read to its end: sends what is written and throws
+ * away what still comes, for a short time. Closing at once would reset the connection, and the peer would
+ * not see the response. */
+void http_linger(Http *h);
+
 /* True if the peer wants to go on with this connection. */
 bool http_keeps_alive(const Http *h);

@@ -210,7 +210,7 @@ int store_outbox_add(Store *s, int64_t now, const Message *m) {
 }
 
 int store_outbox_foreach(
-                Store *s, int64_t after, int64_t window, OutboxHandler handler, void *userdata, int64_t *ret_last) {
+                Store *s, int64_t after, int64_t max, OutboxHandler handler, void *userdata, int64_t *ret_last) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *stmt = NULL;
         int64_t last = after;
         int r;
@@ -218,11 +218,10 @@ int store_outbox_foreach(
         r = sqlite_prepare(
                         s->db,
                         &stmt,
-                        "SELECT seq, device, kind, payload FROM (SELECT * FROM outbox ORDER BY seq LIMIT ?)"
-                        " WHERE seq > ? ORDER BY seq",
+                        "SELECT seq, device, kind, payload FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?",
                         "ii",
-                        window,
-                        after);
+                        after,
+                        max);
         if (r < 0)
                 return r;
         while ((r = sqlite_step(stmt)) > 0) {

@@ -115,12 +115,11 @@ int store_prune(Store *s, int64_t now);
 /* Puts a message into the outbox. */
 int store_outbox_add(Store *s, int64_t now, const Message *m);
 
-/* The messages behind the sequence number after, oldest first, among the first window of the outbox. The
- * handler returns 1 to go on, 0 to stop (its message counts as not seen), or an error. *ret_last is the
- * number of the last one seen. */
+/* At most max messages behind the sequence number after, oldest first. The handler returns 1 to go on, 0 to
+ * stop (its message counts as not seen), or an error. *ret_last is the number of the last one seen. */
 typedef int (*OutboxHandler)(const char *device, TopicKind kind, const char *payload, void *userdata);
 int store_outbox_foreach(
-                Store *s, int64_t after, int64_t window, OutboxHandler handler, void *userdata, int64_t *ret_last);
+                Store *s, int64_t after, int64_t max, OutboxHandler handler, void *userdata, int64_t *ret_last);
 
 /* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Returns how many
  * went. */
