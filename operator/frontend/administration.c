@@ -220,6 +220,23 @@ int administration_allow(
         return 0;
 }
 
+/* The rows that were added to the device are used again if it comes into another subscription. */
+static int forget_settings(Device *d) {
+        _cleanup_json_ json_t *learned = d->instances ? json_loads(d->instances, 0, NULL) : NULL;
+        char *text;
+
+        d->provision = PROVISION_NONE;
+        if (!learned)
+                return 0;
+        profile_forget_values(learned);
+        text = json_dumps(learned, JSON_COMPACT);
+        if (!text)
+                return -ENOMEM;
+        free(d->instances);
+        d->instances = text;
+        return 0;
+}
+
 int administration_disallow(Manager *m, const char *device, char **ret_error) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         _cleanup_(device_freep) Device *d = NULL;
@@ -243,8 +260,9 @@ int administration_disallow(Manager *m, const char *device, char **ret_error) {
         d->subscription = mfree(d->subscription);
         d->operation = 0;
         d->not_before = 0;
-        /* A subscription that it may get later has other rows. */
-        d->provision = PROVISION_NONE;
+        r = forget_settings(d);
+        if (r < 0)
+                return r;
         r = d->root ? manager_step(m, d) : store_device_delete(m->db, device);
         if (r >= 0)
                 r = sqlite_commit(m->db);

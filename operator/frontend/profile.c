@@ -353,3 +353,8 @@ int profile_learn_instance(json_t *learned, const char *name, uint32_t instance)
 int profile_learn_set(json_t *learned) {
         return json_object_set_new(learned, MARK_SET, json_true()) < 0 ? -ENOMEM : 0;
 }
+
+void profile_forget_values(json_t *learned) {
+        (void) json_object_del(learned, MARK_GET);
+        (void) json_object_del(learned, MARK_SET);
+}

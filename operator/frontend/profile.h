@@ -65,3 +65,6 @@ int profile_learn_values(
                 const json_t *profile, const json_t *variables, const json_t *values, json_t *learned);
 int profile_learn_instance(json_t *learned, const char *name, uint32_t instance);
 int profile_learn_set(json_t *learned);
+
+/* The rows stay, what was read and set is to be read and set again. */
+void profile_forget_values(json_t *learned);

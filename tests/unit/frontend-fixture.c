@@ -4,7 +4,7 @@
 #include "common/base/parse.h"
 #include "tests/unit/frontend-fixture.h"
 
-static const char profile_text[] =
+const char profile_text[] =
                 "{\"get\": {\"capacity\": \"Disk.Capacity\"},"
                 " \"add\": [{\"name\": \"user\", \"object\": \"User.\"},"
                 "         {\"name\": \"volume\", \"object\": \"Volume.\"},"

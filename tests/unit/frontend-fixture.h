@@ -24,6 +24,9 @@
 /* How a result that went well begins. */
 #define OK "\"status\": \"ok\", \"cwmp_status\": 0"
 
+/* Of the subscriptions: a value to read, three rows of which one depends on another, three settings. */
+extern const char profile_text[];
+
 typedef struct Fixture {
         Manager manager;
         FrontendConfig config;

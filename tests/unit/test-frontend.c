@@ -213,6 +213,30 @@ static void test_removed_device(void **state) {
         expect_state(f, GW1, STATE_REJECTED);
 }
 
+static void test_device_moves_to_another_subscription(void **state) {
+        _cleanup_json_ json_t *order =
+                        json_pack("{s:s, s:s, s:o}",
+                                  "name",
+                                  "other",
+                                  "password",
+                                  "x",
+                                  "profile",
+                                  json_loads(profile_text, 0, NULL));
+        char *error = NULL;
+        Fixture *f = *state;
+
+        subscribe(f, GW1, KEY1);
+        assert_int_equal(administration_disallow(&f->manager, GW1, &error), 0);
+        answer(f, GW1, "Rejected", OK);
+        assert_int_equal(administration_create(&f->manager, order, &error), 0);
+        assert_int_equal(administration_allow(&f->manager, GW1, "other", NULL, &error), 0);
+        answer(f, GW1, "Capacity", OK ", \"values\": {\"" ROOT "Disk.Capacity\": \"500\"}");
+        /* its rows are there already */
+        answer(f, GW1, "\"" ROOT "User.3.Name\":\"other\"", OK);
+        answer(f, GW1, "Subscribed", OK);
+        expect_state(f, GW1, STATE_SUBSCRIBED);
+}
+
 static void test_key_of_another_device_is_refused(void **state) {
         _cleanup_free_ char *owner = NULL;
         Fixture *f = *state;
@@ -328,6 +352,7 @@ int main(void) {
                 TEST(test_rebooted_device_is_confirmed_again),
                 TEST(test_suspension),
                 TEST(test_removed_device),
+                TEST(test_device_moves_to_another_subscription),
                 TEST(test_key_of_another_device_is_refused),
                 TEST(test_old_key_opens_until_the_second_new_one),
                 TEST(test_long_push_is_announced),
