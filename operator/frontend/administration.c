@@ -260,6 +260,9 @@ int administration_disallow(Manager *m, const char *device, char **ret_error) {
         d->subscription = mfree(d->subscription);
         d->operation = 0;
         d->not_before = 0;
+        /* Another repository counts from the beginning. */
+        d->revision = 0;
+        d->expected = 0;
         r = forget_settings(d);
         if (r < 0)
                 return r;

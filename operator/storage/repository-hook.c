@@ -19,7 +19,8 @@
 #define LINE_MAX_SIZE 1024U
 
 static int refuse(const char *why) {
-        (void) fprintf(stderr, "ispstorage: %s\n", why);
+        /* The gateway tells the kinds apart by the first word of the line. */
+        (void) fprintf(stderr, "%s\n", why);
         return EXIT_FAILURE;
 }
 
