@@ -178,6 +178,9 @@ static void step_back(SyncFsm *m, SyncWord word) {
 void sync_fsm_fetched(SyncFsm *m, TransferResult result) {
         assert(m->phase == SYNC_PHASE_FETCH);
         m->phase = SYNC_PHASE_IDLE;
+        /* Its orders were answered when it was stopped; the next beginning fetches anew. */
+        if (!sync_fsm_is_allowed(m))
+                return;
         if (result != TRANSFER_OK) {
                 step_back(m, sync_word_from_transfer(result));
                 return;
@@ -245,6 +248,8 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
 void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revision) {
         assert(m->phase == SYNC_PHASE_PUSH);
         m->phase = SYNC_PHASE_IDLE;
+        if (!sync_fsm_is_allowed(m) && result != TRANSFER_OK)
+                return;
         switch (result) {
         case TRANSFER_OK:
                 m->failures = 0;

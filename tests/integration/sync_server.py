@@ -52,7 +52,7 @@ HostKey {self.directory}/host_key
 PidFile none
 AuthorizedKeysFile {self.authorized}
 StrictModes no
-UsePAM no
+UsePAM {'no' if os.getuid() else 'yes'}
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes

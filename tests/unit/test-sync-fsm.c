@@ -358,6 +358,20 @@ static void a_folder_that_goes_away_stops_everything(void **state) {
         assert_next(&m, SYNC_ACTION_FETCH);
 }
 
+static void what_ends_after_a_suspension_has_no_effect(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_status_written(&m, SYNC_STATUS_SUSPENDED);
+        assert_reports(&m, "pull 7 error:NotSubscribed");
+        sync_fsm_fetched(&m, TRANSFER_AUTHENTICATION_FAILED);
+        assert_int_equal(m.last_error, SYNC_WORD_NONE);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_status_written(&m, SYNC_STATUS_SUBSCRIBED);
+        assert_next(&m, SYNC_ACTION_FETCH);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(it_becomes_ready_and_waits_for_the_acs),
@@ -377,6 +391,7 @@ int main(void) {
                 cmocka_unit_test(a_prefetch_leaves_the_folder_alone),
                 cmocka_unit_test(a_busy_file_is_looked_at_again),
                 cmocka_unit_test(a_folder_that_goes_away_stops_everything),
+                cmocka_unit_test(what_ends_after_a_suspension_has_no_effect),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
