@@ -18,6 +18,7 @@ from network import Network
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OPERATOR_ADDRESS = '10.77.0.1'
+ACS_URL = 'https://acs.operator.test:7547/'
 DISK_SIZE = 2 << 30
 GATEWAYS_MAX = 60
 ACS = 'ispstorage-acs'
@@ -115,6 +116,7 @@ class Testbed:
 
         for name, host in self.hosts.items():
             settings = {'TESTBED_NUMBER': name.removeprefix('gw'), 'TESTBED_SECRETS': f'{self.state}/secrets',
+                        'TESTBED_ACS_URL': os.environ.get('TESTBED_ACS_URL', ACS_URL),
                         'TESTBED_NAMES': '\n'.join(f'{a} {n}' for n, a in self._names(addresses))}
             host.make([f'{self.data}/software', base], settings, None if name == 'operator' else DISK_SIZE)
         self.config = {'gateways': gateways}
