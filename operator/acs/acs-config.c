@@ -124,7 +124,7 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 .command_linger = 500,
                 .nonce_lifetime = 3600,
                 .broker_port = 1883,
-                .periodic_inform_interval = 86400,
+                .periodic_inform_interval = 3600,
                 .http_compression = true,
         };
         const ConfigItem items[] = {

@@ -307,7 +307,7 @@ static int start(Connection *c, bool tls) {
         return soap_ssl_accept(c->soap) == SOAP_OK ? 0 : -ECONNRESET;
 }
 
-static void stop(Connection *c) {
+static void stop(Connection *c, bool clean) {
         struct soap *soap = c->soap;
 
         (void) soap_force_closesock(soap);
@@ -315,6 +315,11 @@ static void stop(Connection *c) {
         soap_destroy(soap);
         soap_end(soap);
         soap_free_cookies(soap);
+        if (clean)
+                return;
+        /* gSOAP keeps the state of a decompression that failed, for one */
+        soap_done(soap);
+        cwmp_soap_init(soap);
 }
 
 void connection_serve(const ConnectionContext *context, Store *store, struct soap *soap, int fd, bool tls) {
@@ -337,7 +342,7 @@ void connection_serve(const ConnectionContext *context, Store *store, struct soa
         if (r < 0)
                 respond_error(&c, r);
         leave_session(&c, r > 0 ? -EBADMSG : r);
-        stop(&c);
+        stop(&c, r == 0);
         free(c.device);
 }
 
@@ -349,5 +354,5 @@ void connection_refuse(const ConnectionContext *context, struct soap *soap, int 
         soap->recv_timeout = soap->send_timeout = soap->transfer_timeout = REFUSE_TIMEOUT_SEC;
         if (r >= 0 && http_receive(&c.http) >= 0 && http_respond(&c.http, 503, RETRY_AFTER, NULL) >= 0)
                 http_linger(&c.http);
-        stop(&c);
+        stop(&c, false);
 }

@@ -204,9 +204,9 @@ static void messages_wait_for_their_acknowledgement(void **state) {
 
         for (int i = 0; i < 5; i++) {
                 _cleanup_message_ Message m = {};
+                const InformReport report = { .device = DEVICE, .root = "Device." };
 
-                assert_int_equal(
-                                message_inform(&m, &(InformReport) { .device = DEVICE, .root = "Device." }, NOW + i), 0);
+                assert_int_equal(message_inform(&m, &report, NOW + i), 0);
                 assert_int_equal(store_outbox_add(f->store, NOW + i, &m), 0);
                 assert_int_equal(store_outbox_add(f->store, NOW + i, &m), 0);
                 assert_int_equal(strv_extend(&ids, m.id), 0);
