@@ -12,6 +12,8 @@
  * ACS's session drops what comes before the ACS is back. The ACS knows it by its id. */
 #define REPUBLISH_MIN_USEC (5 * 1000000ULL)
 #define REPUBLISH_MAX_USEC (600 * 1000000ULL)
+/* After a failure of the database. */
+#define RETRY_USEC (10 * 1000000ULL)
 
 int64_t manager_now(void) {
         return (int64_t) time(NULL);
@@ -127,8 +129,13 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         r = store_device_due(m->db, manager_now(), DUE_MAX, &ids);
         if (r >= 0)
                 r = step_devices(m, ids, false);
-        if (r < 0)
+        if (r < 0) {
+                /* They are still due: a full disk must not make this a busy loop. */
                 (void) log_error_errno(r, "Failed to look at the devices that are due: %m");
+                (void) sd_event_source_set_time_relative(s, RETRY_USEC);
+                (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+                return 0;
+        }
         manager_settle(m);
         return 0;
 }
