@@ -25,6 +25,7 @@ static void config_done(AgentConfig *c) {
         free(c->hardware_version);
         free(c->software_version);
         free(c->root_object);
+        strv_free(c->withheld);
         free(c->acs_url);
         free(c->acs_username);
         free(c->acs_password);
@@ -118,6 +119,8 @@ int agent_new(Agent **ret, AgentConfig *config) {
         r = provider_table_load(&a->providers, a->config.root_object, a->config.provider_directories);
         if (r < 0)
                 return log_error_errno(r, "Cannot read the provider files: %m");
+        if (strv_copy(a->config.withheld, &a->providers.withheld) < 0)
+                return log_oom();
         if ((r = load_state(a)) < 0 || (r = agent_http_setup(a)) < 0 || (r = agent_model_setup(a)) < 0 ||
             (r = agent_documents_publish(a)) < 0)
                 return r;

@@ -27,6 +27,7 @@
 typedef struct AgentConfig {
         char *manufacturer, *model_name, *product_class, *serial_number, *hardware_version, *software_version;
         char *root_object;          /* "InternetGatewayDevice" or "Device" */
+        char **withheld;            /* parameters that this version of the root object does not have */
         char *acs_url, *acs_username, *acs_password;
         char *trusted_certificates; /* file */
         char *connection_request_address;   /* numeric; NULL for all addresses */

@@ -52,6 +52,7 @@ int agent_model_forced_inform(Agent *a, ParameterList *l) {
                 if (!value || !parameter_list_add(l, name, dm_type_to_string(p->type), value))
                         return -ENOMEM;
         }
+        provider_table_withhold(&a->providers, l);
         return 0;
 }
 

@@ -203,6 +203,7 @@ static void values_compared(ProviderReply *reply, void *userdata) {
         if (reply->fault)
                 log_warning("Provider %s does not give its values.",
                             arrival->agent->providers.providers[arrival->call.provider].name);
+        provider_table_withhold(&arrival->agent->providers, &reply->parameters);
         for (size_t i = 0; i < reply->parameters.n; i++)
                 observe(arrival->agent, reply->parameters.items + i);
         arrival_end(arrival);

@@ -74,21 +74,25 @@ static int read_password(char **ret) {
         return r;
 }
 
-/* The version of the data model decides about root object and Device Type document. */
+/* The version of the data model decides about root object, Device Type document, and what of DeviceInfo. it has (as the
+ * documents say). */
 static int set_root_object(AgentConfig *c, const char *version) {
         static const struct {
-                const char *version, *root_object, *document;
+                const char *version, *root_object, *document, *withheld;
         } roots[] = {
-                { "InternetGatewayDevice", "InternetGatewayDevice", "InternetGatewayDevice-1.xml" },
-                { "Device1", "Device", "Device-1.xml" },
-                { "Device2", "Device", "Device-2.xml" },
+                { "InternetGatewayDevice", "InternetGatewayDevice", "InternetGatewayDevice-1.xml",
+                  "DeviceInfo.DeviceStatus" },
+                { "Device1", "Device", "Device-1.xml", "DeviceInfo.SpecVersion" },
+                { "Device2", "Device", "Device-2.xml",
+                  "DeviceSummary DeviceInfo.SpecVersion DeviceInfo.DeviceLog DeviceInfo.DeviceStatus" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(roots); i++)
                 if (streq(roots[i].version, version)) {
                         c->root_object = strdup(roots[i].root_object);
                         c->device_type_document = strdup(roots[i].document);
-                        return c->root_object && c->device_type_document ? 0 : log_oom();
+                        return c->root_object && c->device_type_document &&
+                               strv_split(roots[i].withheld, " ", &c->withheld) >= 0 ? 0 : log_oom();
                 }
         return log_error_errno(-EINVAL, "RootObject=%s is none of InternetGatewayDevice, Device1, Device2.", version);
 }

@@ -63,6 +63,12 @@ int parameter_list_move(ParameterList *dst, ParameterList *src) {
         return 0;
 }
 
+void parameter_list_remove(ParameterList *l, size_t index) {
+        parameter_done(l->items + index);
+        l->n--;
+        memmove(l->items + index, l->items + index + 1, (l->n - index) * sizeof(Parameter));
+}
+
 Parameter *parameter_list_find(const ParameterList *l, const char *name) {
         for (size_t i = 0; i < l->n; i++)
                 if (streq(l->items[i].name, name))

@@ -43,6 +43,9 @@ Parameter *parameter_list_add(ParameterList *l, const char *name, const char *ty
 /* Moves all of src to the end of dst. 0 or -ENOMEM, then both are as before. */
 int parameter_list_move(ParameterList *dst, ParameterList *src);
 
+/* Removes one; the others keep their order. */
+void parameter_list_remove(ParameterList *l, size_t index);
+
 /* The first parameter of that name, or NULL. */
 Parameter *parameter_list_find(const ParameterList *l, const char *name);
 

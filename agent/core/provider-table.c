@@ -24,6 +24,7 @@ void provider_table_done(ProviderTable *t) {
                 provider_done(t->providers + i);
         free(t->providers);
         free(t->root);
+        strv_free(t->withheld);
         *t = (ProviderTable) {};
 }
 
@@ -167,6 +168,9 @@ int provider_table_route(const ProviderTable *t, const char *path) {
         size_t best_length = 0;
         int best = -ENOENT;
 
+        if (strv_contains(t->withheld, path))
+                return -ENOENT;
+
         for (size_t i = 0; i < t->n; i++)
                 STRV_FOREACH(s, t->providers[i].prefixes) {
                         size_t n = strlen(*s);
@@ -188,6 +192,14 @@ bool provider_is_below(const Provider *p, const char *path) {
 
 const char *provider_table_strip_root(const ProviderTable *t, const char *path) {
         return startswith(path, t->root);
+}
+
+void provider_table_withhold(const ProviderTable *t, ParameterList *l) {
+        for (size_t i = 0; i < l->n;)
+                if (strv_contains(t->withheld, l->items[i].name))
+                        parameter_list_remove(l, i);
+                else
+                        i++;
 }
 
 /* "" stays "". */

@@ -28,7 +28,8 @@ typedef struct Provider {
 } Provider;
 
 typedef struct ProviderTable {
-        char *root; /* "InternetGatewayDevice.", with the dot */
+        char *root;      /* "InternetGatewayDevice.", with the dot */
+        char **withheld; /* parameters that providers have but the root object's version does not; relative */
         Provider *providers;
         size_t n;
 } ProviderTable;
@@ -43,7 +44,7 @@ void provider_table_done(ProviderTable *t);
 int provider_table_load(ProviderTable *t, const char *root, char *const *directories);
 
 /* The provider that serves the path (relative to the root object, a parameter or an object): that of the longest
- * prefix. Its index, or -ENOENT. */
+ * prefix. Its index, or -ENOENT; also for what is withheld. */
 int provider_table_route(const ProviderTable *t, const char *path);
 
 /* True if the provider serves something below this object (path is "" or ends in a dot) but not the object itself. */
@@ -51,6 +52,9 @@ bool provider_is_below(const Provider *p, const char *path);
 
 /* What follows the root object in a full path: "" for the root object itself. NULL if the path is not under it. */
 const char *provider_table_strip_root(const ProviderTable *t, const char *path);
+
+/* Takes the withheld parameters out of the list (of relative names). */
+void provider_table_withhold(const ProviderTable *t, ParameterList *l);
 
 /* Puts the root in front of all names of the list, and of references (type "pathRef", which becomes "string"; a list of
  * them is comma-separated, TR-106 section 3.2.3). 0 or -ENOMEM. */

@@ -67,6 +67,7 @@ static void on_reply(ProviderReply *reply, void *userdata) {
 
         c->reply = *reply;
         reply->parameters = (ParameterList) {};
+        provider_table_withhold(c->rpc->context->providers, &c->reply.parameters);
         rpc_answered(c->rpc);
 }
 
