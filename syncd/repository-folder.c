@@ -390,6 +390,8 @@ int repository_start_run(Repository *r, bool full) {
         k = tree_client_send(r->tree, message, on_run_done, r);
         if (k < 0)
                 return k;
+        /* Until the worker has counted. */
+        r->pending = MAX(r->pending, (uint64_t) strv_length(r->dirty));
         r->dirty = strv_free(r->dirty);
         r->dirty_bytes = 0;
         r->dirty_full = false;
