@@ -74,6 +74,9 @@ static void write_global(FILE *out, const ShareSet *s, const ShareNetwork *netwo
         STRV_FOREACH (i, interfaces)
                 fprintf(out, " %s", *i);
         fputc('\n', out);
+        /* TR-140 has one parameter for both; a name with dots is a DNS domain, which SMB has no use for. */
+        if (!isempty(s->domain_name) && strlen(s->domain_name) <= NETBIOS_NAME_MAX && !strchr(s->domain_name, '.'))
+                fprintf(out, "workgroup = %s\n", s->domain_name);
         if (!isempty(s->host_name))
                 fprintf(out, "netbios name = %.*s\n", NETBIOS_NAME_MAX, s->host_name);
         /* Without authentication even a wrong password must do (TR-140 NetworkProtocolAuthReq). */

@@ -51,7 +51,7 @@ static ShareSet *fixture_new(void) {
         s->enabled = s->smb_enabled = s->smb_authentication = s->http_authentication = true;
         s->anonymous_read_only = true;
         s->host_name = strdup("nas");
-        s->domain_name = strdup("example.org");
+        s->domain_name = strdup("OFFICE");
         s->ftp = (ShareServer){ true, 16, 300, 21 };
         s->http = (ShareServer){ true, 8, 60, 80 };
         add_user(s, 1, "alice", true, true);
