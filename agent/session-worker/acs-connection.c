@@ -2,6 +2,7 @@
 #include "agent/session-worker/acs-connection.h"
 
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <strings.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -126,6 +127,32 @@ static int parse_header(struct soap *soap, const char *key, const char *value) {
         return SOAP_OK;
 }
 
+/* gSOAP writes header, body and trailer apart. Held back until the message is complete, they share their segments, which
+ * saves a third of a small message's frames. Holding back is only for speed, so that failing to is no error. */
+static void hold_back(struct soap *soap, bool on) {
+        int value = on;
+
+        if (soap_valid_socket(soap->socket))
+                (void) setsockopt(soap->socket, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+}
+
+/* Returns with the TLS handshake done, which must not be held back. */
+static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, const char *host, int port) {
+        AcsConnection *c = soap->user;
+        SOAP_SOCKET fd = c->default_open(soap, endpoint, host, port);
+
+        hold_back(soap, true);
+        return fd;
+}
+
+static int end_send(struct soap *soap) {
+        int r = soap_end_send(soap);
+
+        hold_back(soap, false);
+        hold_back(soap, true);
+        return r;
+}
+
 static int new_cnonce(AcsConnection *c) {
         unsigned char random[16];
 
@@ -154,6 +181,8 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         soap->fposthdr = post_header;
         c->http_default_parse_header = soap->fparsehdr;
         soap->fparsehdr = parse_header;
+        c->default_open = soap->fopen;
+        soap->fopen = open_connection;
 
         c->url = TAKE_PTR(open->url);
         c->credentials = open->credentials;
@@ -253,7 +282,7 @@ static int send_request(AcsConnection *c, const CwmpMessage *m) {
                 /* There is nothing to compress, and a gzip stream of nothing is not nothing. */
                 soap_clr_omode(soap, SOAP_ENC_ZLIB);
                 int r = soap_begin_count(soap) || soap_end_count(soap) ||
-                        soap_connect_command(soap, SOAP_POST, c->url, NULL) || soap_end_send(soap);
+                        soap_connect_command(soap, SOAP_POST, c->url, NULL) || end_send(soap);
                 if (c->compress)
                         soap_set_omode(soap, SOAP_ENC_ZLIB);
                 return r ? soap->error : SOAP_OK;
@@ -261,7 +290,7 @@ static int send_request(AcsConnection *c, const CwmpMessage *m) {
 
         if (soap_begin_count(soap) || ((soap->mode & SOAP_IO_LENGTH) && soap_codec_put(soap, m)) ||
             soap_end_count(soap) || soap_connect_command(soap, SOAP_POST, c->url, "") || soap_codec_put(soap, m) ||
-            soap_end_send(soap))
+            end_send(soap))
                 return soap->error ?: SOAP_FATAL_ERROR;
         return SOAP_OK;
 }

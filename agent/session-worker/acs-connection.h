@@ -24,6 +24,7 @@ typedef struct AcsConnection {
         char *trusted_certificates;
         char *basic_realm;    /* the ACS wants Basic */
         int (*http_default_parse_header)(struct soap *soap, const char *key, const char *value);
+        SOAP_SOCKET (*default_open)(struct soap *soap, const char *endpoint, const char *host, int port);
         char request_uri[ACS_URL_MAX];
         char cnonce[2 * 16 + 1];
         bool empty_request;   /* the request under way has no envelope */
