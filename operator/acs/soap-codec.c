@@ -219,7 +219,10 @@ static int read_body(struct soap *soap, SoapMessage *m) {
 static int read_envelope(struct soap *soap, SoapMessage *m) {
         int r;
 
-        if (soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap))
+        if (soap_begin_recv(soap) || soap_envelope_begin_in(soap))
+                return -EBADMSG;
+        /* gSOAP takes a message without an envelope as well; CWMP is SOAP 1.1 */
+        if (soap->version != 1 || soap_recv_header(soap) || soap_body_begin_in(soap))
                 return -EBADMSG;
         r = read_body(soap, m);
         if (r < 0)
