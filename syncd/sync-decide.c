@@ -101,12 +101,24 @@ static SyncDecision decide_directory(const SyncStep *s, unsigned below) {
         return s->decision;
 }
 
+/* How many directories, counted from the folder, b is beneath together with a, or a itself. */
+static unsigned count_common(const char *a, const char *b) {
+        unsigned n = 0;
+
+        for (; *a && *a == *b; a++, b++)
+                n += *a == '/';
+        return n + (!*a && *b == '/');
+}
+
 void sync_steps_resolve(SyncStep *steps, size_t n) {
         /* What is beneath the directories on the way from the folder to the current path, by depth. Backwards, as a
          * directory comes before all that is beneath it. */
-        unsigned below[SYNC_DEPTH_MAX + 1] = {}, depth;
+        unsigned below[SYNC_DEPTH_MAX + 1] = {}, depth = 0;
 
         for (size_t i = n; i-- > 0;) {
+                /* Not every directory has a step; what was beneath another is of no concern here. */
+                for (unsigned common = i + 1 < n ? count_common(steps[i].path, steps[i + 1].path) : 0; depth > common;)
+                        below[depth--] = 0;
                 depth = 0;
                 for (const char *p = steps[i].path; *p; p++)
                         depth += *p == '/';

@@ -9,7 +9,7 @@ typedef struct Planner {
         const SyncTree *base, *local, *remote;
         const SyncPlanContext *context;
         SyncStep *steps;
-        size_t n_steps;
+        size_t n_steps, n_steps_allocated;
         SyncPlan *plan;
         size_t n_allocated;
         /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
@@ -36,17 +36,26 @@ static bool tree_is_whole(const SyncTree *t) {
         return true;
 }
 
+static int add_step(Planner *p, const SyncStep *s) {
+        if (p->n_steps == p->n_steps_allocated) {
+                size_t wanted = MAX(2 * p->n_steps, (size_t) 64);
+                SyncStep *steps = reallocarray(p->steps, wanted, sizeof(*steps));
+
+                if (!steps)
+                        return -ENOMEM;
+                p->steps = steps;
+                p->n_steps_allocated = wanted;
+        }
+        p->steps[p->n_steps++] = *s;
+        return 0;
+}
+
 static int make_steps(Planner *p) {
         SyncWalk walk = { .trees = { p->base, p->local, p->remote } };
         const SyncEntry *entries[SYNC_WALK_MAX];
-        size_t n_max = sync_tree_size(p->base) + sync_tree_size(p->local) + sync_tree_size(p->remote);
         const char *path;
         SyncEntry merged;
         int r;
-
-        p->steps = calloc(n_max + 1, sizeof(*p->steps));
-        if (!p->steps)
-                return -ENOMEM;
 
         while ((path = sync_walk_next(&walk, entries))) {
                 SyncStep s = { .base = entries[0], .local = entries[1], .remote = entries[2], .path = path };
@@ -56,12 +65,17 @@ static int make_steps(Planner *p) {
                 if (sync_path_is_ignored(path))
                         continue;
                 s.decision = sync_decide(s.base, s.local, s.remote, &merged);
+                /* What is the same on both sides has a directory above it on both sides: it has no say in anything. */
+                if (s.decision == DECIDE_NOTHING)
+                        continue;
                 if (s.decision == DECIDE_MERGE) {
                         r = sync_tree_add(p->plan->merged, &merged);
                         if (r < 0)
                                 return r;
                 }
-                p->steps[p->n_steps++] = s;
+                r = add_step(p, &s);
+                if (r < 0)
+                        return r;
         }
 
         /* Only now do the merged entries stay where they are. */

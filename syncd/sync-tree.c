@@ -7,9 +7,13 @@
 /* Paths are copied into blocks of growing size, so that they never move and cost no allocation each. */
 #define BLOCK_SIZE_MIN 512U
 #define BLOCK_SIZE_MAX (64U * 1024U)
+/* A patched tree shares the blocks of the old one, with the paths that it has no more. So many are allowed, and one for each
+ * so many entries (a full block holds twice as many); beyond that the paths are copied. */
+#define SHARED_BLOCKS 64U
+#define SHARED_BLOCK_ENTRIES 512U
 
 typedef struct Block {
-        struct Block *previous;
+        unsigned n_refs;
         size_t used, size;
         char data[];
 } Block;
@@ -18,7 +22,8 @@ struct SyncTree {
         SyncEntry *entries;
         size_t n, allocated;
         bool sorted;
-        Block *block;
+        Block **blocks;
+        size_t n_blocks;
 };
 
 int sync_tree_new(SyncTree **ret) {
@@ -34,42 +39,54 @@ int sync_tree_new(SyncTree **ret) {
 SyncTree *sync_tree_free(SyncTree *t) {
         if (!t)
                 return NULL;
-        for (Block *b = t->block, *previous; b; b = previous) {
-                previous = b->previous;
-                free(b);
-        }
+        for (size_t i = 0; i < t->n_blocks; i++)
+                if (--t->blocks[i]->n_refs == 0)
+                        free(t->blocks[i]);
+        free(t->blocks);
         free(t->entries);
         free(t);
         return NULL;
 }
 
-static const char *copy_path(SyncTree *t, const char *path) {
-        size_t size = strlen(path) + 1;
+static Block *new_block(SyncTree *t, size_t size) {
+        Block **blocks, *b;
 
-        if (!t->block || t->block->size - t->block->used < size) {
-                size_t wanted = t->block ? MIN(2 * t->block->size, (size_t) BLOCK_SIZE_MAX) : BLOCK_SIZE_MIN;
-                Block *b;
-
-                wanted = MAX(wanted, size);
-                b = malloc(sizeof(*b) + wanted);
-                if (!b)
-                        return NULL;
-                *b = (Block) { .previous = t->block, .size = wanted };
-                t->block = b;
-        }
-        t->block->used += size;
-        return memcpy(t->block->data + t->block->used - size, path, size);
+        blocks = reallocarray(t->blocks, t->n_blocks + 1, sizeof(*blocks));
+        if (!blocks)
+                return NULL;
+        t->blocks = blocks;
+        b = malloc(sizeof(*b) + size);
+        if (!b)
+                return NULL;
+        *b = (Block) { .n_refs = 1, .size = size };
+        return t->blocks[t->n_blocks++] = b;
 }
 
-static int reserve(SyncTree *t) {
+static const char *copy_path(SyncTree *t, const char *path) {
+        Block *b = t->n_blocks > 0 ? t->blocks[t->n_blocks - 1] : NULL;
+        size_t size = strlen(path) + 1;
+
+        if (!b || b->n_refs > 1 || b->size - b->used < size) {
+                size_t wanted = b && b->n_refs == 1 ? MIN(2 * b->size, (size_t) BLOCK_SIZE_MAX) : BLOCK_SIZE_MIN;
+
+                b = new_block(t, MAX(wanted, size));
+                if (!b)
+                        return NULL;
+        }
+        b->used += size;
+        return memcpy(b->data + b->used - size, path, size);
+}
+
+/* Room for n more entries. */
+static int reserve(SyncTree *t, size_t n) {
         SyncEntry *entries;
         size_t wanted;
 
-        if (t->n < t->allocated)
+        if (t->n + n <= t->allocated)
                 return 0;
-        if (t->n >= SYNC_ENTRIES_MAX)
+        if (t->n + n > SYNC_ENTRIES_MAX)
                 return -E2BIG;
-        wanted = MAX(t->allocated * 3 / 2, (size_t) 64);
+        wanted = MAX(t->allocated * 3 / 2, t->n + n + 16);
         entries = reallocarray(t->entries, wanted, sizeof(SyncEntry));
         if (!entries)
                 return -ENOMEM;
@@ -84,7 +101,7 @@ int sync_tree_add(SyncTree *t, const SyncEntry *entry) {
 
         if (!sync_path_is_valid(entry->path))
                 return -EINVAL;
-        r = reserve(t);
+        r = reserve(t, 1);
         if (r < 0)
                 return r;
         path = copy_path(t, entry->path);
@@ -201,30 +218,85 @@ const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WAL
         return path;
 }
 
+static bool may_share(const SyncTree *t) {
+        return t->n_blocks <= SHARED_BLOCKS + t->n / SHARED_BLOCK_ENTRIES;
+}
+
+static int share_blocks(SyncTree *t, const SyncTree *with) {
+        t->blocks = calloc(with->n_blocks + 1, sizeof(*t->blocks));
+        if (!t->blocks)
+                return -ENOMEM;
+        for (; t->n_blocks < with->n_blocks; t->n_blocks++) {
+                t->blocks[t->n_blocks] = with->blocks[t->n_blocks];
+                t->blocks[t->n_blocks]->n_refs++;
+        }
+        return 0;
+}
+
+/* Appends the entries from first on, up to but without end, with their paths where they are. */
+static int append_shared(SyncTree *t, const SyncTree *from, size_t first, size_t end) {
+        int r;
+
+        if (first == end)
+                return 0;
+        if (!may_share(from)) {
+                for (size_t i = first; i < end; i++) {
+                        r = sync_tree_add(t, from->entries + i);
+                        if (r < 0)
+                                return r;
+                }
+                return 0;
+        }
+        r = reserve(t, end - first);
+        if (r < 0)
+                return r;
+        memcpy(t->entries + t->n, from->entries + first, (end - first) * sizeof(SyncEntry));
+        t->n += end - first;
+        return 0;
+}
+
+static int apply_changes(SyncTree *t, const SyncTree *tree, const SyncTree *changes) {
+        size_t next = 0;
+        int r;
+
+        SYNC_TREE_FOREACH(c, changes) {
+                size_t at = MAX(sync_tree_lower_bound(tree, c->path), next);
+
+                r = append_shared(t, tree, next, at);
+                if (r < 0)
+                        return r;
+                for (next = at; next < tree->n; next++) {
+                        const char *path = tree->entries[next].path;
+
+                        if (strcmp(path, c->path) != 0 &&
+                            (c->kind == SYNC_DIRECTORY || !sync_path_is_below(path, c->path)))
+                                break;
+                }
+                r = c->kind == SYNC_ABSENT ? 0 : sync_tree_add(t, c);
+                if (r < 0)
+                        return r;
+        }
+        return append_shared(t, tree, next, tree->n);
+}
+
 int sync_tree_patch(const SyncTree *tree, const SyncTree *changes, SyncTree **ret) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
-        SyncWalk walk = { .trees = { tree, changes } };
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        const char *path, *removed = NULL;
         int r;
 
         r = sync_tree_new(&t);
         if (r < 0)
                 return r;
-
-        while ((path = sync_walk_next(&walk, entries))) {
-                const SyncEntry *e = entries[1] ?: entries[0];
-
-                if (!entries[1] && removed && sync_path_is_below(path, removed))
-                        continue;
-                if (entries[1] && e->kind != SYNC_DIRECTORY && !(removed && sync_path_is_below(path, removed)))
-                        removed = path;
-                if (e->kind == SYNC_ABSENT)
-                        continue;
-                r = sync_tree_add(t, e);
+        if (may_share(tree)) {
+                r = share_blocks(t, tree);
                 if (r < 0)
                         return r;
         }
+        r = reserve(t, tree->n);
+        if (r < 0)
+                return r;
+        r = apply_changes(t, tree, changes);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(t);
         return 0;
 }

@@ -99,8 +99,9 @@ typedef struct SyncWalk {
 const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WALK_MAX]);
 
 /* A new tree: the tree with the changes made. A change replaces the entry at its path; one that is not a
- * directory (SYNC_ABSENT included) removes what was beneath. Result entries are never SYNC_ABSENT. Input
- * trees are untouched and independent of the result. 0 or -ENOMEM. */
+ * directory (SYNC_ABSENT included) removes what was beneath. Result entries are never SYNC_ABSENT. The
+ * inputs are untouched and may be freed before the result, which shares their memory, so that a small change
+ * to a large tree is cheap (a copy of the entries, not of the paths). 0, -E2BIG or -ENOMEM. */
 int sync_tree_patch(const SyncTree *tree, const SyncTree *changes, SyncTree **ret);
 
 /* The set of changes which makes from one tree the other, compared as sync_entry_equal() does. 0 or

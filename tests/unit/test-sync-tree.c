@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Trees, paths, conflict names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "common/base/str.h"
+#include "tests/unit/sync-model.h"
+
+static void paths_of_a_folder_are_told_from_others(void **state) {
+        char name[SYNC_NAME_MAX + 2], deep[4 * SYNC_DEPTH_MAX];
+
+        assert_true(sync_path_is_valid("a"));
+        assert_true(sync_path_is_valid("a/.../..b/\xff\n"));
+        assert_false(sync_path_is_valid(""));
+        assert_false(sync_path_is_valid("/a"));
+        assert_false(sync_path_is_valid("a/"));
+        assert_false(sync_path_is_valid("a//b"));
+        assert_false(sync_path_is_valid("a/../b"));
+        assert_false(sync_path_is_valid("."));
+
+        memset(name, 'n', sizeof(name));
+        name[SYNC_NAME_MAX] = '\0';
+        assert_true(sync_path_is_valid(name));
+        name[SYNC_NAME_MAX] = 'n';
+        name[SYNC_NAME_MAX + 1] = '\0';
+        assert_false(sync_path_is_valid(name));
+
+        for (size_t i = 0; i < SYNC_DEPTH_MAX; i++)
+                memcpy(deep + 2 * i, "d/", 2);
+        deep[2 * SYNC_DEPTH_MAX - 1] = '\0';
+        assert_true(sync_path_is_valid(deep));
+        memcpy(deep + 2 * SYNC_DEPTH_MAX - 1, "/d", 3);
+        assert_false(sync_path_is_valid(deep));
+}
+
+static void a_directory_is_followed_by_all_beneath_it(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *t = model_tree("a.b=f1 a=d a!=f3 ab=f1 a/z=f1 a/b=d a/b/c=f1");
+        _cleanup_free_ char *text = model_text(t);
+
+        assert_string_equal(text, "a=d a/b=d a/b/c=f1 a/z=f1 a.20261101T000000Z.gw1=f3 a.b=f1 ab=f1");
+        assert_string_equal(sync_tree_find(t, "a/z")->path, "a/z");
+        assert_null(sync_tree_find(t, "a/"));
+        assert_true(sync_path_is_below("a/b", "a"));
+        assert_false(sync_path_is_below("a.b", "a"));
+        assert_false(sync_path_is_below("a", "a"));
+        assert_true(sync_path_is_below("a", ""));
+}
+
+static void a_path_can_be_there_only_once(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        SyncEntry e;
+
+        assert_int_equal(sync_tree_new(&t), 0);
+        model_entry(&e, "a", "f1");
+        assert_int_equal(sync_tree_add(t, &e), 0);
+        model_entry(&e, "a", "f2");
+        assert_int_equal(sync_tree_add(t, &e), 0);
+        assert_int_equal(sync_tree_sort(t), -EEXIST);
+        assert_int_equal(sync_tree_sort_last(t), 0);
+        assert_int_equal(sync_tree_size(t), 1);
+        assert_int_equal(sync_tree_at(t, 0)->oid.bytes[0], '2');
+        model_entry(&e, "../a", "f1");
+        assert_int_equal(sync_tree_add(t, &e), -EINVAL);
+}
+
+static void assert_patched(const char *tree, const char *changes, const char *expected) {
+        _cleanup_sync_tree_free_ SyncTree *t = model_tree(tree), *c = model_tree(changes), *result = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(sync_tree_patch(t, c, &result), 0);
+        t = sync_tree_free(t);
+        c = sync_tree_free(c);
+        text = model_text(result);
+        assert_string_equal(text, expected);
+}
+
+static void patches_replace_and_remove(void **state) {
+        assert_patched("", "", "");
+        assert_patched("a=f1", "", "a=f1");
+        assert_patched("", "a=f1", "a=f1");
+        assert_patched("a=f1 b=f1 c=f1", "b=f2", "a=f1 b=f2 c=f1");
+        assert_patched("a=d a/b=f1 a/c=f1 a.b=f1", "a=-", "a.b=f1");
+        assert_patched("a=d a/b=f1 a/c=f1 a.b=f1", "a=f1", "a=f1 a.b=f1");
+        assert_patched("a=d a/b=f1 a/c=f1", "a=d", "a=d a/b=f1 a/c=f1");
+        assert_patched("a=d a/b=f1 a/c=f1", "a/b=- a/d=f2", "a=d a/c=f1 a/d=f2");
+        assert_patched("b=f1", "a=- c=-", "b=f1");
+}
+
+static void a_long_chain_of_patches_does_not_hoard(void **state) {
+        SyncTree *t = model_tree("a=f1 b=f1");
+
+        for (unsigned i = 0; i < 5000; i++) {
+                _cleanup_sync_tree_free_ SyncTree *c = model_tree(i % 2 ? "b=f2" : "b=f3");
+                SyncTree *next = NULL;
+
+                assert_int_equal(sync_tree_patch(t, c, &next), 0);
+                sync_tree_free(t);
+                t = next;
+        }
+        assert_int_equal(sync_tree_size(t), 2);
+        assert_string_equal(sync_tree_at(t, 1)->path, "b");
+        sync_tree_free(t);
+}
+
+static void a_difference_is_a_patch(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *a = model_tree("a=d a/b=f1 c=f1 d=f1 e=l1"),
+                                          *b = model_tree("a=f1 c=f1x d=f1 f=d f/g=f2"), *changes = NULL, *result = NULL,
+                                          *rest = NULL;
+
+        assert_int_equal(sync_tree_diff(a, b, &changes), 0);
+        assert_int_equal(sync_tree_patch(a, changes, &result), 0);
+        assert_int_equal(sync_tree_diff(result, b, &rest), 0);
+        assert_int_equal(sync_tree_size(rest), 0);
+}
+
+static void assert_conflict(const char *path, const char *gateway, unsigned counter, const char *expected) {
+        _cleanup_free_ char *s = NULL;
+
+        assert_int_equal(sync_conflict_path(path, 0, gateway, counter, &s), 0);
+        assert_string_equal(s, expected);
+}
+
+static void conflict_names_keep_the_extension_last(void **state) {
+        assert_conflict("report.docx", "gw1", 0, "report.19700101T000000Z.gw1.docx");
+        assert_conflict("a/b.c/report", "gw1", 0, "a/b.c/report.19700101T000000Z.gw1");
+        assert_conflict("x.tar.gz", "gw1", 2, "x.19700101T000000Z.gw1.2.tar.gz");
+        assert_conflict("x.min.js", "gw1", 0, "x.min.19700101T000000Z.gw1.js");
+        assert_conflict(".bashrc", "gw1", 0, ".bashrc.19700101T000000Z.gw1");
+        assert_conflict(".config.json", "gw1", 0, ".config.19700101T000000Z.gw1.json");
+        assert_conflict("Mr. Smith's letter", "gw1", 0, "Mr. Smith's letter.19700101T000000Z.gw1");
+        assert_conflict("dot.", "gw1", 0, "dot..19700101T000000Z.gw1");
+        assert_conflict("a.txt", "B\xc3\xbc" "ro/../2 \n", 0, "a.19700101T000000Z.B--ro----2--.txt");
+        assert_conflict("a.txt", "", 0, "a.19700101T000000Z.gateway.txt");
+}
+
+static void long_names_are_cut_between_characters(void **state) {
+        char name[SYNC_NAME_MAX + 1];
+        _cleanup_free_ char *s = NULL;
+
+        for (size_t i = 0; i + 6 < SYNC_NAME_MAX; i += 2)
+                memcpy(name + i, "\xc3\xa9", 2);
+        memcpy(name + SYNC_NAME_MAX - 5, ".text", 6);
+        assert_int_equal(strlen(name), SYNC_NAME_MAX);
+        assert_int_equal(sync_conflict_path(name, 0, "gw1", 1000, &s), 0);
+        assert_true(strlen(s) <= SYNC_NAME_MAX && strlen(s) >= SYNC_NAME_MAX - 1);
+        assert_true(utf8_is_valid(s));
+        assert_true(sync_path_is_valid(s));
+        assert_non_null(endswith(s, ".19700101T000000Z.gw1.1000.text"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(paths_of_a_folder_are_told_from_others),
+                cmocka_unit_test(a_directory_is_followed_by_all_beneath_it),
+                cmocka_unit_test(a_path_can_be_there_only_once),
+                cmocka_unit_test(patches_replace_and_remove),
+                cmocka_unit_test(a_long_chain_of_patches_does_not_hoard),
+                cmocka_unit_test(a_difference_is_a_patch),
+                cmocka_unit_test(conflict_names_keep_the_extension_last),
+                cmocka_unit_test(long_names_are_cut_between_characters),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
