@@ -7,8 +7,8 @@
 /* Paths are copied into blocks of growing size, so that they never move and cost no allocation each. */
 #define BLOCK_SIZE_MIN 512U
 #define BLOCK_SIZE_MAX (64U * 1024U)
-/* A patched tree shares the blocks of the old one, with the paths that it has no more. So many are allowed, and one for each
- * so many entries (a full block holds twice as many); beyond that the paths are copied. */
+/* A patched tree shares the blocks of the old one, with the paths that it has no more. So many are allowed, and one
+ * for each so many entries (a full block holds twice as many); beyond that the paths are copied. */
 #define SHARED_BLOCKS 64U
 #define SHARED_BLOCK_ENTRIES 512U
 

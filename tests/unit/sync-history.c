@@ -101,7 +101,7 @@ static const SyncEntry *any_entry(const Gateway *g, uint64_t random) {
         return n > 0 ? sync_tree_at(g->folder, random % n) : NULL;
 }
 
-/* A name in the folder or in one of its directories: twins in case and composition, two extensions, one as long as can be. */
+/* A name in the folder or in one of its directories: twins in case and composition, two extensions, a long one. */
 static char *any_path(const Gateway *g, uint64_t random) {
         static const char *const names[] = {
                 "a", "A", "b.txt", "c.tar.gz", "\xc3\xa9", "e\xcc\x81", "\xff\n!", ".hidden",
@@ -119,7 +119,8 @@ static char *any_path(const Gateway *g, uint64_t random) {
 
 static void user_writes(World *w, Gateway *g, uint64_t random) {
         const SyncEntry *e = any_entry(g, random >> 24);
-        _cleanup_free_ char *path = (random & 1) && e && e->kind != SYNC_DIRECTORY ? strdup(e->path) : any_path(g, random);
+        bool again = (random & 1) && e && e->kind != SYNC_DIRECTORY;
+        _cleanup_free_ char *path = again ? strdup(e->path) : any_path(g, random);
         const SyncEntry *there = sync_tree_find(g->folder, path);
         SyncEntry new = { .kind = random >> 60 == 0 ? SYNC_SYMLINK : SYNC_FILE };
         SyncTree *changes;
@@ -359,8 +360,8 @@ static void settle(World *w) {
         }
 }
 
-/* The next writer begins when their folder has what the one before left; its gateway may have been killed with all of it in
- * place and none of it recorded. */
+/* The next writer begins when their folder has what the one before left; its gateway may have been killed with all of
+ * it in place and none of it recorded. */
 static void hand_over(World *w, size_t i, bool killed) {
         Faults faults = { .stop_at = killed ? AT_THE_END : NONE };
 
