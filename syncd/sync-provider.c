@@ -9,12 +9,34 @@ static bool is_parameter(const DmChange *c, const char *name) {
         return c->kind == DM_CHANGE_VALUE && streq(c->parameter->name, name);
 }
 
+/* Two instances would take each other's work for a user's. */
+static int validate_folder(DmModel *m, const DmChange *c, DmFaults *faults) {
+        DM_FOREACH_INSTANCE(i, m, SYNC_TABLE) {
+                _cleanup_free_ char *folder = NULL;
+                int r;
+
+                if (i == c->instances[0])
+                        continue;
+                r = dm_get_string(m, &folder, SYNC_TABLE "%u.Folder", i);
+                if (r < 0)
+                        return r;
+                if (streq(folder, c->value)) {
+                        (void) dm_faults_add(
+                                        faults, c->path, DM_FAULT_INVALID_VALUE, "Another instance has this folder.");
+                        return 0;
+                }
+        }
+        return 0;
+}
+
 static int validate_value(DmModel *m, DmOrigin origin, const DmChange *c, DmFaults *faults) {
         _cleanup_free_ char *held = NULL, *known_hosts = NULL;
         RepositoryUrl url;
         SyncOp op;
         int r;
 
+        if (is_parameter(c, "Folder") && c->value[0])
+                return validate_folder(m, c, faults);
         if (is_parameter(c, "SyncOp") && sync_op_parse(c->value, &op) < 0)
                 (void) dm_faults_add(
                                 faults, c->path, DM_FAULT_INVALID_VALUE, "Not an operation and an opseq.");
