@@ -12,6 +12,9 @@
 #include "common/base/str.h"
 #include "common/http/digest.h"
 
+/* What an ACS sends along with a challenge; more is not worth keeping the connection. */
+#define CHALLENGE_BODY_MAX 2048U
+
 static bool is_https(const char *url) {
         return startswith(url, "https://");
 }
@@ -153,6 +156,14 @@ static int end_send(struct soap *soap) {
         return r;
 }
 
+/* gSOAP closes the connection after a status that is an error: a challenge is none. */
+static int parse_response(struct soap *soap) {
+        AcsConnection *c = soap->user;
+
+        int r = c->default_parse(soap);
+        return r == 401 ? soap->error = SOAP_OK : r;
+}
+
 static int new_cnonce(AcsConnection *c) {
         unsigned char random[16];
 
@@ -183,6 +194,8 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         soap->fparsehdr = parse_header;
         c->default_open = soap->fopen;
         soap->fopen = open_connection;
+        c->default_parse = soap->fparse;
+        soap->fparse = parse_response;
 
         c->url = TAKE_PTR(open->url);
         c->credentials = open->credentials;
@@ -300,6 +313,8 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         struct soap *soap = &c->soap;
 
         int r = soap_begin_recv(soap);
+        if (r == SOAP_OK && soap->status == 401)
+                return 401;
         /* gSOAP gives back the status where there is no body: some ACSs end the session with 200 and nothing. */
         if (r == 204 || r == 200 || (r == SOAP_OK && (soap->status == 204 || !soap->body))) {
                 *ret = cwmp_message_new(CWMP_EMPTY);
@@ -319,6 +334,28 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
                 return fail(c, "Cannot read the answer of the ACS");
         }
         return 0;
+}
+
+/* TR-069 3.4.5: the answer to a challenge goes on the same connection. For that, what the ACS says to people must
+ * be out of the way. */
+static void keep_or_close(AcsConnection *c) {
+        struct soap *soap = &c->soap;
+        char rest[CHALLENGE_BODY_MAX];
+
+        if (!soap->keep_alive || (soap->mode & SOAP_IO) == SOAP_IO_CHUNK || soap->length > sizeof(rest)) {
+                soap_closesock(soap);
+                return;
+        }
+
+        /* gSOAP has read a part of it into its buffer with the headers. */
+        for (size_t left = soap->length - MIN(soap->length, soap->buflen - soap->bufidx); left > 0;) {
+                size_t n = soap->frecv(soap, rest, left);
+                if (n == 0) {
+                        soap_closesock(soap);
+                        return;
+                }
+                left -= MIN(left, n);
+        }
 }
 
 /* Takes the new place from gSOAP, which keeps the Location header as its endpoint. */
@@ -367,7 +404,7 @@ int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage 
                         if (challenged || (!c->credentials.challenge && !c->basic_realm))
                                 return fail_status(c, r);
                         challenged = true;
-                        soap_closesock(&c->soap);
+                        keep_or_close(c);
                         break;
                 case 302:
                 case 307:

@@ -23,6 +23,7 @@ typedef struct AcsConnection {
         bool compress;
         char *trusted_certificates;
         char *basic_realm;    /* the ACS wants Basic */
+        int (*default_parse)(struct soap *soap);
         int (*http_default_parse_header)(struct soap *soap, const char *key, const char *value);
         SOAP_SOCKET (*default_open)(struct soap *soap, const char *endpoint, const char *host, int port);
         char request_uri[ACS_URL_MAX];

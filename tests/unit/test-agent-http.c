@@ -69,7 +69,9 @@ static void only_a_whole_get_is_understood(void **state) {
         char b[HTTP_GET_REQUEST_MAX + 1];
         HttpGet get;
 
-        assert_int_equal(parse("GET /a?b HTTP/1.1\r\nHost: x\r\nauthorization:  y z\r\n\r\n", &get, b), HTTP_GET_COMPLETE);
+        assert_int_equal(
+                        parse("GET /a?b HTTP/1.1\r\nHost: x\r\nauthorization:  y z\r\n\r\n", &get, b),
+                        HTTP_GET_COMPLETE);
         assert_string_equal(get.path, "/a");
         assert_string_equal(get.authorization, "y z");
         assert_int_equal(parse("GET / HTTP/1.0\r\n\r\n", &get, b), HTTP_GET_COMPLETE);
@@ -142,8 +144,10 @@ static void only_the_acs_opens_sessions_and_not_too_many(void **state) {
 
 /* Mutations of a good request: every result is one of the enumeration, and the sanitizers see the rest. */
 static void garbage_is_survived(void **state) {
-        static const char good[] = "GET /path?x HTTP/1.1\r\nHost: a\r\nAuthorization: Digest realm=\"r\", nonce=\"n\", nc=00000001, "
-                                   "uri=\"/path\", username=\"acs\", response=\"0\", cnonce=\"c\", qop=auth\r\n\r\n";
+        static const char good[] =
+                        "GET /path?x HTTP/1.1\r\nHost: a\r\nAuthorization: Digest realm=\"r\", nonce=\"n\", "
+                        "nc=00000001, "
+                        "uri=\"/path\", username=\"acs\", response=\"0\", cnonce=\"c\", qop=auth\r\n\r\n";
         _cleanup_(connection_requests_freep) ConnectionRequests *c = NULL;
         char buffer[sizeof(good) + 1], response[CONNECTION_REQUEST_RESPONSE_MAX];
         uint32_t random = 1;

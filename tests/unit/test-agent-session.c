@@ -47,7 +47,9 @@ static void each_order_is_performed_and_answered(void **state) {
         assert_int_equal(receive(s, CWMP_INFORM_RESPONSE, "7"), SESSION_SEND);
         for (unsigned i = 0; i < 3; i++) {
                 assert_int_equal(receive(s, CWMP_GET_PARAMETER_VALUES, "a"), SESSION_PERFORM);
-                assert_int_equal(session_respond(s, cwmp_message_new(CWMP_GET_PARAMETER_VALUES_RESPONSE)), SESSION_SEND);
+                assert_int_equal(
+                                session_respond(s, cwmp_message_new(CWMP_GET_PARAMETER_VALUES_RESPONSE)),
+                                SESSION_SEND);
                 assert_int_equal(session_message(s)->type, CWMP_GET_PARAMETER_VALUES_RESPONSE);
         }
         assert_int_equal(receive(s, CWMP_UNKNOWN_METHOD, "b"), SESSION_PERFORM);
