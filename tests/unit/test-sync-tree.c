@@ -107,8 +107,8 @@ static void a_long_chain_of_patches_does_not_hoard(void **state) {
 
 static void a_difference_is_a_patch(void **state) {
         _cleanup_sync_tree_free_ SyncTree *a = model_tree("a=d a/b=f1 c=f1 d=f1 e=l1"),
-                                          *b = model_tree("a=f1 c=f1x d=f1 f=d f/g=f2"), *changes = NULL, *result = NULL,
-                                          *rest = NULL;
+                                          *b = model_tree("a=f1 c=f1x d=f1 f=d f/g=f2"), *changes = NULL,
+                                          *result = NULL, *rest = NULL;
 
         assert_int_equal(sync_tree_diff(a, b, &changes), 0);
         assert_int_equal(sync_tree_patch(a, changes, &result), 0);
