@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What CWMP costs on the access link: Ethernet bytes of one gateway's provisioning and of one synchronization from one gateway to
-two others, over plain HTTP and over TLS. Counted by tcpdump at the gateways' access links, by port; prints Markdown."""
+"""What CWMP costs on the access link: Ethernet bytes of one gateway's provisioning and of one synchronization from one
+gateway to two others, over plain HTTP and over TLS. Counted by tcpdump at the gateways' access links, by port; prints
+Markdown."""
 
 import argparse
 import contextlib
@@ -15,10 +16,11 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scenarios"))
-from harness import Files, Testbed, content, converged, device, provision, wait_until  # noqa: E402
+from harness import Files, Testbed, content, converged, device, own_name, provision, wait_until  # noqa: E402
 
 GATEWAYS = ["gw1", "gw2", "gw3"]
 SYNC_BYTES = 100 * 1024
+ACS_URL = {"http": "http://acs.operator.test:7557/", "https": "https://acs.operator.test:7547/"}
 # The ACS and the connection requests.
 FILTER = "tcp port 7547 or tcp port 7557"
 # What a peer figure is: T. Cruz et al., measured on their prototype.
@@ -31,8 +33,8 @@ class Capture:
     def __init__(self, testbed, gateway, directory):
         self.path = pathlib.Path(directory) / f"{gateway}.pcap"
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", testbed.host(gateway).namespace, "tcpdump", "-i", "wan0", "--immediate-mode", "-U", "-s", "64",
-             "-w", str(self.path), FILTER], stderr=subprocess.PIPE, text=True)
+            ["ip", "netns", "exec", testbed.host(gateway).namespace, "tcpdump", "-i", "wan0", "--immediate-mode", "-U",
+             "-s", "64", "-w", str(self.path), FILTER], stderr=subprocess.PIPE, text=True)
         # tcpdump says that it listens once its socket is open.
         while "listening on" not in self.process.stderr.readline():
             if self.process.poll() is not None:
@@ -86,10 +88,11 @@ def still(total):
 
 
 def measure(scheme, rounds):
-    testbed = Testbed("bytes" + scheme)
+    """The bytes of one gateway's provisioning, and a list of those of each synchronization."""
+    testbed = Testbed(own_name("bytes", "bytes"))
     rng = random.Random(1)
     synchronizations = []
-    os.environ["TESTBED_ACS_URL"] = {"http": "http://acs.operator.test:7557/", "https": "https://acs.operator.test:7547/"}[scheme]
+    os.environ["TESTBED_ACS_URL"] = ACS_URL[scheme]
     testbed("down", check=False)
     try:
         testbed("up", "--bare", "--gateways", str(len(GATEWAYS)))
@@ -108,6 +111,7 @@ def measure(scheme, rounds):
                 wait_until("all is settled", lambda: settled(testbed))
                 synchronizations.append(still(total))
     finally:
+        del os.environ["TESTBED_ACS_URL"]
         testbed("down", check=False)
     return provisioning, synchronizations
 
@@ -116,8 +120,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how many synchronizations (default: 10)")
     arguments = parser.parse_args()
-    print("| CWMP, Ethernet bytes | provisioning of a gateway | a 1-to-2 synchronization, mean (deviation) |\n|---|--:|--:|")
-    for scheme in ("http", "https"):
+    print("| CWMP, Ethernet bytes | a gateway's provisioning | a 1-to-2 synchronization, mean (deviation) |\n|---|--:|--:|")
+    for scheme in ACS_URL:
         provisioning, syncs = measure(scheme, arguments.rounds)
         deviation = statistics.stdev(syncs) if len(syncs) > 1 else 0
         print(f"| {scheme} | {provisioning:,.0f} | {statistics.mean(syncs):,.0f} ({deviation:,.0f}) |", flush=True)
