@@ -5,6 +5,7 @@ protocol version 2, host key of its own. It runs as the user who runs the test."
 import os
 import pathlib
 import pwd
+import shutil
 import socket
 import subprocess
 import time
@@ -27,6 +28,13 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def remove_tree(path, patience=10):
+    """git on the server cleans up behind an ended connection, at its own pace: again until nothing is left."""
+    deadline = time.monotonic() + patience
+    while os.path.exists(path):
+        shutil.rmtree(path, ignore_errors=time.monotonic() < deadline)
 
 
 class Server:
