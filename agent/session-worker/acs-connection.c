@@ -130,8 +130,8 @@ static int parse_header(struct soap *soap, const char *key, const char *value) {
         return SOAP_OK;
 }
 
-/* gSOAP writes header, body and trailer apart. Held back until the message is complete, they share their segments, which
- * saves a third of a small message's frames. Holding back is only for speed, so that failing to is no error. */
+/* gSOAP writes header, body and trailer apart. Held back until the message is complete, they share their segments,
+ * which saves a third of a small message's frames. Only for economy: that it fails is no error. */
 static void hold_back(struct soap *soap, bool on) {
         int value = on;
 
