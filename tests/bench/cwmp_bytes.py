@@ -120,7 +120,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how many synchronizations (default: 10)")
     arguments = parser.parse_args()
-    print("| CWMP, Ethernet bytes | a gateway's provisioning | a 1-to-2 synchronization, mean (deviation) |\n|---|--:|--:|")
+    print("| Ethernet bytes of CWMP | a gateway's provisioning | a 1-to-2 synchronization, mean (deviation) |")
+    print("|---|--:|--:|")
     for scheme in ACS_URL:
         provisioning, syncs = measure(scheme, arguments.rounds)
         deviation = statistics.stdev(syncs) if len(syncs) > 1 else 0

@@ -10,6 +10,7 @@ import hashlib
 import json
 import pathlib
 import random
+import statistics
 import sys
 import time
 
@@ -22,6 +23,7 @@ GATEWAYS = ["gw1", "gw2", "gw3"]
 PHOTO_BYTES = 3_500_000
 SMALL_BYTES = 100 * 1024
 SMALL_SECONDS_MAX = 2
+CWMP_ROUNDS = 3
 # Fixed, so that two runs move the same bytes.
 SEED = 140
 
@@ -176,10 +178,12 @@ def earlier_version(testbed, narration, clients):
 def management_bytes(narration):
     """On testbeds of their own, so that nothing else talks to the ACS meanwhile."""
     narration.say("\n== what CWMP costs: Ethernet bytes of all frames to and from the ACS")
-    figures = {scheme: cwmp_bytes.measure(scheme, 1) for scheme in cwmp_bytes.ACS_URL}
-    for number, what in enumerate(("provisioning", "synchronization")):
-        plain, tls = (sum(figures[s][number]) if number else figures[s][number] for s in ("http", "https"))
-        limit = cwmp_bytes.PAPER[what]
+    figures = {}
+    for scheme in cwmp_bytes.ACS_URL:
+        provisioning, synchronizations = cwmp_bytes.measure(scheme, CWMP_ROUNDS)
+        figures[scheme] = {"provisioning": provisioning, "synchronization": statistics.median(synchronizations)}
+    for what, limit in cwmp_bytes.PAPER.items():
+        plain, tls = figures["http"][what], figures["https"][what]
         narration.say(f"   {what}: {plain:,.0f} over plain HTTP, {tls:,.0f} over TLS (the paper's prototype: {limit:,})")
         expect(plain < limit, f"the {what} costs more than the paper's {limit:,} bytes")
     narration.say("ok CWMP costs less than the paper's prototype")
