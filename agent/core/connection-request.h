@@ -4,8 +4,9 @@
 
 #include "agent/core/http-get.h"
 
-/* Accepted requests per window: an ACS needs one, a storm of operations some; beyond that 503. */
-#define CONNECTION_REQUESTS_MAX 10U
+/* Accepted requests per window: two operations a second, while people work on several gateways at once;
+ * beyond that 503. They are authenticated, so this bounds the load by an ACS that has gone wrong. */
+#define CONNECTION_REQUESTS_MAX 120U
 #define CONNECTION_REQUEST_WINDOW_USEC (60ULL * 1000000U)
 /* Challenges that can be open at once; an older one is replaced and its client asks again. */
 #define CONNECTION_REQUEST_NONCES_MAX 16U

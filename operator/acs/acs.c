@@ -295,8 +295,10 @@ static int on_notice(sd_event_source *s, int fd, uint32_t revents, void *userdat
         begun = TAKE_PTR(a->begun);
         broken = TAKE_PTR(a->broken);
         (void) pthread_mutex_unlock(&a->lock);
+        /* If the session is over by now, a later command may have asked for another one. */
         STRV_FOREACH(device, begun)
-                connection_requester_stop(a->requester, *device);
+                if (!session_is_needed(*device, a))
+                        connection_requester_stop(a->requester, *device);
         STRV_FOREACH(device, broken)
                 if (session_is_needed(*device, a))
                         serve_device(a, *device);

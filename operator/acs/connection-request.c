@@ -105,10 +105,10 @@ static void wait_for(Request *r, uint64_t usec) {
                 forget(r);
 }
 
-static void retry(Request *r) {
-        uint64_t usec = r->retry_usec;
+static void retry(Request *r, uint64_t max_usec) {
+        uint64_t usec = MIN(r->retry_usec, max_usec);
 
-        r->retry_usec = MIN(usec * 2, CONNECTION_REQUEST_RETRY_MAX_USEC);
+        r->retry_usec = MIN(usec * 2, max_usec);
         wait_for(r, usec);
 }
 
@@ -148,7 +148,7 @@ static void start(Request *r) {
                 q->n_running++;
         if (!r->easy || !configure(r, &access) || curl_multi_add_handle(q->multi, r->easy) != CURLM_OK) {
                 close_handle(r);
-                retry(r);
+                retry(r, CONNECTION_REQUEST_RETRY_MAX_USEC);
         }
 }
 
@@ -171,7 +171,7 @@ static void finish(Request *r, CURLcode code) {
         if (status != 503)
                 log_info("Connection request to %s failed: %s", r->device,
                          code == CURLE_OK ? "the device refused it" : curl_easy_strerror(code));
-        retry(r);
+        retry(r, status == 503 ? CONNECTION_REQUEST_BUSY_MAX_USEC : CONNECTION_REQUEST_RETRY_MAX_USEC);
 }
 
 static void finish_all(ConnectionRequester *q) {

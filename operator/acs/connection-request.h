@@ -15,6 +15,8 @@
 /* Waits between attempts that failed, doubled each time. */
 #define CONNECTION_REQUEST_RETRY_MIN_USEC 1000000ULL
 #define CONNECTION_REQUEST_RETRY_MAX_USEC 300000000ULL
+/* The same after 503: the device is there and well, and takes the next request soon. */
+#define CONNECTION_REQUEST_BUSY_MAX_USEC 8000000ULL
 /* Requests under way at once; the others wait for their turn. */
 #define CONNECTION_REQUESTS_MAX 256U
 
