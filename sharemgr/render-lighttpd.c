@@ -55,6 +55,14 @@ static void write_server(FILE *out, const ShareSet *s, const ShareNetwork *netwo
                 fprintf(out, "$SERVER[\"socket\"] == \"%s:%" PRIu32 "\" {}\n", *a, s->http.port);
 }
 
+/* What is in no folder shows the folders' names. A folder's own rule takes the place of this one. */
+static void write_root_rule(FILE *out, const ShareSet *s) {
+        if (s->http_authentication)
+                fputs("auth.require = ( \"/\" => ( \"method\" => \"basic\", \"realm\" => \"ISPStorage\", "
+                      "\"require\" => \"valid-user\" ) )\n",
+                      out);
+}
+
 static void write_aliases(FILE *out, const ShareSet *s) {
         fputs("alias.url = (\n", out);
         SHARE_SET_FOREACH_ONLINE(f, s)
@@ -153,6 +161,7 @@ int render_lighttpd_conf(const ShareSet *s, const ShareNetwork *network, bool wr
                 return r;
         fputs(constant, text.stream);
         write_server(text.stream, s, network);
+        write_root_rule(text.stream, s);
         write_aliases(text.stream, s);
         SHARE_SET_FOREACH_ONLINE(f, s)
         write_folder(text.stream, s, f, writable);

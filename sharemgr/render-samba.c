@@ -85,6 +85,9 @@ static void write_global(FILE *out, const ShareSet *s, const ShareNetwork *netwo
                 !s->smb_authentication  ? "Bad Password"
                 : any_folder_is_open(s) ? "Bad User"
                                         : "Never");
+        /* Who has no account does not learn the shares' names either. */
+        if (s->smb_authentication && !any_folder_is_open(s))
+                fputs("restrict anonymous = 2\n", out);
 }
 
 /* Writes the names of those who have at least this access. Returns their number. */

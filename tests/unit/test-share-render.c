@@ -121,6 +121,18 @@ static void test_lighttpd_conf(void **state) {
         assert_null(strstr(read_only, "webdav.activate"));
 }
 
+/* Without authentication, neither list of the folders asks for an account. */
+static void test_lists_are_as_open_as_their_folders(void **state) {
+        _cleanup_(share_set_freep) ShareSet *s = fixture_new();
+        _cleanup_free_ char *http = NULL, *smb = NULL;
+
+        s->http_authentication = s->smb_authentication = false;
+        assert_int_equal(render_lighttpd_conf(s, &network, true, &http), 0);
+        assert_null(strstr(http, "valid-user"));
+        assert_int_equal(render_smb_conf(s, &network, &smb), 0);
+        assert_null(strstr(smb, "restrict anonymous"));
+}
+
 /* A folder to which nobody has rights must not become one to which everybody has. */
 static void test_nobody_is_not_everybody(void **state) {
         _cleanup_(share_set_freep) ShareSet *s = fixture_new();
@@ -131,7 +143,7 @@ static void test_nobody_is_not_everybody(void **state) {
         assert_null(strstr(smb, "[photos]"));
         assert_int_equal(render_lighttpd_conf(s, &network, true, &http), 0);
         assert_non_null(strstr(http, "url.access-deny = ( \"\" )"));
-        assert_null(strstr(http, "auth.require"));
+        assert_null(strstr(http, "user="));
         assert_int_equal(render_vsftpd_mounts(s, &ftp), 0);
         assert_string_equal(ftp, "[Service]\n");
 }
@@ -199,6 +211,7 @@ int main(void) {
                 cmocka_unit_test(test_smb_conf),
                 cmocka_unit_test(test_vsftpd),
                 cmocka_unit_test(test_lighttpd_conf),
+                cmocka_unit_test(test_lists_are_as_open_as_their_folders),
                 cmocka_unit_test(test_nobody_is_not_everybody),
                 cmocka_unit_test(test_offline_folder_is_not_shared),
                 cmocka_unit_test(test_rights),
