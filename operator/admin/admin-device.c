@@ -70,10 +70,32 @@ static json_t *parse_command(const char *verb, int argc, char *argv[]) {
         return argc > 0 ? json_pack("{s:O}", verb, operand) : NULL;
 }
 
+/* Why the device, or the ACS, did not do it: a sentence, and one for each parameter that was at fault. */
+static void print_refusal(const char *status, const json_t *result) {
+        const json_t *fault = json_object_get(result, "fault"),
+                     *parameters = json_object_get(fault, "parameters");
+        size_t i;
+        json_t *p;
+
+        if (!fault) {
+                log_error("%s: %s", status, strempty(json_string_value(json_object_get(result, "error"))));
+                return;
+        }
+        log_error("%s: %lli %s",
+                  status,
+                  (long long) json_integer_value(json_object_get(fault, "code")),
+                  strempty(json_string_value(json_object_get(fault, "string"))));
+        json_array_foreach(parameters, i, p)
+                        log_error("  %s: %lli %s",
+                                  strempty(json_string_value(json_object_get(p, "name"))),
+                                  (long long) json_integer_value(json_object_get(p, "code")),
+                                  strempty(json_string_value(json_object_get(p, "string"))));
+}
+
 static int show_result(const Options *o, const json_t *answer) {
         const json_t *result = json_object_get(answer, "result");
         const char *status = strempty(json_string_value(json_object_get(result, "status")));
-        const json_t *values = json_object_get(result, "values"), *fault = json_object_get(result, "fault");
+        const json_t *values = json_object_get(result, "values");
 
         if (o->json)
                 (void) show(o, result, NULL);
@@ -83,12 +105,7 @@ static int show_result(const Options *o, const json_t *answer) {
                 printf("%lld\n", (long long) json_integer_value(json_object_get(result, "instance")));
         if (streq(status, "ok"))
                 return EXIT_SUCCESS;
-        (void) fprintf(stderr,
-                       "ispstorage-admin: %s: %lli %s%s\n",
-                       status,
-                       (long long) json_integer_value(json_object_get(fault, "code")),
-                       strempty(json_string_value(json_object_get(fault, "string"))),
-                       strempty(json_string_value(json_object_get(result, "error"))));
+        print_refusal(status, result);
         return EXIT_REFUSED;
 }
 

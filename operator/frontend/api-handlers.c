@@ -154,6 +154,7 @@ void api_handle(Manager *m, const ApiRequest *request, ApiResponse *ret) {
         _cleanup_free_ char *error = NULL;
         size_t n = strv_length(words);
         bool found = false;
+        int r;
 
         *ret = (ApiResponse){};
         for (size_t i = 0; i < ELEMENTSOF(routes); i++) {
@@ -163,9 +164,8 @@ void api_handle(Manager *m, const ApiRequest *request, ApiResponse *ret) {
                 found = true;
                 if (!streq(routes[i].method, request->method))
                         continue;
-                respond(routes[i].handler(m, n > 1 ? words[1] : "", request, &ret->body, &error),
-                        error,
-                        ret);
+                r = routes[i].handler(m, n > 1 ? words[1] : "", request, &ret->body, &error);
+                respond(r, error, ret);
                 if (routes[i].handler == show_command && ret->status == 200 &&
                     !json_boolean_value(json_object_get(ret->body, "finished")))
                         ret->command = strdup(words[1]);
