@@ -318,6 +318,29 @@ static int finish_interrupted(Folder *f) {
         return git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid) {});
 }
 
+/* A base that main does not descend from is of another repository. It proves no deletion: the two sides
+ * are united. */
+static int check_base(Folder *f) {
+        SyncTree *nothing = NULL, *held = NULL;
+        int r;
+
+        if (git_oid_is_zero(&f->base_commit))
+                return 0;
+        r = git_store_check_descent(f->store, &f->base_commit, &f->main_commit);
+        if (r != -EXDEV)
+                return r;
+        log_notice("Main is another repository's: begins with the union of both sides.");
+        r = sync_tree_new(&nothing);
+        if (r >= 0)
+                r = sync_tree_new(&held);
+        if (r >= 0)
+                r = folder_set_base(f, &(git_oid) {}, nothing, held);
+        if (r < 0)
+                sync_tree_free(held);
+        sync_tree_free(nothing);
+        return r;
+}
+
 /* Makes the commit of what is left: the local changes. */
 static int commit(Folder *f, const FolderRequest *request, FolderResult *result) {
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
@@ -411,6 +434,9 @@ static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
                 if (r < 0)
                         return r;
         }
+        r = check_base(f);
+        if (r < 0)
+                return r;
         r = plan_and_apply(f, request, &report, result);
         if (r > 0)
                 r = advance(f, report.placed);

@@ -8,6 +8,8 @@
 #define INSTANCE_KEY "key"
 #define INSTANCE_KEY_NEXT "key-next"
 #define INSTANCE_KNOWN_HOSTS "known_hosts"
+/* The URL of the repository that origin's main is from. */
+#define INSTANCE_ORIGIN "origin"
 /* The scan's index, and what the base holds besides its commit ("held-<commit>"; sync-plan.h). */
 #define INSTANCE_INDEX "index"
 #define INSTANCE_HELD_PREFIX "held-"

@@ -164,7 +164,10 @@ static int configure_server(Repository *r) {
                 return 0;
         }
         r->facts.repository = SYNC_WORD_NONE;
-        return changed || k ? write_known_hosts(r) : 0;
+        if (!changed && !k)
+                return 0;
+        sync_fsm_ordered(&r->fsm, (SyncOp) { .kind = SYNC_OP_PULL });
+        return write_known_hosts(r);
 }
 
 static int configure_name(Repository *r) {

@@ -169,7 +169,14 @@ static int fetch_objects(
         return receive_pack(s, pack, text);
 }
 
-static int fetch(GitStore *store, PktStream *s, const git_oid *known, git_oid *ret_tip, char **text) {
+static int check_tip(GitStore *store, const git_oid *known, bool another, const git_oid *tip) {
+        int r = git_store_check_descent(store, known, tip);
+
+        return r == -EXDEV && another ? git_store_check_descent(store, &(git_oid) {}, tip) : r;
+}
+
+static int fetch(
+                GitStore *store, PktStream *s, const git_oid *known, bool another, git_oid *ret_tip, char **text) {
         git_oid tip;
         int r;
 
@@ -180,12 +187,14 @@ static int fetch(GitStore *store, PktStream *s, const git_oid *known, git_oid *r
         if (r < 0)
                 return r;
         if (!git_oid_equal(&tip, known)) {
-                if (git_oid_is_zero(&tip))
-                        return -EXDEV;
+                if (git_oid_is_zero(&tip)) {
+                        *ret_tip = tip;
+                        return another ? 0 : -EXDEV;
+                }
                 r = fetch_objects(store, s, &tip, known, text);
                 if (r < 0)
                         return r;
-                r = git_store_check_descent(store, known, &tip);
+                r = check_tip(store, known, another, &tip);
                 if (r < 0)
                         return r;
         }
@@ -197,6 +206,7 @@ TransferResult transfer_fetch(
                 GitStore *store,
                 SshSession *session,
                 const git_oid *known,
+                bool another,
                 git_oid *ret_tip,
                 char **ret_text) {
         _cleanup_free_ char *text = NULL;
@@ -205,7 +215,7 @@ TransferResult transfer_fetch(
         int r;
 
         *ret_text = NULL;
-        r = fetch(store, ssh_session_stream(session), known, &tip, &text);
+        r = fetch(store, ssh_session_stream(session), known, another, &tip, &text);
         if (r >= 0)
                 *ret_tip = tip;
         else if (r == -EREMOTEIO)

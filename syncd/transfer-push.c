@@ -195,13 +195,15 @@ static bool has_line(const char *text, const char *beginning) {
         return false;
 }
 
-static TransferResult judge_report(const PushReport *report, char **ret_text) {
+static TransferResult judge_report(PushReport *report, char **ret_text) {
         if (report->unpacked && report->updated)
                 return TRANSFER_OK;
         if (report->unpacked && is_race(report->reason))
                 return TRANSFER_NON_FAST_FORWARD;
         if (!report->reason[0])
                 return TRANSFER_PROTOCOL_ERROR;
+        while (report->messages_size > 0 && strchr("\r\n ", report->messages[report->messages_size - 1]))
+                report->messages[--report->messages_size] = 0;
         *ret_text = strfmt("%s%s%s", report->reason, report->messages[0] ? ": " : "", report->messages);
         return has_line(report->messages, "quota") ? TRANSFER_QUOTA_EXCEEDED : TRANSFER_REFUSED;
 }

@@ -7,6 +7,7 @@
  * Answers on WORKER_SOCKET_FD with one message: result, text, commit (main's tip afterwards), key ("next"
  * if it was accepted), sent, received. */
 #include <errno.h>
+#include <fcntl.h>
 #include <git2.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/daemon/worker.h"
 #include "syncd/git-store.h"
@@ -23,10 +25,14 @@
 #include "syncd/transfer-push.h"
 #include "syncd/worker-message.h"
 
+/* A RepositoryURL has at most 256 characters; what is longer is none. */
+#define ORIGIN_MAX 1024U
+
 typedef struct Transfer {
         GitStore *store;
         const char *directory;
         const char *control_path;
+        const char *url_text;
         bool push;
         RepositoryUrl url;
         git_oid tip;
@@ -54,28 +60,60 @@ static int get_or_zero(GitStore *store, const char *reference, git_oid *ret) {
         return r;
 }
 
+/* Returns 1 if main, as it is known here, is of another repository, 0 if it is of this one or not known at
+ * all. */
+static int is_another(const Transfer *t) {
+        _cleanup_free_ char *path = strfmt("%s/" INSTANCE_ORIGIN, t->directory), *origin = NULL;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = read_file(AT_FDCWD, path, ORIGIN_MAX, &origin, NULL);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        return !streq(origin, t->url_text);
+}
+
+/* Main is what the server has now. Its origin goes last: until then it counts as another's. */
+static int record(const Transfer *t, bool another) {
+        _cleanup_free_ char *path = strfmt("%s/" INSTANCE_ORIGIN, t->directory);
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = git_store_set_reference(t->store, GIT_STORE_REMOTE, &t->tip);
+        if (r < 0 || (!another && access(path, F_OK) >= 0))
+                return r;
+        return write_file_atomic(AT_FDCWD, path, t->url_text, strlen(t->url_text), 0600);
+}
+
 static TransferResult converse(Transfer *t, SshSession *session, char **ret_text) {
         git_oid known, candidate;
         TransferResult result;
-        int r;
+        int r, another;
 
-        r = get_or_zero(t->store, GIT_STORE_REMOTE, &known);
+        r = another = is_another(t);
+        if (r >= 0)
+                r = get_or_zero(t->store, GIT_STORE_REMOTE, &known);
         if (r >= 0 && t->push)
                 r = git_store_get_reference(t->store, GIT_STORE_CANDIDATE, &candidate);
         if (r < 0) {
                 *ret_text = strfmt("The local store is damaged: %s", strerror(-r));
                 return TRANSFER_LOCAL_ERROR;
         }
+        /* What was made for the one repository is not for the other. */
+        if (t->push && another)
+                return TRANSFER_NON_FAST_FORWARD;
         if (t->push) {
                 result = transfer_push(t->store, session, &known, &candidate, ret_text);
                 t->tip = candidate;
         } else
-                result = transfer_fetch(t->store, session, &known, &t->tip, ret_text);
+                result = transfer_fetch(t->store, session, &known, another, &t->tip, ret_text);
         t->sent += ssh_session_stream(session)->sent;
         t->received += ssh_session_stream(session)->received;
         if (result != TRANSFER_OK)
                 return result;
-        r = git_store_set_reference(t->store, GIT_STORE_REMOTE, &t->tip);
+        r = record(t, another);
         return r < 0 ? TRANSFER_LOCAL_ERROR : TRANSFER_OK;
 }
 
@@ -177,6 +215,7 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         transfer.push = streq(argv[1], "push");
         transfer.directory = argv[2];
+        transfer.url_text = argv[3];
         transfer.control_path = argv[4];
         repository = strfmt("%s/" INSTANCE_REPOSITORY, transfer.directory);
         if (!repository)
