@@ -13,7 +13,7 @@ import subprocess
 
 import rootfs
 from commands import TestbedError, say
-from host import Host
+from host import Host, allow_inotify_instances
 from network import Network
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -107,6 +107,7 @@ class Testbed:
         os.makedirs(self.data, mode=0o700)
         self._install(f'{self.data}/software')
 
+        allow_inotify_instances()
         self._set_hosts(gateways)
         addresses = self._addresses()
         self.network.make(addresses, f'{self.build}/tests/testbed/linkemu')

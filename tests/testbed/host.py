@@ -21,6 +21,20 @@ exec "$@"
 '''
 
 
+# Each host's programs together have about ten, and all hosts' root counts as the machine's.
+INOTIFY_INSTANCES = 4096
+
+
+def allow_inotify_instances():
+    """The machine's limit for one user; without this the hosts of a few testbeds exhaust it and do not boot."""
+    path = '/proc/sys/fs/inotify/max_user_instances'
+    with open(path) as f:
+        allowed = int(f.read())
+    if allowed < INOTIFY_INSTANCES:
+        with open(path, 'w') as f:
+            f.write(str(INOTIFY_INSTANCES))
+
+
 class Host:
     """name: operator, gw1, ...; state: under /run; data: on disk, for what is large."""
 
