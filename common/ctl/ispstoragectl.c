@@ -82,6 +82,8 @@ static int get_values(Context *c, const char *path, json_t **ret) {
                         "as",
                         1,
                         path);
+        if (r < 0 && sd_bus_error_has_name(&error, "org.ispstorage.Error.InvalidName"))
+                return log_error_errno(r, "There is no instance %" PRIu32 ".", arg_instance);
         if (r < 0) {
                 log_error("%s", error.message ?: strerror(-r));
                 return r;
@@ -216,6 +218,8 @@ static int verb_versions(Context *c, char *arguments[]) {
         if (r < 0)
                 return r;
         r = list_versions(c, path, &versions);
+        if (r >= 0 && json_array_size(versions) == 0)
+                return log_error_errno(-ENOENT, "No version of %s is on main.", path);
         return r < 0 ? r : print_versions(versions, true);
 }
 
