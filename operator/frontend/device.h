@@ -14,7 +14,7 @@
  * others. */
 #define PUSH_REPORT_TIMEOUT_SEC 120
 /* A gateway synchronizes by itself when it becomes Subscribed; only then is it told to. */
-#define SUBSCRIBED_GRACE_SEC 30
+#define SUBSCRIBED_GRACE_SEC 5
 #define BACKOFF_MIN_SEC 5
 #define BACKOFF_MAX_SEC 3600
 

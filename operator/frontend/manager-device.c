@@ -210,6 +210,17 @@ static int subscribe(Manager *m, Device *d, const Subscription *s) {
         return r < 0 ? r : order_set(m, d, COMMAND_STATUS, "Subscribed", "Status", "Subscribed");
 }
 
+int manager_key_changed(Manager *m, Device *d) {
+        _cleanup_(subscription_freep) Subscription *s = NULL;
+        int r;
+
+        /* In any other status it is authorized on the way to this one. */
+        if (!d->subscription || d->status != STATUS_SUBSCRIBED || isempty(d->public_key))
+                return 0;
+        r = store_subscription_load(m->db, d->subscription, &s);
+        return r < 0 || s->suspended ? r : subscribe(m, d, s);
+}
+
 static int carry_out(Manager *m, Device *d, const Subscription *s, const Action *a) {
         switch (a->type) {
         case ACTION_GET:

@@ -77,6 +77,8 @@ static int process_inform(Manager *m, const char *device, const json_t *message)
         if ((flags & REPORT_BOOTSTRAP) && d->provision == PROVISION_DONE)
                 reset_provisioning(d);
         r = end_operation(m, d);
+        if (r >= 0 && (flags & REPORT_KEY_CHANGED))
+                r = manager_key_changed(m, d);
         if (r >= 0 && (flags & REPORT_RESTARTED)) {
                 uint32_t operation = d->operation;
 
@@ -176,6 +178,10 @@ static int command_succeeded(Manager *m, Device *d, const Command *c, const json
                 if (text && parse_datetime(text, &time) >= 0)
                         d->reported_at = time;
                 d->refresh = false;
+                if (flags & REPORT_KEY_CHANGED)
+                        r = manager_key_changed(m, d);
+                if (r < 0)
+                        return r;
         }
         switch (c->purpose) {
         case COMMAND_PROVISION_GET:

@@ -60,6 +60,8 @@ int manager_profile(
                 const Subscription *s,
                 json_t **ret_profile,
                 json_t **ret_variables);
+/* A subscribed device has another key than before: it is authorized as well. */
+int manager_key_changed(Manager *m, Device *d);
 int manager_push_started(Manager *m, const Device *pusher);
 
 /* manager-keys.c */

@@ -255,6 +255,18 @@ static void test_key_of_another_device_is_refused(void **state) {
         assert_string_equal(owner, GW1);
 }
 
+static void test_rotated_key_is_authorized(void **state) {
+        Fixture *f = *state;
+        int64_t n;
+
+        subscribe(f, GW1, KEY1);
+        inform(f, GW1, "4 VALUE CHANGE", "\"" SYNC "PublicKey\": \"" KEY2 "\"");
+        assert_int_equal(sqlite_get_int(f->manager.db, &n, "SELECT count(*) FROM keys", ""), 0);
+        assert_int_equal(n, 2);
+        answer(f, GW1, "Status\":\"Subscribed\"", OK);
+        expect_state(f, GW1, STATE_SUBSCRIBED);
+}
+
 static void test_old_key_opens_until_the_second_new_one(void **state) {
         int64_t n;
         Fixture *f = *state;
@@ -354,6 +366,7 @@ int main(void) {
                 TEST(test_removed_device),
                 TEST(test_device_moves_to_another_subscription),
                 TEST(test_key_of_another_device_is_refused),
+                TEST(test_rotated_key_is_authorized),
                 TEST(test_old_key_opens_until_the_second_new_one),
                 TEST(test_long_push_is_announced),
                 TEST(test_database_from_a_backup),
