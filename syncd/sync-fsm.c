@@ -116,6 +116,9 @@ void sync_fsm_status_written(SyncFsm *m, SyncStatus status) {
                 begin(m);
         else if (was_allowed && !sync_fsm_is_allowed(m))
                 fail_orders(m, SYNC_WORD_NOT_SUBSCRIBED);
+        else if (status == SYNC_STATUS_SUBSCRIBED)
+                /* The ACS takes it for the beginning, or has just authorized a new key. */
+                sync_fsm_ordered(m, (SyncOp) { .kind = SYNC_OP_PULL });
 }
 
 void sync_fsm_ordered(SyncFsm *m, SyncOp op) {
@@ -284,10 +287,12 @@ void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revi
 }
 
 static uint64_t pause_length(const SyncFsm *m) {
+        /* A worker of ours that died is like a connection that broke. */
+        bool refused = m->last_error != SYNC_WORD_UNREACHABLE && m->last_error != SYNC_WORD_INTERNAL_ERROR;
+
         if (m->rounds > 0)
                 return doubled(SYNC_RACE_PAUSE_USEC, SYNC_BACKOFF_MAX_USEC, m->rounds);
-        return doubled(m->last_error == SYNC_WORD_UNREACHABLE ? SYNC_BACKOFF_MIN_USEC
-                                                              : SYNC_BACKOFF_REFUSED_USEC,
+        return doubled(refused ? SYNC_BACKOFF_REFUSED_USEC : SYNC_BACKOFF_MIN_USEC,
                        SYNC_BACKOFF_MAX_USEC,
                        m->failures > 0 ? m->failures - 1 : 0);
 }

@@ -372,8 +372,41 @@ static void what_ends_after_a_suspension_has_no_effect(void **state) {
         assert_next(&m, SYNC_ACTION_FETCH);
 }
 
+static void subscribed_once_more_is_a_beginning(void **state) {
+        SyncFsm m = fresh();
+
+        m.subscribed_before = true;
+        sync_fsm_facts(&m, &good_facts);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_AUTHENTICATION_FAILED);
+        assert_next(&m, SYNC_ACTION_WAIT);
+        /* The key was authorized in the meantime. */
+        sync_fsm_status_written(&m, SYNC_STATUS_SUBSCRIBED);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 6, false);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_status_written(&m, SYNC_STATUS_SUBSCRIBED);
+        assert_next(&m, SYNC_ACTION_FETCH);
+}
+
+static void a_worker_that_died_is_soon_replaced(void **state) {
+        SyncFsm m = subscribed();
+        SyncAction action;
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_LOCAL_ERROR);
+        action = sync_fsm_next(&m, UINT32_MAX);
+        assert_int_equal(action.kind, SYNC_ACTION_WAIT);
+        assert_true(action.usec <= SYNC_BACKOFF_MIN_USEC);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(subscribed_once_more_is_a_beginning),
+                cmocka_unit_test(a_worker_that_died_is_soon_replaced),
                 cmocka_unit_test(it_becomes_ready_and_waits_for_the_acs),
                 cmocka_unit_test(a_folder_that_is_being_opened_is_no_error),
                 cmocka_unit_test(a_former_subscriber_synchronizes_in_ready),
