@@ -84,7 +84,7 @@ static int set_root_object(AgentConfig *c, const char *version) {
                   "DeviceInfo.DeviceStatus" },
                 { "Device1", "Device", "Device-1.xml", "DeviceInfo.SpecVersion" },
                 { "Device2", "Device", "Device-2.xml",
-                  "DeviceSummary DeviceInfo.SpecVersion DeviceInfo.DeviceLog DeviceInfo.DeviceStatus" },
+                  "DeviceSummary DeviceInfo.SpecVersion DeviceInfo.DeviceStatus" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(roots); i++)
