@@ -44,7 +44,8 @@ static int on_connection_request(const HttpGet *get, char **ret_response, size_t
         /* The session starts when this turn of the event loop is over, after the response (TR-069 3.2.2). */
         if (accepted)
                 agent_add_event(a, INFORM_CONNECTION_REQUEST, NULL);
-        return 0;
+        /* Who was challenged answers on the same connection. */
+        return startswith(response, "HTTP/1.1 401 ") != NULL;
 }
 
 /* Only what a row of SupportedDataModel names is served. */

@@ -17,6 +17,7 @@ typedef struct Connection {
         size_t size;
         char *response;
         size_t response_size, sent;
+        bool keep; /* for another request, after this response */
 } Connection;
 
 struct Listener {
@@ -81,7 +82,16 @@ static int connection_read(Connection *c) {
         default:
                 r = respond_static(c, "400 Bad Request");
         }
-        return r < 0 ? r : sd_event_source_set_io_events(c->io, EPOLLOUT);
+        if (r < 0)
+                return r;
+        c->keep = r > 0;
+        return sd_event_source_set_io_events(c->io, EPOLLOUT);
+}
+
+static int connection_next_request(Connection *c) {
+        c->response = mfree(c->response);
+        c->response_size = c->sent = c->size = 0;
+        return sd_event_source_set_io_events(c->io, EPOLLIN);
 }
 
 static int connection_write(Connection *c) {
@@ -90,7 +100,9 @@ static int connection_write(Connection *c) {
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 
         c->sent += (size_t) n;
-        return c->sent < c->response_size ? 0 : -EPIPE;
+        if (c->sent < c->response_size)
+                return 0;
+        return c->keep ? connection_next_request(c) : -EPIPE;
 }
 
 static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

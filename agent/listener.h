@@ -16,8 +16,8 @@
 
 typedef struct Listener Listener;
 
-/* Answers a request: *ret_response is the whole response, of *ret_size bytes, and given over. 0 or a
- * negative errno, then the connection is just closed. */
+/* Answers a request: *ret_response is the whole response, of *ret_size bytes, and given over. 1 to wait for
+ * another request on the connection, 0 to close it after the response, or a negative errno to just close it. */
 typedef int (*ListenerRequestHandler)(const HttpGet *get, char **ret_response, size_t *ret_size, void *userdata);
 
 /* address is numeric or NULL for all (of both families); interface may be NULL. *ret is the caller's. 0 or

@@ -93,7 +93,7 @@ static void challenge(ConnectionRequests *c, uint64_t now_usec, const char *nonc
                         "HTTP/1.1 401 Unauthorized\r\n"
                         "WWW-Authenticate: Digest realm=\"" CONNECTION_REQUEST_REALM
                         "\", qop=\"auth\", algorithm=MD5, nonce=\"%s\"\r\n"
-                        "Content-Length: 0\r\nConnection: close\r\n\r\n",
+                        "Content-Length: 0\r\n\r\n",
                         n->text);
 }
 
