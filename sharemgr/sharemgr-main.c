@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ispstorage-sharemgr: Services.StorageService. on real disks and servers (docs/tr140.md). */
+#include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/config.h"
@@ -61,17 +63,54 @@ static int run(const ManagerConfig *config) {
         return daemon_loop(event);
 }
 
+static int help(void) {
+        puts("ispstorage-sharemgr [OPTIONS]\n\n"
+             "Makes volumes, folders, accounts and LAN servers of the data model (StorageService, TR-140).\n\n"
+             "  -h --help          Show this help\n"
+             "     --version       Show the version\n"
+             "     --check-config  Read " CONFIG_PATH ", say what is wrong with it, and end");
+        return 0;
+}
+
+/* Returns 1 to go on. */
+static int parse_options(int argc, char *argv[], bool *ret_check) {
+        enum { ARG_VERSION = 0x100, ARG_CHECK_CONFIG };
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, ARG_VERSION },
+                { "check-config", no_argument, NULL, ARG_CHECK_CONFIG },
+                {},
+        };
+        int c;
+
+        *ret_check = false;
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        return help();
+                case ARG_VERSION:
+                        puts(PROJECT_VERSION);
+                        return 0;
+                case ARG_CHECK_CONFIG:
+                        *ret_check = true;
+                        break;
+                default:
+                        return -EINVAL;
+                }
+        return optind == argc ? 1 : log_error_errno(-EINVAL, "No arguments are taken; see --help.");
+}
+
 int main(int argc, char *argv[]) {
         ManagerConfig config = {};
+        bool check;
         int r;
 
         log_open();
-        if (argc > 1) {
-                log_error("%s takes no arguments; see docs/tr140.md.", argv[0]);
-                return EXIT_FAILURE;
-        }
+        r = parse_options(argc, argv, &check);
+        if (r <= 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         r = read_config(&config);
-        if (r >= 0)
+        if (r >= 0 && !check)
                 r = run(&config);
         manager_config_done(&config);
         return r < 0 ? EXIT_FAILURE : r;
