@@ -78,6 +78,7 @@ class Users:
         self.alive = set()        # (content, path)
         self.holds = []
         self.log = []
+        self.directories, self.names = DIRECTORIES, NAMES
 
     # Looking and writing as the owner of the data
 
@@ -102,13 +103,19 @@ class Users:
         size = self.rng.choice(SIZES) if size is None else size
         return data + self.rng.randbytes(max(0, size - len(data)))
 
+    def meet(self):
+        """From now on all use the same few paths."""
+        self.directories = self.rng.sample(DIRECTORIES, self.rng.randrange(1, 5))
+        self.names = self.rng.sample(NAMES, self.rng.randrange(2, 6))
+
     def path(self):
-        return os.path.normpath(os.path.join(self.rng.choice(DIRECTORIES), self.rng.choice(NAMES)))
+        return os.path.normpath(os.path.join(self.rng.choice(self.directories), self.rng.choice(self.names)))
 
     def existing(self, *kinds):
         """A path of one of the kinds (st_mode formats) in the current directory."""
         found = []
-        for directory, directories, files in os.walk(b"."):
+        top = self.rng.choice(self.directories)
+        for directory, directories, files in os.walk(top if os.path.isdir(top) else b"."):
             for name in directories + files:
                 path = os.path.normpath(os.path.join(directory, name))
                 if path != b"anchor" and stat.S_IFMT(os.lstat(path).st_mode) in kinds:
@@ -153,6 +160,15 @@ class Users:
         while part := os.pread(fd, n + 1, len(data)):
             data += part
         return data
+
+    def moved(self, path, to, content, inode):
+        self.gone(path, content)
+        held = [hold for hold in self.holds if hold.inode == inode]
+        for hold in held:
+            hold.path = to
+        # What is not closed yet has no content to speak of.
+        if not held:
+            self.alive.add((content, to))
 
     def remove_name(self, path, removal):
         """removal takes away what is at the path. The inode tells what that was: it may have just come from main."""
@@ -237,11 +253,7 @@ class Users:
         content, inode, fd = self.content_at(to)
         if fd is not None:
             os.close(fd)
-        self.gone(path, content)
-        self.alive.add((content, to))
-        for hold in self.holds:
-            if hold.inode == inode:
-                hold.path = to
+        self.moved(path, to, content, inode)
 
     def rename(self, gateway):
         path, to = self.existing(stat.S_IFREG, stat.S_IFLNK), self.path()
@@ -260,8 +272,8 @@ class Users:
             moved = look(to)
         for name, (kind, content) in moved.items():
             if kind != "directory":
-                self.gone(os.path.join(path, name), content)
-                self.alive.add((content, os.path.join(to, name)))
+                self.moved(os.path.join(path, name), os.path.join(to, name), content,
+                           identity(os.lstat(os.path.join(to, name))))
 
     def delete(self, gateway):
         path = self.existing(stat.S_IFREG, stat.S_IFLNK)
