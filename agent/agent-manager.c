@@ -167,6 +167,8 @@ int agent_start(Agent *a) {
                 r = sd_bus_default_system(&a->bus);
         if (r >= 0)
                 r = sd_bus_attach_event(a->bus, a->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(a->bus, true);
         if (r < 0)
                 return log_error_errno(r, "Cannot connect to the system bus: %m");
 

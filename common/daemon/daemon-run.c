@@ -46,5 +46,5 @@ int daemon_loop(sd_event *event) {
         (void) sd_notify(0, "READY=1");
         r = sd_event_loop(event);
         (void) sd_notify(0, "STOPPING=1");
-        return r;
+        return r > 0 ? -ENOTCONN : r;
 }

@@ -11,5 +11,7 @@
  * manager asks for it. The caller owns *ret. 0 or a negative errno. */
 int daemon_event_new(sd_event **ret);
 
-/* Says READY=1, runs the loop until it ends, says STOPPING=1. Returns the loop's exit code or a negative errno. */
+/* Says READY=1, runs the loop until it ends, says STOPPING=1. 0 after SIGTERM or SIGINT; a negative errno, among them
+ * -ENOTCONN for any other exit code, which is what sd_bus_set_exit_on_disconnect(3) ends a loop with: the service manager
+ * then starts the daemon again. */
 int daemon_loop(sd_event *event);
