@@ -193,7 +193,7 @@ static int server_stop(Server *server) {
 /* vsftpd's other files: the lists of users and roots, and the mounts of its unit. All of them go into *text,
  * whose change restarts the server; the session that logs in reads the rest anew. */
 static int write_ftp_files(const ShareSet *s, char **text) {
-        _cleanup_free_ char *mounts = NULL;
+        _cleanup_free_ char *mounts = NULL, *old = NULL;
         _cleanup_strv_free_ char **directories = NULL;
         char *joined;
         int r;
@@ -205,9 +205,12 @@ static int write_ftp_files(const ShareSet *s, char **text) {
                 if (r < 0)
                         return r;
         }
-        r = write_file_atomic(AT_FDCWD, VSFTPD_MOUNTS, mounts, strlen(mounts), 0644);
-        if (r < 0)
-                return r;
+        /* A file that is newer than what the service manager has read needs a reload, also if it is the same. */
+        if (read_file(AT_FDCWD, VSFTPD_MOUNTS, CONFIGURATION_MAX, &old, NULL) < 0 || !streq(old, mounts)) {
+                r = write_file_atomic(AT_FDCWD, VSFTPD_MOUNTS, mounts, strlen(mounts), 0644);
+                if (r < 0)
+                        return r;
+        }
         /* As a comment, so that vsftpd.conf differs when the mounts do. */
         for (char *p = mounts; *p; p++)
                 if (*p == '\n' && p[1])
