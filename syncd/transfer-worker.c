@@ -128,6 +128,7 @@ static TransferResult transfer_with_key(Transfer *t, const char *key, char **ret
                 .known_hosts_path = known_hosts,
                 .control_path = *t->control_path ? control : NULL,
         };
+        TransferResult result;
         int r;
 
         *ret_text = NULL;
@@ -136,7 +137,11 @@ static TransferResult transfer_with_key(Transfer *t, const char *key, char **ret
         r = ssh_session_new(&session, &target, t->push ? "git-receive-pack" : "git-upload-pack");
         if (r < 0)
                 return TRANSFER_LOCAL_ERROR;
-        return converse(t, session, ret_text);
+        result = converse(t, session, ret_text);
+        /* The shared connection may be older than the key's authorization: the next try opens one of its own. */
+        if (result == TRANSFER_REFUSED && target.control_path)
+                (void) unlink(target.control_path);
+        return result;
 }
 
 /* The new key is the current one from now on. The private half goes last: until then the next try does it
