@@ -3,7 +3,6 @@
 #pragma once
 
 #include "common/base/macro.h"
-#include "common/http/md5.h"
 
 /* A header value longer than this is refused. */
 #define DIGEST_HEADER_MAX 2048U
@@ -28,7 +27,7 @@ void digest_fields_done(DigestFields *f);
 bool digest_challenge_is_usable(const DigestFields *challenge);
 
 /* Client: the value of an Authorization header that answers the challenge, in a new string. nc counts the uses of the
- * nonce, from 1. NULL if memory ran out. */
+ * nonce, from 1. NULL if memory ran out or the system forbids MD5. */
 char *digest_authorize(const DigestFields *challenge, const char *username, const char *password, const char *method,
                        const char *uri, uint32_t nc, const char *cnonce);
 

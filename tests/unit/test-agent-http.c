@@ -11,22 +11,6 @@
 #include "common/base/str.h"
 #include "common/http/digest.h"
 
-static void md5_is_that_of_rfc_1321(void **state) {
-        static const char *const vectors[][2] = {
-                { "", "d41d8cd98f00b204e9800998ecf8427e" },
-                { "abc", "900150983cd24fb0d6963f7d28e17f72" },
-                { "message digest", "f96b697d7cb7938d525a2f31aaf161d0" },
-                { "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
-                  "57edf4a22be3c955ac49da2e2107b67a" },
-        };
-        char hex[MD5_HEX_SIZE];
-
-        for (size_t i = 0; i < ELEMENTSOF(vectors); i++) {
-                md5_hex(hex, vectors[i][0]);
-                assert_string_equal(hex, vectors[i][1]);
-        }
-}
-
 /* The example of RFC 2617 section 3.5. */
 static void digest_is_that_of_rfc_2617(void **state) {
         _cleanup_digest_fields_ DigestFields challenge = {};
@@ -174,7 +158,6 @@ static void garbage_is_survived(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(md5_is_that_of_rfc_1321),
                 cmocka_unit_test(digest_is_that_of_rfc_2617),
                 cmocka_unit_test(malformed_digest_headers_are_refused),
                 cmocka_unit_test(only_a_whole_get_is_understood),
