@@ -48,7 +48,7 @@ int connection_requests_set_credentials(ConnectionRequests *c, const char *usern
 static bool use_nonce(ConnectionRequests *c, const DigestFields *f, uint64_t now_usec) {
         uint32_t nc;
 
-        if (strlen(f->nc) != 8 || parse_hex(f->nc, &nc, sizeof(nc)) < 0)
+        if (parse_hex(f->nc, &nc, sizeof(nc)) < 0)
                 return false;
         nc = __builtin_bswap32(nc);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -69,11 +69,13 @@ static bool use_nonce(ConnectionRequests *c, const DigestFields *f, uint64_t now
 
 static bool is_authentic(ConnectionRequests *c, const HttpGet *get, uint64_t now_usec) {
         _cleanup_digest_fields_ DigestFields f = {};
+        char ha1[DIGEST_HASH_SIZE];
 
         if (!get->authorization || isempty(c->username) || isempty(c->password) ||
-            digest_parse(get->authorization, &f) < 0)
+            digest_parse(get->authorization, &f) < 0 || !digest_authorization_is_usable(&f))
                 return false;
-        if (!digest_verify(&f, CONNECTION_REQUEST_REALM, c->username, c->password, "GET"))
+        if (!streq(f.realm, CONNECTION_REQUEST_REALM) || !streq(f.username, c->username) ||
+            digest_ha1(f.username, f.realm, c->password, ha1) < 0 || !digest_verify(&f, "GET", ha1))
                 return false;
 
         /* The query that the path was stripped of is part of the signed uri. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/http/digest.h"
 
-#include <ctype.h>
 #include <gcrypt.h>
 #include <pthread.h>
 #include <strings.h>
@@ -9,9 +8,8 @@
 #include "common/base/parse.h"
 #include "common/base/str.h"
 
-/* MD5 (RFC 1321), raw, and in hexadecimal with a NUL. */
+/* MD5, raw. */
 #define HASH_SIZE 16U
-#define HASH_HEX_SIZE (2U * HASH_SIZE + 1U)
 /* What a response is made of: HA1, nonce, nc, cnonce, qop, HA2. */
 #define HASH_PARTS_MAX 6U
 
@@ -27,7 +25,7 @@ static void initialize_libgcrypt(void) {
  *
  * Not by OpenSSL: an idle agent that was asked for a session once has 4108 kB resident with libgcrypt, which libsystemd
  * brings into the process anyway, and 6996 kB with OpenSSL 3.0, more than its 6 MB. */
-static int hash_joined(const char *const *parts, char ret[static HASH_HEX_SIZE]) {
+static int hash_joined(const char *const *parts, char ret[static DIGEST_HASH_SIZE]) {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
         gcry_buffer_t pieces[2 * HASH_PARTS_MAX];
         uint8_t digest[HASH_SIZE];
@@ -160,10 +158,14 @@ bool digest_challenge_is_usable(const DigestFields *c) {
         return !c->qop || offers_auth(c->qop);
 }
 
+int digest_ha1(const char *username, const char *realm, const char *password, char ret[static DIGEST_HASH_SIZE]) {
+        return hash(ret, username, realm, password);
+}
+
 /* nc is NULL without qop (RFC 2617 section 3.2.2.1). */
 static int make_response(const char *ha1, const char *nonce, const char *nc, const char *cnonce, const char *qop,
-                         const char *method, const char *uri, char ret[static HASH_HEX_SIZE]) {
-        char ha2[HASH_HEX_SIZE];
+                         const char *method, const char *uri, char ret[static DIGEST_HASH_SIZE]) {
+        char ha2[DIGEST_HASH_SIZE];
 
         int r = hash(ha2, method, uri);
         if (r < 0)
@@ -174,10 +176,10 @@ static int make_response(const char *ha1, const char *nonce, const char *nc, con
 char *digest_authorize(const DigestFields *c, const char *username, const char *password, const char *method,
                        const char *uri, uint32_t nc, const char *cnonce) {
         bool session = c->algorithm && strcasecmp(c->algorithm, "MD5-sess") == 0;
-        char ha1[HASH_HEX_SIZE], response[HASH_HEX_SIZE];
+        char ha1[DIGEST_HASH_SIZE], response[DIGEST_HASH_SIZE];
         _cleanup_free_ char *count = strfmt("%08x", nc), *qop = NULL, *opaque = NULL;
 
-        if (!count || hash(ha1, username, c->realm, password) < 0 ||
+        if (!count || digest_ha1(username, c->realm, password, ha1) < 0 ||
             (session && hash(ha1, ha1, c->nonce, cnonce) < 0) ||
             make_response(ha1, c->nonce, c->qop ? count : NULL, cnonce, "auth", method, uri, response) < 0)
                 return NULL;
@@ -194,29 +196,32 @@ char *digest_authorize(const DigestFields *c, const char *username, const char *
                       c->realm, c->nonce, uri, response, qop, opaque, session ? ",algorithm=MD5-sess" : "");
 }
 
-static bool equal_in_constant_time(const char *a, const char *b) {
-        size_t n = strlen(a);
-        unsigned difference = 0;
+bool digest_authorization_is_usable(const DigestFields *a) {
+        const char *const demanded[] = {
+                a->username, a->realm, a->nonce, a->uri, a->response, a->cnonce, a->nc, a->qop,
+        };
 
-        if (strlen(b) != n)
-                return false;
-        for (size_t i = 0; i < n; i++)
-                difference |= (unsigned) tolower((unsigned char) a[i]) ^ (unsigned) tolower((unsigned char) b[i]);
+        for (size_t i = 0; i < ELEMENTSOF(demanded); i++)
+                if (isempty(demanded[i]) || strlen(demanded[i]) > DIGEST_VALUE_MAX)
+                        return false;
+        return strlen(a->nc) == 8 && strcasecmp(a->qop, "auth") == 0 &&
+                        (!a->algorithm || strcasecmp(a->algorithm, "MD5") == 0);
+}
+
+static bool equal_in_constant_time(const uint8_t *a, const uint8_t *b, size_t size) {
+        uint8_t difference = 0;
+
+        for (size_t i = 0; i < size; i++)
+                difference |= a[i] ^ b[i];
         return difference == 0;
 }
 
-bool digest_verify(const DigestFields *a, const char *realm, const char *username, const char *password,
-                   const char *method) {
-        char ha1[HASH_HEX_SIZE], expected[HASH_HEX_SIZE];
+bool digest_verify(const DigestFields *a, const char *method, const char *ha1) {
+        char hex[DIGEST_HASH_SIZE];
+        uint8_t expected[HASH_SIZE], response[HASH_SIZE];
 
-        if (!a->realm || !a->nonce || !a->username || !a->uri || !a->response || !a->cnonce || !a->nc || !a->qop)
-                return false;
-        if (!streq(a->realm, realm) || !streq(a->username, username) || strcasecmp(a->qop, "auth") != 0)
-                return false;
-        if (a->algorithm && strcasecmp(a->algorithm, "MD5") != 0)
-                return false;
-
-        return hash(ha1, username, realm, password) >= 0 &&
-                        make_response(ha1, a->nonce, a->nc, a->cnonce, a->qop, method, a->uri, expected) >= 0 &&
-                        equal_in_constant_time(a->response, expected);
+        return make_response(ha1, a->nonce, a->nc, a->cnonce, a->qop, method, a->uri, hex) >= 0 &&
+                        parse_hex(hex, expected, sizeof(expected)) >= 0 &&
+                        parse_hex(a->response, response, sizeof(response)) >= 0 &&
+                        equal_in_constant_time(response, expected, sizeof(expected));
 }

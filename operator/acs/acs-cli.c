@@ -10,8 +10,8 @@
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
+#include "common/http/digest.h"
 #include "operator/acs/acs-cli.h"
-#include "operator/acs/digest.h"
 #include "operator/acs/store.h"
 
 /* Files that root makes beside the database would lock the service out. */
@@ -62,7 +62,7 @@ static int read_password(char ret[static PASSWORD_LENGTH_MAX + 2]) {
 
 int acs_cli_set_password(const AcsConfig *config, const char *device) {
         _cleanup_(store_freep) Store *store = NULL;
-        char password[PASSWORD_LENGTH_MAX + 2], ha1[DIGEST_HA1_SIZE];
+        char password[PASSWORD_LENGTH_MAX + 2], ha1[DIGEST_HASH_SIZE];
         int r;
 
         if (!device_id_is_valid(device))

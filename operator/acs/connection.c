@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/http/digest.h"
 #include "operator/acs/connection.h"
 #include "operator/acs/http.h"
 
@@ -93,17 +94,18 @@ static int challenge(Connection *c, bool stale) {
  * good. */
 static int authenticate(Connection *c, bool *ret_stale) {
         _cleanup_free_ char *ha1 = NULL;
-        DigestAuthorization a;
+        _cleanup_digest_fields_ DigestFields a = {};
         int r;
 
         *ret_stale = false;
         if (!c->http.authorization[0] || digest_parse(c->http.authorization, &a) < 0 ||
-            !streq(a.realm, c->context->realm) || !endswith(a.uri, c->soap->path))
+            !digest_authorization_is_usable(&a) || !streq(a.realm, c->context->realm) ||
+            !endswith(a.uri, c->soap->path))
                 return 0;
         r = store_device_get_ha1(c->store, a.username, &ha1);
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (!digest_is_valid(&a, "POST", ha1 ?: no_ha1) || !ha1) {
+        if (!digest_verify(&a, "POST", ha1 ?: no_ha1) || !ha1) {
                 log_info("Authentication failed for the user name %s.", a.username);
                 return 0;
         }

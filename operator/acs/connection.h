@@ -5,7 +5,7 @@
 
 #include <openssl/ssl.h>
 
-#include "operator/acs/digest.h"
+#include "operator/acs/nonce.h"
 #include "operator/acs/session-table.h"
 
 /* Challenges on one connection: a wrong password does not get better. */

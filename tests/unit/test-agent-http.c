@@ -26,10 +26,10 @@ static void digest_is_that_of_rfc_2617(void **state) {
 
         _cleanup_digest_fields_ DigestFields answer = {};
         assert_int_equal(digest_parse(a, &answer), 0);
-        assert_true(digest_verify(&answer, "testrealm@host.com", "Mufasa", "Circle Of Life", "GET"));
-        assert_false(digest_verify(&answer, "testrealm@host.com", "Mufasa", "Circle of Life", "GET"));
-        assert_false(digest_verify(&answer, "testrealm@host.com", "Mufasa", "Circle Of Life", "POST"));
-        assert_false(digest_verify(&answer, "elsewhere", "Mufasa", "Circle Of Life", "GET"));
+        assert_true(digest_authorization_is_usable(&answer));
+        char ha1[DIGEST_HASH_SIZE];
+        assert_int_equal(digest_ha1("Mufasa", "testrealm@host.com", "Circle Of Life", ha1), 0);
+        assert_true(digest_verify(&answer, "GET", ha1));
 }
 
 static void malformed_digest_headers_are_refused(void **state) {
@@ -80,17 +80,25 @@ static void a_full_buffer_is_never_incomplete(void **state) {
         assert_int_equal(http_get_parse(b, HTTP_GET_REQUEST_MAX, &get), HTTP_GET_BAD_REQUEST);
 }
 
-/* A request with the right answer to the challenge in response, and the given count. */
-static bool ask(ConnectionRequests *c, const char *challenge, unsigned nc, uint64_t now, char *response) {
+/* A request that answers the challenge in response with these credentials and count; realm may be NULL for that of the
+ * challenge. */
+static bool ask_as(ConnectionRequests *c, const char *challenge, const char *realm, const char *username,
+                   const char *password, unsigned nc, uint64_t now, char *response) {
         _cleanup_digest_fields_ DigestFields f = {};
         char header[DIGEST_HEADER_MAX];
         const char *start = strstr(challenge, "Digest ");
 
         (void) snprintf(header, sizeof(header), "%.*s", (int) strcspn(start, "\r"), start);
         assert_int_equal(digest_parse(header, &f), 0);
-        _cleanup_free_ char *authorization = digest_authorize(&f, "acs", "please", "GET", "/path", nc, "c");
+        if (realm)
+                f.realm = realm;
+        _cleanup_free_ char *authorization = digest_authorize(&f, username, password, "GET", "/path", nc, "c");
         const HttpGet get = { .path = (char *) "/path", .authorization = authorization };
         return connection_requests_decide(c, &get, now, "n2", response);
+}
+
+static bool ask(ConnectionRequests *c, const char *challenge, unsigned nc, uint64_t now, char *response) {
+        return ask_as(c, challenge, NULL, "acs", "please", nc, now, response);
 }
 
 static void only_the_acs_opens_sessions_and_not_too_many(void **state) {
@@ -108,6 +116,9 @@ static void only_the_acs_opens_sessions_and_not_too_many(void **state) {
         /* Without credentials nobody gets in. */
         assert_false(ask(c, challenge, 1, now, response));
         assert_int_equal(connection_requests_set_credentials(c, "acs", "please"), 0);
+        assert_false(ask_as(c, challenge, NULL, "acs", "pleas", 1, now, response));
+        assert_false(ask_as(c, challenge, NULL, "ACS", "please", 1, now, response));
+        assert_false(ask_as(c, challenge, "elsewhere", "acs", "please", 1, now, response));
         assert_true(ask(c, challenge, 1, now, response));
         assert_non_null(startswith(response, "HTTP/1.1 200"));
         /* The same again is a replay. */

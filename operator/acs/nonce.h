@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* HTTP digest authentication, the server's side: RFC 7616 with MD5 and qop=auth, which is what TR-069
- * section 3.4.4 demands of every CPE. No clock and no I/O here. */
+/* The nonces of the ACS's digest authentication (RFC 7616 section 5.4). No clock and no I/O here. */
 #pragma once
 
 #include "common/base/macro.h"
 
-/* "username:realm:password", hashed: hexadecimal and NUL. */
-#define DIGEST_HA1_SIZE 33U
-/* Longest of each field of an Authorization header; a username is a device's identifier. */
-#define DIGEST_FIELD_SIZE 288U
 /* Nonces whose counters are remembered: more than devices that report within a nonce's life. Older ones
  * are stale. */
 #define NONCES_MAX 65536U
 /* Hexadecimal and NUL. */
 #define NONCE_SIZE 33U
-
-typedef struct DigestAuthorization {
-        char username[DIGEST_FIELD_SIZE], realm[DIGEST_FIELD_SIZE], nonce[DIGEST_FIELD_SIZE], uri[DIGEST_FIELD_SIZE],
-                        response[DIGEST_FIELD_SIZE], cnonce[DIGEST_FIELD_SIZE], nc[DIGEST_FIELD_SIZE],
-                        qop[DIGEST_FIELD_SIZE], algorithm[DIGEST_FIELD_SIZE];
-} DigestAuthorization;
-
-/* Reads the value of an Authorization header. 0, or -EINVAL if it is not a digest of the kind above or
- * something in it is too long. */
-int digest_parse(const char *value, DigestAuthorization *ret);
-
-/* The hash that is stored instead of the password. 0 or -EIO if OpenSSL refuses MD5. */
-int digest_ha1(const char *username, const char *realm, const char *password, char ret[static DIGEST_HA1_SIZE]);
-
-/* True if the response was made with the password behind ha1. Takes the same time for every wrong answer. */
-bool digest_is_valid(const DigestAuthorization *a, const char *method, const char *ha1);
 
 /* Nonces carry their time and a keyed hash, so handing them out to anybody costs no memory; only one that
  * was used with a valid password is remembered, with its counter. A nonce is good for several connections

@@ -4,10 +4,10 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "common/base/parse.h"
-#include "common/base/str.h"
-#include "operator/acs/digest.h"
+#include "operator/acs/nonce.h"
 
 #define SECRET_SIZE 32U
 /* A raw nonce: time, random, keyed hash of both. */
@@ -35,97 +35,6 @@ struct NonceTable {
         NonceEntry entries[NONCES_MAX];
         uint32_t buckets[BUCKETS];
 };
-
-static bool md5_hex(const char *text, char ret[static DIGEST_HA1_SIZE]) {
-        uint8_t md[EVP_MAX_MD_SIZE];
-        unsigned size;
-
-        if (EVP_Digest(text, strlen(text), md, &size, EVP_md5(), NULL) != 1 || size != 16)
-                return false;
-        (void) format_hex(md, size, ret);
-        return true;
-}
-
-int digest_ha1(const char *username, const char *realm, const char *password, char ret[static DIGEST_HA1_SIZE]) {
-        _cleanup_free_ char *text = strfmt("%s:%s:%s", username, realm, password);
-
-        if (!text)
-                return -ENOMEM;
-        return md5_hex(text, ret) ? 0 : -EIO;
-}
-
-/* Reads a token or a quoted string into buf and steps over it. */
-static int take_value(const char **s, char buf[static DIGEST_FIELD_SIZE]) {
-        bool quoted = **s == '"';
-        size_t n = 0;
-
-        *s += quoted;
-        while (**s && (quoted ? **s != '"' : !strchr(", \t", **s))) {
-                if (quoted && **s == '\\' && (*s)[1])
-                        (*s)++;
-                if (n == DIGEST_FIELD_SIZE - 1)
-                        return -EINVAL;
-                buf[n++] = *(*s)++;
-        }
-        if (quoted && *(*s)++ != '"')
-                return -EINVAL;
-        buf[n] = 0;
-        return 0;
-}
-
-int digest_parse(const char *value, DigestAuthorization *ret) {
-        DigestAuthorization a = {};
-        const struct {
-                const char *name;
-                char *buf;
-        } fields[] = {
-                { "username", a.username }, { "realm", a.realm },   { "nonce", a.nonce },
-                { "uri", a.uri },           { "cnonce", a.cnonce }, { "response", a.response },
-                { "qop", a.qop },           { "nc", a.nc },         { "algorithm", a.algorithm },
-        };
-        char ignored[DIGEST_FIELD_SIZE];
-        const char *s = value;
-
-        if (strncasecmp(s, "Digest ", 7) != 0)
-                return -EINVAL;
-        s += 7;
-        for (;;) {
-                char *buf = ignored;
-                size_t n;
-
-                s += strspn(s, ", \t");
-                if (!*s)
-                        break;
-                n = strcspn(s, "=, \t\"");
-                if (n == 0 || s[n] != '=')
-                        return -EINVAL;
-                for (size_t i = 0; i < ELEMENTSOF(fields); i++)
-                        if (strlen(fields[i].name) == n && strncasecmp(s, fields[i].name, n) == 0)
-                                buf = fields[i].buf;
-                s += n + 1;
-                if (take_value(&s, buf) < 0)
-                        return -EINVAL;
-        }
-        if (!streq(a.qop, "auth") || (a.algorithm[0] && strcasecmp(a.algorithm, "MD5") != 0))
-                return -EINVAL;
-        if (!a.username[0] || !a.nonce[0] || !a.uri[0] || !a.response[0] || !a.cnonce[0] || strlen(a.nc) != 8)
-                return -EINVAL;
-        *ret = a;
-        return 0;
-}
-
-bool digest_is_valid(const DigestAuthorization *a, const char *method, const char *ha1) {
-        _cleanup_free_ char *a2 = strfmt("%s:%s", method, a->uri), *text = NULL;
-        char ha2[DIGEST_HA1_SIZE], expected[DIGEST_HA1_SIZE];
-
-        if (!a2 || !md5_hex(a2, ha2))
-                return false;
-        text = strfmt("%s:%s:%s:%s:%s:%s", ha1, a->nonce, a->nc, a->cnonce, a->qop, ha2);
-        if (!text || !md5_hex(text, expected))
-                return false;
-        /* the field is longer than what is compared, with the NUL */
-        return CRYPTO_memcmp(a->response, expected, DIGEST_HA1_SIZE) == 0;
-}
 
 NonceTable *nonce_table_free(NonceTable *t) {
         if (!t)
