@@ -16,7 +16,7 @@ from harness import Failure
 DIRECTORIES = [b".", b".", b".", b"d", b"d/sub", b"D", "\u00fcber".encode(), b".git", b".git/refs", b"-rf", b"p"]
 NAMES = [b"a", b"b.txt", b"B.txt", b"-x", b"new\nline.doc", "\u00e9.odt".encode(), "e\u0301.odt".encode(), b"n" * 255,
          b"x" * 250 + b".jpeg", b".hidden", b"HEAD", b"\xff\xfe bytes", b"back\\slash", b"%percent", b"sub", b"refs"]
-SIZES = [0, 1, 100, 4096, 70_000]
+SIZES = [0, 1, 100, 100, 4096, 4096, 70_000, 1_500_000]
 
 
 def blob(data):
