@@ -134,6 +134,8 @@ static int receive_pack(PktStream *s, git_odb_writepack *pack, char **text) {
                 case BAND_PROGRESS:
                         break;
                 case BAND_ERROR:
+                        while (size > 1 && (data[size - 1] == '\n' || data[size - 1] == '\r'))
+                                size--;
                         free(*text);
                         *text = strndup((const char *) data + 1, MIN(size - 1, TRANSFER_TEXT_MAX));
                         return -EREMOTEIO;
