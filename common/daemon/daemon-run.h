@@ -12,6 +12,6 @@
 int daemon_event_new(sd_event **ret);
 
 /* Says READY=1, runs the loop until it ends, says STOPPING=1. 0 after SIGTERM or SIGINT; a negative errno, among them
- * -ENOTCONN for any other exit code, which is what sd_bus_set_exit_on_disconnect(3) ends a loop with: the service manager
- * then starts the daemon again. */
+ * -ENOTCONN for any other exit code, which is what sd_bus_set_exit_on_disconnect(3) ends a loop with: the service
+ * manager then starts the daemon again. */
 int daemon_loop(sd_event *event);
