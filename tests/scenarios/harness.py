@@ -152,22 +152,21 @@ def content(path):
         return None
 
 
+def kind(path):
+    """The digest of a file's content, or what else it is; None if it is not there (any more)."""
+    try:
+        if path.is_symlink():
+            return "-> " + os.readlink(path)
+        return "directory" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
 def tree(folder):
-    """Everything below a folder: relative path -> digest of the content, or the kind of what is no file."""
-    found = {}
-    for directory, names, files in os.walk(folder):
-        for name in names + files:
-            path = pathlib.Path(directory) / name
-            relative = str(path.relative_to(folder))
-            if path.is_symlink():
-                found[relative] = "-> " + os.readlink(path)
-            elif path.is_dir():
-                found[relative] = "directory"
-            else:
-                data = content(path)
-                if data is not None:
-                    found[relative] = hashlib.sha256(data).hexdigest()
-    return found
+    """Everything below a folder: relative path -> kind."""
+    paths = [pathlib.Path(directory) / name for directory, names, files in os.walk(folder) for name in names + files]
+    kinds = {str(path.relative_to(folder)): kind(path) for path in paths}
+    return {name: found for name, found in kinds.items() if found}
 
 
 def converged(testbed, gateways):
