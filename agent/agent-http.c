@@ -48,14 +48,10 @@ static int on_connection_request(const HttpGet *get, char **ret_response, size_t
         return startswith(response, "HTTP/1.1 401 ") != NULL;
 }
 
-/* Only what a row of SupportedDataModel names is served. */
-static bool is_published(Agent *a, const char *name) {
-        if (streq(name, a->config.device_type_document))
-                return true;
-        for (size_t i = 0; i < a->providers.n; i++)
-                if (strv_contains(a->providers.providers[i].data_models, name))
-                        return true;
-        return false;
+/* The documents that SupportedDataModel names, and those that they import: all that is in the directory. */
+static bool is_document_name(const char *name) {
+        return name[0] != '.' && endswith(name, ".xml") &&
+               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") == strlen(name);
 }
 
 static int on_document_request(const HttpGet *get, char **ret_response, size_t *ret_size, void *userdata) {
@@ -64,13 +60,13 @@ static int on_document_request(const HttpGet *get, char **ret_response, size_t *
         _cleanup_free_ char *path = NULL, *content = NULL, *response = NULL;
         size_t size;
 
-        if (!is_published(a, get->path + 1))
-                return (*ret_response = strdup(not_found)) ? (*ret_size = strlen(not_found), 0) : -ENOMEM;
-
         path = strfmt("%s/%s", a->config.document_directory, get->path + 1);
         if (!path)
                 return -ENOMEM;
-        int r = read_file(AT_FDCWD, path, LISTENER_RESPONSE_MAX, &content, &size);
+        int r = is_document_name(get->path + 1) ? read_file(AT_FDCWD, path, LISTENER_RESPONSE_MAX, &content, &size) :
+                                                  -ENOENT;
+        if (r == -ENOENT)
+                return (*ret_response = strdup(not_found)) ? (*ret_size = strlen(not_found), 0) : -ENOMEM;
         if (r < 0)
                 return r;
 
