@@ -9,6 +9,8 @@
 #include "syncd/ssh-session.h"
 
 /* ssh(1): its own failures end with this status, those of the remote command with the command's. */
+/* What the forced command says to a key that it does not serve (operator/storage/git-shell.c). */
+#define SERVER_DENIED "ispstorage: denied: "
 #define SSH_EXIT_FAILURE 255
 
 struct SshSession {
@@ -156,8 +158,9 @@ TransferResult ssh_session_failure(SshSession *s, int error, char **ret_text) {
                         result = TRANSFER_UNREACHABLE;
                 }
         else if (status > 0)
-                /* The remote command, or the forced command before it, ended with a failure of its own. */
-                result = TRANSFER_REFUSED;
+                /* The remote command ended with a failure of its own; or the forced command before it did, because
+                 * the key is not authorized any more and the shared connection is from the time when it was. */
+                result = strstr(strempty(text), SERVER_DENIED) ? TRANSFER_AUTHENTICATION_FAILED : TRANSFER_REFUSED;
         else
                 result = TRANSFER_UNREACHABLE;
         *ret_text = TAKE_PTR(text);

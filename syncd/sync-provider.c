@@ -37,6 +37,9 @@ static int validate_value(DmModel *m, DmOrigin origin, const DmChange *c, DmFaul
 
         if (is_parameter(c, "Folder") && c->value[0])
                 return validate_folder(m, c, faults);
+        if (c->kind == DM_CHANGE_VALUE && endswith(c->object->name, ".Bandwidth.") &&
+            !streq(c->value, c->parameter->default_value))
+                (void) dm_faults_add(faults, c->path, DM_FAULT_REQUEST_DENIED, "Limits are not supported yet.");
         if (is_parameter(c, "SyncOp") && sync_op_parse(c->value, &op) < 0)
                 (void) dm_faults_add(
                                 faults, c->path, DM_FAULT_INVALID_VALUE, "Not an operation and an opseq.");

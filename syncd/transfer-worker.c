@@ -139,7 +139,7 @@ static TransferResult transfer_with_key(Transfer *t, const char *key, char **ret
                 return TRANSFER_LOCAL_ERROR;
         result = converse(t, session, ret_text);
         /* The shared connection may be older than the key's authorization: the next try opens one of its own. */
-        if (result == TRANSFER_REFUSED && target.control_path)
+        if ((result == TRANSFER_REFUSED || result == TRANSFER_AUTHENTICATION_FAILED) && target.control_path)
                 (void) unlink(target.control_path);
         return result;
 }
