@@ -29,7 +29,11 @@ static int create_subscription(
 
 static int show_subscription(
                 Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
-        return describe_subscription(m, name, ret);
+        int r = describe_subscription(m, name, ret);
+
+        if (r == -ENOENT)
+                *ret_error = strfmt("There is no subscription %s.", name);
+        return r;
 }
 
 static int remove_subscription(
@@ -56,7 +60,11 @@ static int list_devices(Manager *m, const char *name, const ApiRequest *q, json_
 }
 
 static int show_device(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
-        return describe_device(m, name, ret);
+        int r = describe_device(m, name, ret);
+
+        if (r == -ENOENT)
+                *ret_error = strfmt("No device %s was allowed, and none has sent an Inform.", name);
+        return r;
 }
 
 static int allow_device(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
