@@ -150,9 +150,41 @@ static int write_vsftpd_files(const ShareSet *s) {
         return r < 0 ? r : write_if_changed(VSFTPD_DIRECTORY "/userlist", list, 0644);
 }
 
+static int import_smbpasswd(Manager *m);
+
+static int on_import_again(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        int r = import_smbpasswd(m);
+
+        if (r < 0)
+                (void) log_error_errno(r, "Failed to give Samba the accounts once more: %m");
+        return 0;
+}
+
+/* smbd counts a failed login in the account's record, which it reads, changes and writes back whole: one that was
+ * under way during the import brings the old password back. So it is imported again, when such logins are over. */
 static void on_imported(const char *unit, const char *result, void *userdata) {
-        if (!streq(result, "done"))
+        static const uint64_t pauses_usec[] = { 1000000, 5000000 };
+        Manager *m = userdata;
+        int r;
+
+        if (!streq(result, "done")) {
                 log_error("Samba does not know the accounts: job for %s ended with result '%s'.", unit, result);
+                return;
+        }
+        m->import_again = sd_event_source_disable_unref(m->import_again);
+        if (m->n_imports >= ELEMENTSOF(pauses_usec))
+                return;
+        r = sd_event_add_time_relative(
+                        m->event,
+                        &m->import_again,
+                        CLOCK_MONOTONIC,
+                        pauses_usec[m->n_imports++],
+                        0,
+                        on_import_again,
+                        m);
+        if (r < 0)
+                (void) log_error_errno(r, "Failed to plan another import of the accounts: %m");
 }
 
 /* Has Samba read its table. Before there is a configuration that is not possible, and smbd's unit does it then. */
@@ -170,8 +202,12 @@ static int write_tables(Manager *m, const Account *accounts, size_t n) {
             (r = write_if_changed(SMBPASSWD, smbpasswd, 0600)) < 0)
                 return r;
         /* The first time in any case: a predecessor may have been killed after the file was written. */
-        if ((r > 0 || !m->set) && (r = import_smbpasswd(m)) < 0)
-                return r;
+        if (r > 0 || !m->set) {
+                m->n_imports = 0;
+                r = import_smbpasswd(m);
+                if (r < 0)
+                        return r;
+        }
         if ((r = render_htpasswd(accounts, n, &htpasswd)) < 0 ||
             (r = write_if_changed(HTPASSWD, htpasswd, 0640)) < 0)
                 return r;

@@ -33,6 +33,7 @@ Manager *manager_free(Manager *m) {
         kernel_monitor_free(m->address_monitor);
         sd_event_source_unref(m->pass);
         sd_event_source_unref(m->clock);
+        sd_event_source_disable_unref(m->import_again);
         unit_jobs_free(m->jobs);
         servers_done(m);
         volumes_done(m);

@@ -51,6 +51,8 @@ struct Manager {
 
         KernelMonitor *block_monitor, *address_monitor;
         sd_event_source *pass, *clock;
+        sd_event_source *import_again; /* of the accounts, by Samba */
+        size_t n_imports;
         Worker *media_worker;
         sd_event_source *media_input;
         int media_fd;
