@@ -97,9 +97,13 @@ class Host:
                               self.namespace] + command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                              start_new_session=True)
 
+    def _is_started(self):
+        # Asked once: the init process changes its cgroup while it boots, and is not found in between.
+        init = self.init()
+        return init and succeeds(*self._enter(init), 'systemctl', '--quiet', 'is-active', 'multi-user.target')
+
     def wait_started(self):
-        wait_until(lambda: self.init() and self.succeeds('systemctl', '--quiet', 'is-active', 'multi-user.target'),
-                   f'{self.name} booting (see "testbed log {self.name}")', BOOT_TIMEOUT)
+        wait_until(self._is_started, f'{self.name} booting (see "testbed log {self.name}")', BOOT_TIMEOUT)
 
     def stop(self):
         """A clean shutdown."""
@@ -172,14 +176,18 @@ class Host:
                 pass
         return None
 
+    @staticmethod
+    def _enter(init):
+        return ['nsenter', f'--target={init}', '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root',
+                '--wd', 'env', '-i', 'PATH=/usr/sbin:/usr/bin', 'HOME=/root', 'LANG=C.UTF-8',
+                f'TERM={os.environ.get("TERM", "dumb")}']
+
     def command(self, *argv):
         """The command line that runs argv inside."""
         init = self.init()
         if not init:
             raise TestbedError(f'{self.name} is not running')
-        return ['nsenter', f'--target={init}', '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root',
-                '--wd', 'env', '-i', 'PATH=/usr/sbin:/usr/bin', 'HOME=/root', 'LANG=C.UTF-8',
-                f'TERM={os.environ.get("TERM", "dumb")}', *argv]
+        return [*self._enter(init), *argv]
 
     def succeeds(self, *argv):
         return succeeds(*self.command(*argv))
