@@ -243,7 +243,8 @@ static int make_file(SyncJournal *j) {
 }
 
 static int append(SyncJournal *j, SyncWriter *record) {
-        _cleanup_free_ uint8_t *payload = record->data, *data = NULL;
+        _cleanup_free_ _unused_ uint8_t *payload = record->data;
+        _cleanup_free_ uint8_t *data = NULL;
         uint32_t crc = sync_crc32(record->data, record->size);
         SyncWriter w = {};
         int r;
