@@ -20,7 +20,10 @@
 
 #define SYNC_OID_SIZE 20U
 
-/* The name of the blob in git: for a file its content, for a symlink its target. */
+#define SYNC_SIZE_UNKNOWN UINT64_MAX
+
+/* A name in git: of the blob of a symlink's target or of a file's content, or of the tree of chunks that a large file is
+ * stored as (docs/repository-format.md). */
 typedef struct SyncOid {
         uint8_t bytes[SYNC_OID_SIZE];
 } SyncOid;
@@ -44,11 +47,12 @@ typedef enum SyncCertainty {
 
 typedef struct SyncEntry {
         const char *path;  /* relative to the folder, see sync_path_is_valid() */
-        uint64_t size;     /* bytes; 0 for directories */
+        uint64_t size;     /* bytes; 0 for directories; SYNC_SIZE_UNKNOWN in a commit that does not record it */
         int64_t mtime_ns;  /* since 1970 UTC; 0 in a commit that does not record it */
         int64_t ctime_ns;  /* local tree only, else 0 */
         uint64_t inode;    /* local tree only, else 0 */
         SyncOid oid;       /* zero for directories */
+        uint16_t mode;     /* permission bits, at most 0777; 0: not known */
         uint8_t kind;      /* SyncKind */
         uint8_t certainty; /* SyncCertainty */
         bool executable;   /* files only */
