@@ -53,10 +53,11 @@ typedef struct SyncEntry {
         uint64_t inode;    /* local tree only, else 0 */
         SyncOid oid;       /* zero for directories */
         uint16_t mode;     /* permission bits, at most 0777; 0: not known */
-        uint8_t kind;      /* SyncKind */
-        uint8_t certainty; /* SyncCertainty */
-        bool executable;   /* files only */
+        unsigned char kind : 4;      /* SyncKind */
+        unsigned char certainty : 3; /* SyncCertainty */
+        bool executable : 1;         /* files only */
 } SyncEntry;
+static_assert(sizeof(SyncEntry) <= 64, "a gateway holds 100,000 of them and more");
 
 /* Ordered so that every directory is followed by all that is beneath it ('/' sorts before every other
  * byte). The tree owns the paths; entries and paths do not move while the tree lives and is not sorted. */
