@@ -71,10 +71,11 @@ typedef struct SyncRow {
         const SyncEntry *base, *local, *remote;
 } SyncRow;
 
-/* The rows to plan from. Those where all three sides are equal may be left out: they have no say in anything. Where one
- * side has a directory and another has not, all that is beneath it is there. */
+/* The rows to plan from. Those where all three sides are equal may be left out: they have no say in anything.
+ * Where one side has a directory and another has not, all that is beneath it is there. */
 typedef struct SyncRows {
-        /* The next row in the tree's order. 1, 0 at the end, or a negative errno. Entries and paths outlive the plan. */
+        /* The next row in the tree's order. 1, 0 at the end, or a negative errno. Entries and paths outlive the
+         * plan. */
         int (*next)(SyncRow *ret, void *userdata);
         /* True if something has that path, in the folder or on main, and a collision cannot get it. */
         bool (*is_taken)(const char *path, void *userdata);

@@ -22,8 +22,8 @@
 
 #define SYNC_SIZE_UNKNOWN UINT64_MAX
 
-/* A name in git: of the blob of a symlink's target or of a file's content, or of the tree of chunks that a large file is
- * stored as (docs/repository-format.md). */
+/* A name in git: of the blob of a symlink's target or of a file's content, or of the tree of chunks that a large
+ * file is stored as (docs/repository-format.md). */
 typedef struct SyncOid {
         uint8_t bytes[SYNC_OID_SIZE];
 } SyncOid;
