@@ -2,7 +2,7 @@
 #include <git2.h>
 
 #include "common/base/str.h"
-#include "syncd/folder.h"
+#include "syncd/folder-internal.h"
 
 /* The operations that put one entry at a path whose parents may be missing. */
 typedef struct RestorePlan {

@@ -9,8 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
-#include "syncd/folder.h"
-#include "syncd/instance.h"
+#include "syncd/folder-internal.h"
 
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) _printf_(3, 4);
 
@@ -84,8 +83,9 @@ static int paths_with_doubtful(Folder *f, char *const *paths, char ***ret) {
         return 0;
 }
 
-/* Returns 1 to go on, 0 if the run is halted. */
-static int scan(Folder *f, const FolderRequest *request, FolderResult *result) {
+/* Returns 1 to go on, 0 if the run is halted. *ret_paths is what was looked at, NULL for everything. */
+static int scan(Folder *f, const FolderRequest *request, FolderResult *result, char ***ret_paths) {
+        bool full = request->full || f->unfinished || !f->index || !f->differing;
         _cleanup_strv_free_ char **paths = NULL;
         SyncScanReport report = {};
         char held[41];
@@ -97,7 +97,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result) {
                 return r;
         name_held(f, "emptied", 0, held);
         confirmed = streq_ptr(request->confirmed, held);
-        r = folder_scan(f, request->full || f->unfinished, paths, confirmed, &report);
+        r = folder_scan(f, full, paths, confirmed, &report);
         if (report.n_busy + report.n_racy > 0)
                 result->outcome.again = true;
         if (report.problem_path) {
@@ -108,6 +108,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result) {
 
         switch (r) {
         case SYNC_SCAN_OK:
+                *ret_paths = full ? NULL : TAKE_PTR(paths);
                 return 1;
         case SYNC_SCAN_ROOT_MISSING:
                 halt(result, SYNC_WORD_FOLDER_OFFLINE, "the disk is not the one that was synchronized");
@@ -131,54 +132,40 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result) {
         }
 }
 
-/* Main's tip as the transfer worker left it, and what became of our last commit. Returns 1 to go on, 0 if
+/* Main's tip as the transfer worker left it, and what became of our own commits. Returns 1 to go on, 0 if
  * the run is halted. */
 static int read_main(Folder *f, FolderResult *result) {
-        _cleanup_sync_tree_free_ SyncTree *tree = NULL;
-        git_oid tip, candidate;
+        git_oid tip, accepted;
+        SyncEntry root;
         int r;
 
-        r = git_store_get_reference(f->store, GIT_STORE_REMOTE, &tip);
-        if (r == -ENOENT)
-                tip = (git_oid) {};
-        else if (r < 0)
-                return r;
-        if (!f->main || !git_oid_equal(&tip, &f->main_commit)) {
-                r = git_store_read_tree(f->store, &tip, &tree);
-                if (r == -ENOMEM)
-                        return r;
-                if (r < 0) {
-                        halt(result,
-                             SYNC_WORD_REPOSITORY_CORRUPT,
-                             "main cannot be interpreted: %s",
-                             strerror(-r));
-                        return 0;
-                }
-                sync_tree_free(f->main);
-                f->main = TAKE_PTR(tree);
-                f->main_commit = tip;
-        }
-
-        r = git_store_get_reference(f->store, GIT_STORE_CANDIDATE, &candidate);
-        if (r == -ENOENT)
-                return 1;
+        r = folder_get_reference(f, GIT_STORE_REMOTE, &tip);
         if (r < 0)
                 return r;
-        if (git_store_check_descent(f->store, &candidate, &tip) >= 0 &&
-            git_store_check_descent(f->store, &f->base_commit, &candidate) >= 0) {
-                /* It was accepted though we never heard of it. */
-                r = git_store_read_tree(f->store, &candidate, &tree);
-                if (r < 0)
-                        return r;
-                r = folder_set_base(f, &candidate, tree, f->base_held);
+        r = git_oid_is_zero(&tip) ? 0 : git_store_find_entry(f->store, &tip, "", &root);
+        if (r < 0) {
+                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
+                return 0;
+        }
+        if (!git_oid_equal(&tip, &f->main_commit)) {
+                f->main_from = sync_tree_free(f->main_from);
+                f->main_to = sync_tree_free(f->main_to);
+                f->main_commit = tip;
+        }
+        r = folder_accepted_commit(f, &tip, &accepted);
+        if (r < 0 || git_oid_is_zero(&accepted))
+                return r < 0 ? r : 1;
+        /* Main has it though we never heard of that. */
+        if (!git_oid_equal(&accepted, &f->base_commit) &&
+            git_store_check_descent(f->store, &f->base_commit, &accepted) >= 0) {
+                r = folder_set_base(f, &accepted, f->held);
                 if (r < 0)
                         return r;
         }
-        r = git_store_set_reference(f->store, GIT_STORE_CANDIDATE, &(git_oid) {});
-        return r < 0 ? r : 1;
+        return 1;
 }
 
-static void take_failures(const SyncApplyReport *report, FolderResult *result) {
+static void take_failures(Folder *f, const SyncApplyReport *report, FolderResult *result) {
         for (size_t i = 0; i < report->n_failures; i++) {
                 const SyncApplyFailure *failure = &report->failures[i];
                 char text[FOLDER_TEXT_MAX];
@@ -194,7 +181,7 @@ static void take_failures(const SyncApplyReport *report, FolderResult *result) {
                         complain(result, SYNC_WORD_DISK_FULL, text);
                         break;
                 case SYNC_APPLY_NO_CONTENT:
-                        complain(result, SYNC_WORD_REPOSITORY_CORRUPT, text);
+                        f->distrust = true;
                         break;
                 case SYNC_APPLY_UNSUPPORTED:
                 case SYNC_APPLY_FAILED:
@@ -250,13 +237,15 @@ static int apply(
         int r;
 
         r = git_store_set_reference(f->store, GIT_STORE_TARGET, &f->main_commit);
+        if (r >= 0)
+                r = git_store_sync(f->store);
         if (r < 0)
                 return r;
         folder_apply_init(f, request->gateway_name, &a);
         r = sync_apply(&a, plan, report);
         if (r < 0)
                 return r;
-        take_failures(report, result);
+        take_failures(f, report, result);
         r = take_conflicts(report, result);
         if (r < 0)
                 return r;
@@ -266,6 +255,7 @@ static int apply(
                         return r;
                 sync_tree_free(f->index);
                 f->index = patched;
+                f->index_dirty = true;
         }
         r = paths_to_scan(report, &paths);
         if (r < 0 || !paths)
@@ -275,53 +265,34 @@ static int apply(
         return r > 0 ? -ESTALE : r;
 }
 
-/* The folder was brought to main's tip, as far as it could be. */
-static int advance(Folder *f, const SyncTree *placed) {
-        SyncTree *held;
-        int r;
+/* What was brought to the target is done with it. */
+static int forget_target(Folder *f) {
+        int r = folder_set_reference(f, GIT_STORE_TARGET, &(git_oid) {});
 
-        r = sync_base_advance(f->base, f->index, f->main, placed, &held);
-        if (r < 0)
-                return r;
-        r = folder_set_base(f, &f->main_commit, f->main, held);
-        if (r < 0) {
-                sync_tree_free(held);
-                return r;
-        }
-        return git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid) {});
+        return r < 0 ? r : git_store_sync(f->store);
 }
 
 /* A run was killed while it brought the folder to a commit of main. What it had put in place is main's
  * and no change of a user's. */
 static int finish_interrupted(Folder *f) {
-        _cleanup_sync_tree_free_ SyncTree *tree = NULL;
-        SyncTree *held;
         git_oid target;
         int r;
 
         r = git_store_get_reference(f->store, GIT_STORE_TARGET, &target);
         if (r < 0)
                 return r;
-        r = git_store_read_tree(f->store, &target, &tree);
+        r = folder_advance_base(f, &target, f->recovered);
         if (r < 0)
                 return r;
-        r = sync_base_advance(f->base, f->index, tree, f->recovered, &held);
-        if (r < 0)
-                return r;
-        r = folder_set_base(f, &target, tree, held);
-        if (r < 0) {
-                sync_tree_free(held);
-                return r;
-        }
         f->recovered = sync_tree_free(f->recovered);
         f->unfinished = false;
-        return git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid) {});
+        return forget_target(f);
 }
 
 /* A base that main does not descend from is of another repository. It proves no deletion: the two sides
  * are united. */
 static int check_base(Folder *f) {
-        SyncTree *nothing = NULL, *held = NULL;
+        SyncTree *held;
         int r;
 
         if (git_oid_is_zero(&f->base_commit))
@@ -330,55 +301,61 @@ static int check_base(Folder *f) {
         if (r != -EXDEV)
                 return r;
         log_notice("Main is another repository's: begins with the union of both sides.");
-        r = sync_tree_new(&nothing);
-        if (r >= 0)
-                r = sync_tree_new(&held);
-        if (r >= 0)
-                r = folder_set_base(f, &(git_oid) {}, nothing, held);
+        r = sync_tree_new(&held);
+        if (r < 0)
+                return r;
+        r = folder_set_base(f, &(git_oid) {}, held);
         if (r < 0)
                 sync_tree_free(held);
-        sync_tree_free(nothing);
         return r;
 }
 
-/* Makes the commit of what is left: the local changes. */
-static int commit(Folder *f, const FolderRequest *request, FolderResult *result) {
-        _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
-        _cleanup_free_ char *message = NULL;
-        SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name, .as_is = true };
-        GitStoreCommit c = {
-                .parent = f->main_commit,
-                .author = request->gateway_name,
-                .time = context.now,
-        };
-        git_oid id = {};
+static bool is_refused(const FolderRequest *request, const char *path) {
+        STRV_FOREACH(refused, request->refused)
+                if (streq(*refused, path) || sync_path_is_below(path, *refused))
+                        return true;
+        return false;
+}
+
+/* The changes without those that main would refuse: one such entry must not block the others. */
+static int leave_out_refused(const FolderRequest *request, const SyncTree *changes, SyncTree **ret) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
         int r;
 
-        f->candidate = sync_tree_free(f->candidate);
-        r = sync_plan(f->base, f->index, f->main, &context, &plan);
+        r = sync_tree_new(&t);
         if (r < 0)
                 return r;
-        result->pending = sync_tree_size(plan->commits);
-        if (result->pending == 0)
-                return 0;
-        r = sync_tree_patch(f->main, plan->commits, &f->candidate);
-        if (r < 0)
-                return r;
-        r = git_store_write_tree(f->store, f->candidate, &c.tree);
-        if (r < 0)
-                return r;
-        message = strfmt("%zu change%s", result->pending, result->pending == 1 ? "" : "s");
-        if (!message)
-                return -ENOMEM;
-        c.message = message;
-        r = git_store_write_commit(f->store, &c, &id);
-        if (r < 0)
-                return r;
-        r = git_store_set_reference(f->store, GIT_STORE_CANDIDATE, &id);
-        if (r < 0)
-                return r;
-        result->outcome.candidate = true;
+        SYNC_TREE_FOREACH(e, changes) {
+                if (is_refused(request, e->path))
+                        continue;
+                r = sync_tree_add(t, e);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(t);
         return 0;
+}
+
+/* Makes the commits of what is left: the local changes. */
+static int commit(Folder *f, const FolderRequest *request, FolderResult *result) {
+        SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name, .as_is = true };
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
+        FolderRows rows;
+        int r;
+
+        r = folder_compare_main(f);
+        if (r < 0)
+                return r;
+        folder_rows_init(&rows, f);
+        r = sync_plan_rows(&rows.rows, &context, &plan);
+        if (r < 0)
+                return r;
+        r = leave_out_refused(request, plan->commits, &changes);
+        if (r < 0)
+                return r;
+        result->pending = sync_tree_size(changes);
+        return folder_update_chain(f, changes, request->gateway_name, request->changed, result);
 }
 
 static int settle(Folder *f, const FolderRequest *request, FolderResult *result) {
@@ -397,20 +374,34 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
+/* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has to wait
+ * for content and nothing else is to be done; 0 if the run is halted. */
 static int plan_and_apply(
                 Folder *f, const FolderRequest *request, SyncApplyReport *report, FolderResult *result) {
-        _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name };
+        _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
+        const char *no_space;
+        FolderRows rows;
         int r;
 
-        r = sync_plan(f->base, f->index, f->main, &context, &plan);
+        folder_rows_init(&rows, f);
+        r = sync_plan_rows(&rows.rows, &context, &plan);
         if (r < 0)
                 return r;
         if (!check_guard(f, request, plan, result))
                 return 0;
         if (plan->statistics.postponed > 0)
                 result->outcome.again = true;
+        r = folder_prepare_content(f, plan, &result->bytes_to_fetch, &no_space);
+        if (r < 0)
+                return r;
+        result->outcome.missing = result->bytes_to_fetch > 0;
+        if (no_space)
+                complain(result, SYNC_WORD_DISK_FULL, no_space);
+        if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
+                return 2;
         if (plan->n_operations > 0) {
+                f->distrust = false;
                 r = apply(f, request, plan, report, result);
                 if (r < 0)
                         return r;
@@ -418,15 +409,72 @@ static int plan_and_apply(
         return 1;
 }
 
+/* Base follows what was put in place, and what was put aside is a difference now. */
+static int advance(Folder *f, const SyncApplyReport *report) {
+        _cleanup_strv_free_ char **paths = NULL;
+        int r;
+
+        if (git_oid_equal(&f->base_commit, &f->main_commit) && sync_tree_size(f->held) == 0 && !report->placed &&
+            report->n_failures == 0)
+                return 0;
+        r = folder_advance_base(f, &f->main_commit, report->placed);
+        if (r >= 0)
+                r = paths_to_scan(report, &paths);
+        if (r >= 0 && paths)
+                r = folder_compare(f, paths);
+        return r < 0 ? r : forget_target(f);
+}
+
+/* Without a trusted base nothing is taken for deleted: the two sides are united. */
+static int compare(Folder *f, char *const *paths) {
+        int r;
+
+        r = folder_compare(f, paths);
+        if (r != -ENOENT && r != -EBADMSG)
+                return r;
+        log_warning("The local store has lost what the folder was synchronized with: begins with the union of both sides.");
+        r = folder_lose_base(f);
+        return r < 0 ? r : folder_compare(f, NULL);
+}
+
 /* Returns 0 also if the run is halted. */
-static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
+static int synchronize(Folder *f, const FolderRequest *request, FolderResult *result) {
         SyncApplyReport report = {};
+        int r;
+
+        r = folder_compare_main(f);
+        if (r == -ENOENT || r == -EBADMSG) {
+                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
+                return 0;
+        }
+        if (r >= 0)
+                r = plan_and_apply(f, request, &report, result);
+        folder_forget_sources(f);
+        if (r == 1)
+                r = advance(f, &report);
+        else if (r != 2) {
+                sync_apply_report_clear(&report);
+                return r;
+        }
+        sync_apply_report_clear(&report);
+        if (r < 0 || r == 2)
+                return MIN(r, 0);
+        r = commit(f, request, result);
+        if (r >= 0)
+                r = settle(f, request, result);
+        if (r >= 0 && !result->outcome.candidate)
+                r = folder_sweep_pending(f);
+        return r < 0 ? r : git_store_prune(f->store);
+}
+
+static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
+        _cleanup_strv_free_ char **paths = NULL;
         int r;
 
         r = read_main(f, result);
         if (r <= 0)
                 return r;
-        r = scan(f, request, result);
+        r = scan(f, request, result, &paths);
         if (r <= 0)
                 return r;
         if (f->unfinished) {
@@ -435,25 +483,12 @@ static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
                         return r;
         }
         r = check_base(f);
+        if (r == -ENOENT || r == -EBADMSG)
+                r = folder_lose_base(f);
         if (r < 0)
                 return r;
-        r = plan_and_apply(f, request, &report, result);
-        if (r > 0)
-                r = advance(f, report.placed);
-        else {
-                sync_apply_report_clear(&report);
-                return r;
-        }
-        sync_apply_report_clear(&report);
-        if (r < 0)
-                return r;
-        r = commit(f, request, result);
-        if (r < 0)
-                return r;
-        r = settle(f, request, result);
-        if (r < 0)
-                return r;
-        return sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
+        r = compare(f, paths);
+        return r < 0 ? r : synchronize(f, request, result);
 }
 
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret) {
@@ -469,28 +504,4 @@ int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret) {
         }
         *ret = result;
         return 0;
-}
-
-int folder_landed(Folder *f, SyncRevision *ret) {
-        git_oid candidate;
-        int r;
-
-        r = git_store_get_reference(f->store, GIT_STORE_CANDIDATE, &candidate);
-        if (r < 0)
-                return r;
-        if (!f->candidate) {
-                r = git_store_read_tree(f->store, &candidate, &f->candidate);
-                if (r < 0)
-                        return r;
-        }
-        r = folder_set_base(f, &candidate, f->candidate, f->base_held);
-        if (r < 0)
-                return r;
-        sync_tree_free(f->main);
-        f->main = TAKE_PTR(f->candidate);
-        f->main_commit = candidate;
-        r = git_store_set_reference(f->store, GIT_STORE_CANDIDATE, &(git_oid) {});
-        if (r < 0)
-                return r;
-        return folder_revision(f, &candidate, ret);
 }

@@ -3,12 +3,14 @@
 #include <git2.h>
 #include <libgen.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/parse.h"
 #include "common/base/str.h"
-#include "syncd/folder.h"
+#include "syncd/folder-internal.h"
 #include "syncd/instance.h"
 
 void folder_result_clear(FolderResult *result) {
@@ -19,13 +21,16 @@ void folder_result_clear(FolderResult *result) {
 Folder *folder_free(Folder *f) {
         if (!f)
                 return NULL;
+        folder_forget_sources(f);
         sync_tree_free(f->index);
-        sync_tree_free(f->base_held);
-        sync_tree_free(f->base);
-        sync_tree_free(f->main);
-        sync_tree_free(f->candidate);
+        sync_tree_free(f->held);
+        sync_tree_free(f->differing);
+        sync_tree_free(f->main_from);
+        sync_tree_free(f->main_to);
+        sync_tree_free(f->held_main);
         sync_tree_free(f->recovered);
         git_store_free(f->store);
+        content_area_close(&f->content);
         safe_close(f->state_fd);
         safe_close(f->root_fd);
         safe_close(f->volume_fd);
@@ -35,8 +40,12 @@ Folder *folder_free(Folder *f) {
         return NULL;
 }
 
-static int get_or_zero(GitStore *store, const char *reference, git_oid *ret) {
-        int r = git_store_get_reference(store, reference, ret);
+GitStore *folder_store(Folder *f) {
+        return f->store;
+}
+
+int folder_get_reference(Folder *f, const char *name, git_oid *ret) {
+        int r = git_store_get_reference(f->store, name, ret);
 
         if (r == -ENOENT) {
                 *ret = (git_oid) {};
@@ -45,31 +54,55 @@ static int get_or_zero(GitStore *store, const char *reference, git_oid *ret) {
         return r;
 }
 
-static int held_name(const git_oid *commit, char buf[static sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ]) {
-        char hex[GIT_OID_HEXSZ + 1];
+int folder_set_reference(Folder *f, const char *name, const git_oid *id) {
+        git_oid present;
+        int r = folder_get_reference(f, name, &present);
 
-        return sprintf(buf, INSTANCE_HELD_PREFIX "%s", git_oid_tostr(hex, sizeof(hex), commit));
+        return r < 0 || git_oid_equal(&present, id) ? r : git_store_set_reference(f->store, name, id);
 }
 
-static int write_content(const SyncOid *oid, uint64_t size, int fd, void *userdata) {
-        Folder *f = userdata;
-        int r = git_store_read_blob(f->store, oid, fd);
-
-        return r == -EBADMSG ? -ENOENT : r;
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
 }
 
 static bool is_kept(const SyncOid *oid, void *userdata) {
         Folder *f = userdata;
 
-        return git_store_has(f->store, oid);
+        return f->n_on_main > 0 && bsearch(oid, f->on_main, f->n_on_main, sizeof(*oid), compare_oids);
 }
 
 static SyncHasher hasher(Folder *f) {
-        return (SyncHasher) {
-                .file = git_store_hash_file,
-                .bytes = git_store_hash_bytes,
-                .userdata = f->store,
-        };
+        return (SyncHasher) { .file = content_hash_file, .bytes = content_hash_bytes, .userdata = &f->hash };
+}
+
+/* Sets one attribute, "name=hex". */
+static void restore_attribute(int fd, char *attribute) {
+        char *value = strchr(attribute, '=');
+        size_t size = value ? strlen(value + 1) / 2 : 0;
+        uint8_t bytes[size + 1];
+
+        if (!value)
+                return;
+        *value++ = 0;
+        if (parse_hex(value, bytes, size) >= 0)
+                (void) fsetxattr(fd, attribute, bytes, size, 0);
+}
+
+static int restore_metadata(const SyncEntry *wanted, int fd, void *userdata) {
+        _cleanup_strv_free_ char **attributes = NULL;
+        _cleanup_free_ char *text = NULL;
+        Folder *f = userdata;
+        int r;
+
+        r = git_store_read_xattrs(f->store, &f->main_commit, wanted->path, &text);
+        if (r < 0 || !text)
+                return r == -ENOMEM ? r : 0;
+        r = strv_split(text, " ", &attributes);
+        if (r < 0)
+                return r;
+        STRV_FOREACH(attribute, attributes)
+                restore_attribute(fd, *attribute);
+        return 0;
 }
 
 void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
@@ -82,7 +115,9 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
                 .now = time(NULL),
                 .gateway_name = gateway_name,
                 .hasher = hasher(f),
-                .write_content = write_content,
+                .content = &f->content,
+                .write_content = folder_write_content,
+                .restore_metadata = restore_metadata,
                 .is_kept = is_kept,
                 .userdata = f,
         };
@@ -114,77 +149,13 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
         if (r == SYNC_SCAN_OK) {
                 sync_tree_free(f->index);
                 f->index = tree;
+                f->index_dirty = true;
                 if (report->n_busy == 0 || scan.take_open_files)
                         f->busy_since = 0;
                 else if (f->busy_since == 0)
                         f->busy_since = now;
         }
         return r;
-}
-
-/* Reads what main's commit "base" and the held changes are. A damaged file of held changes is as none:
- * what it held is then taken for a change of the user's and kept. */
-int folder_read_base(Folder *f) {
-        _cleanup_sync_tree_free_ SyncTree *tree = NULL, *held = NULL, *base = NULL;
-        char name[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ];
-        git_oid commit;
-        int r;
-
-        if (f->base)
-                return 0;
-        r = get_or_zero(f->store, GIT_STORE_BASE, &commit);
-        if (r < 0)
-                return r;
-        r = git_store_read_tree(f->store, &commit, &tree);
-        if (r < 0)
-                return r;
-        (void) held_name(&commit, name);
-        r = sync_index_load(f->state_fd, name, &held);
-        if (r == -ENOENT || r == -EBADMSG)
-                r = sync_tree_new(&held);
-        if (r < 0)
-                return r;
-        r = sync_tree_patch(tree, held, &base);
-        if (r < 0)
-                return r;
-        f->base_commit = commit;
-        f->base_held = TAKE_PTR(held);
-        f->base = TAKE_PTR(base);
-        return 0;
-}
-
-/* Records a new base: the held changes first, under the commit's name, then the reference, which makes
- * them valid. Takes held on success only; it may be the present one. */
-int folder_set_base(Folder *f, const git_oid *commit, SyncTree *commit_tree, SyncTree *held) {
-        _cleanup_sync_tree_free_ SyncTree *base = NULL;
-        char name[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ], old[sizeof(name)];
-        bool moved = !git_oid_equal(commit, &f->base_commit);
-        int r;
-
-        r = sync_tree_patch(commit_tree, held, &base);
-        if (r < 0)
-                return r;
-        (void) held_name(commit, name);
-        (void) held_name(&f->base_commit, old);
-        if (sync_tree_size(held) > 0)
-                r = sync_index_save(f->state_fd, name, held);
-        else
-                r = unlinkat(f->state_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-        if (r < 0)
-                return r;
-        if (moved) {
-                r = git_store_set_reference(f->store, GIT_STORE_BASE, commit);
-                if (r < 0)
-                        return r;
-                (void) unlinkat(f->state_fd, old, 0);
-        }
-        f->base_commit = *commit;
-        if (held != f->base_held)
-                sync_tree_free(f->base_held);
-        sync_tree_free(f->base);
-        f->base_held = held;
-        f->base = TAKE_PTR(base);
-        return 0;
 }
 
 int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret) {
@@ -200,14 +171,19 @@ int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret) {
 
 /* Forgets all that was true of another disk. */
 static int forget(Folder *f) {
-        static const char *const references[] = { GIT_STORE_BASE, GIT_STORE_TARGET, GIT_STORE_CANDIDATE };
+        static const char *const references[] = {
+                GIT_STORE_BASE, GIT_STORE_TARGET, GIT_STORE_CANDIDATE, GIT_STORE_CHAIN_BASE,
+        };
+        int r;
 
         for (size_t i = 0; i < ELEMENTSOF(references); i++) {
-                int r = git_store_set_reference(f->store, references[i], &(git_oid) {});
-
+                r = git_store_set_reference(f->store, references[i], &(git_oid) {});
                 if (r < 0)
                         return r;
         }
+        r = git_store_sync(f->store);
+        if (r < 0)
+                return r;
         return unlinkat(f->state_fd, INSTANCE_INDEX, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -269,7 +245,7 @@ static int recover(Folder *f, const char *gateway_name, SyncConflictList *confli
         git_oid target;
         int r;
 
-        r = get_or_zero(f->store, GIT_STORE_TARGET, &target);
+        r = folder_get_reference(f, GIT_STORE_TARGET, &target);
         if (r < 0)
                 return r;
         f->unfinished = !git_oid_is_zero(&target);
@@ -295,35 +271,78 @@ int folder_open(
                 const char *gateway_name,
                 SyncConflictList *conflicts) {
 
-        _cleanup_free_ char *repository = strfmt("%s/" INSTANCE_REPOSITORY, state_directory);
+        _cleanup_free_ char *objects = strfmt("%s/" INSTANCE_OBJECTS, state_directory);
         _cleanup_(folder_freep) Folder *f = NULL;
         int r;
 
         f = calloc(1, sizeof(*f));
-        if (!f || !repository)
+        if (!f || !objects)
                 return -ENOMEM;
         f->state_fd = f->root_fd = f->volume_fd = f->staging_fd = -EBADF;
+        f->content = (ContentArea) { .content_fd = -EBADF, .pending_fd = -EBADF };
         r = free_and_strdup(&f->file_system, file_system_uuid);
         if (r < 0)
                 return r;
         r = open_directories(f, state_directory, path);
         if (r < 0)
                 return r;
-        r = git_store_open(&f->store, repository);
+        r = git_store_open(&f->store, objects);
         if (r < 0)
                 return r;
+        r = content_area_open(&f->content, f->staging_fd, FOLDER_DISK_FLOOR);
+        if (r < 0)
+                return r;
+        f->hash = (ContentHash) { .store = f->store, .area = &f->content };
         r = check_file_system(f);
         if (r < 0)
                 return r;
+        content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC, NULL, NULL);
         r = recover(f, gateway_name, conflicts);
         if (r < 0)
                 return r;
         r = sync_index_load(f->state_fd, INSTANCE_INDEX, &f->index);
         if (r < 0 && r != -ENOENT && r != -EBADMSG)
                 return r;
-        r = folder_read_base(f);
+        r = folder_load_base(f);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(f);
         return 0;
+}
+
+int folder_save_index(Folder *f) {
+        int r;
+
+        if (!f->index || !f->index_dirty)
+                return 0;
+        r = sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
+        if (r >= 0)
+                f->index_dirty = false;
+        return r;
+}
+
+int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push) {
+        uint64_t bytes;
+        git_oid tip;
+        int r;
+
+        r = folder_set_base(f, commit, f->held);
+        if (r < 0)
+                return r;
+        f->main_commit = *commit;
+        r = folder_get_reference(f, GIT_STORE_CANDIDATE, &tip);
+        if (r < 0)
+                return r;
+        /* What is still to be pushed begins after it now. */
+        if (git_oid_equal(&tip, commit))
+                r = git_store_set_reference(f->store, GIT_STORE_CANDIDATE, &(git_oid) {});
+        if (r >= 0)
+                r = git_store_set_reference(f->store, GIT_STORE_CHAIN_BASE, commit);
+        if (r >= 0)
+                r = git_store_sync(f->store);
+        if (r >= 0)
+                r = folder_next_push(f, ret_push, &bytes);
+        if (r >= 0)
+                r = folder_sweep_pending(f);
+        return r < 0 ? r : folder_revision(f, commit, ret);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One synchronized folder and what is known of it: brings folder, base and main's tip together, as
  * sync-plan.h says. Blocks: for the tree worker. It reads main from the local store and leaves what is to
- * be pushed there; it has no network. */
+ * be fetched and pushed there and in the content area; it has no network. */
 #pragma once
 
 #include "common/base/macro.h"
+#include "syncd/content.h"
 #include "syncd/git-store.h"
 #include "syncd/sync-apply.h"
 #include "syncd/sync-fsm.h"
@@ -16,35 +17,17 @@
  * nevertheless. */
 #define FOLDER_BUSY_SEC 600
 #define FOLDER_TEXT_MAX 200U
+/* Content that was fetched and is wanted no more, or whose fetch was never ended, is kept for so long. */
+#define FOLDER_CONTENT_AGE_SEC (24U * 3600U)
 
-typedef struct Folder {
-        GitStore *store;
-        int state_fd;
-        int root_fd;
-        int volume_fd;
-        int staging_fd;
-        uid_t uid; /* the data user: the owner of the folder */
-        gid_t gid;
-        char *file_system;
-
-        SyncTree *index;      /* as last scanned, NULL: never */
-        git_oid base_commit;
-        SyncTree *base_held;  /* changes to the base commit's tree */
-        SyncTree *base;       /* both together; NULL: not read yet */
-        git_oid main_commit;
-        SyncTree *main;       /* its tree; NULL: not read yet */
-        SyncTree *candidate;  /* the tree of the commit that is to be pushed, or NULL */
-        bool unfinished;      /* a run was killed in between: its target is recorded */
-        SyncTree *recovered;  /* what it had put in place, or NULL */
-        int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
-        git_oid counted;      /* the commit ... */
-        uint64_t count;       /* ... and the length of the history that ends with it */
-} Folder;
+typedef struct Folder Folder;
 
 typedef struct FolderRequest {
         const char *gateway_name;
         bool full;                   /* scan everything */
+        bool changed;                /* what was committed is not what was read when it was to be pushed: look again */
         char *const *paths;          /* else these; all relative to the folder */
+        char *const *refused;        /* paths whose content main refuses: not to be committed */
         uint32_t max_delete_count;   /* the mass-delete guard; 0: no such limit */
         uint32_t max_delete_percent;
         const char *confirmed;       /* id of what may happen though the guard would hold it; or NULL */
@@ -54,7 +37,9 @@ typedef struct FolderResult {
         SyncTreeResult outcome;
         char text[FOLDER_TEXT_MAX + 1]; /* to go with outcome.word */
         char held[41];                  /* id of what the guard holds, or "" */
-        size_t pending;                 /* changes in the candidate */
+        size_t pending;                 /* changes that main does not have yet */
+        git_oid push;                   /* with outcome.candidate: the commit that main is to be moved to next */
+        uint64_t bytes_to_fetch;        /* with outcome.missing: what the list of wanted content asks for */
         SyncConflictList conflicts;
 } FolderResult;
 
@@ -75,12 +60,17 @@ int folder_open(
 Folder *folder_free(Folder *f);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Folder *, folder_free);
 
-/* Scans, plans, applies, and makes the commit to be pushed. 0 with *ret filled in, which must be cleared;
- * a negative errno if nothing more can be done (then the worker should end and begin anew). */
+/* Belongs to the folder. */
+GitStore *folder_store(Folder *f);
+
+/* Scans, plans, applies what is at hand, makes the list of content that is missing, and the commits that are to be
+ * pushed. 0 with *ret filled in, which must be cleared; a negative errno if nothing more can be done (then the
+ * worker should end and begin anew). */
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret);
 
-/* The candidate is main's tip now. *ret is its revision. 0 or a negative errno. */
-int folder_landed(Folder *f, SyncRevision *ret);
+/* The commit, one that a run named to be pushed, is main's tip now. *ret is its revision; *ret_push is the commit to be
+ * pushed next, or the zero id. 0 or a negative errno. */
+int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push);
 
 /* Puts the entry that a commit has at path into the folder, at the path "to"; missing directories are
  * made. What is there is replaced, unless it changed meanwhile. The next run makes a new version of it.
@@ -93,9 +83,6 @@ int folder_restore(
                 const char *to,
                 SyncConflictList *conflicts);
 
-/* For the files of this module. */
-void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);
-int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report);
-int folder_set_base(Folder *f, const git_oid *commit, SyncTree *commit_tree, SyncTree *held);
-int folder_read_base(Folder *f);
-int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
+/* Writes to disk what would otherwise have to be read again after a restart. Cheap if nothing changed. 0 or a negative
+ * errno. */
+int folder_save_index(Folder *f);

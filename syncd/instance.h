@@ -2,7 +2,8 @@
 /* What lies where in an instance's state directory, /var/lib/ispstorage/sync/<instance>. */
 #pragma once
 
-#define INSTANCE_REPOSITORY "repository.git"
+/* The local store (git-store.h). */
+#define INSTANCE_OBJECTS "objects"
 /* The private keys; "<key>.pub" beside them. The next one replaces the current one when the server has
  * accepted it. */
 #define INSTANCE_KEY "key"

@@ -112,6 +112,8 @@ typedef struct SyncTreeResult {
         bool candidate;     /* there is a commit to push */
         bool conflict;      /* collisions were registered */
         bool again;         /* something is busy or too fresh: look again in a while */
+        bool missing;       /* content must be fetched before the folder can be brought to main's tip */
+        uint64_t bytes_to_push; /* of new content, with candidate */
         SyncRevision base;  /* what the folder holds */
 } SyncTreeResult;
 

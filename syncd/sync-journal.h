@@ -17,7 +17,7 @@ typedef struct SyncIntent {
         SyncOperationKind kind;
         char *path;
         char *renamed_to;   /* or NULL */
-        bool kept;          /* local's content is on main: the displaced file may be unlinked if it is what local says */
+        bool kept;          /* local's content is on main: the displaced file may go if it is what local says */
         SyncEntry local;    /* what is to be displaced, SYNC_ABSENT if nothing; without a path */
         SyncEntry wanted;   /* what is to come, SYNC_ABSENT if nothing; inode is the new one's; without a path */
         bool finished;      /* attempted, with the outcome below */

@@ -391,6 +391,24 @@ SyncPlan *sync_plan_free(SyncPlan *p) {
         return NULL;
 }
 
+bool sync_base_holds(const SyncRow *row, const SyncEntry *placed) {
+        SyncEntry merged;
+
+        if (placed || sync_entry_equal(row->base, row->remote) || sync_path_is_ignored(row->path))
+                return false;
+        switch (sync_decide(row->base, row->local, row->remote, &merged)) {
+        case DECIDE_NOTHING:
+        case DECIDE_TAKE_LOCAL:
+                return false;
+        case DECIDE_TAKE_REMOTE:
+        case DECIDE_MERGE:
+        case DECIDE_COLLIDE:
+        case DECIDE_POSTPONE:
+                break;
+        }
+        return true;
+}
+
 int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed,
                       SyncTree **ret_held) {
         _cleanup_sync_tree_free_ SyncTree *held = NULL;
@@ -404,21 +422,12 @@ int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTre
                 return r;
 
         while ((path = sync_walk_next(&walk, entries))) {
-                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT }, merged;
+                SyncRow row = { .path = path, .base = entries[0], .local = entries[1], .remote = entries[2] };
+                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
 
-                if (entries[3] || sync_entry_equal(entries[0], entries[2]) || sync_path_is_ignored(path))
+                if (!sync_base_holds(&row, entries[3]))
                         continue;
-                switch (sync_decide(entries[0], entries[1], entries[2], &merged)) {
-                case DECIDE_NOTHING:
-                case DECIDE_TAKE_LOCAL:
-                        continue;
-                case DECIDE_TAKE_REMOTE:
-                case DECIDE_MERGE:
-                case DECIDE_COLLIDE:
-                case DECIDE_POSTPONE:
-                        break;
-                }
-                r = sync_tree_add(held, entries[0] ?: &absent);
+                r = sync_tree_add(held, row.base ?: &absent);
                 if (r < 0)
                         return r;
         }

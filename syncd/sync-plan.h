@@ -95,6 +95,10 @@ SyncPlan *sync_plan_free(SyncPlan *p);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SyncPlan *, sync_plan_free);
 #define _cleanup_sync_plan_free_ _cleanup_(sync_plan_freep)
 
+/* One path of sync_base_advance(): true if the old base's entry (or its absence) stays base although main is elsewhere;
+ * row->remote is the target's entry. */
+bool sync_base_holds(const SyncRow *row, const SyncEntry *placed);
+
 /* After (part of) the plan towards target was applied and local is what is in the folder now: the set of
  * changes to target that gives the new base. It holds the old base's entry where an operation was needed
  * and has not been done (a full disk, a busy file, a crash), so that this is not taken for a user's change.

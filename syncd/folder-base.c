@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Base, the folder and main are three large trees that are nearly equal. Only the folder's index is held whole; the others
+ * are known by where they differ from it. */
+#include <git2.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/str.h"
+#include "syncd/folder-internal.h"
+#include "syncd/instance.h"
+
+typedef char HeldName[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ];
+
+static const char *held_name(const git_oid *commit, HeldName buf) {
+        char hex[GIT_OID_HEXSZ + 1];
+
+        (void) sprintf(buf, INSTANCE_HELD_PREFIX "%s", git_oid_tostr(hex, sizeof(hex), commit));
+        return buf;
+}
+
+/* A damaged file of held changes is as none: what it held is then taken for a change of the user's and kept. */
+int folder_load_base(Folder *f) {
+        _cleanup_sync_tree_free_ SyncTree *held = NULL;
+        git_oid commit;
+        HeldName name;
+        int r;
+
+        r = folder_get_reference(f, GIT_STORE_BASE, &commit);
+        if (r < 0)
+                return r;
+        r = sync_index_load(f->state_fd, held_name(&commit, name), &held);
+        if (r == -ENOENT || r == -EBADMSG)
+                r = sync_tree_new(&held);
+        if (r < 0)
+                return r;
+        f->base_commit = commit;
+        sync_tree_free(f->held);
+        f->held = TAKE_PTR(held);
+        return 0;
+}
+
+/* --- the differences of base and index --- */
+
+static int add_difference(SyncTree *t, const char *path, const SyncEntry *base) {
+        SyncEntry nothing = { .path = path, .kind = FOLDER_NOT_IN_BASE };
+
+        return sync_tree_add(t, base ?: &nothing);
+}
+
+/* A new tree: each entry of changes replaces exactly the one at its path, SYNC_ABSENT removes it. */
+static int replace_entries(const SyncTree *tree, const SyncTree *changes, SyncTree **ret) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        SyncWalk walk = { .trees = { tree, changes } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        int r;
+
+        r = sync_tree_new(&t);
+        if (r < 0)
+                return r;
+        while (sync_walk_next(&walk, entries)) {
+                const SyncEntry *e = entries[1] ?: entries[0];
+
+                r = e->kind == SYNC_ABSENT ? 0 : sync_tree_add(t, e);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+static int change_differing(Folder *f, const SyncTree *changes) {
+        SyncTree *t;
+        int r;
+
+        r = replace_entries(f->differing, changes, &t);
+        if (r < 0)
+                return r;
+        sync_tree_free(f->differing);
+        f->differing = t;
+        return 0;
+}
+
+/* A walk of the base commit's tree with the held changes laid over it. */
+typedef struct Overlay {
+        const SyncTree *held;
+        size_t next, end;
+        GitStoreEntryHandler handler;
+        void *userdata;
+} Overlay;
+
+static int call_held_before(Overlay *o, const char *path) {
+        for (; o->next < o->end; o->next++) {
+                const SyncEntry *e = sync_tree_at(o->held, o->next);
+                int r;
+
+                if (path && sync_path_compare(e->path, path) >= 0)
+                        break;
+                r = e->kind == SYNC_ABSENT ? 0 : o->handler(e, o->userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int overlay_entry(const SyncEntry *e, void *userdata) {
+        const SyncEntry *held;
+        Overlay *o = userdata;
+        int r;
+
+        r = call_held_before(o, e->path);
+        if (r != 0)
+                return r;
+        held = o->next < o->end ? sync_tree_at(o->held, o->next) : NULL;
+        if (!held || !streq(held->path, e->path))
+                return o->handler(e, o->userdata);
+        o->next++;
+        return held->kind == SYNC_ABSENT ? 0 : o->handler(held, o->userdata);
+}
+
+/* The entries from begin on that are at the path or beneath it ("": all) end here. */
+static size_t subtree_end(const SyncTree *t, size_t begin, const char *path) {
+        size_t n = sync_tree_size(t);
+
+        if (!*path)
+                return n;
+        while (begin < n && (streq(sync_tree_at(t, begin)->path, path) ||
+                             sync_path_is_below(sync_tree_at(t, begin)->path, path)))
+                begin++;
+        return begin;
+}
+
+static int foreach_base(Folder *f, const char *path, GitStoreEntryHandler handler, void *userdata) {
+        Overlay o = {
+                .held = f->held,
+                .next = sync_tree_lower_bound(f->held, path),
+                .handler = handler,
+                .userdata = userdata,
+        };
+        int r;
+
+        o.end = subtree_end(f->held, o.next, path);
+        r = git_store_foreach_entry(f->store, &f->base_commit, path, overlay_entry, &o);
+        return r < 0 ? r : call_held_before(&o, NULL);
+}
+
+typedef struct Comparison {
+        const SyncTree *index;
+        size_t next, end;
+        SyncTree *differing;
+        size_t base_files;
+} Comparison;
+
+static int take_local_before(Comparison *c, const char *path) {
+        for (; c->next < c->end; c->next++) {
+                const SyncEntry *e = sync_tree_at(c->index, c->next);
+                int r;
+
+                if (path && sync_path_compare(e->path, path) >= 0)
+                        break;
+                r = add_difference(c->differing, e->path, NULL);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int compare_entry(const SyncEntry *base, void *userdata) {
+        const SyncEntry *local = NULL;
+        Comparison *c = userdata;
+        int r;
+
+        c->base_files += base->kind != SYNC_DIRECTORY;
+        r = take_local_before(c, base->path);
+        if (r < 0)
+                return r;
+        if (c->next < c->end && streq(sync_tree_at(c->index, c->next)->path, base->path))
+                local = sync_tree_at(c->index, c->next++);
+        return sync_entry_equal(base, local) ? 0 : add_difference(c->differing, base->path, base);
+}
+
+static int compare_beneath(Folder *f, const char *path, SyncTree *differing, size_t *ret_base_files) {
+        Comparison c = { .index = f->index, .differing = differing };
+        int r;
+
+        c.next = sync_tree_lower_bound(f->index, path);
+        c.end = subtree_end(f->index, c.next, path);
+        r = foreach_base(f, path, compare_entry, &c);
+        if (r >= 0)
+                r = take_local_before(&c, NULL);
+        *ret_base_files = c.base_files;
+        return r;
+}
+
+static int compare_all(Folder *f) {
+        _cleanup_sync_tree_free_ SyncTree *differing = NULL;
+        int r;
+
+        r = sync_tree_new(&differing);
+        if (r < 0)
+                return r;
+        r = compare_beneath(f, "", differing, &f->base_files);
+        if (r < 0)
+                return r;
+        sync_tree_free(f->differing);
+        f->differing = TAKE_PTR(differing);
+        return 0;
+}
+
+/* Where to begin so that nothing is missed that goes along with a change at the path: at the first directory on the way
+ * that is not a directory on both sides as far as is known. */
+static void shorten(const Folder *f, char *path) {
+        for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+                const SyncEntry *e;
+
+                *slash = 0;
+                e = sync_tree_find(f->index, path);
+                if (!e || e->kind != SYNC_DIRECTORY || sync_tree_find(f->differing, path))
+                        return;
+                *slash = '/';
+        }
+}
+
+static int compare_at(Folder *f, const char *path, SyncTree *changes) {
+        size_t begin = sync_tree_lower_bound(f->differing, path), end = subtree_end(f->differing, begin, path), n;
+
+        for (size_t i = begin; i < end; i++) {
+                SyncEntry absent = { .path = sync_tree_at(f->differing, i)->path, .kind = SYNC_ABSENT };
+                int r = sync_tree_add(changes, &absent);
+
+                if (r < 0)
+                        return r;
+        }
+        return compare_beneath(f, path, changes, &n);
+}
+
+int folder_compare(Folder *f, char *const *paths) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        int r;
+
+        if (!paths || !f->differing || strv_contains(paths, ""))
+                return compare_all(f);
+        r = sync_tree_new(&changes);
+        if (r < 0)
+                return r;
+        STRV_FOREACH(path, paths) {
+                _cleanup_free_ char *start = NULL;
+
+                if (!sync_path_is_valid(*path))
+                        continue;
+                start = strdup(*path);
+                if (!start)
+                        return -ENOMEM;
+                shorten(f, start);
+                r = compare_at(f, start, changes);
+                if (r < 0)
+                        return r;
+        }
+        r = sync_tree_sort_last(changes);
+        return r < 0 ? r : change_differing(f, changes);
+}
+
+/* --- moving base --- */
+
+/* *ret is valid as long as buf and path. NULL if there is nothing. */
+static int find_in_commit(Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret) {
+        int r = git_oid_is_zero(commit) ? -ENOENT : git_store_find_entry(f->store, commit, path, buf);
+
+        if (r < 0 && r != -ENOENT)
+                return r;
+        *ret = r < 0 ? NULL : buf;
+        return 0;
+}
+
+static const SyncEntry *null_if_absent(const SyncEntry *e) {
+        return e && e->kind != SYNC_ABSENT ? e : NULL;
+}
+
+static void count_base_files(Folder *f, const SyncTree *from, const SyncTree *to) {
+        SYNC_TREE_FOREACH(e, from)
+                f->base_files -= e->kind != SYNC_DIRECTORY && f->base_files > 0;
+        SYNC_TREE_FOREACH(e, to)
+                f->base_files += e->kind != SYNC_DIRECTORY;
+}
+
+/* Base moves from its commit to another one; from and to are what differs between them. */
+static int compare_moved(Folder *f, const git_oid *commit, const SyncTree *held, const SyncTree *from, const SyncTree *to) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        SyncWalk walk = { .trees = { from, to, f->held, held } };
+        const SyncEntry *entries[SYNC_WALK_MAX], *base;
+        const char *path;
+        int r;
+
+        r = sync_tree_new(&changes);
+        if (r < 0)
+                return r;
+        while ((path = sync_walk_next(&walk, entries))) {
+                SyncEntry buf, absent = { .path = path, .kind = SYNC_ABSENT };
+
+                if (entries[3])
+                        base = null_if_absent(entries[3]);
+                else if (entries[0] || entries[1])
+                        base = entries[1];
+                else {
+                        r = find_in_commit(f, commit, path, &buf, &base);
+                        if (r < 0)
+                                return r;
+                }
+                if (sync_entry_equal(base, sync_tree_find(f->index, path)))
+                        r = sync_tree_add(changes, &absent);
+                else
+                        r = add_difference(changes, path, base);
+                if (r < 0)
+                        return r;
+        }
+        count_base_files(f, from, to);
+        return change_differing(f, changes);
+}
+
+/* The held changes first, under the commit's name, then the reference, which makes them valid. */
+static int record_base(Folder *f, const git_oid *commit, const SyncTree *held) {
+        HeldName name, old;
+        int r;
+
+        (void) held_name(commit, name);
+        if (sync_tree_size(held) > 0)
+                r = sync_index_save(f->state_fd, name, held);
+        else
+                r = unlinkat(f->state_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+        if (r < 0 || git_oid_equal(commit, &f->base_commit))
+                return r;
+        r = git_store_set_reference(f->store, GIT_STORE_BASE, commit);
+        if (r >= 0)
+                r = git_store_sync(f->store);
+        if (r >= 0)
+                (void) unlinkat(f->state_fd, held_name(&f->base_commit, old), 0);
+        return r;
+}
+
+int folder_lose_base(Folder *f) {
+        _cleanup_sync_tree_free_ SyncTree *held = NULL;
+        int r;
+
+        r = sync_tree_new(&held);
+        if (r < 0)
+                return r;
+        r = record_base(f, &(git_oid) {}, held);
+        if (r < 0)
+                return r;
+        sync_tree_free(f->held);
+        f->held = TAKE_PTR(held);
+        f->base_commit = (git_oid) {};
+        f->differing = sync_tree_free(f->differing);
+        f->main_from = sync_tree_free(f->main_from);
+        f->main_to = sync_tree_free(f->main_to);
+        return 0;
+}
+
+int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+        int r;
+
+        r = git_store_diff(f->store, &f->base_commit, commit, &from, &to);
+        if (r < 0)
+                return r;
+        r = record_base(f, commit, held);
+        if (r < 0)
+                return r;
+        if (f->differing) {
+                r = compare_moved(f, commit, held, from, to);
+                /* Then everything is compared anew. */
+                if (r < 0)
+                        f->differing = sync_tree_free(f->differing);
+        }
+        if (held != f->held)
+                sync_tree_free(f->held);
+        f->held = held;
+        f->base_commit = *commit;
+        f->main_from = sync_tree_free(f->main_from);
+        f->main_to = sync_tree_free(f->main_to);
+        return 0;
+}
+
+int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL, *held = NULL;
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        SyncWalk walk;
+        SyncRow row;
+        int r;
+
+        r = git_store_diff(f->store, &f->base_commit, commit, &from, &to);
+        if (r < 0)
+                return r;
+        r = sync_tree_new(&held);
+        if (r < 0)
+                return r;
+        walk = (SyncWalk) { .trees = { from, to, f->held, placed } };
+        while ((row.path = sync_walk_next(&walk, entries))) {
+                SyncEntry buf, absent = { .path = row.path, .kind = SYNC_ABSENT };
+
+                if (!entries[0] && !entries[1] && !entries[2])
+                        continue;
+                row.base = entries[2] ? null_if_absent(entries[2]) : entries[0];
+                row.local = sync_tree_find(f->index, row.path);
+                row.remote = entries[1];
+                if (!entries[0] && !entries[1]) {
+                        r = find_in_commit(f, commit, row.path, &buf, &row.remote);
+                        if (r < 0)
+                                return r;
+                }
+                if (!sync_base_holds(&row, entries[3]))
+                        continue;
+                r = sync_tree_add(held, row.base ?: &absent);
+                if (r < 0)
+                        return r;
+        }
+        r = folder_set_base(f, commit, held);
+        if (r >= 0)
+                TAKE_PTR(held);
+        return r;
+}
+
+/* --- main --- */
+
+int folder_compare_main(Folder *f) {
+        _cleanup_sync_tree_free_ SyncTree *held_main = NULL;
+        int r;
+
+        if (!f->main_from) {
+                r = git_store_diff(f->store, &f->base_commit, &f->main_commit, &f->main_from, &f->main_to);
+                if (r < 0)
+                        return r;
+        }
+        r = sync_tree_new(&held_main);
+        if (r < 0)
+                return r;
+        SYNC_TREE_FOREACH(e, f->held) {
+                const SyncEntry *found;
+                SyncEntry buf;
+
+                r = find_in_commit(f, &f->main_commit, e->path, &buf, &found);
+                if (r >= 0 && found)
+                        r = sync_tree_add(held_main, found);
+                if (r < 0)
+                        return r;
+        }
+        sync_tree_free(f->held_main);
+        f->held_main = TAKE_PTR(held_main);
+        return 0;
+}
+
+/* Of the differing entry, if there is one: base is equal to the folder elsewhere. */
+static const SyncEntry *base_of(const SyncEntry *differing, const SyncEntry *local) {
+        if (!differing)
+                return local;
+        return differing->kind == FOLDER_NOT_IN_BASE ? NULL : differing;
+}
+
+const SyncEntry *folder_main_entry(const Folder *f, const char *path) {
+        if (sync_tree_find(f->held, path))
+                return sync_tree_find(f->held_main, path);
+        return base_of(sync_tree_find(f->differing, path), sync_tree_find(f->index, path));
+}
+
+static int next_row(SyncRow *ret, void *userdata) {
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        FolderRows *rows = userdata;
+        Folder *f = rows->folder;
+        const char *path;
+
+        path = sync_walk_next(&rows->walk, entries);
+        if (!path)
+                return 0;
+        ret->path = path;
+        ret->local = sync_tree_find(f->index, path);
+        ret->base = base_of(entries[0], ret->local);
+        if (entries[1] || entries[2])
+                ret->remote = entries[2];
+        else
+                ret->remote = entries[3] ? sync_tree_find(f->held_main, path) : ret->base;
+        return 1;
+}
+
+static bool is_taken(const char *path, void *userdata) {
+        FolderRows *rows = userdata;
+        SyncEntry e;
+
+        return sync_tree_find(rows->folder->index, path) ||
+               git_store_find_entry(rows->folder->store, &rows->folder->main_commit, path, &e) >= 0;
+}
+
+void folder_rows_init(FolderRows *rows, Folder *f) {
+        *rows = (FolderRows) {
+                .folder = f,
+                .walk = { .trees = { f->differing, f->main_from, f->main_to, f->held } },
+                .rows = {
+                        .next = next_row,
+                        .is_taken = is_taken,
+                        .base_files = f->base_files,
+                        .userdata = rows,
+                },
+        };
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Large files chunk by chunk: what a part lacks, what the folder has of it, what is new in a file. */
+#include <fcntl.h>
+#include <git2.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/cleanup.h"
+#include "common/format/chunker.h"
+#include "syncd/folder-internal.h"
+#include "syncd/sync-open.h"
+
+/* Large files of the folder whose chunk lists are searched for what is missing, the likely ones first. */
+#define SOURCES_MAX 4096U
+
+/* True if the file holds the chunk at the offset. */
+static bool has_chunk(int fd, const SyncOid *oid, uint64_t offset, uint32_t length, uint8_t *buffer) {
+        SyncOid found;
+
+        return pread(fd, buffer, length, (off_t) offset) == (ssize_t) length &&
+               git_hash_bytes(GIT_OBJECT_BLOB, buffer, length, &found) >= 0 && sync_oid_equal(&found, oid);
+}
+
+static int add_chunk(FolderChunks *chunks, const FolderChunk *chunk) {
+        if (chunks->n == chunks->n_allocated) {
+                size_t wanted = MAX(2 * chunks->n, (size_t) 256);
+                FolderChunk *items = reallocarray(chunks->items, wanted, sizeof(*items));
+
+                if (!items)
+                        return -ENOMEM;
+                chunks->items = items;
+                chunks->n_allocated = wanted;
+        }
+        chunks->items[chunks->n++] = *chunk;
+        return 0;
+}
+
+typedef struct Listing {
+        FolderChunks *chunks;
+        uint32_t number;
+        int part_fd;
+        bool new;
+        size_t left;
+        uint8_t *buffer;
+} Listing;
+
+static int list_chunk(const SyncOid *oid, uint64_t offset, uint32_t length, void *userdata) {
+        Listing *l = userdata;
+        FolderChunk chunk = { .oid = *oid, .file = l->number, .length = length, .offset = offset };
+
+        if (!l->new && has_chunk(l->part_fd, oid, offset, length, l->buffer))
+                return 0;
+        if (l->left == 0)
+                return 1;
+        l->left--;
+        return add_chunk(l->chunks, &chunk);
+}
+
+int folder_list_chunks(
+                Folder *f, const SyncOid *oid, uint32_t number, int part_fd, bool new, size_t max, FolderChunks *ret) {
+        _cleanup_free_ uint8_t *buffer = malloc(CHUNK_MAX);
+        Listing l = {
+                .chunks = ret,
+                .number = number,
+                .part_fd = part_fd,
+                .new = new,
+                .left = max,
+                .buffer = buffer,
+        };
+        int r;
+
+        if (!buffer)
+                return -ENOMEM;
+        r = git_store_foreach_chunk(f->store, oid, list_chunk, &l);
+        return r < 0 ? r : r == 0;
+}
+
+static int compare_chunks(const void *a, const void *b) {
+        return memcmp(((const FolderChunk *) a)->oid.bytes, ((const FolderChunk *) b)->oid.bytes, SYNC_OID_SIZE);
+}
+
+typedef struct Copying {
+        Folder *folder;
+        const SyncEntry *const *wanted;
+        FolderChunks *chunks; /* sorted by oid */
+        size_t n_left;
+        const SyncEntry *source;
+        int source_fd;
+        int part_fd;
+        uint32_t part;
+        uint8_t *buffer;
+} Copying;
+
+/* The first of the wanted chunks with the oid. */
+static FolderChunk *find_chunk(const FolderChunks *chunks, const SyncOid *oid) {
+        FolderChunk key = { .oid = *oid }, *c;
+
+        c = chunks->n > 0 ? bsearch(&key, chunks->items, chunks->n, sizeof(key), compare_chunks) : NULL;
+        while (c && c > chunks->items && sync_oid_equal(&c[-1].oid, oid))
+                c--;
+        return c;
+}
+
+static int open_part(Copying *c, uint32_t number) {
+        bool new;
+
+        if (c->part_fd >= 0 && c->part == number)
+                return 0;
+        c->part_fd = safe_close(c->part_fd);
+        c->part = number;
+        return content_part_open(
+                        &c->folder->content,
+                        &c->wanted[number]->oid,
+                        c->wanted[number]->size,
+                        &new,
+                        &c->part_fd);
+}
+
+/* The source's chunk goes to all places where it is missing. A failure leaves it to be fetched. */
+static int copy_chunk(const SyncOid *oid, uint64_t offset, uint32_t length, void *userdata) {
+        Copying *c = userdata;
+        FolderChunk *chunk = find_chunk(c->chunks, oid), *end = c->chunks->items + c->chunks->n;
+
+        if (!chunk || chunk->found)
+                return c->n_left == 0;
+        if (c->source_fd < 0) {
+                c->source_fd = sync_open_beneath(c->folder->root_fd, c->source->path, O_RDONLY);
+                if (c->source_fd < 0)
+                        return 1;
+        }
+        if (chunk->length != length || !has_chunk(c->source_fd, oid, offset, length, c->buffer))
+                return 0;
+        for (; chunk < end && sync_oid_equal(&chunk->oid, oid); chunk++)
+                if (open_part(c, chunk->file) >= 0 &&
+                    pwrite(c->part_fd, c->buffer, length, (off_t) chunk->offset) == (ssize_t) length) {
+                        chunk->found = true;
+                        c->n_left--;
+                }
+        return 0;
+}
+
+static int copy_from(Copying *c, const SyncEntry *source) {
+        int r;
+
+        if (!source || source->kind != SYNC_FILE || source->size <= FORMAT_PLAIN_MAX || source->size == SYNC_SIZE_UNKNOWN)
+                return 0;
+        c->source = source;
+        c->source_fd = -EBADF;
+        r = git_store_foreach_chunk(c->folder->store, &source->oid, copy_chunk, c);
+        safe_close(c->source_fd);
+        return r == -ENOMEM ? r : 0;
+}
+
+int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks) {
+        _cleanup_free_ uint8_t *buffer = malloc(CHUNK_MAX);
+        Copying c = {
+                .folder = f,
+                .wanted = wanted,
+                .chunks = chunks,
+                .n_left = chunks->n,
+                .part_fd = -EBADF,
+                .buffer = buffer,
+        };
+        unsigned n_sources = 0;
+        int r = 0;
+
+        if (!buffer)
+                return -ENOMEM;
+        if (chunks->n == 0)
+                return 0;
+        qsort(chunks->items, chunks->n, sizeof(*chunks->items), compare_chunks);
+        /* What the path held until now is the likeliest source. */
+        for (size_t i = 0; i < n_wanted && r >= 0 && c.n_left > 0; i++)
+                r = copy_from(&c, sync_tree_find(f->index, wanted[i]->path));
+        SYNC_TREE_FOREACH(e, f->index) {
+                if (r < 0 || c.n_left == 0 || n_sources == SOURCES_MAX)
+                        break;
+                if (e->kind != SYNC_FILE || e->size <= FORMAT_PLAIN_MAX)
+                        continue;
+                n_sources++;
+                r = copy_from(&c, e);
+        }
+        safe_close(c.part_fd);
+        return r;
+}
+
+/* --- what is new --- */
+
+typedef struct OidList {
+        SyncOid *items;
+        size_t n, n_allocated;
+} OidList;
+
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+static int add_oid(const SyncOid *chunk, uint64_t offset, uint32_t length, void *userdata) {
+        OidList *l = userdata;
+
+        if (l->n == l->n_allocated) {
+                size_t wanted = MAX(2 * l->n, (size_t) 256);
+                SyncOid *items = reallocarray(l->items, wanted, sizeof(*items));
+
+                if (!items)
+                        return -ENOMEM;
+                l->items = items;
+                l->n_allocated = wanted;
+        }
+        l->items[l->n++] = *chunk;
+        return 0;
+}
+
+typedef struct NewBytes {
+        OidList old;
+        uint64_t bytes;
+} NewBytes;
+
+static int count_new(const SyncOid *chunk, uint64_t offset, uint32_t length, void *userdata) {
+        NewBytes *n = userdata;
+
+        if (n->old.n == 0 || !bsearch(chunk, n->old.items, n->old.n, sizeof(*chunk), compare_oids))
+                n->bytes += length;
+        return 0;
+}
+
+static bool is_chunked(const SyncEntry *e) {
+        return e && e->kind == SYNC_FILE && e->size > FORMAT_PLAIN_MAX && e->size != SYNC_SIZE_UNKNOWN;
+}
+
+int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret) {
+        NewBytes n = {};
+        int r = 0;
+
+        if (file->kind != SYNC_FILE && file->kind != SYNC_SYMLINK)
+                *ret = 0;
+        else if (old && sync_oid_equal(&file->oid, &old->oid))
+                *ret = 0;
+        else if (!is_chunked(file) || !is_chunked(old))
+                *ret = file->size;
+        else {
+                r = git_store_foreach_chunk(f->store, &old->oid, add_oid, &n.old);
+                /* Without the old list everything counts. */
+                if (r == -ENOENT)
+                        r = 0;
+                if (r >= 0 && n.old.n > 0)
+                        qsort(n.old.items, n.old.n, sizeof(SyncOid), compare_oids);
+                if (r >= 0)
+                        r = git_store_foreach_chunk(f->store, &file->oid, count_new, &n);
+                free(n.old.items);
+                if (r >= 0)
+                        *ret = n.bytes;
+        }
+        return r;
+}

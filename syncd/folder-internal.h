@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the pieces of a folder. Not for others. */
+#pragma once
+
+#include "syncd/content-hash.h"
+#include "syncd/folder.h"
+
+/* In the tree of differences: base has nothing there. (A commit never has such an entry.) */
+#define FOLDER_NOT_IN_BASE SYNC_SPECIAL
+
+/* Content that a plan wants: where it can be had without the network. */
+typedef struct FolderSource {
+        SyncOid oid;
+        const SyncEntry *local; /* an entry of the index with this content, or NULL */
+} FolderSource;
+
+struct Folder {
+        GitStore *store;
+        ContentArea content;
+        ContentHash hash;
+        int state_fd;
+        int root_fd;
+        int volume_fd;
+        int staging_fd;
+        uid_t uid; /* the data user: the owner of the folder */
+        gid_t gid;
+        char *file_system;
+
+        SyncTree *index;      /* as last scanned, NULL: never */
+        bool index_dirty;     /* the file is older */
+        git_oid base_commit;
+        SyncTree *held;       /* changes to the base commit's tree: base is both together */
+        SyncTree *differing;  /* base's entries where base and index differ; NULL: not compared yet */
+        size_t base_files;    /* files and symlinks of base, as far as the guard must know */
+        git_oid main_commit;
+        SyncTree *main_from;  /* what differs between the base commit and main: the base commit's entries ... */
+        SyncTree *main_to;    /* ... and main's; NULL: not compared yet */
+        SyncTree *held_main;  /* main's entries at the paths of held */
+
+        bool unfinished;      /* a run was killed in between: its target is recorded */
+        SyncTree *recovered;  /* what it had put in place, or NULL */
+        int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
+        git_oid counted;      /* the commit ... */
+        uint64_t count;       /* ... and the length of the history that ends with it */
+
+        FolderSource *sources; /* sorted; while a plan is applied */
+        size_t n_sources;
+        bool distrust;         /* a file did not hold what the index says: content is fetched, whoever seems to have it */
+        SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
+        size_t n_on_main;
+};
+
+/* --- folder.c --- */
+
+int folder_get_reference(Folder *f, const char *name, git_oid *ret); /* the zero id if there is none */
+int folder_set_reference(Folder *f, const char *name, const git_oid *id); /* nothing is written if it is that already */
+void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);
+int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report);
+int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
+
+/* --- folder-base.c: base, main and the index, known by their differences --- */
+
+/* Reads which commit is base, and what is held. 0 or a negative errno. */
+int folder_load_base(Folder *f);
+/* Base is not known any more: from now on it is empty. */
+int folder_lose_base(Folder *f);
+/* Records a new base: the commit with the held changes. Takes held on success only; it may be the present one. */
+int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
+/* Moves base to the commit, of main, that the folder was brought to as far as it could be; placed is what was put in
+ * place since the index was made, or NULL. */
+int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
+/* Compares base and index at the paths and beneath them; NULL: everywhere. */
+int folder_compare(Folder *f, char *const *paths);
+/* Compares base and main. */
+int folder_compare_main(Folder *f);
+/* Main's entry at a path, once base is main's tip; NULL if there is none. Belongs to the folder. */
+const SyncEntry *folder_main_entry(const Folder *f, const char *path);
+
+/* The rows of a plan. userdata of rows is the FolderRows. */
+typedef struct FolderRows {
+        Folder *folder;
+        SyncWalk walk;
+        SyncRows rows;
+} FolderRows;
+void folder_rows_init(FolderRows *rows, Folder *f);
+
+/* --- folder-content.c: content that a plan wants --- */
+
+/* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list of what has to
+ * be fetched. What cannot be done without is taken out of the plan. *ret_missing is the number of bytes to be fetched (at
+ * least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a file that there is no space for, or NULL.
+ * 0 or a negative errno. */
+int folder_prepare_content(Folder *f, SyncPlan *plan, uint64_t *ret_missing, const char **ret_no_space);
+void folder_forget_sources(Folder *f);
+/* write_content() of SyncApply. */
+int folder_write_content(const SyncOid *oid, uint64_t size, int fd, void *userdata);
+
+/* --- folder-chunks.c: the chunks of large files --- */
+
+/* A chunk that is not in its part yet. */
+typedef struct FolderChunk {
+        SyncOid oid;
+        uint32_t file;   /* number of the file in the list */
+        uint32_t length;
+        uint64_t offset;
+        bool found;
+} FolderChunk;
+
+typedef struct FolderChunks {
+        FolderChunk *items;
+        size_t n, n_allocated;
+} FolderChunks;
+
+/* Appends the chunks of a file that its part does not hold; new: it holds none. At most max are appended. 1 if all were,
+ * 0 if there are more, or a negative errno. */
+int folder_list_chunks(Folder *f, const SyncOid *oid, uint32_t number, int part_fd, bool new, size_t max, FolderChunks *ret);
+/* Copies chunks that files of the folder hold to the parts. wanted are the files of main, by number. Sorts the chunks by
+ * oid. 0 or -ENOMEM. */
+int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks);
+/* The bytes of a file that the other, an older one (or NULL), does not have. 0 or a negative errno. */
+int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret);
+
+/* --- folder-chain.c: commits that main does not have yet --- */
+
+/* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder. With
+ * verify set, older versions whose snapshot is damaged are dropped. 0 with result filled in, or a negative errno. */
+int folder_update_chain(
+                Folder *f, const SyncTree *changes, const char *gateway_name, bool verify, FolderResult *result);
+/* The last of these commits that is on main already, the zero id if none is. */
+int folder_accepted_commit(Folder *f, const git_oid *tip, git_oid *ret);
+/* The commit to be pushed next, the zero id if there is none, and what it takes. */
+int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes);
+/* Removes the snapshots that no commit to be pushed needs. */
+int folder_sweep_pending(Folder *f);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Versions that were overwritten here before main had them, when main has moved meanwhile. */
+#include <git2.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "syncd/folder-chain.h"
+
+/* The time in the line "committer NAME <ADDRESS> TIME ZONE" of a commit, or the fallback. */
+static int64_t commit_time(Folder *f, const git_oid *id, int64_t fallback) {
+        _cleanup_free_ void *data = NULL;
+        const char *line, *end;
+
+        if (git_store_read(f->store, id, NULL, &data, NULL) < 0)
+                return fallback;
+        line = strstr(data, "\ncommitter ");
+        end = line ? strchr(line + 1, '\n') : NULL;
+        line = end ? memrchr(line, '>', (size_t) (end - line)) : NULL;
+        return line ? strtoll(line + 1, NULL, 10) : fallback;
+}
+
+static bool is_intact(Folder *f, const SyncEntry *e) {
+        _cleanup_close_ int fd = -EBADF;
+        SyncOid oid;
+
+        return content_pending_open(&f->content, &e->oid, &fd) >= 0 &&
+               content_hash_file(fd, false, &oid, &f->hash) >= 0 && sync_oid_equal(&oid, &e->oid);
+}
+
+/* A file of an old commit that is neither in the folder now nor on main. */
+static bool is_superseded(const ChainUpdate *u, const SyncEntry *e) {
+        const SyncEntry *now = sync_tree_find(u->wanted, e->path) ?: folder_main_entry(u->folder, e->path);
+
+        return (e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK) && !(now && sync_oid_equal(&now->oid, &e->oid)) &&
+               content_pending_has(&u->folder->content, &e->oid);
+}
+
+/* True if the path can be written to main's tip without touching what others have put there. */
+static bool is_untouched(const SyncTree *from, const SyncTree *to, const char *path) {
+        char parent[SYNC_PATH_MAX + 1];
+
+        if (sync_tree_find(to, path) || sync_tree_find(from, path))
+                return false;
+        strcpy(parent, path);
+        for (char *slash = strrchr(parent, '/'); slash; slash = strrchr(parent, '/')) {
+                const SyncEntry *e;
+
+                *slash = 0;
+                e = sync_tree_find(to, parent);
+                if (!e && sync_tree_find(from, parent))
+                        return false;
+                if (e && e->kind != SYNC_DIRECTORY)
+                        return false;
+        }
+        return true;
+}
+
+/* Adds the version at its path, or beside what is there now, and the directories that it needs. */
+static int add_version(
+                ChainUpdate *u, const SyncEntry *e, const SyncTree *from, const SyncTree *to, int64_t time, SyncTree *changes) {
+        _cleanup_free_ char *beside = NULL;
+        SyncEntry copy = *e;
+        int r;
+
+        if (!is_untouched(from, to, e->path)) {
+                r = sync_conflict_path(sync_path_name(e->path), time, u->gateway_name, 0, &beside);
+                if (r < 0)
+                        return r == -ENAMETOOLONG ? 0 : r;
+                copy.path = beside;
+                return sync_tree_add(changes, &copy);
+        }
+        for (const char *slash = strchr(e->path, '/'); slash; slash = strchr(slash + 1, '/')) {
+                _cleanup_free_ char *path = strndup(e->path, (size_t) (slash - e->path));
+                SyncEntry directory = { .path = path, .kind = SYNC_DIRECTORY };
+
+                if (!path)
+                        return -ENOMEM;
+                r = sync_tree_add(changes, &directory);
+                if (r < 0)
+                        return r;
+        }
+        return sync_tree_add(changes, &copy);
+}
+
+int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+        int r;
+
+        if (old->n == 0)
+                return 0;
+        /* What others did since. */
+        r = git_store_diff(u->folder->store, &old->base, &u->folder->main_commit, &from, &to);
+        if (r == -ENOENT)
+                return 0;
+        for (size_t i = 0; i < old->n && r >= 0; i++) {
+                _cleanup_sync_tree_free_ SyncTree *made = NULL, *changes = NULL;
+                int64_t time = commit_time(u->folder, old->commits + i, u->time);
+
+                r = folder_chain_changes(u->folder, old, i, &made);
+                if (r >= 0)
+                        r = sync_tree_new(&changes);
+                if (r < 0)
+                        return r;
+                SYNC_TREE_FOREACH(e, made) {
+                        if (!is_superseded(u, e) || (verify && !is_intact(u->folder, e)))
+                                continue;
+                        r = add_version(u, e, from, to, time, changes);
+                        if (r < 0)
+                                return r;
+                }
+                if (sync_tree_size(changes) == 0)
+                        continue;
+                r = sync_tree_sort_last(changes);
+                if (r >= 0)
+                        r = folder_chain_commit(u, changes, time);
+        }
+        return r;
+}
+
+/* --- snapshots --- */
+
+typedef struct Needed {
+        SyncOid *oids;
+        size_t n;
+} Needed;
+
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+static bool is_needed(const SyncOid *oid, void *userdata) {
+        const Needed *n = userdata;
+
+        return n->n > 0 && bsearch(oid, n->oids, n->n, sizeof(*oid), compare_oids);
+}
+
+static int collect_needed(Folder *f, const FolderChain *c, Needed *needed) {
+        int r = 0;
+
+        for (size_t i = 0; i < c->n && r >= 0; i++) {
+                _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+                SyncOid *oids;
+
+                r = folder_chain_changes(f, c, i, &changes);
+                if (r < 0)
+                        return r;
+                oids = reallocarray(needed->oids, needed->n + sync_tree_size(changes) + 1, sizeof(*oids));
+                if (!oids)
+                        return -ENOMEM;
+                needed->oids = oids;
+                SYNC_TREE_FOREACH(e, changes)
+                        needed->oids[needed->n++] = e->oid;
+        }
+        if (needed->n > 0)
+                qsort(needed->oids, needed->n, sizeof(*needed->oids), compare_oids);
+        return r;
+}
+
+int folder_sweep_pending(Folder *f) {
+        Needed needed = {};
+        FolderChain c;
+        int r;
+
+        r = folder_chain_read(f, &c);
+        if (r < 0)
+                return r;
+        r = collect_needed(f, &c, &needed);
+        folder_chain_done(&c);
+        if (r >= 0)
+                content_sweep_pending(&f->content, is_needed, &needed);
+        free(needed.oids);
+        return r;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The extended attributes of a file as they are recorded: those of users, Samba's DOS attributes among them. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "syncd/folder-chain.h"
+#include "syncd/sync-open.h"
+
+#define PREFIX "user."
+/* What this service itself may ever set. */
+#define OWN_PREFIX PREFIX "ispstorage."
+/* Of all names, and of one value; what is larger is no attribute but content (docs/repository-format.md). */
+#define NAMES_MAX 4096U
+#define VALUE_MAX 1024U
+
+static bool can_be_recorded(const char *name) {
+        return startswith(name, PREFIX) && !startswith(name, OWN_PREFIX) && !strpbrk(name, " =\n");
+}
+
+static int append_attribute(int fd, const char *name, char **text) {
+        char value[VALUE_MAX], hex[2 * VALUE_MAX + 1], *longer;
+        ssize_t n = fgetxattr(fd, name, value, sizeof(value));
+
+        if (n < 0)
+                return 0;
+        longer = strfmt("%s%s%s=%s", strempty(*text), *text ? " " : "", name, format_hex(value, (size_t) n, hex));
+        if (!longer)
+                return -ENOMEM;
+        free(*text);
+        *text = longer;
+        return 0;
+}
+
+int folder_read_xattrs(const char *path, char **ret, void *userdata) {
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *text = NULL;
+        char names[NAMES_MAX];
+        Folder *f = userdata;
+        ssize_t n;
+
+        *ret = NULL;
+        fd = sync_open_beneath(f->root_fd, path, O_RDONLY);
+        n = fd < 0 ? -1 : flistxattr(fd, names, sizeof(names));
+        /* A file that is gone has none, and one with too many has none that matter. */
+        for (char *name = names; n > 0 && name < names + n; name += strlen(name) + 1) {
+                int r = can_be_recorded(name) ? append_attribute(fd, name, &text) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(text);
+        return 0;
+}
