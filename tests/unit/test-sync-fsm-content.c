@@ -93,6 +93,16 @@ static void a_change_during_content_waits_for_a_slice(void **state) {
         assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
 }
 
+static void orders_do_not_prolong_the_slice(void **state) {
+        SyncFsm m = pulling(7, 9000);
+
+        begin_content(&m);
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 8 });
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+}
+
 static void changes_without_end_do_not_starve_content(void **state) {
         SyncFsm m = pulling(7, 9000);
         unsigned trees = 0;
@@ -285,6 +295,23 @@ static void a_pull_ends_a_prefetch_and_answers_it(void **state) {
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
+static void each_prefetch_is_ended_by_the_next_pull(void **state) {
+        SyncFsm m = subscribed();
+
+        for (uint32_t opseq = 1; opseq < 10; opseq += 2) {
+                sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PREFETCH, opseq });
+                assert_next(&m, SYNC_ACTION_PREFETCH);
+                sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, opseq + 1 });
+                assert_next(&m, SYNC_ACTION_STOP_PREFETCH);
+                assert_next(&m, SYNC_ACTION_FETCH);
+                sync_fsm_fetched(&m, TRANSFER_OK);
+                assert_next(&m, SYNC_ACTION_TREE);
+                tree_done(&m, 5, false);
+                sync_fsm_prefetched(&m, TRANSFER_OK);
+        }
+        assert_int_equal(m.last_opseq, 10);
+}
+
 static void a_prefetch_waits_for_the_pull_before_it(void **state) {
         SyncFsm m = subscribed();
 
@@ -360,6 +387,7 @@ int main(void) {
                 cmocka_unit_test(a_long_pull_says_that_it_is_on_its_way),
                 cmocka_unit_test(content_that_fails_fails_the_pull),
                 cmocka_unit_test(a_change_during_content_waits_for_a_slice),
+                cmocka_unit_test(orders_do_not_prolong_the_slice),
                 cmocka_unit_test(changes_without_end_do_not_starve_content),
                 cmocka_unit_test(content_that_brings_nothing_is_not_asked_for_in_a_loop),
                 cmocka_unit_test(a_suspension_stops_the_transfer),
@@ -370,6 +398,7 @@ int main(void) {
                 cmocka_unit_test(a_prefetch_runs_beside_the_cycle),
                 cmocka_unit_test(a_prefetch_that_fails_fails_alone),
                 cmocka_unit_test(a_pull_ends_a_prefetch_and_answers_it),
+                cmocka_unit_test(each_prefetch_is_ended_by_the_next_pull),
                 cmocka_unit_test(a_prefetch_waits_for_the_pull_before_it),
                 cmocka_unit_test(an_answer_to_a_prefetch_does_not_overtake),
                 cmocka_unit_test(main_that_moves_ends_a_prefetch),
