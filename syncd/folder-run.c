@@ -392,10 +392,10 @@ static int plan_and_apply(
                 return 0;
         if (plan->statistics.postponed > 0)
                 result->outcome.again = true;
-        r = folder_prepare_content(f, plan, &result->bytes_to_fetch, &no_space);
+        r = folder_prepare_content(f, plan, &result->outcome.bytes_missing, &no_space);
         if (r < 0)
                 return r;
-        result->outcome.missing = result->bytes_to_fetch > 0;
+        result->outcome.missing = result->outcome.bytes_missing > 0;
         if (no_space)
                 complain(result, SYNC_WORD_DISK_FULL, no_space);
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)

@@ -39,7 +39,6 @@ typedef struct FolderResult {
         char held[41];                  /* id of what the guard holds, or "" */
         size_t pending;                 /* changes that main does not have yet */
         git_oid push;                   /* with outcome.candidate: the commit that main is to be moved to next */
-        uint64_t bytes_to_fetch;        /* with outcome.missing: what the list of wanted content asks for */
         SyncConflictList conflicts;
 } FolderResult;
 
