@@ -37,6 +37,10 @@ struct Folder {
         SyncTree *main_to;    /* ... and main's; NULL: not compared yet */
         SyncTree *held_main;  /* main's entries at the paths of held */
 
+        /* Tests only: called before every step that a crash could follow. */
+        void (*step)(void *userdata);
+        void *step_userdata;
+
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
         int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
@@ -52,6 +56,7 @@ struct Folder {
 
 /* --- folder.c --- */
 
+void folder_step(Folder *f);
 int folder_get_reference(Folder *f, const char *name, git_oid *ret); /* the zero id if there is none */
 int folder_set_reference(Folder *f, const char *name, const git_oid *id); /* nothing is written if it is that already */
 void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);

@@ -417,7 +417,9 @@ static int advance(Folder *f, const SyncApplyReport *report) {
         if (git_oid_equal(&f->base_commit, &f->main_commit) && sync_tree_size(f->held) == 0 && !report->placed &&
             report->n_failures == 0)
                 return 0;
+        folder_step(f);
         r = folder_advance_base(f, &f->main_commit, report->placed);
+        folder_step(f);
         if (r >= 0)
                 r = paths_to_scan(report, &paths);
         if (r >= 0 && paths)
@@ -460,6 +462,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
         if (r < 0 || r == 2)
                 return MIN(r, 0);
         r = commit(f, request, result);
+        folder_step(f);
         if (r >= 0)
                 r = settle(f, request, result);
         if (r >= 0 && !result->outcome.candidate)

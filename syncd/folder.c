@@ -71,6 +71,15 @@ static bool is_kept(const SyncOid *oid, void *userdata) {
         return f->n_on_main > 0 && bsearch(oid, f->on_main, f->n_on_main, sizeof(*oid), compare_oids);
 }
 
+void folder_step(Folder *f) {
+        if (f->step)
+                f->step(f->step_userdata);
+}
+
+static void apply_step(unsigned number, void *userdata) {
+        folder_step(userdata);
+}
+
 static SyncHasher hasher(Folder *f) {
         return (SyncHasher) { .file = content_hash_file, .bytes = content_hash_bytes, .userdata = &f->hash };
 }
@@ -119,6 +128,7 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
                 .write_content = folder_write_content,
                 .restore_metadata = restore_metadata,
                 .is_kept = is_kept,
+                .step = f->step ? apply_step : NULL,
                 .userdata = f,
         };
 }

@@ -13,6 +13,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -27,6 +28,8 @@
 
 /* More versions of one path are not listed. */
 #define VERSIONS_MAX 1000U
+/* When nothing was asked for so long, what was scanned is written down. */
+#define IDLE_MSEC 10000
 
 typedef struct TreeWorker {
         Folder *folder;
@@ -87,7 +90,7 @@ static uint32_t get_number(char *const *message, const char *key) {
 static int send_result(const FolderResult *result) {
         _cleanup_strv_free_ char **message = NULL;
         const SyncTreeResult *o = &result->outcome;
-        char revision[SYNC_REVISION_SIZE];
+        char revision[SYNC_REVISION_SIZE], push[GIT_OID_HEXSZ + 1];
         int r;
 
         r = send_conflicts(&result->conflicts);
@@ -101,6 +104,12 @@ static int send_result(const FolderResult *result) {
             (r = worker_message_addf(&message, "candidate", "%d", o->candidate)) < 0 ||
             (r = worker_message_addf(&message, "conflict", "%d", o->conflict)) < 0 ||
             (r = worker_message_addf(&message, "again", "%d", o->again)) < 0 ||
+            (r = worker_message_addf(&message, "missing", "%d", o->missing)) < 0 ||
+            (r = worker_message_addf(
+                             &message, "bytes-missing", "%llu", (unsigned long long) o->bytes_missing)) < 0 ||
+            (r = worker_message_addf(
+                             &message, "bytes-to-push", "%llu", (unsigned long long) o->bytes_to_push)) < 0 ||
+            (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &result->push))) < 0 ||
             (r = worker_message_add(&message, "held", result->held)) < 0 ||
             (r = worker_message_addf(&message, "pending", "%zu", result->pending)) < 0 ||
             (r = worker_message_add(&message, "revision", sync_revision_format(&o->base, revision))) < 0)
@@ -108,12 +117,13 @@ static int send_result(const FolderResult *result) {
         return worker_message_send(WORKER_SOCKET_FD, message);
 }
 
-/* Keys: full, path (any number), max-delete-count, max-delete-percent, confirmed. */
+/* Keys: full, changed, path and refused (any number), max-delete-count, max-delete-percent, confirmed. */
 static int do_run(TreeWorker *w, char *const *message) {
-        _cleanup_strv_free_ char **paths = NULL;
+        _cleanup_strv_free_ char **paths = NULL, **refused = NULL;
         FolderRequest request = {
                 .gateway_name = w->gateway_name,
                 .full = get_number(message, "full") != 0,
+                .changed = get_number(message, "changed") != 0,
                 .max_delete_count = get_number(message, "max-delete-count"),
                 .max_delete_percent = get_number(message, "max-delete-percent"),
                 .confirmed = worker_message_get(message, "confirmed"),
@@ -122,12 +132,15 @@ static int do_run(TreeWorker *w, char *const *message) {
         int r;
 
         STRV_FOREACH(field, message) {
-                const char *path = worker_message_field(*field, "path");
+                const char *path = worker_message_field(*field, "path"),
+                           *refused_path = worker_message_field(*field, "refused");
 
-                if (path && (r = strv_extend(&paths, path)) < 0)
+                if ((path && (r = strv_extend(&paths, path)) < 0) ||
+                    (refused_path && (r = strv_extend(&refused, refused_path)) < 0))
                         return r;
         }
         request.paths = paths;
+        request.refused = refused;
         r = folder_run(w->folder, &request, &result);
         if (r < 0) {
                 (void) log_error_errno(r, "A run of synchronization failed: %m");
@@ -138,18 +151,23 @@ static int do_run(TreeWorker *w, char *const *message) {
         return r;
 }
 
-/* Answers with revision. */
-static int do_landed(TreeWorker *w) {
+/* Key: commit. Answers with revision, and push: what is to be pushed next. */
+static int do_landed(TreeWorker *w, char *const *message_in) {
+        const char *commit = strempty(worker_message_get(message_in, "commit"));
+        char text[SYNC_REVISION_SIZE], push[GIT_OID_HEXSZ + 1];
         _cleanup_strv_free_ char **message = NULL;
-        char text[SYNC_REVISION_SIZE];
         SyncRevision revision;
+        git_oid id, next;
         int r;
 
-        r = folder_landed(w->folder, &revision);
+        if (git_oid_fromstr(&id, commit) < 0)
+                return -EBADMSG;
+        r = folder_landed(w->folder, &id, &revision, &next);
         if (r < 0)
                 return r;
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
             (r = worker_message_add(&message, "error", "0")) < 0 ||
+            (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &next))) < 0 ||
             (r = worker_message_add(&message, "revision", sync_revision_format(&revision, text))) < 0)
                 return r;
         return worker_message_send(WORKER_SOCKET_FD, message);
@@ -183,11 +201,12 @@ static int do_versions(TreeWorker *w, char *const *message) {
         int r;
 
         w->n_versions = 0;
-        r = git_store_get_reference(w->folder->store, GIT_STORE_REMOTE, &tip);
+        r = git_store_get_reference(folder_store(w->folder), GIT_STORE_REMOTE, &tip);
         if (r == -ENOENT)
                 return send_done(0);
         if (r >= 0)
-                r = git_store_foreach_version(w->folder->store, &tip, strempty(path), send_version, w);
+                r = git_store_foreach_version(
+                                folder_store(w->folder), &tip, strempty(path), send_version, w, NULL);
         return send_done(MIN(r, 0));
 }
 
@@ -214,12 +233,28 @@ static int serve(TreeWorker *w, char *const *message) {
         if (streq(command, "run"))
                 return do_run(w, message);
         if (streq(command, "landed"))
-                return do_landed(w);
+                return do_landed(w, message);
         if (streq(command, "versions"))
                 return do_versions(w, message);
         if (streq(command, "restore"))
                 return do_restore(w, message);
         return -EBADMSG;
+}
+
+/* Waits for a request. What is written down meanwhile only saves work after a restart. */
+static int receive(TreeWorker *w, char ***ret) {
+        struct pollfd p = { .fd = WORKER_SOCKET_FD, .events = POLLIN };
+        int r;
+
+        if (poll(&p, 1, IDLE_MSEC) == 0) {
+                r = folder_save_index(w->folder);
+                if (r < 0)
+                        (void) log_warning_errno(r, "Failed to save the index: %m");
+        }
+        r = worker_message_receive(WORKER_SOCKET_FD, ret);
+        if (r == -EPIPE)
+                (void) folder_save_index(w->folder);
+        return r;
 }
 
 static int run(TreeWorker *w, char *argv[]) {
@@ -237,7 +272,7 @@ static int run(TreeWorker *w, char *argv[]) {
         for (;;) {
                 _cleanup_strv_free_ char **message = NULL;
 
-                r = worker_message_receive(WORKER_SOCKET_FD, &message);
+                r = receive(w, &message);
                 if (r == -EPIPE)
                         return 0;
                 if (r >= 0)

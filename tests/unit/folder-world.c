@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <git2.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "common/format/chunker.h"
+#include "syncd/folder-internal.h"
+#include "tests/unit/folder-world.h"
+
+#define WORLD_UUID "0b5a2a4e-6f0c-4a57-9a52-7c1b3ad1f6a5"
+#define SETTLE_ROUNDS_MAX 200U
+
+typedef char OidHex[2 * SYNC_OID_SIZE + 1];
+
+unsigned world_random(World *w, unsigned n) {
+        w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        return (unsigned) (w->seed >> 33) % n;
+}
+
+/* --- the world --- */
+
+static void open_folder(WorldGateway *g) {
+        SyncConflictList conflicts = {};
+
+        assert_int_equal(folder_open(&g->folder, g->state, g->path, WORLD_UUID, g->name, &conflicts), 0);
+        sync_conflict_list_clear(&conflicts);
+        g->push = (git_oid) {};
+        g->missing = false;
+}
+
+static void make_gateway(World *w, unsigned number) {
+        WorldGateway *g = w->gateways + number;
+
+        g->number = number;
+        g->name = strfmt("gw%u", number + 1);
+        g->volume = strfmt("%s/%s", w->directory, g->name);
+        g->path = strfmt("%s/folder", g->volume);
+        g->state = strfmt("%s/%s.state", w->directory, g->name);
+        assert_int_equal(mkdir(g->volume, 0755), 0);
+        assert_int_equal(mkdir(g->path, 0755), 0);
+        assert_int_equal(mkdir(g->state, 0700), 0);
+        g->root_fd = open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(g->root_fd >= 0);
+        open_folder(g);
+}
+
+World *world_new(unsigned n_gateways, uint64_t seed) {
+        _cleanup_free_ char *server = NULL, *blobs = NULL;
+        World *w = calloc(1, sizeof(*w));
+
+        w->seed = seed;
+        w->directory = strfmt("%s/test-world.XXXXXX", getenv("TMPDIR") ?: "/var/tmp");
+        assert_non_null(mkdtemp(w->directory));
+        server = strfmt("%s/server", w->directory);
+        blobs = strfmt("%s/blobs", w->directory);
+        assert_int_equal(git_store_open(&w->server, server), 0);
+        assert_int_equal(mkdir(blobs, 0700), 0);
+        w->blobs_fd = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        w->n_gateways = n_gateways;
+        for (unsigned i = 0; i < n_gateways; i++)
+                make_gateway(w, i);
+        return w;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+World *world_free(World *w) {
+        for (unsigned i = 0; i < w->n_gateways; i++) {
+                WorldGateway *g = w->gateways + i;
+
+                folder_free(g->folder);
+                safe_close(g->root_fd);
+                free(g->name);
+                free(g->volume);
+                free(g->path);
+                free(g->state);
+        }
+        git_store_free(w->server);
+        safe_close(w->blobs_fd);
+        (void) nftw(w->directory, remove_one, 32, FTW_DEPTH | FTW_PHYS);
+        free(w->contents);
+        free(w->directory);
+        free(w);
+        return NULL;
+}
+
+void world_restart(World *w, WorldGateway *g) {
+        g->folder = folder_free(g->folder);
+        open_folder(g);
+}
+
+/* --- the transport: objects from one store to another --- */
+
+static void copy_tree(GitStore *from, GitStore *to, const git_oid *id, bool meta);
+
+static void copy_one(GitStore *from, GitStore *to, const git_oid *id) {
+        _cleanup_free_ void *data = NULL;
+        git_object_t type;
+        size_t size;
+
+        assert_int_equal(git_store_read(from, id, &type, &data, &size), 0);
+        assert_int_equal(git_store_write_named(to, type, data, size, id), 0);
+}
+
+/* All trees; of the blobs only metadata. */
+static void copy_tree(GitStore *from, GitStore *to, const git_oid *id, bool meta) {
+        _cleanup_free_ void *data = NULL;
+        const char *p, *end;
+        size_t size;
+
+        if (git_store_has(to, id))
+                return;
+        assert_int_equal(git_store_read(from, id, NULL, &data, &size), 0);
+        for (p = data, end = p + size; p < end;) {
+                const char *name = strchr(p, ' ') + 1;
+                bool is_tree = startswith(p, "40000 "), is_meta = meta || streq(name, "%%meta");
+                git_oid child;
+
+                memcpy(child.id, name + strlen(name) + 1, GIT_OID_RAWSZ);
+                if (is_tree)
+                        copy_tree(from, to, &child, is_meta);
+                else if (is_meta && !git_store_has(to, &child))
+                        copy_one(from, to, &child);
+                p = name + strlen(name) + 1 + GIT_OID_RAWSZ;
+        }
+        copy_one(from, to, id);
+}
+
+static void copy_commits(GitStore *from, GitStore *to, const git_oid *tip) {
+        git_oid tree, parent;
+
+        if (git_oid_is_zero(tip) || git_store_has(to, tip))
+                return;
+        assert_int_equal(git_store_commit_parent(from, tip, &parent), 0);
+        copy_commits(from, to, &parent);
+        assert_int_equal(git_store_commit_tree(from, tip, &tree), 0);
+        copy_tree(from, to, &tree, false);
+        copy_one(from, to, tip);
+}
+
+static git_oid main_of(GitStore *store) {
+        git_oid tip = {};
+        int r = git_store_get_reference(store, GIT_STORE_REMOTE, &tip);
+
+        assert_true(r == 0 || r == -ENOENT);
+        return tip;
+}
+
+static void set_main(GitStore *store, const git_oid *tip) {
+        assert_int_equal(git_store_set_reference(store, GIT_STORE_REMOTE, tip), 0);
+        assert_int_equal(git_store_sync(store), 0);
+}
+
+void world_fetch(World *w, WorldGateway *g) {
+        GitStore *store = folder_store(g->folder);
+        git_oid tip = main_of(w->server);
+
+        copy_commits(w->server, store, &tip);
+        set_main(store, &tip);
+}
+
+static void see(World *w, WorldGateway *g);
+
+void world_run(World *w, WorldGateway *g) {
+        FolderRequest request = { .gateway_name = g->name, .full = true };
+        FolderResult result;
+
+        assert_int_equal(folder_run(g->folder, &request, &result), 0);
+        if (result.outcome.word != SYNC_WORD_NONE)
+                fail_msg("%s: %s %s", g->name, sync_word_to_string(result.outcome.word), result.text);
+        g->push = result.outcome.candidate ? result.push : (git_oid) {};
+        g->missing = result.outcome.missing;
+        g->conflict |= result.outcome.conflict;
+        folder_result_clear(&result);
+        see(w, g);
+}
+
+/* --- the transport: content --- */
+
+static int open_staging(const WorldGateway *g) {
+        _cleanup_free_ char *path = strfmt("%s/.ispstorage/folder", g->volume);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        return fd;
+}
+
+static void send_blob(World *w, const SyncOid *oid, const void *data, size_t size) {
+        OidHex name;
+        SyncOid found;
+        int fd;
+
+        assert_int_equal(git_hash_bytes(GIT_OBJECT_BLOB, data, size, &found), 0);
+        assert_true(sync_oid_equal(&found, oid));
+        fd = openat(w->blobs_fd, format_hex(oid->bytes, SYNC_OID_SIZE, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0) {
+                assert_int_equal(errno, EEXIST);
+                return;
+        }
+        assert_int_equal(loop_write(fd, data, size), 0);
+        close(fd);
+        w->bytes_pushed += size;
+}
+
+typedef struct Sending {
+        World *world;
+        int fd;
+        bool changed;
+} Sending;
+
+static int send_chunk(const SyncOid *oid, uint64_t offset, uint32_t length, void *userdata) {
+        _cleanup_free_ void *data = malloc(length);
+        Sending *s = userdata;
+        SyncOid found;
+        OidHex name;
+
+        if (faccessat(s->world->blobs_fd, format_hex(oid->bytes, SYNC_OID_SIZE, name), F_OK, 0) == 0)
+                return 0;
+        if (pread(s->fd, data, length, (off_t) offset) != (ssize_t) length ||
+            git_hash_bytes(GIT_OBJECT_BLOB, data, length, &found) < 0 || !sync_oid_equal(&found, oid)) {
+                s->changed = true;
+                return 1;
+        }
+        send_blob(s->world, oid, data, length);
+        return 0;
+}
+
+static bool send_entry(World *w, WorldGateway *g, ContentArea *area, const SyncEntry *e) {
+        Sending s = { .world = w };
+        OidHex name;
+
+        if (e->kind == SYNC_FILE && e->size <= FORMAT_PLAIN_MAX &&
+            faccessat(w->blobs_fd, format_hex(e->oid.bytes, SYNC_OID_SIZE, name), F_OK, 0) == 0)
+                return true;
+        if (content_pending_open(area, &e->oid, &s.fd) < 0)
+                s.fd = openat(g->root_fd, e->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (s.fd < 0)
+                return false;
+        if (e->kind == SYNC_FILE && e->size > FORMAT_PLAIN_MAX)
+                (void) git_store_foreach_chunk(folder_store(g->folder), &e->oid, send_chunk, &s);
+        else
+                (void) send_chunk(&e->oid, 0, (uint32_t) e->size, &s);
+        close(s.fd);
+        return !s.changed;
+}
+
+/* What a commit holds that its parent does not, and those before it up to main. */
+static bool send_commits(World *w, WorldGateway *g, ContentArea *area, const git_oid *commit, const git_oid *main) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+        GitStore *store = folder_store(g->folder);
+        git_oid parent;
+
+        if (git_oid_equal(commit, main))
+                return true;
+        assert_int_equal(git_store_commit_parent(store, commit, &parent), 0);
+        if (!send_commits(w, g, area, &parent, main))
+                return false;
+        assert_int_equal(git_store_diff(store, &parent, commit, &from, &to), 0);
+        SYNC_TREE_FOREACH(e, to)
+                if ((e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK) && !send_entry(w, g, area, e))
+                        return false;
+        return true;
+}
+
+bool world_push(World *w, WorldGateway *g) {
+        GitStore *store = folder_store(g->folder);
+        git_oid main = main_of(w->server);
+        int staging_fd = open_staging(g);
+        SyncRevision revision;
+        ContentArea area;
+        bool sent;
+
+        assert_int_equal(content_area_open(&area, staging_fd, 0), 0);
+        sent = git_store_has(store, &main) || git_oid_is_zero(&main);
+        sent = sent && git_store_check_descent(store, &main, &g->push) >= 0 &&
+               send_commits(w, g, &area, &g->push, &main);
+        content_area_close(&area);
+        close(staging_fd);
+        if (!sent)
+                return false;
+        copy_commits(store, w->server, &g->push);
+        set_main(w->server, &g->push);
+        set_main(store, &g->push);
+        assert_int_equal(folder_landed(g->folder, &g->push, &revision, &g->push), 0);
+        return true;
+}
+
+void world_content(World *w, WorldGateway *g, size_t items_max) {
+        int state_fd = open(g->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC), staging_fd = open_staging(g);
+        Wanted wanted = {};
+        ContentArea area;
+
+        assert_int_equal(content_area_open(&area, staging_fd, 0), 0);
+        assert_int_equal(wanted_load(state_fd, &wanted), 0);
+        for (size_t i = 0; i < wanted.n_items && i < items_max; i++) {
+                WantedFile *file = wanted.files + wanted.items[i].file;
+                _cleanup_free_ char *data = NULL;
+                OidHex name;
+                size_t size;
+                bool new;
+                int fd;
+
+                format_hex(wanted.items[i].blob.bytes, SYNC_OID_SIZE, name);
+                assert_int_equal(read_file(w->blobs_fd, name, 1 << 24, &data, &size), 0);
+                assert_int_equal(content_part_open(&area, &file->file, file->size, &new, &fd), 0);
+                assert_int_equal(pwrite(fd, data, size, (off_t) wanted.items[i].offset), size);
+                close(fd);
+                w->bytes_fetched += size;
+                if (--file->n_items == 0 && file->complete)
+                        assert_int_equal(content_part_complete(&area, &file->file), 0);
+        }
+        wanted_done(&wanted);
+        content_area_close(&area);
+        close(staging_fd);
+        close(state_fd);
+}
+
+/* Returns true if something was done. */
+static bool cycle(World *w, WorldGateway *g) {
+        git_oid before = main_of(folder_store(g->folder));
+        bool done = false;
+
+        world_fetch(w, g);
+        world_run(w, g);
+        for (unsigned i = 0; g->missing; i++) {
+                assert_true(i < SETTLE_ROUNDS_MAX);
+                world_content(w, g, SIZE_MAX);
+                world_run(w, g);
+                done = true;
+        }
+        while (!git_oid_is_zero(&g->push)) {
+                done = true;
+                if (!world_push(w, g))
+                        break;
+        }
+        git_oid after = main_of(folder_store(g->folder));
+        return done || !git_oid_equal(&before, &after);
+}
+
+void world_settle(World *w) {
+        bool busy = true;
+
+        for (unsigned i = 0; i < w->n_gateways; i++)
+                w->gateways[i].conflict = false;
+        for (unsigned round = 0; busy; round++) {
+                assert_true(round < SETTLE_ROUNDS_MAX);
+                busy = false;
+                for (unsigned i = 0; i < w->n_gateways; i++)
+                        busy |= cycle(w, w->gateways + i);
+        }
+}
+
+/* --- contents --- */
+
+void world_write(World *w, WorldGateway *g, const char *path, size_t size) {
+        unsigned tag = w->n_contents++;
+        uint64_t seed = tag + 1;
+        char *text, head[32];
+        size_t n;
+        int fd;
+
+        n = (size_t) sprintf(head, "tag %u\n", tag);
+        text = malloc(MAX(n, size));
+        memcpy(text, head, n);
+        for (; n < size; n++) {
+                seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+                text[n] = (char) (seed >> 56);
+        }
+        w->contents = reallocarray(w->contents, w->n_contents, sizeof(*w->contents));
+        w->contents[tag] = (WorldContent) {};
+        fd = openat(g->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd >= 0) {
+                assert_int_equal(loop_write(fd, text, n), 0);
+                close(fd);
+        }
+        free(text);
+}
+
+static int tag_of(int dir_fd, const char *path) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        char buf[32] = "";
+        ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : -1;
+        int tag;
+
+        return n > 0 && sscanf(buf, "tag %d\n", &tag) == 1 ? tag : -1;
+}
+
+/* What a scan has found is a version from now on. */
+static void see(World *w, WorldGateway *g) {
+        SYNC_TREE_FOREACH(e, g->folder->index) {
+                int tag = e->kind == SYNC_FILE && e->certainty < SYNC_BUSY ? tag_of(g->root_fd, e->path) : -1;
+
+                if (tag < 0 || w->contents[tag].seen)
+                        continue;
+                w->contents[tag] = (WorldContent) { .seen = true, .oid = e->oid };
+        }
+}
+
+char *world_text(const WorldGateway *g) {
+        SyncTree *tree = g->folder->index;
+        char *text = strdup("");
+
+        SYNC_TREE_FOREACH(e, tree) {
+                char *longer, target[256] = "";
+                ssize_t n = e->kind == SYNC_SYMLINK ? readlinkat(g->root_fd, e->path, target, sizeof(target) - 1) : 0;
+
+                assert_true(n >= 0);
+                longer = strfmt("%s%s %u %d %d %s\n", text, e->path, e->kind, e->executable,
+                                e->kind == SYNC_FILE ? tag_of(g->root_fd, e->path) : 0, target);
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+void world_check_ledger(World *w) {
+        _cleanup_free_ SyncOid *known = NULL;
+        git_oid commit = main_of(w->server), parent;
+        size_t n = 0;
+
+        for (; !git_oid_is_zero(&commit); commit = parent) {
+                _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+
+                assert_int_equal(git_store_commit_parent(w->server, &commit, &parent), 0);
+                assert_int_equal(git_store_diff(w->server, &parent, &commit, &from, &to), 0);
+                known = reallocarray(known, n + sync_tree_size(to) + 1, sizeof(*known));
+                SYNC_TREE_FOREACH(e, to)
+                        known[n++] = e->oid;
+        }
+        if (n > 0)
+                qsort(known, n, sizeof(*known), compare_oids);
+        for (unsigned tag = 0; tag < w->n_contents; tag++)
+                if (w->contents[tag].seen && !bsearch(&w->contents[tag].oid, known, n, sizeof(*known), compare_oids))
+                        fail_msg("content %u is lost", tag);
+}

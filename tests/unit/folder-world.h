@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Gateways with real folders and stores, and a main that they push to and fetch from: everything of the engine but the
+ * network, the processes and the clock. Deterministic: a world is made of its seed. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "syncd/folder.h"
+
+#define WORLD_GATEWAYS_MAX 4U
+
+typedef struct WorldGateway {
+        unsigned number;
+        char *name, *volume, *path, *state; /* paths */
+        int root_fd;
+        Folder *folder;
+        bool conflict; /* a collision was registered since world_settle() began */
+        git_oid push;  /* to be pushed next, or zero */
+        bool missing;
+} WorldGateway;
+
+/* One that somebody wrote: each has a number, its tag, in its first line. */
+typedef struct WorldContent {
+        bool seen; /* in a folder when it was scanned */
+        SyncOid oid;
+} WorldContent;
+
+typedef struct World {
+        char *directory;
+        GitStore *server; /* GIT_STORE_REMOTE is main's tip */
+        int blobs_fd;     /* the server's content, by oid */
+        WorldGateway gateways[WORLD_GATEWAYS_MAX];
+        unsigned n_gateways;
+        uint64_t seed;
+        WorldContent *contents; /* by tag */
+        unsigned n_contents;
+        uint64_t bytes_pushed, bytes_fetched;
+} World;
+
+World *world_new(unsigned n_gateways, uint64_t seed);
+World *world_free(World *w);
+
+/* A number below n. */
+unsigned world_random(World *w, unsigned n);
+
+/* The pieces of a cycle. A push returns false if main has moved or content has changed. */
+void world_fetch(World *w, WorldGateway *g);
+void world_run(World *w, WorldGateway *g);
+void world_content(World *w, WorldGateway *g, size_t items_max);
+bool world_push(World *w, WorldGateway *g);
+
+/* Ends the gateway's worker as a crash would, and begins it anew. */
+void world_restart(World *w, WorldGateway *g);
+
+/* Cycles of all gateways until nothing is left to be done. */
+void world_settle(World *w);
+
+/* Writes a file with content that nobody wrote before, of at least size bytes; in place if there is one. */
+void world_write(World *w, WorldGateway *g, const char *path, size_t size);
+/* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
+char *world_text(const WorldGateway *g);
+/* Fails the test unless every content that was seen in a folder is in main's history. */
+void world_check_ledger(World *w);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine with several gateways and a main, step by step: what users do, in any order with what the gateways do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <git2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/str.h"
+#include "syncd/folder-internal.h"
+#include "tests/unit/folder-world.h"
+
+#define MIB ((size_t) 1 << 20)
+
+static void assert_equal_folders(World *w) {
+        _cleanup_free_ char *first = world_text(w->gateways);
+
+        for (unsigned i = 1; i < w->n_gateways; i++) {
+                _cleanup_free_ char *other = world_text(w->gateways + i);
+
+                assert_string_equal(other, first);
+        }
+}
+
+static void assert_text(const WorldGateway *g, const char *expected) {
+        _cleanup_free_ char *text = world_text(g);
+
+        assert_string_equal(text, expected);
+}
+
+static void a_file_reaches_the_others(void **state) {
+        World *w = world_new(3, 1);
+
+        world_write(w, w->gateways, "a", 100);
+        world_settle(w);
+        assert_text(w->gateways + 2, "a 1 0 0 \n");
+        assert_equal_folders(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
+static void a_large_file_travels_once(void **state) {
+        World *w = world_new(2, 1);
+        struct stat st;
+
+        world_write(w, w->gateways, "large", 9 * MIB);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_int_equal(w->bytes_pushed, 9 * MIB);
+        assert_int_equal(w->bytes_fetched, 9 * MIB);
+
+        /* Renamed, and copied, it does not travel at all. */
+        assert_int_equal(renameat(w->gateways[0].root_fd, "large", w->gateways[0].root_fd, "moved"), 0);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_text(w->gateways + 1, "moved 1 0 0 \n");
+        assert_int_equal(w->bytes_pushed, 9 * MIB);
+        assert_int_equal(w->bytes_fetched, 9 * MIB);
+        assert_int_equal(fstatat(w->gateways[1].root_fd, "moved", &st, 0), 0);
+        assert_int_equal(st.st_size, 9 * MIB);
+        world_free(w);
+}
+
+static void a_change_in_a_large_file_travels_alone(void **state) {
+        World *w = world_new(2, 1);
+        int fd;
+
+        world_write(w, w->gateways, "large", 9 * MIB);
+        world_settle(w);
+        fd = openat(w->gateways[0].root_fd, "large", O_WRONLY | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, "changed", 7, 5 * MIB), 7);
+        close(fd);
+        w->bytes_pushed = w->bytes_fetched = 0;
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_true(w->bytes_pushed <= 2 * 512 * 1024);
+        assert_int_equal(w->bytes_fetched, w->bytes_pushed);
+        world_free(w);
+}
+
+static void a_fetch_that_is_cut_goes_on(void **state) {
+        World *w = world_new(2, 1);
+
+        world_write(w, w->gateways, "large", 9 * MIB);
+        world_run(w, w->gateways);
+        assert_true(world_push(w, w->gateways));
+        world_fetch(w, w->gateways + 1);
+        world_run(w, w->gateways + 1);
+        assert_true(w->gateways[1].missing);
+        world_content(w, w->gateways + 1, 20);
+        world_restart(w, w->gateways + 1);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_int_equal(w->bytes_fetched, 9 * MIB);
+        world_free(w);
+}
+
+static void small_files_do_not_wait_for_large_ones(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        SyncEntry e;
+        git_oid main;
+
+        world_write(w, g, "large", 20 * MIB);
+        world_run(w, g);
+        world_write(w, g, "small", 100);
+        world_run(w, g);
+        assert_true(world_push(w, g));
+        assert_int_equal(git_store_get_reference(w->server, GIT_STORE_REMOTE, &main), 0);
+        assert_int_equal(git_store_find_entry(w->server, &main, "small", &e), 0);
+        assert_int_equal(git_store_find_entry(w->server, &main, "large", &e), -ENOENT);
+        assert_true(world_push(w, g));
+        assert_int_equal(git_store_get_reference(w->server, GIT_STORE_REMOTE, &main), 0);
+        assert_int_equal(git_store_find_entry(w->server, &main, "large", &e), 0);
+        assert_true(git_oid_is_zero(&g->push));
+        world_free(w);
+}
+
+static void every_version_is_kept_while_main_is_away(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+
+        for (unsigned i = 0; i < 5; i++) {
+                world_write(w, g, "a", 100 + i);
+                world_write(w, g, "large", 2 * MIB + i);
+                world_run(w, g);
+        }
+        /* Others were faster. */
+        world_write(w, w->gateways + 1, "b", 100);
+        world_run(w, w->gateways + 1);
+        assert_true(world_push(w, w->gateways + 1));
+        world_settle(w);
+        assert_equal_folders(w);
+        world_check_ledger(w);
+        assert_false(w->gateways[0].conflict);
+        world_free(w);
+}
+
+static void a_store_that_is_lost_is_made_anew(void **state) {
+        _cleanup_free_ char *command = NULL, *before = NULL;
+        World *w = world_new(2, 1);
+
+        world_write(w, w->gateways, "a", 100);
+        world_write(w, w->gateways, "large", 3 * MIB);
+        assert_int_equal(mkdirat(w->gateways[0].root_fd, "d", 0755), 0);
+        world_write(w, w->gateways, "d/b", 200);
+        world_settle(w);
+        before = world_text(w->gateways);
+        w->bytes_pushed = w->bytes_fetched = 0;
+        command = strfmt("rm -rf %s/*", w->gateways[0].state);
+        w->gateways[0].folder = folder_free(w->gateways[0].folder);
+        assert_int_equal(system(command), 0);
+        world_restart(w, w->gateways);
+        world_settle(w);
+        assert_text(w->gateways, before);
+        assert_equal_folders(w);
+        assert_int_equal(w->bytes_pushed + w->bytes_fetched, 0);
+        assert_false(w->gateways[0].conflict);
+        world_free(w);
+}
+
+static void metadata_travels(void **state) {
+        const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1234567890, .tv_nsec = 123456789 } };
+        World *w = world_new(2, 1);
+        struct stat st;
+
+        world_write(w, w->gateways, "a", 100);
+        assert_int_equal(fchmodat(w->gateways[0].root_fd, "a", 0640, 0), 0);
+        assert_int_equal(utimensat(w->gateways[0].root_fd, "a", times, 0), 0);
+        world_settle(w);
+        assert_int_equal(fstatat(w->gateways[1].root_fd, "a", &st, 0), 0);
+        assert_int_equal(st.st_mode & 0777, 0640);
+        assert_int_equal(st.st_mtim.tv_sec, 1234567890);
+        assert_int_equal(st.st_mtim.tv_nsec, 123456789);
+        world_free(w);
+}
+
+/* --- anything --- */
+
+static void act(World *w, WorldGateway *g) {
+        static const char *const paths[] = { "a", "b", "d", "d/a", "d/b", "d/e", "d/e/c", "A" };
+        const char *path = paths[world_random(w, ELEMENTSOF(paths))], *other = paths[world_random(w, ELEMENTSOF(paths))];
+
+        switch (world_random(w, 10)) {
+        case 0:
+        case 1:
+        case 2:
+                world_write(w, g, path, world_random(w, 8) == 0 ? MIB + world_random(w, MIB) : 20);
+                break;
+        case 3:
+                (void) unlinkat(g->root_fd, path, 0);
+                break;
+        case 4:
+                (void) mkdirat(g->root_fd, path, 0755);
+                break;
+        case 5:
+                (void) unlinkat(g->root_fd, path, AT_REMOVEDIR);
+                break;
+        case 6:
+        case 7:
+                (void) renameat(g->root_fd, path, g->root_fd, other);
+                break;
+        case 8:
+                (void) symlinkat(other, g->root_fd, path);
+                break;
+        default:
+                (void) fchmodat(g->root_fd, path, world_random(w, 2) ? 0755 : 0644, 0);
+        }
+}
+
+typedef struct Countdown {
+        unsigned left;
+} Countdown;
+
+static void count_down(void *userdata) {
+        Countdown *c = userdata;
+
+        if (c->left-- == 0)
+                _exit(0);
+}
+
+/* A run that is killed at one of its steps. */
+static void crash(World *w, WorldGateway *g) {
+        FolderRequest request = { .gateway_name = g->name, .full = true };
+        Countdown countdown = { .left = world_random(w, 30) };
+        FolderResult result = {};
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0) {
+                g->folder->step = count_down;
+                g->folder->step_userdata = &countdown;
+                (void) folder_run(g->folder, &request, &result);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        world_restart(w, g);
+}
+
+static void step(World *w, WorldGateway *g) {
+        switch (world_random(w, 12)) {
+        case 0:
+        case 1:
+                world_fetch(w, g);
+                break;
+        case 2:
+        case 3:
+                if (g->missing)
+                        world_content(w, g, 1 + world_random(w, 3));
+                break;
+        case 4:
+        case 5:
+                if (!git_oid_is_zero(&g->push))
+                        (void) world_push(w, g);
+                break;
+        case 6:
+                crash(w, g);
+                break;
+        case 7:
+                world_restart(w, g);
+                break;
+        default:
+                world_run(w, g);
+        }
+}
+
+static void anything(uint64_t seed) {
+        World *w = world_new(2 + seed % 2, seed);
+
+        for (unsigned i = 0; i < 120; i++) {
+                WorldGateway *g = w->gateways + world_random(w, w->n_gateways);
+
+                if (world_random(w, 2))
+                        act(w, g);
+                else
+                        step(w, g);
+                if (i % 60 == 59) {
+                        world_settle(w);
+                        assert_equal_folders(w);
+                }
+        }
+        world_check_ledger(w);
+        world_free(w);
+}
+
+static void anything_in_any_order(void **state) {
+        const char *given = getenv("SEED");
+        unsigned n = given ? 1 : 40;
+
+        for (unsigned i = 0; i < n; i++) {
+                uint64_t seed = given ? strtoull(given, NULL, 10) : i + 1;
+
+                print_message("SEED=%llu\n", (unsigned long long) seed);
+                anything(seed);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_file_reaches_the_others),
+                cmocka_unit_test(a_large_file_travels_once),
+                cmocka_unit_test(a_change_in_a_large_file_travels_alone),
+                cmocka_unit_test(a_fetch_that_is_cut_goes_on),
+                cmocka_unit_test(small_files_do_not_wait_for_large_ones),
+                cmocka_unit_test(every_version_is_kept_while_main_is_away),
+                cmocka_unit_test(a_store_that_is_lost_is_made_anew),
+                cmocka_unit_test(metadata_travels),
+                cmocka_unit_test(anything_in_any_order),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
