@@ -12,10 +12,10 @@ typedef struct ContentHash {
         ContentArea *area;
 } ContentHash;
 
-/* Names the content of the file from its first byte to its size of now. With store set the chunk trees of a large file are
- * written to the store, and a snapshot is made in the area, unless there is no space for one: then the content is only in
- * the folder. 0; -EAGAIN: the file became shorter meanwhile; -ENOMEM; an error of read(2); an error of git_store_write().
- */
+/* Names the content of the file from its first byte to its size of now. With store set the chunk trees of a large
+ * file are written to the store, and a snapshot is made in the area, unless there is no space for one: then the
+ * content is only in the folder. 0; -EAGAIN: the file became shorter meanwhile; -ENOMEM; an error of read(2); an
+ * error of git_store_write(). / */
 int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
 /* The same for a symlink's target. */
 int content_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);

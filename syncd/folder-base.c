@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Base, the folder and main are three large trees that are nearly equal. Only the folder's index is held whole; the others
- * are known by where they differ from it. */
+/* Base, the folder and main are three large trees that are nearly equal. Only the folder's index is held whole;
+ * the others are known by where they differ from it. */
 #include <git2.h>
 #include <string.h>
 #include <unistd.h>
@@ -206,8 +206,8 @@ static int compare_all(Folder *f) {
         return 0;
 }
 
-/* Where to begin so that nothing is missed that goes along with a change at the path: at the first directory on the way
- * that is not a directory on both sides as far as is known. */
+/* Where to begin so that nothing is missed that goes along with a change at the path: at the first directory on
+ * the way that is not a directory on both sides as far as is known. */
 static void shorten(const Folder *f, char *path) {
         for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
                 const SyncEntry *e;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The commits that main does not have yet: a chain that begins after a commit of main and ends with what is in the folder.
- * Each version that a file had here is in one of them, also if it was overwritten before main was in reach.
+/* The commits that main does not have yet: a chain that begins after a commit of main and ends with what is in the
+ * folder. Each version that a file had here is in one of them, also if it was overwritten before main was in
+ * reach.
  *
  *      GIT_STORE_CHAIN_BASE  <-  commit  <-  commit  <-  GIT_STORE_CANDIDATE
  *

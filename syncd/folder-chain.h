@@ -30,8 +30,8 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time);
 /* The set of changes that the i-th commit made. 0 or a negative errno. */
 int folder_chain_changes(Folder *f, const FolderChain *c, size_t i, SyncTree **ret);
 
-/* Makes again, on main's new tip, those commits of the old chain that hold versions of files which are no longer in the
- * folder: without it they would be in no history. With verify set a version must have an intact snapshot. */
+/* Makes again, on main's new tip, those commits of the old chain that hold versions of files which are no longer
+ * in the folder: without it they would be in no history. With verify set a version must have an intact snapshot. */
 int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify);
 
 /* GitStoreXattrs for the files of the folder. */

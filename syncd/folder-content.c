@@ -62,7 +62,8 @@ static int find_sources(Folder *f, const SyncPlan *plan) {
         return 0;
 }
 
-/* What the local entries of the plan hold and main has, too: main's entry at the path, and base's, which was main's. */
+/* What the local entries of the plan hold and main has, too: main's entry at the path, and base's, which was
+ * main's. */
 static int find_on_main(Folder *f, const SyncPlan *plan) {
         size_t n = 0;
 

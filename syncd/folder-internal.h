@@ -91,10 +91,10 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 
 /* --- folder-content.c: content that a plan wants --- */
 
-/* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list of what has to
- * be fetched. What cannot be done without is taken out of the plan. *ret_missing is the number of bytes to be fetched (at
- * least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a file that there is no space for, or NULL.
- * 0 or a negative errno. */
+/* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list of what
+ * has to be fetched. What cannot be done without is taken out of the plan. *ret_missing is the number of bytes to
+ * be fetched (at least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a file that there
+ * is no space for, or NULL. 0 or a negative errno. */
 int folder_prepare_content(Folder *f, SyncPlan *plan, uint64_t *ret_missing, const char **ret_no_space);
 void folder_forget_sources(Folder *f);
 /* write_content() of SyncApply. */
@@ -116,19 +116,26 @@ typedef struct FolderChunks {
         size_t n, n_allocated;
 } FolderChunks;
 
-/* Appends the chunks of a file that its part does not hold; new: it holds none. At most max are appended. 1 if all were,
- * 0 if there are more, or a negative errno. */
+/* Appends the chunks of a file that its part does not hold; new: it holds none. At most max are appended. 1 if all
+ * were, 0 if there are more, or a negative errno. */
 int folder_list_chunks(Folder *f, const SyncOid *oid, uint32_t number, int part_fd, bool new, size_t max, FolderChunks *ret);
-/* Copies chunks that files of the folder hold to the parts. wanted are the files of main, by number. Sorts the chunks by
- * oid. 0 or -ENOMEM. */
+/* Copies chunks that files of the folder hold to the parts. wanted are the files of main, by number. Sorts the
+ * chunks by oid. 0 or -ENOMEM. */
 int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks);
 /* The bytes of a file that the other, an older one (or NULL), does not have. 0 or a negative errno. */
 int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret);
 
+/* --- folder-commit.c --- */
+
+/* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
+ * negative errno. */
+int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
+
 /* --- folder-chain.c: commits that main does not have yet --- */
 
-/* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder. With
- * verify set, older versions whose snapshot is damaged are dropped. 0 with result filled in, or a negative errno. */
+/* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder.
+ * With verify set, older versions whose snapshot is damaged are dropped. 0 with result filled in, or a negative
+ * errno. */
 int folder_update_chain(
                 Folder *f, const SyncTree *changes, const char *gateway_name, bool verify, FolderResult *result);
 /* The last of these commits that is on main already, the zero id if none is. */

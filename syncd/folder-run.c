@@ -310,54 +310,6 @@ static int check_base(Folder *f) {
         return r;
 }
 
-static bool is_refused(const FolderRequest *request, const char *path) {
-        STRV_FOREACH(refused, request->refused)
-                if (streq(*refused, path) || sync_path_is_below(path, *refused))
-                        return true;
-        return false;
-}
-
-/* The changes without those that main would refuse: one such entry must not block the others. */
-static int leave_out_refused(const FolderRequest *request, const SyncTree *changes, SyncTree **ret) {
-        _cleanup_sync_tree_free_ SyncTree *t = NULL;
-        int r;
-
-        r = sync_tree_new(&t);
-        if (r < 0)
-                return r;
-        SYNC_TREE_FOREACH(e, changes) {
-                if (is_refused(request, e->path))
-                        continue;
-                r = sync_tree_add(t, e);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(t);
-        return 0;
-}
-
-/* Makes the commits of what is left: the local changes. */
-static int commit(Folder *f, const FolderRequest *request, FolderResult *result) {
-        SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name, .as_is = true };
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
-        _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
-        FolderRows rows;
-        int r;
-
-        r = folder_compare_main(f);
-        if (r < 0)
-                return r;
-        folder_rows_init(&rows, f);
-        r = sync_plan_rows(&rows.rows, &context, &plan);
-        if (r < 0)
-                return r;
-        r = leave_out_refused(request, plan->commits, &changes);
-        if (r < 0)
-                return r;
-        result->pending = sync_tree_size(changes);
-        return folder_update_chain(f, changes, request->gateway_name, request->changed, result);
-}
-
 static int settle(Folder *f, const FolderRequest *request, FolderResult *result) {
         SyncApplyReport report = {};
         SyncApply a;
@@ -374,8 +326,8 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
-/* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has to wait
- * for content and nothing else is to be done; 0 if the run is halted. */
+/* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
+ * to wait for content and nothing else is to be done; 0 if the run is halted. */
 static int plan_and_apply(
                 Folder *f, const FolderRequest *request, SyncApplyReport *report, FolderResult *result) {
         SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name };
@@ -461,7 +413,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
         sync_apply_report_clear(&report);
         if (r < 0 || r == 2)
                 return MIN(r, 0);
-        r = commit(f, request, result);
+        r = folder_commit(f, request, result);
         folder_step(f);
         if (r >= 0)
                 r = settle(f, request, result);

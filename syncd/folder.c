@@ -139,8 +139,34 @@ static int64_t seconds_since_boot(void) {
         return clock_gettime(CLOCK_BOOTTIME, &ts) < 0 ? 1 : ts.tv_sec + 1;
 }
 
+typedef struct Checkpoint {
+        Folder *folder;
+        int64_t last; /* seconds since boot */
+} Checkpoint;
+
+/* A long scan is gone on with after a restart, not begun again. */
+static int save_progress(const SyncTree *so_far, void *userdata) {
+        Checkpoint *c = userdata;
+        SyncTree *together;
+        Folder *f = c->folder;
+
+        if (seconds_since_boot() - c->last < FOLDER_CHECKPOINT_SEC)
+                return 0;
+        c->last = seconds_since_boot();
+        if (git_store_sync(f->store) < 0)
+                return 0;
+        if (!f->index)
+                (void) sync_index_save(f->state_fd, INSTANCE_INDEX, so_far);
+        else if (sync_tree_patch(f->index, so_far, &together) >= 0) {
+                (void) sync_index_save(f->state_fd, INSTANCE_INDEX, together);
+                sync_tree_free(together);
+        }
+        return 0;
+}
+
 int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report) {
         int64_t now = seconds_since_boot();
+        Checkpoint checkpoint = { .folder = f, .last = now };
         SyncScan scan = {
                 .root_fd = f->root_fd,
                 .staging_fd = f->staging_fd,
@@ -148,6 +174,8 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
                 .accept_empty = accept_empty,
                 .take_open_files = f->busy_since > 0 && now - f->busy_since > FOLDER_BUSY_SEC,
                 .hasher = hasher(f),
+                .progress = full ? save_progress : NULL,
+                .userdata = &checkpoint,
         };
         SyncTree *tree;
         int r;
@@ -325,7 +353,10 @@ int folder_save_index(Folder *f) {
 
         if (!f->index || !f->index_dirty)
                 return 0;
-        r = sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
+        /* An index that names what the store does not have would be believed. */
+        r = git_store_sync(f->store);
+        if (r >= 0)
+                r = sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
         if (r >= 0)
                 f->index_dirty = false;
         return r;

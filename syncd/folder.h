@@ -17,6 +17,8 @@
  * nevertheless. */
 #define FOLDER_BUSY_SEC 600
 #define FOLDER_TEXT_MAX 200U
+/* A scan that takes longer notes so often how far it is. */
+#define FOLDER_CHECKPOINT_SEC 30
 /* Content that was fetched and is wanted no more, or whose fetch was never ended, is kept for so long. */
 #define FOLDER_CONTENT_AGE_SEC (24U * 3600U)
 
@@ -67,8 +69,8 @@ GitStore *folder_store(Folder *f);
  * worker should end and begin anew). */
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret);
 
-/* The commit, one that a run named to be pushed, is main's tip now. *ret is its revision; *ret_push is the commit to be
- * pushed next, or the zero id. 0 or a negative errno. */
+/* The commit, one that a run named to be pushed, is main's tip now. *ret is its revision; *ret_push is the commit
+ * to be pushed next, or the zero id. 0 or a negative errno. */
 int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push);
 
 /* Puts the entry that a commit has at path into the folder, at the path "to"; missing directories are
@@ -82,6 +84,6 @@ int folder_restore(
                 const char *to,
                 SyncConflictList *conflicts);
 
-/* Writes to disk what would otherwise have to be read again after a restart. Cheap if nothing changed. 0 or a negative
- * errno. */
+/* Writes to disk what would otherwise have to be read again after a restart. Cheap if nothing changed. 0 or a
+ * negative errno. */
 int folder_save_index(Folder *f);

@@ -29,7 +29,7 @@ static int add_entry(Scanner *s, const SyncEntry *e) {
                 return r;
         s->report->n_entries++;
         if (s->scan->progress && s->report->n_entries % PROGRESS_STEP == 0 &&
-            s->scan->progress(s->report->n_entries, s->scan->userdata) != 0)
+            s->scan->progress(s->tree, s->scan->userdata) != 0)
                 return -ECANCELED;
         return 0;
 }

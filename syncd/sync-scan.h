@@ -34,9 +34,10 @@ typedef struct SyncScan {
         bool rehash;                    /* distrust the index: read every file (after an unclean shutdown) */
         bool take_open_files;           /* read files that are being written, too: busy for too long already */
         SyncHasher hasher;              /* called with store = true */
-        /* Called now and then with the number of entries so far; non-zero cancels (-ECANCELED). May be
-         * NULL. */
-        int (*progress)(size_t n_entries, void *userdata);
+        /* Called now and then with the entries so far, sorted if everything is scanned; non-zero cancels
+         * (-ECANCELED). As an index they spare the next scan, should this one not come to its end, to read them
+         * again. May be NULL. */
+        int (*progress)(const SyncTree *so_far, void *userdata);
         void *userdata;
 } SyncScan;
 

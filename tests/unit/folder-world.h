@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Gateways with real folders and stores, and a main that they push to and fetch from: everything of the engine but the
- * network, the processes and the clock. Deterministic: a world is made of its seed. */
+/* Gateways with real folders and stores, and a main that they push to and fetch from: everything of the engine but
+ * the network, the processes and the clock. Deterministic: a world is made of its seed. */
 #pragma once
 
 #include <sys/types.h>

@@ -360,7 +360,8 @@ static void an_emptied_folder_halts_until_confirmed(void **state) {
         assert_int_equal(sync_tree_size(accepted), 0);
 }
 
-static int cancel(size_t n, void *userdata) {
+static int cancel(const SyncTree *so_far, void *userdata) {
+        assert_true(sync_tree_size(so_far) > 0);
         return 1;
 }
 
