@@ -230,7 +230,6 @@ int main(int argc, char *argv[]) {
                 (void) log_error_errno(r, "Failed to open %s: %m", repository);
                 return EXIT_FAILURE;
         }
-        git_store_sweep(store);
         transfer.store = store;
         return run(&transfer) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
