@@ -7,7 +7,8 @@
 #include "common/format/chunker.h"
 #include "syncd/git-tree-internal.h"
 
-/* What a name of a chunk or group can be at most: two numbers, of 32 and of 64 bits, and what stands between. */
+/* What a name of a chunk or group can be at most: two numbers, of 32 and of 64 bits, and what stands
+ * between. */
 #define CHUNK_NAME_MAX (8U + 1U + 16U)
 #define GROUP_LENGTH_MAX ((uint64_t) GROUP_MAX * CHUNK_MAX)
 
@@ -46,7 +47,8 @@ static void write_entry(SyncWriter *w, unsigned mode, size_t index, uint64_t len
         char name[CHUNK_NAME_MAX + 1];
         RawEntry e = { .mode = mode, .name = name, .id = (const git_oid *) oid->bytes };
 
-        e.length = (size_t) snprintf(name, sizeof(name), "%08x-%llx", (unsigned) index, (unsigned long long) length);
+        e.length = (size_t) snprintf(
+                        name, sizeof(name), "%08x-%llx", (unsigned) index, (unsigned long long) length);
         raw_entry_write(w, &e);
 }
 
@@ -196,9 +198,22 @@ static int read_chunk_tree(
         return 0;
 }
 
-static int read_top(GitStore *store, const SyncOid *file, TreeHandler handler, void *userdata, uint64_t *ret_size) {
-        int r = read_chunk_tree(
-                        store, file, GIT_FILEMODE_TREE, SIZE_MAX, GROUP_LENGTH_MAX, 0, handler, userdata, ret_size);
+static int read_top(
+                GitStore *store,
+                const SyncOid *file,
+                TreeHandler handler,
+                void *userdata,
+                uint64_t *ret_size) {
+        int r =
+                        read_chunk_tree(store,
+                                        file,
+                                        GIT_FILEMODE_TREE,
+                                        SIZE_MAX,
+                                        GROUP_LENGTH_MAX,
+                                        0,
+                                        handler,
+                                        userdata,
+                                        ret_size);
 
         /* A smaller file is one blob, and only that. */
         return r == 0 && *ret_size <= FORMAT_PLAIN_MAX ? -EBADMSG : r;
@@ -220,7 +235,15 @@ static int read_group(ChunkWalk *walk, const SyncOid *group, uint64_t offset, ui
         if (offset > INT64_MAX)
                 return -EBADMSG;
         return read_chunk_tree(
-                        walk->store, group, GIT_FILEMODE_BLOB, GROUP_MAX, CHUNK_MAX, offset, pass_chunk, walk, ret_length);
+                        walk->store,
+                        group,
+                        GIT_FILEMODE_BLOB,
+                        GROUP_MAX,
+                        CHUNK_MAX,
+                        offset,
+                        pass_chunk,
+                        walk,
+                        ret_length);
 }
 
 static int walk_group(const SyncOid *group, uint64_t offset, uint64_t length, void *userdata) {
@@ -245,7 +268,11 @@ int git_store_foreach_group(GitStore *store, const SyncOid *file, GitGroupHandle
 }
 
 int git_store_foreach_chunk_of_group(
-                GitStore *store, const SyncOid *group, uint64_t offset, GitChunkHandler handler, void *userdata) {
+                GitStore *store,
+                const SyncOid *group,
+                uint64_t offset,
+                GitChunkHandler handler,
+                void *userdata) {
         ChunkWalk walk = { .store = store, .handler = handler, .userdata = userdata };
         uint64_t length;
 

@@ -54,8 +54,8 @@ static int lookup_commit(GitStore *store, const git_oid *id, git_commit **ret) {
         return r == GIT_ENOTFOUND ? -ENOENT : r < 0 ? -EBADMSG : 0;
 }
 
-/* What a commit begins with (git-commit-tree(1)), without the cost of all of it. *ret_parent is zero for the first one.
- * -EXDEV for a merge. */
+/* What a commit begins with (git-commit-tree(1)), without the cost of all of it. *ret_parent is zero for the
+ * first one. -EXDEV for a merge. */
 static int read_links(GitStore *store, const git_oid *id, git_oid *ret_tree, git_oid *ret_parent) {
         _cleanup_free_ char *text = NULL;
         git_oid tree, parent = {};
@@ -130,7 +130,7 @@ int git_store_history_length(GitStore *store, const git_oid *commit, git_oid *co
 static int entry_or_absent(GitStore *store, const git_oid *commit, const char *path, SyncEntry *ret) {
         int r;
 
-        *ret = (SyncEntry) { .path = path, .kind = SYNC_ABSENT };
+        *ret = (SyncEntry){ .path = path, .kind = SYNC_ABSENT };
         r = git_oid_is_zero(commit) ? 0 : git_store_find_path(store, commit, path, ret);
         return MIN(r, 0);
 }
@@ -139,8 +139,8 @@ static bool is_same_version(const SyncEntry *a, const SyncEntry *b) {
         return a->kind == b->kind && a->executable == b->executable && sync_oid_equal(&a->oid, &b->oid);
 }
 
-/* Compares the commit's entry with its parent's, *before, and calls the handler if they differ. *ret_parent is zero at the
- * end of the history. */
+/* Compares the commit's entry with its parent's, *before, and calls the handler if they differ. *ret_parent
+ * is zero at the end of the history. */
 static int visit_commit(
                 GitStore *store,
                 const git_oid *id,
@@ -168,13 +168,14 @@ static int visit_commit(
         *ret_parent = parent;
         if (is_same_version(entry, before))
                 return 0;
-        return handler(&(GitStoreVersion) {
-                                       .commit = *id,
-                                       .time = git_commit_time(c),
-                                       .entry = *entry,
-                                       .author = git_commit_author(c)->name,
-                       },
-                       userdata);
+        return handler(
+                        &(GitStoreVersion){
+                                        .commit = *id,
+                                        .time = git_commit_time(c),
+                                        .entry = *entry,
+                                        .author = git_commit_author(c)->name,
+                        },
+                        userdata);
 }
 
 int git_store_foreach_version(

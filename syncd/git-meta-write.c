@@ -9,11 +9,13 @@
 static int compare_edits(const void *a, const void *b) {
         const MetaEdit *x = a, *y = b;
 
-        return x->bucket != y->bucket ? (x->bucket > y->bucket) - (x->bucket < y->bucket) : strcmp(x->stored, y->stored);
+        return x->bucket != y->bucket ? (x->bucket > y->bucket) - (x->bucket < y->bucket)
+                                      : strcmp(x->stored, y->stored);
 }
 
 /* Both are sorted. */
-static void merge(SyncWriter *w, const MetaRecord *records, size_t n, const MetaEdit *edits, size_t n_edits) {
+static void merge(
+                SyncWriter *w, const MetaRecord *records, size_t n, const MetaEdit *edits, size_t n_edits) {
         for (size_t i = 0, k = 0; i < n || k < n_edits;) {
                 int order = i == n ? 1 : k == n_edits ? -1 : strcmp(records[i].stored, edits[k].stored);
 
@@ -30,10 +32,12 @@ static void merge(SyncWriter *w, const MetaRecord *records, size_t n, const Meta
 
 /* The id is zero for no records. */
 static int write_blob(GitStore *store, const SyncWriter *w, const git_oid *similar, git_oid *ret) {
-        *ret = (git_oid) {};
+        *ret = (git_oid){};
         if (w->failed)
                 return -ENOMEM;
-        return w->size == 0 ? 0 : git_store_write_similar(store, GIT_OBJECT_BLOB, w->data, w->size, similar, ret);
+        return w->size == 0 ? 0
+                            : git_store_write_similar(
+                                              store, GIT_OBJECT_BLOB, w->data, w->size, similar, ret);
 }
 
 static int write_bucket(GitStore *store, MetaBucket *b, const MetaEdit *edits, size_t n_edits) {
@@ -65,8 +69,15 @@ static int write_bucket_tree(GitStore *store, const Meta *m, git_oid *ret) {
         text = w.data;
         if (w.failed)
                 return -ENOMEM;
-        *ret = (git_oid) {};
-        return w.size == 0 ? 0 : git_store_write_similar(store, GIT_OBJECT_TREE, text, w.size, m->bucketed ? &m->id : NULL, ret);
+        *ret = (git_oid){};
+        return w.size == 0 ? 0
+                           : git_store_write_similar(
+                                             store,
+                                             GIT_OBJECT_TREE,
+                                             text,
+                                             w.size,
+                                             m->bucketed ? &m->id : NULL,
+                                             ret);
 }
 
 /* The form stays: only the buckets with edits are read and written. */
@@ -131,7 +142,10 @@ static int write_buckets(GitStore *store, const MetaBlob *all, git_oid *ret) {
         int r = 0;
 
         for (size_t i = 0; i < all->n; i++)
-                sync_write_bytes(texts + meta_bucket_of(all->records[i].stored), all->records[i].stored, all->records[i].length);
+                sync_write_bytes(
+                                texts + meta_bucket_of(all->records[i].stored),
+                                all->records[i].stored,
+                                all->records[i].length);
         for (size_t i = 0; i < META_BUCKETS; i++) {
                 if (r >= 0)
                         r = write_blob(store, texts + i, NULL, &buckets[i].id);
@@ -163,20 +177,25 @@ static int write_other_form(
         return r;
 }
 
-int meta_write(
-                GitStore *store, Meta *old, MetaEdit *edits, size_t n_edits, size_t n_entries, RawEntry *ret, git_oid *ret_id) {
+int meta_write(GitStore *store,
+               Meta *old,
+               MetaEdit *edits,
+               size_t n_edits,
+               size_t n_entries,
+               RawEntry *ret,
+               git_oid *ret_id) {
 
         bool bucketed = n_entries > META_PLAIN_ENTRIES;
         int r = 0;
 
-        *ret_id = (git_oid) {};
+        *ret_id = (git_oid){};
         if (n_entries > 0 && old->exists && old->bucketed == bucketed)
                 r = write_same_form(store, old, edits, n_edits, ret_id);
         else if (n_entries > 0)
                 r = write_other_form(store, old, edits, n_edits, bucketed, ret_id);
         if (r < 0)
                 return r;
-        *ret = (RawEntry) {
+        *ret = (RawEntry){
                 .mode = bucketed ? GIT_FILEMODE_TREE : GIT_FILEMODE_BLOB,
                 .name = TREE_NAME_META,
                 .length = strlen(TREE_NAME_META),

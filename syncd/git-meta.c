@@ -61,7 +61,8 @@ static bool parse_record(const char **at, const char *end, MetaRecord *ret) {
 
         newline = nul ? memchr(nul, '\n', (size_t) (end - nul)) : NULL;
         if (!newline || nul == *at || (size_t) (newline + 1 - *at) > META_RECORD_MAX ||
-            (size_t) (nul - *at) > GIT_NAME_STORED_MAX || memchr(nul + 1, '\0', (size_t) (newline - nul - 1)))
+            (size_t) (nul - *at) > GIT_NAME_STORED_MAX ||
+            memchr(nul + 1, '\0', (size_t) (newline - nul - 1)))
                 return false;
         p = nul + 1;
         if (!parse_time(&p, &r.mtime_ns) || *p++ != ' ' || !parse_mode(&p, &r.mode) || *p++ != ' ' ||
@@ -105,7 +106,7 @@ int meta_blob_parse(char *data, size_t size, MetaBlob *ret) {
 void meta_blob_done(MetaBlob *b) {
         free(b->data);
         free(b->records);
-        *b = (MetaBlob) {};
+        *b = (MetaBlob){};
 }
 
 /* --- extended attributes --- */
@@ -129,7 +130,8 @@ static const char *xattr_value(const char *field, size_t length) {
         return value_length % 2 == 0 ? equals + 1 : NULL;
 }
 
-/* Appends the attributes among the fields, each with a space before it, as long as w stays within limit bytes. */
+/* Appends the attributes among the fields, each with a space before it, as long as w stays within limit
+ * bytes. */
 static void write_xattrs(SyncWriter *w, const char *fields, size_t size, size_t limit) {
         for (size_t at = 0; at < size;) {
                 const char *space = memchr(fields + at, ' ', size - at);
@@ -196,7 +198,7 @@ void meta_done(Meta *m) {
         for (size_t i = 0; i < m->n_buckets; i++)
                 meta_blob_done(&m->buckets[i].blob);
         free(m->buckets);
-        *m = (Meta) {};
+        *m = (Meta){};
 }
 
 /* The names of buckets: two lower-case hexadecimal digits. */

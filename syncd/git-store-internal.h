@@ -14,7 +14,8 @@ struct GitStore {
 };
 
 /* An object that must be of the type; with a NUL behind it. */
-int git_store_read_typed(GitStore *store, const git_oid *id, git_object_t type, char **ret, size_t *ret_size);
+int git_store_read_typed(
+                GitStore *store, const git_oid *id, git_object_t type, char **ret, size_t *ret_size);
 /* Its size alone, if it is in the store. */
 int git_store_stat(GitStore *store, const git_oid *id, git_object_t type, size_t *ret_size);
 

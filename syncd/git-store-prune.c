@@ -3,11 +3,12 @@
 #include "common/base/cleanup.h"
 #include "syncd/git-tree-internal.h"
 
-/* Directories, chunk trees and buckets of metadata, in the root's tree and beneath a path of SYNC_DEPTH_MAX. */
+/* Directories, chunk trees and buckets of metadata, in the root's tree and beneath a path of SYNC_DEPTH_MAX.
+ */
 #define DEPTH_MAX (SYNC_DEPTH_MAX + 4U)
 
-/* Marks the tree and all that it holds and the store has. What is marked already is not read again: then all that it holds is
- * marked, too. */
+/* Marks the tree and all that it holds and the store has. What is marked already is not read again: then all
+ * that it holds is marked, too. */
 static int mark_tree(GitStore *store, const git_oid *id, unsigned depth) {
         _cleanup_free_ char *data = NULL;
         RawTree tree = {};
@@ -50,7 +51,8 @@ static int mark_history(GitStore *store, const git_oid *tip) {
         return 0;
 }
 
-/* Marks the trees of older commits, newest first, as long as all that is marked has less than limit bytes. */
+/* Marks the trees of older commits, newest first, as long as all that is marked has less than limit bytes.
+ */
 static int mark_older_trees(GitStore *store, const git_oid *tip, uint64_t limit) {
         git_oid tree;
         int r;

@@ -20,7 +20,12 @@ static int to_git_error(int r) {
         return r == -ENOENT ? GIT_ENOTFOUND : r < 0 ? GIT_ERROR : 0;
 }
 
-static int backend_read(void **ret, size_t *ret_size, git_object_t *ret_type, git_odb_backend *b, const git_oid *id) {
+static int backend_read(
+                void **ret,
+                size_t *ret_size,
+                git_object_t *ret_type,
+                git_odb_backend *b,
+                const git_oid *id) {
         LogBackend *backend = (LogBackend *) b;
         _cleanup_free_ void *data = NULL;
         ObjectType type;
@@ -41,7 +46,8 @@ static int backend_read(void **ret, size_t *ret_size, git_object_t *ret_type, gi
         return 0;
 }
 
-static int backend_read_header(size_t *ret_size, git_object_t *ret_type, git_odb_backend *b, const git_oid *id) {
+static int backend_read_header(
+                size_t *ret_size, git_object_t *ret_type, git_odb_backend *b, const git_oid *id) {
         LogBackend *backend = (LogBackend *) b;
         ObjectType type;
         int r;
@@ -51,10 +57,12 @@ static int backend_read_header(size_t *ret_size, git_object_t *ret_type, git_odb
         return to_git_error(r);
 }
 
-static int backend_write(git_odb_backend *b, const git_oid *id, const void *data, size_t size, git_object_t type) {
+static int backend_write(
+                git_odb_backend *b, const git_oid *id, const void *data, size_t size, git_object_t type) {
         LogBackend *backend = (LogBackend *) b;
 
-        return to_git_error(object_log_add(backend->log, (const SyncOid *) id->id, (ObjectType) type, data, size, NULL));
+        return to_git_error(object_log_add(
+                        backend->log, (const SyncOid *) id->id, (ObjectType) type, data, size, NULL));
 }
 
 static int backend_exists(git_odb_backend *b, const git_oid *id) {
@@ -72,7 +80,7 @@ static int add_backend(GitStore *store) {
 
         if (!b)
                 return -ENOMEM;
-        b->backend = (git_odb_backend) {
+        b->backend = (git_odb_backend){
                 .version = GIT_ODB_BACKEND_VERSION,
                 .read = backend_read,
                 .read_header = backend_read_header,
@@ -97,8 +105,8 @@ int git_store_open(GitStore **ret, const char *directory) {
         /* Balanced in git_store_free(). */
         if (git_libgit2_init() < 0)
                 return -ENOMEM;
-        /* A commit may name blobs that only the folder has; records have a checksum of their own; and what is read again
-         * is read from the page cache. */
+        /* A commit may name blobs that only the folder has; records have a checksum of their own; and what
+         * is read again is read from the page cache. */
         (void) git_libgit2_opts(GIT_OPT_ENABLE_STRICT_OBJECT_CREATION, 0);
         (void) git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
         (void) git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
@@ -136,7 +144,12 @@ git_odb *git_store_odb(GitStore *store) {
         return store->odb;
 }
 
-int git_store_read(GitStore *store, const git_oid *id, git_object_t *ret_type, void **ret_data, size_t *ret_size) {
+int git_store_read(
+                GitStore *store,
+                const git_oid *id,
+                git_object_t *ret_type,
+                void **ret_data,
+                size_t *ret_size) {
         _cleanup_free_ void *data = NULL;
         ObjectType type;
         size_t size;
@@ -154,7 +167,8 @@ int git_store_read(GitStore *store, const git_oid *id, git_object_t *ret_type, v
         return 0;
 }
 
-int git_store_read_typed(GitStore *store, const git_oid *id, git_object_t type, char **ret, size_t *ret_size) {
+int git_store_read_typed(
+                GitStore *store, const git_oid *id, git_object_t type, char **ret, size_t *ret_size) {
         _cleanup_free_ void *data = NULL;
         git_object_t found;
         size_t size;
@@ -188,7 +202,12 @@ int git_hash_bytes(git_object_t type, const void *data, size_t size, SyncOid *re
 }
 
 int git_store_write_similar(
-                GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *similar, git_oid *ret) {
+                GitStore *store,
+                git_object_t type,
+                const void *data,
+                size_t size,
+                const git_oid *similar,
+                git_oid *ret) {
 
         const SyncOid *base = similar && !git_oid_is_zero(similar) ? (const SyncOid *) similar->id : NULL;
         SyncOid oid;
@@ -211,7 +230,8 @@ int git_store_write(GitStore *store, git_object_t type, const void *data, size_t
         return git_store_write_similar(store, type, data, size, NULL, ret);
 }
 
-int git_store_write_named(GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id) {
+int git_store_write_named(
+                GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id) {
         return object_log_add(store->log, (const SyncOid *) id->id, (ObjectType) type, data, size, NULL);
 }
 

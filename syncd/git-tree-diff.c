@@ -110,7 +110,12 @@ static void diff_freep(Diff **d) {
         free(*d);
 }
 
-int git_store_diff(GitStore *store, const git_oid *from, const git_oid *to, SyncTree **ret_from, SyncTree **ret_to) {
+int git_store_diff(
+                GitStore *store,
+                const git_oid *from,
+                const git_oid *to,
+                SyncTree **ret_from,
+                SyncTree **ret_to) {
         _cleanup_(diff_freep) Diff *diff = calloc(1, sizeof(*diff));
         git_oid roots[2];
         int r;
@@ -215,8 +220,9 @@ static int check_directory(MissingMeta *m, const git_oid *from, const git_oid *t
                 known = !end && raw_entry_compare(&old, &e) == 0;
                 if (known && git_oid_equal(old.id, e.id))
                         continue;
-                r = item.role == TREE_META ? check_meta(m, &e)
-                                           : check_directory(m, known ? old.id : &(git_oid) {}, e.id, depth + 1);
+                r = item.role == TREE_META
+                                    ? check_meta(m, &e)
+                                    : check_directory(m, known ? old.id : &(git_oid){}, e.id, depth + 1);
                 if (r != 0)
                         return r;
         }

@@ -66,8 +66,8 @@ void raw_entry_write(SyncWriter *w, const RawEntry *e) {
 static bool is_stored_name(const char *name, size_t length) {
         if (*name == GIT_NAME_MARK)
                 return length <= GIT_NAME_STORED_MAX;
-        return length > 0 && length <= GIT_NAME_FILE_MAX && !git_name_needs_escape(name) && !streq(name, ".") &&
-               !streq(name, "..");
+        return length > 0 && length <= GIT_NAME_FILE_MAX && !git_name_needs_escape(name) &&
+               !streq(name, ".") && !streq(name, "..");
 }
 
 static int parse_kind(TreeItem *i) {
@@ -92,7 +92,8 @@ static int parse_kind(TreeItem *i) {
         return i->chunked ? -EBADMSG : 0;
 }
 
-/* Names that begin with the mark twice and are no escape of a name that begins with it, or with a backslash. */
+/* Names that begin with the mark twice and are no escape of a name that begins with it, or with a backslash.
+ */
 static bool is_marked(const char *name) {
         return name[0] == GIT_NAME_MARK && name[1] == GIT_NAME_MARK && name[2] != '2' && name[2] != '5';
 }
@@ -145,7 +146,7 @@ void directory_done(Directory *d) {
         free(d->items);
         free(d->data);
         meta_done(&d->meta);
-        *d = (Directory) {};
+        *d = (Directory){};
 }
 
 static int directory_add(Directory *d, size_t *allocated, const TreeItem *item) {
@@ -205,7 +206,7 @@ int directory_load(GitStore *store, const git_oid *id, bool root, Directory *ret
                         return r;
         }
         *ret = d;
-        d = (Directory) {};
+        d = (Directory){};
         return 0;
 }
 
@@ -228,7 +229,12 @@ static int entry_size(GitStore *store, const TreeItem *item, uint64_t *size) {
 }
 
 int directory_entry(
-                GitStore *store, Meta *meta, const TreeItem *item, const char *path, bool tolerant, SyncEntry *ret) {
+                GitStore *store,
+                Meta *meta,
+                const TreeItem *item,
+                const char *path,
+                bool tolerant,
+                SyncEntry *ret) {
         SyncEntry e = { .path = path, .kind = (uint8_t) item->kind, .executable = item->executable };
         const MetaRecord *record = NULL;
         int r;

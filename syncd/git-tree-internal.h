@@ -44,7 +44,7 @@ static inline bool git_mode_is_tree(unsigned mode) {
 /* --- entries of a directory's tree --- */
 
 typedef enum TreeRole {
-        TREE_ENTRY,  /* stands for an entry of the directory */
+        TREE_ENTRY, /* stands for an entry of the directory */
         TREE_META,
         TREE_FORMAT, /* in the root */
 } TreeRole;
@@ -63,8 +63,8 @@ static inline const char *tree_item_name(const TreeItem *i) {
         return i->unescaped ?: i->stored;
 }
 
-/* What the entry is. Sets all but unescaped, and does not check that an escape is canonical. 0 or -EBADMSG: a mark of a newer
- * version, or nothing that a folder can have. */
+/* What the entry is. Sets all but unescaped, and does not check that an escape is canonical. 0 or -EBADMSG:
+ * a mark of a newer version, or nothing that a folder can have. */
 int tree_item_parse(const RawEntry *raw, bool root, TreeItem *ret);
 
 /* --- metadata --- */
@@ -99,7 +99,7 @@ typedef struct MetaBucket {
 typedef struct Meta {
         bool exists;
         bool bucketed;
-        git_oid id; /* of the blob, or of the tree of buckets */
+        git_oid id;          /* of the blob, or of the tree of buckets */
         MetaBucket *buckets; /* one or META_BUCKETS */
         size_t n_buckets;
 } Meta;
@@ -112,8 +112,8 @@ int meta_find(GitStore *store, Meta *m, const char *stored, const MetaRecord **r
 int meta_load_bucket(GitStore *store, Meta *m, size_t bucket);
 size_t meta_bucket_of(const char *stored);
 
-/* Makes the text of a record. xattrs ("name=hex ...", may be NULL): what cannot be recorded of it is left out. *ret is the
- * caller's, NULL if memory ran out. */
+/* Makes the text of a record. xattrs ("name=hex ...", may be NULL): what cannot be recorded of it is left
+ * out. *ret is the caller's, NULL if memory ran out. */
 char *meta_record_new(const char *stored, const SyncEntry *e, const char *xattrs, size_t *ret_length);
 /* The extended attributes of a record as "name=hex ..."; *ret is NULL for none. 0 or -ENOMEM. */
 int meta_record_xattrs(const MetaRecord *record, char **ret);
@@ -125,9 +125,15 @@ typedef struct MetaEdit {
         size_t bucket;
 } MetaEdit;
 
-/* Writes the metadata of a directory that has n_entries now. The edits are sorted on the way. *ret->id is zero if there is
- * none. */
-int meta_write(GitStore *store, Meta *old, MetaEdit *edits, size_t n_edits, size_t n_entries, RawEntry *ret, git_oid *ret_id);
+/* Writes the metadata of a directory that has n_entries now. The edits are sorted on the way. *ret->id is
+ * zero if there is none. */
+int meta_write(GitStore *store,
+               Meta *old,
+               MetaEdit *edits,
+               size_t n_edits,
+               size_t n_entries,
+               RawEntry *ret,
+               git_oid *ret_id);
 
 /* --- directories --- */
 
@@ -142,8 +148,15 @@ typedef struct Directory {
 void directory_done(Directory *d);
 /* Reads the tree of a directory; the zero id is an empty one. */
 int directory_load(GitStore *store, const git_oid *id, bool root, Directory *ret);
-/* Fills the entry of an item, with its metadata. tolerant: what is not in the store counts as not recorded. */
-int directory_entry(GitStore *store, Meta *meta, const TreeItem *item, const char *path, bool tolerant, SyncEntry *ret);
+/* Fills the entry of an item, with its metadata. tolerant: what is not in the store counts as not recorded.
+ */
+int directory_entry(
+                GitStore *store,
+                Meta *meta,
+                const TreeItem *item,
+                const char *path,
+                bool tolerant,
+                SyncEntry *ret);
 
 /* The path of an entry, while a walk goes down. */
 typedef struct TreePath {

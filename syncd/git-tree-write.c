@@ -56,7 +56,8 @@ static int compare_stored(const void *key, const void *change) {
         return strcmp(key, ((const Change *) change)->stored);
 }
 
-/* Groups the changes from first on, all of them beneath the directory whose path with its slash has prefix bytes. */
+/* Groups the changes from first on, all of them beneath the directory whose path with its slash has prefix
+ * bytes. */
 static int collect(TreeWriter *w, size_t prefix, size_t first, size_t end, Changes *ret) {
         ret->items = calloc(end - first + 1, sizeof(*ret->items));
         if (!ret->items)
@@ -147,7 +148,12 @@ static int write_subdirectory(TreeWriter *w, Change *c, size_t prefix) {
         c->is_there = true;
         c->new.mode = GIT_FILEMODE_TREE;
         return write_directory(
-                        w, was_directory ? c->old.raw.id : &(git_oid) {}, length + 1, c->first, c->end, &c->new_id);
+                        w,
+                        was_directory ? c->old.raw.id : &(git_oid){},
+                        length + 1,
+                        c->first,
+                        c->end,
+                        &c->new_id);
 }
 
 static int make_file(TreeWriter *w, Change *c) {
@@ -164,7 +170,8 @@ static int make_file(TreeWriter *w, Change *c) {
         git_store_oid_from_sync(&c->new_id, &e->oid);
         if (!chunked)
                 return 0;
-        c->new_name = strfmt("%s%s", e->executable ? TREE_MARK_CHUNKED_EXECUTABLE : TREE_MARK_CHUNKED, c->stored);
+        c->new_name = strfmt(
+                        "%s%s", e->executable ? TREE_MARK_CHUNKED_EXECUTABLE : TREE_MARK_CHUNKED, c->stored);
         return c->new_name ? 0 : -ENOMEM;
 }
 
@@ -230,7 +237,7 @@ static int make_edit(TreeWriter *w, const Change *c, MetaEdit *ret) {
         _cleanup_free_ char *xattrs = NULL;
         int r;
 
-        *ret = (MetaEdit) { .stored = c->stored };
+        *ret = (MetaEdit){ .stored = c->stored };
         /* A symbolic link of a repository that records no sizes. */
         if (!c->is_there || c->own->size == SYNC_SIZE_UNKNOWN)
                 return 0;
@@ -243,7 +250,14 @@ static int make_edit(TreeWriter *w, const Change *c, MetaEdit *ret) {
         return ret->record ? 0 : -ENOMEM;
 }
 
-static int write_meta_edits(TreeWriter *w, const Changes *c, MetaEdit *edits, size_t n_edits, size_t n, RawEntry *ret, git_oid *id) {
+static int write_meta_edits(
+                TreeWriter *w,
+                const Changes *c,
+                MetaEdit *edits,
+                size_t n_edits,
+                size_t n,
+                RawEntry *ret,
+                git_oid *id) {
         TreeItem item = { .raw = c->old_meta };
         Meta old = {};
         int r = 0;
@@ -306,7 +320,8 @@ static int merge(const Changes *c, const RawEntry *new, size_t n_new, SyncWriter
         int r;
 
         while ((r = raw_tree_next(&tree, &e)) > 0) {
-                bool replaced = is_replaced(c, &e), insert = i < n_new && raw_entry_compare(new + i, &e) <= 0;
+                bool replaced = is_replaced(c, &e),
+                     insert = i < n_new && raw_entry_compare(new + i, &e) <= 0;
 
                 if (replaced || insert) {
                         sync_write_bytes(to, c->old_data + from, start - from);
@@ -340,7 +355,7 @@ static int write_entries(TreeWriter *w, const Changes *c, bool root, const RawEn
                 r = git_store_write(w->store, GIT_OBJECT_BLOB, "", 0, &format);
                 if (r < 0)
                         return r;
-                new[n++] = (RawEntry) {
+                new[n++] = (RawEntry){
                         .mode = GIT_FILEMODE_BLOB,
                         .name = TREE_NAME_FORMAT,
                         .length = strlen(TREE_NAME_FORMAT),
@@ -351,8 +366,8 @@ static int write_entries(TreeWriter *w, const Changes *c, bool root, const RawEn
         return merge(c, new, n, to);
 }
 
-/* Makes the changes from first on, all beneath the directory whose path with its slash has prefix bytes (0: the root), to
- * the old tree of it. The recursion is bounded by SYNC_DEPTH_MAX, as every path is valid. */
+/* Makes the changes from first on, all beneath the directory whose path with its slash has prefix bytes (0:
+ * the root), to the old tree of it. The recursion is bounded by SYNC_DEPTH_MAX, as every path is valid. */
 static int write_directory(
                 TreeWriter *w, const git_oid *old, size_t prefix, size_t first, size_t end, git_oid *ret) {
 
@@ -396,5 +411,5 @@ int git_store_write_changes(
 int git_store_write_tree(GitStore *store, const SyncTree *tree, git_oid *ret) {
         TreeWriter w = { .store = store, .changes = tree, .plain = true };
 
-        return write_directory(&w, &(git_oid) {}, 0, 0, sync_tree_size(tree), ret);
+        return write_directory(&w, &(git_oid){}, 0, 0, sync_tree_size(tree), ret);
 }

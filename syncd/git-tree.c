@@ -26,7 +26,11 @@ void tree_path_pop(TreePath *p, size_t length) {
         p->depth--;
 }
 
-int tree_walk(GitStore *store, const git_oid *id, TreePath *p, GitStoreEntryHandler handler, void *userdata) {
+int tree_walk(GitStore *store,
+              const git_oid *id,
+              TreePath *p,
+              GitStoreEntryHandler handler,
+              void *userdata) {
         _cleanup_directory_done_ Directory d = {};
         size_t length;
         int r;
@@ -52,7 +56,7 @@ int tree_walk(GitStore *store, const git_oid *id, TreePath *p, GitStoreEntryHand
 }
 
 int git_store_root(GitStore *store, const git_oid *commit, git_oid *ret) {
-        *ret = (git_oid) {};
+        *ret = (git_oid){};
         return git_oid_is_zero(commit) ? 0 : git_store_commit_tree(store, commit, ret);
 }
 
@@ -68,11 +72,18 @@ typedef struct Place {
 static void place_done(Place *p) {
         free(p->data);
         meta_done(&p->meta);
-        *p = (Place) {};
+        *p = (Place){};
 }
 
-/* Finds the entry with the stored name in the tree. With the metadata, if asked for. 1, 0 if there is none, or an error. */
-static int find_item(GitStore *store, const git_oid *tree_id, bool root, const char *stored, bool meta, Place *ret) {
+/* Finds the entry with the stored name in the tree. With the metadata, if asked for. 1, 0 if there is none,
+ * or an error. */
+static int find_item(
+                GitStore *store,
+                const git_oid *tree_id,
+                bool root,
+                const char *stored,
+                bool meta,
+                Place *ret) {
         _cleanup_(place_done) Place p = {};
         RawTree tree = {};
         bool found = false;
@@ -111,7 +122,7 @@ static int find_item(GitStore *store, const git_oid *tree_id, bool root, const c
         if (r < 0 || !found)
                 return r;
         *ret = p;
-        p = (Place) {};
+        p = (Place){};
         return 1;
 }
 
@@ -129,7 +140,7 @@ static int find_place(GitStore *store, const git_oid *commit, const char *path, 
         r = git_store_root(store, commit, &id);
         if (r < 0)
                 return r;
-        STRV_FOREACH(name, names) {
+        STRV_FOREACH (name, names) {
                 _cleanup_free_ char *stored = NULL;
                 Place p;
 
@@ -160,7 +171,7 @@ int git_store_find_path(GitStore *store, const git_oid *commit, const char *path
                 r = git_store_root(store, commit, &root);
                 if (r < 0)
                         return r;
-                *ret = (SyncEntry) { .path = path, .kind = SYNC_DIRECTORY };
+                *ret = (SyncEntry){ .path = path, .kind = SYNC_DIRECTORY };
                 git_store_oid_to_sync(&ret->oid, &root);
                 return 1;
         }
@@ -206,7 +217,11 @@ static unsigned depth_of(const char *path) {
 }
 
 int git_store_foreach_entry(
-                GitStore *store, const git_oid *commit, const char *path, GitStoreEntryHandler handler, void *userdata) {
+                GitStore *store,
+                const git_oid *commit,
+                const char *path,
+                GitStoreEntryHandler handler,
+                void *userdata) {
 
         _cleanup_(place_done) Place place = {};
         _cleanup_free_ TreePath *p = calloc(1, sizeof(*p));

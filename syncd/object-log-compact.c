@@ -83,7 +83,13 @@ static int append_kept(ObjectLog *l, const LogPlace *place, SyncWriter *to) {
                         if (r < 0)
                                 return r;
                         return record_append_object(
-                                        &l->codec, to, &record->oid, record->type, data, record->content_size, NULL);
+                                        &l->codec,
+                                        to,
+                                        &record->oid,
+                                        record->type,
+                                        data,
+                                        record->content_size,
+                                        NULL);
                 }
         }
         return record_append(to, &place->record, payload);
@@ -114,7 +120,8 @@ static int copy_kept(ObjectLog *l, int fd, SyncWriter *w, uint64_t *offset) {
                         return (int) n;
                 if (n < (ssize_t) sizeof(header) || record_parse(header, &record) < 0)
                         return -EBADMSG;
-                if (record.type == RECORD_REFERENCES || !is_kept(l, &record.oid, &place) || place.offset != at)
+                if (record.type == RECORD_REFERENCES || !is_kept(l, &record.oid, &place) ||
+                    place.offset != at)
                         continue;
                 r = append_kept(l, &place, w);
                 if (r < 0 && r != -EBADMSG)
@@ -128,8 +135,11 @@ static int copy_kept(ObjectLog *l, int fd, SyncWriter *w, uint64_t *offset) {
 }
 
 static int make_new(ObjectLog *l) {
-        _cleanup_close_ int fd = openat(
-                        l->directory_fd, LOG_FILE_NAME_NEW, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        _cleanup_close_ int fd =
+                        openat(l->directory_fd,
+                               LOG_FILE_NAME_NEW,
+                               O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                               0600);
         uint64_t offset = LOG_HEADER_SIZE;
         SyncWriter w = {};
         int r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "syncd/object-log-internal.h"
 
-/* A slot is 0, or an offset plus 1 above the first bytes of the id, which also say where to begin to look. */
+/* A slot is 0, or an offset plus 1 above the first bytes of the id, which also say where to begin to look.
+ */
 #define KEY_BITS 24U
 #define KEY_MASK ((UINT64_C(1) << KEY_BITS) - 1)
 #define SLOTS_MIN 64U
@@ -13,7 +14,7 @@ static uint64_t key_of(const SyncOid *oid) {
 
 void log_index_done(LogIndex *x) {
         free(x->slots);
-        *x = (LogIndex) {};
+        *x = (LogIndex){};
 }
 
 static void put(LogIndex *x, uint64_t value) {
@@ -50,7 +51,12 @@ void log_index_insert(LogIndex *x, const SyncOid *oid, uint64_t offset) {
         put(x, (offset + 1) << KEY_BITS | key_of(oid));
 }
 
-bool log_index_next(const LogIndex *x, const SyncOid *oid, size_t *cursor, size_t *ret_slot, uint64_t *ret_offset) {
+bool log_index_next(
+                const LogIndex *x,
+                const SyncOid *oid,
+                size_t *cursor,
+                size_t *ret_slot,
+                uint64_t *ret_offset) {
         uint64_t key = key_of(oid);
 
         for (; *cursor < x->n_slots; (*cursor)++) {

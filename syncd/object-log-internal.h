@@ -2,7 +2,8 @@
 /* Parts of object-log.h: the records of the file, and the index in memory.
  *
  *      file    = "ISPSLOG1" compacted-size:u64 record*
- *      record  = crc32:u32 payload-size:u32 content-size:u32 type:u8 encoding:u8 depth:u8 zero:u8 oid:20 payload
+ *      record  = crc32:u32 payload-size:u32 content-size:u32 type:u8 encoding:u8 depth:u8 zero:u8 oid:20
+ * payload
  *
  * Numbers are little-endian. The checksum is of all of the record behind it. */
 #pragma once
@@ -23,9 +24,10 @@
 
 typedef enum RecordEncoding {
         ENCODING_STORED,
-        ENCODING_DEFLATED,       /* RFC 1951 */
-        ENCODING_TREE,           /* text-size:u32, size of it deflated:u32, the deflated text, the ids of the entries */
-        ENCODING_DELTA,          /* oid:20 prefix:u32 suffix:u32, then what stands between: as ENCODING_STORED */
+        ENCODING_DEFLATED, /* RFC 1951 */
+        ENCODING_TREE,  /* text-size:u32, size of it deflated:u32, the deflated text, the ids of the entries
+                         */
+        ENCODING_DELTA, /* oid:20 prefix:u32 suffix:u32, then what stands between: as ENCODING_STORED */
         ENCODING_DELTA_DEFLATED, /* ... as ENCODING_DEFLATED */
         _ENCODING_MAX,
 } RecordEncoding;
@@ -45,7 +47,8 @@ typedef struct Record {
 /* 0, -EBADMSG: nothing that a record can begin with. */
 int record_parse(const uint8_t data[static RECORD_HEADER_SIZE], Record *ret);
 /* True if the record that data holds has the payload it had when it was made. */
-bool record_is_intact(const Record *r, const uint8_t data[static RECORD_HEADER_SIZE], const uint8_t *payload);
+bool record_is_intact(
+                const Record *r, const uint8_t data[static RECORD_HEADER_SIZE], const uint8_t *payload);
 static inline bool record_is_delta(const Record *r) {
         return r->encoding == ENCODING_DELTA || r->encoding == ENCODING_DELTA_DEFLATED;
 }
@@ -57,7 +60,8 @@ typedef struct RecordCodec {
 } RecordCodec;
 
 void record_codec_done(RecordCodec *c);
-/* Appends the record of an object; base (may be NULL) is another object and its data. 0 or -ENOMEM, then to is as before. */
+/* Appends the record of an object; base (may be NULL) is another object and its data. 0 or -ENOMEM, then to
+ * is as before. */
 typedef struct RecordBase {
         const SyncOid *oid;
         const uint8_t *data;
@@ -77,8 +81,8 @@ int record_append(SyncWriter *to, const Record *r, const void *payload);
 
 /* The object whose difference the record is. */
 void record_delta_base(const uint8_t *payload, SyncOid *ret);
-/* Makes the content. base is the data of the object it is the difference to, if it is one. *ret is the caller's, with a NUL
- * behind it. 0, -EBADMSG, -ENOMEM. */
+/* Makes the content. base is the data of the object it is the difference to, if it is one. *ret is the
+ * caller's, with a NUL behind it. 0, -EBADMSG, -ENOMEM. */
 int record_decode(
                 RecordCodec *c,
                 const Record *r,
@@ -87,8 +91,8 @@ int record_decode(
                 size_t base_size,
                 uint8_t **ret);
 
-/* --- the index: where the record of an object may be. A slot has the first bytes of the id and the offset; whether it is
- * the object is to be seen in the record. It takes 11 to 21 bytes an object. */
+/* --- the index: where the record of an object may be. A slot has the first bytes of the id and the offset;
+ * whether it is the object is to be seen in the record. It takes 11 to 21 bytes an object. */
 
 typedef struct LogIndex {
         uint64_t *slots;
@@ -102,7 +106,12 @@ int log_index_reserve(LogIndex *x, size_t n);
 /* There is room. The object is not there yet. */
 void log_index_insert(LogIndex *x, const SyncOid *oid, uint64_t offset);
 /* The next slot that may be the object's, beginning with *cursor = 0. */
-bool log_index_next(const LogIndex *x, const SyncOid *oid, size_t *cursor, size_t *ret_slot, uint64_t *ret_offset);
+bool log_index_next(
+                const LogIndex *x,
+                const SyncOid *oid,
+                size_t *cursor,
+                size_t *ret_slot,
+                uint64_t *ret_offset);
 
 /* --- the log --- */
 
@@ -125,7 +134,8 @@ void log_references_apply(LogReferences *l, LogReferences *changes);
 int log_references_write(SyncWriter *to, const LogReferences *references);
 
 struct ObjectLog {
-        int directory_fd; /* locked: shared from the first question or addition to the sync; exclusive to compact */
+        int directory_fd; /* locked: shared from the first question or addition to the sync; exclusive to
+                             compact */
         int fd;
         bool held;
         uint64_t end;            /* of what is in the index */
@@ -154,7 +164,8 @@ typedef struct LogPlace {
         Record record;
 } LogPlace;
 
-/* Looks the object up in what this process knows, or in what it knows of the file. 0, -ENOENT or another negative errno. */
+/* Looks the object up in what this process knows, or in what it knows of the file. 0, -ENOENT or another
+ * negative errno. */
 int object_log_find(ObjectLog *l, const SyncOid *oid, LogPlace *ret);
 int object_log_find_in_file(ObjectLog *l, const SyncOid *oid, LogPlace *ret);
 /* Reads the payload and checks it. *ret is the caller's. 0, -EBADMSG or another negative errno. */
@@ -162,8 +173,8 @@ int object_log_read_payload(ObjectLog *l, const LogPlace *place, uint8_t **ret);
 /* The content, made of at most depth differences. *ret is the caller's. The same errors. */
 int object_log_read_at(ObjectLog *l, const LogPlace *place, unsigned depth, uint8_t **ret);
 
-/* Locks (LOCK_SH or LOCK_EX) the file that has the name now, and reads what is new in it. With LOCK_EX it also cuts what is
- * no whole record. 0 or a negative errno. */
+/* Locks (LOCK_SH or LOCK_EX) the file that has the name now, and reads what is new in it. With LOCK_EX it
+ * also cuts what is no whole record. 0 or a negative errno. */
 int object_log_lock(ObjectLog *l, int operation);
 void object_log_unlock(ObjectLog *l);
 /* Reads what is new in the file. It is locked. 0 or a negative errno. */

@@ -36,11 +36,12 @@ static int read_header(ObjectLog *l, bool pending, uint64_t offset, Record *ret)
 static int find_in(ObjectLog *l, bool pending, const SyncOid *oid, LogPlace *ret) {
         LogPlace place = { .pending = pending };
 
-        for (size_t cursor = 0; log_index_next(pending ? &l->pending_index : &l->index,
-                                               oid,
-                                               &cursor,
-                                               &place.slot,
-                                               &place.offset);) {
+        for (size_t cursor = 0;
+             log_index_next(pending ? &l->pending_index : &l->index,
+                            oid,
+                            &cursor,
+                            &place.slot,
+                            &place.offset);) {
                 int r = read_header(l, pending, place.offset, &place.record);
 
                 if (r < 0)
@@ -115,7 +116,8 @@ static int find_or_refresh(ObjectLog *l, const SyncOid *oid, LogPlace *ret) {
         return r < 0 ? r : r > 0 ? object_log_find(l, oid, ret) : -ENOENT;
 }
 
-int object_log_read(ObjectLog *l, const SyncOid *oid, ObjectType *ret_type, void **ret_data, size_t *ret_size) {
+int object_log_read(
+                ObjectLog *l, const SyncOid *oid, ObjectType *ret_type, void **ret_data, size_t *ret_size) {
         uint8_t *data;
         LogPlace place;
         int r;

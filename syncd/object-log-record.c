@@ -7,7 +7,8 @@
 
 /* Level 1: on trees, all others gain a hundredth and take twice the time. */
 #define DEFLATE_LEVEL 1
-/* What stands before the id of an entry: a mode, a name, a NUL. Anything longer than this is no tree of ours. */
+/* What stands before the id of an entry: a mode, a name, a NUL. Anything longer than this is no tree of
+ * ours. */
 #define OIDS_MIN_TREE_SIZE 64U
 
 static uint32_t get_u32(const uint8_t *data) {
@@ -45,13 +46,15 @@ int record_parse(const uint8_t data[static RECORD_HEADER_SIZE], Record *ret) {
             (r.encoding == ENCODING_STORED && r.payload_size != r.content_size) ||
             (record_is_delta(&r) && (r.payload_size < DELTA_HEADER_SIZE || r.depth == 0)))
                 return -EBADMSG;
-        if (r.type == RECORD_REFERENCES ? r.encoding != ENCODING_STORED : r.type < OBJECT_COMMIT || r.type > OBJECT_BLOB)
+        if (r.type == RECORD_REFERENCES ? r.encoding != ENCODING_STORED
+                                        : r.type < OBJECT_COMMIT || r.type > OBJECT_BLOB)
                 return -EBADMSG;
         *ret = r;
         return 0;
 }
 
-bool record_is_intact(const Record *r, const uint8_t data[static RECORD_HEADER_SIZE], const uint8_t *payload) {
+bool record_is_intact(
+                const Record *r, const uint8_t data[static RECORD_HEADER_SIZE], const uint8_t *payload) {
         return r->crc == checksum(data, payload, r->payload_size);
 }
 
@@ -81,7 +84,7 @@ void record_codec_done(RecordCodec *c) {
                 (void) deflateEnd(&c->deflate);
         if (c->inflate_ready)
                 (void) inflateEnd(&c->inflate);
-        *c = (RecordCodec) {};
+        *c = (RecordCodec){};
 }
 
 /* *ret_size is 0 if it does not become smaller. */
@@ -123,7 +126,13 @@ static int inflate_bytes(RecordCodec *c, const uint8_t *data, size_t size, uint8
 }
 
 /* Puts the text of a tree to text and the ids behind each other to oids. False if it is none. */
-static bool split_tree(const uint8_t *data, size_t size, uint8_t *text, size_t *ret_text, uint8_t *oids, size_t *ret_oids) {
+static bool split_tree(
+                const uint8_t *data,
+                size_t size,
+                uint8_t *text,
+                size_t *ret_text,
+                uint8_t *oids,
+                size_t *ret_oids) {
         size_t n_text = 0, n_oids = 0;
 
         for (size_t i = 0; i < size;) {
@@ -165,7 +174,8 @@ static int encode_tree(RecordCodec *c, const uint8_t *data, size_t size, uint8_t
 }
 
 static int decode_tree(RecordCodec *c, const Record *r, const uint8_t *payload, uint8_t *to) {
-        size_t n_text = r->payload_size >= 8 ? get_u32(payload) : 0, deflated = n_text ? get_u32(payload + 4) : 0;
+        size_t n_text = r->payload_size >= 8 ? get_u32(payload) : 0,
+               deflated = n_text ? get_u32(payload + 4) : 0;
         _cleanup_free_ uint8_t *text = NULL;
         const uint8_t *oids, *end;
         size_t at = 0;
@@ -197,7 +207,12 @@ static int decode_tree(RecordCodec *c, const Record *r, const uint8_t *payload, 
 
 /* The difference is what stands between the longest common beginning and the longest common end. */
 static int encode_delta(
-                RecordCodec *c, const uint8_t *data, size_t size, const RecordBase *base, uint8_t *payload, Record *r) {
+                RecordCodec *c,
+                const uint8_t *data,
+                size_t size,
+                const RecordBase *base,
+                uint8_t *payload,
+                Record *r) {
         size_t limit = MIN(size, base->size), prefix = 0, suffix = 0, middle, deflated;
         int k;
 
@@ -228,8 +243,14 @@ void record_delta_base(const uint8_t *payload, SyncOid *ret) {
 }
 
 static int decode_delta(
-                RecordCodec *c, const Record *r, const uint8_t *payload, const uint8_t *base, size_t base_size, uint8_t *to) {
-        size_t prefix = get_u32(payload + SYNC_OID_SIZE), suffix = get_u32(payload + SYNC_OID_SIZE + 4), middle;
+                RecordCodec *c,
+                const Record *r,
+                const uint8_t *payload,
+                const uint8_t *base,
+                size_t base_size,
+                uint8_t *to) {
+        size_t prefix = get_u32(payload + SYNC_OID_SIZE), suffix = get_u32(payload + SYNC_OID_SIZE + 4),
+               middle;
         size_t size = r->payload_size - DELTA_HEADER_SIZE;
 
         if (prefix > base_size || suffix > base_size - prefix || prefix + suffix > r->content_size)
@@ -254,7 +275,10 @@ int record_append_object(
                 size_t size,
                 const RecordBase *base) {
 
-        Record r = { .type = (uint8_t) type, .content_size = (uint32_t) size, .payload_size = (uint32_t) size, .oid = *oid };
+        Record r = { .type = (uint8_t) type,
+                     .content_size = (uint32_t) size,
+                     .payload_size = (uint32_t) size,
+                     .oid = *oid };
         _cleanup_free_ uint8_t *payload = malloc(size + DELTA_HEADER_SIZE);
         size_t deflated;
         int k = 0;

@@ -115,7 +115,8 @@ int object_log_lock(ObjectLog *l, int operation) {
         }
         r = object_log_load(l);
         if (r >= 0 && operation == LOCK_EX) {
-                if (fstat(l->fd, &st) < 0 || ((uint64_t) st.st_size > l->end && ftruncate(l->fd, (off_t) l->end) < 0))
+                if (fstat(l->fd, &st) < 0 ||
+                    ((uint64_t) st.st_size > l->end && ftruncate(l->fd, (off_t) l->end) < 0))
                         r = -errno;
         }
         if (r < 0)
@@ -199,8 +200,8 @@ static int open_directory(const char *directory, int *ret) {
 
 /* Another process may do the same at the same time. */
 static int make_log(int directory_fd) {
-        _cleanup_close_ int fd = openat(
-                        directory_fd, LOG_FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        _cleanup_close_ int fd =
+                        openat(directory_fd, LOG_FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         uint64_t compacted_size;
         int r;
 
@@ -277,7 +278,7 @@ static void take_pending(ObjectLog *l) {
         l->pending.size = 0;
         if (l->pending.allocated > 2 * OBJECT_LOG_PENDING_MAX) {
                 free(l->pending.data);
-                l->pending = (SyncWriter) {};
+                l->pending = (SyncWriter){};
         }
         log_index_done(&l->pending_index);
         log_references_apply(&l->references, &l->pending_references);
@@ -323,7 +324,12 @@ static int flush(ObjectLog *l, bool durable) {
 }
 
 int object_log_add(
-                ObjectLog *l, const SyncOid *oid, ObjectType type, const void *data, size_t size, const SyncOid *similar) {
+                ObjectLog *l,
+                const SyncOid *oid,
+                ObjectType type,
+                const void *data,
+                size_t size,
+                const SyncOid *similar) {
 
         _cleanup_free_ uint8_t *base_data = NULL;
         RecordBase base = { .oid = similar };

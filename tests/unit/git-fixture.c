@@ -16,8 +16,11 @@
 #include "tests/unit/git-fixture.h"
 
 char *fixture_run(GitFixture *f, const char *arguments) {
-        _cleanup_free_ char *command = strfmt(
-                        "cd '%s' && GIT_CONFIG_NOSYSTEM=1 HOME='%s' git %s 2>&1", f->repository, f->directory, arguments);
+        _cleanup_free_ char *command =
+                        strfmt("cd '%s' && GIT_CONFIG_NOSYSTEM=1 HOME='%s' git %s 2>&1",
+                               f->repository,
+                               f->directory,
+                               arguments);
         char *buf = malloc(65536);
         FILE *p = popen(command, "r");
         size_t n;
@@ -116,12 +119,14 @@ void fixture_export(GitFixture *f, const git_oid *id) {
 }
 
 void fixture_import(GitFixture *f, const char *hex, git_oid *ret) {
-        _cleanup_free_ char *command = strfmt("rev-list --objects --missing=allow-any %s", hex), *list = fixture_run(f, command);
+        _cleanup_free_ char *command = strfmt("rev-list --objects --missing=allow-any %s", hex),
+                            *list = fixture_run(f, command);
         _cleanup_strv_free_ char **lines = NULL;
 
         assert_true(strv_split(list, "\n", &lines) > 0);
-        STRV_FOREACH(line, lines) {
-                _cleanup_free_ char *type_command = NULL, *type = NULL, *content_command = NULL, *path = NULL, *data = NULL;
+        STRV_FOREACH (line, lines) {
+                _cleanup_free_ char *type_command = NULL, *type = NULL, *content_command = NULL,
+                                    *path = NULL, *data = NULL;
                 size_t size;
                 git_oid id, written;
 
@@ -134,7 +139,13 @@ void fixture_import(GitFixture *f, const char *hex, git_oid *ret) {
                 path = strfmt("%s/object", f->directory);
                 assert_int_equal(read_file(AT_FDCWD, path, 1 << 24, &data, &size), 0);
                 assert_int_equal(git_oid_fromstr(&id, *line), 0);
-                assert_int_equal(git_store_write(f->store, git_object_string2type(type), data, size, &written), 0);
+                assert_int_equal(
+                                git_store_write(f->store,
+                                                git_object_string2type(type),
+                                                data,
+                                                size,
+                                                &written),
+                                0);
                 assert_true(git_oid_equal(&id, &written));
         }
         assert_int_equal(git_oid_fromstrn(ret, hex, GIT_OID_HEXSZ), 0);
@@ -150,7 +161,13 @@ static void add_metadata(SyncEntry *e) {
         e->mtime_ns = e->kind == SYNC_DIRECTORY ? 0 : (int64_t) hash * 1000000007 - 1000000000;
 }
 
-void fixture_add(GitFixture *f, SyncTree *t, const char *path, SyncKind kind, bool executable, const char *content) {
+void fixture_add(
+                GitFixture *f,
+                SyncTree *t,
+                const char *path,
+                SyncKind kind,
+                bool executable,
+                const char *content) {
         SyncEntry e = { .path = path, .kind = (uint8_t) kind, .executable = executable };
 
         if (content) {
@@ -161,7 +178,8 @@ void fixture_add(GitFixture *f, SyncTree *t, const char *path, SyncKind kind, bo
         assert_int_equal(sync_tree_add(t, &e), 0);
 }
 
-uint64_t fixture_add_chunked(GitFixture *f, SyncTree *t, const char *path, bool executable, unsigned n, unsigned seed) {
+uint64_t fixture_add_chunked(
+                GitFixture *f, SyncTree *t, const char *path, bool executable, unsigned n, unsigned seed) {
         _cleanup_(git_chunk_writer_freep) GitChunkWriter *w = NULL;
         SyncEntry e = { .path = path, .kind = SYNC_FILE, .executable = executable };
 
@@ -171,7 +189,12 @@ uint64_t fixture_add_chunked(GitFixture *f, SyncTree *t, const char *path, bool 
                 SyncOid chunk;
                 uint32_t length = CHUNK_MAX - (i * 7919 + seed) % (CHUNK_MAX - CHUNK_MIN);
 
-                assert_int_equal(git_hash_bytes(GIT_OBJECT_BLOB, text, (size_t) sprintf(text, "%u %u", seed, i), &chunk), 0);
+                assert_int_equal(
+                                git_hash_bytes(GIT_OBJECT_BLOB,
+                                               text,
+                                               (size_t) sprintf(text, "%u %u", seed, i),
+                                               &chunk),
+                                0);
                 assert_int_equal(git_chunk_writer_add(w, &chunk, length), 0);
                 e.size += length;
         }
@@ -182,7 +205,8 @@ uint64_t fixture_add_chunked(GitFixture *f, SyncTree *t, const char *path, bool 
         return e.size;
 }
 
-void fixture_commit_tree(GitFixture *f, const git_oid *parent, const git_oid *tree, int64_t time, git_oid *ret) {
+void fixture_commit_tree(
+                GitFixture *f, const git_oid *parent, const git_oid *tree, int64_t time, git_oid *ret) {
         GitStoreCommit c = { .tree = *tree, .author = "gw", .time = time, .message = "test" };
 
         if (parent)
@@ -191,7 +215,12 @@ void fixture_commit_tree(GitFixture *f, const git_oid *parent, const git_oid *tr
 }
 
 void fixture_commit_changes(
-                GitFixture *f, const git_oid *parent, const SyncTree *changes, int64_t time, const char *author, git_oid *ret) {
+                GitFixture *f,
+                const git_oid *parent,
+                const SyncTree *changes,
+                int64_t time,
+                const char *author,
+                git_oid *ret) {
         GitStoreCommit c = { .author = author, .time = time, .message = "test" };
 
         if (parent)
@@ -211,4 +240,18 @@ void assert_same_tree(const SyncTree *a, const SyncTree *b) {
                 assert_int_equal(x->mode, y->mode);
         }
         assert_int_equal(sync_tree_size(a), sync_tree_size(b));
+}
+
+SyncTree *fixture_new_tree(void) {
+        SyncTree *t;
+
+        assert_int_equal(sync_tree_new(&t), 0);
+        return t;
+}
+
+SyncTree *fixture_read_tree(GitFixture *f, const git_oid *commit) {
+        SyncTree *t = NULL;
+
+        assert_int_equal(git_store_read_tree(f->store, commit, &t), 0);
+        return t;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A store in a directory of its own, and a bare repository of the real git beside it. Every failure fails the test. */
+/* A store in a directory of its own, and a bare repository of the real git beside it. Every failure fails
+ * the test. */
 #pragma once
 
 #include "syncd/git-store.h"
@@ -23,14 +24,30 @@ void fixture_export(GitFixture *f, const git_oid *id);
 void fixture_import(GitFixture *f, const char *hex, git_oid *ret);
 
 /* Adds an entry; of a file or link with content, which goes to the store; of a directory with NULL. */
-void fixture_add(GitFixture *f, SyncTree *t, const char *path, SyncKind kind, bool executable, const char *content);
+void fixture_add(
+                GitFixture *f,
+                SyncTree *t,
+                const char *path,
+                SyncKind kind,
+                bool executable,
+                const char *content);
 /* The same, of a file of n chunks, which are derived from the seed and not in the store. Returns its size. */
-uint64_t fixture_add_chunked(GitFixture *f, SyncTree *t, const char *path, bool executable, unsigned n, unsigned seed);
+uint64_t fixture_add_chunked(
+                GitFixture *f, SyncTree *t, const char *path, bool executable, unsigned n, unsigned seed);
 
 /* Commits the changes to the parent (NULL: to nothing). */
 void fixture_commit_changes(
-                GitFixture *f, const git_oid *parent, const SyncTree *changes, int64_t time, const char *author, git_oid *ret);
-void fixture_commit_tree(GitFixture *f, const git_oid *parent, const git_oid *tree, int64_t time, git_oid *ret);
+                GitFixture *f,
+                const git_oid *parent,
+                const SyncTree *changes,
+                int64_t time,
+                const char *author,
+                git_oid *ret);
+void fixture_commit_tree(
+                GitFixture *f, const git_oid *parent, const git_oid *tree, int64_t time, git_oid *ret);
 
 /* All fields that a commit can have are the same. */
 void assert_same_tree(const SyncTree *a, const SyncTree *b);
+
+SyncTree *fixture_new_tree(void);
+SyncTree *fixture_read_tree(GitFixture *f, const git_oid *commit);

@@ -43,7 +43,9 @@ static void objects_have_the_names_that_git_gives_them(void **state) {
         assert_int_equal(type, GIT_OBJECT_BLOB);
         assert_int_equal(size, 6);
         assert_string_equal(data, "hello\n");
-        assert_int_equal(git_store_write(f->store, GIT_OBJECT_BLOB, "", GIT_STORE_OBJECT_MAX + 1, &id), -E2BIG);
+        assert_int_equal(
+                        git_store_write(f->store, GIT_OBJECT_BLOB, "", GIT_STORE_OBJECT_MAX + 1, &id),
+                        -E2BIG);
 }
 
 static void content_of_files_can_be_stored(void **state) {
@@ -87,7 +89,7 @@ static void references_and_objects_are_durable_together(void **state) {
         assert_true(git_store_has(other, &id));
         assert_int_equal(git_store_get_reference(other, GIT_STORE_BASE, &back), 0);
         assert_true(git_oid_equal(&id, &back));
-        assert_int_equal(git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid) {}), 0);
+        assert_int_equal(git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid){}), 0);
         assert_int_equal(git_store_sync(f->store), 0);
         assert_int_equal(git_store_get_reference(other, GIT_STORE_TARGET, &back), -ENOENT);
         git_store_free(f->store);
@@ -129,7 +131,9 @@ static void versions_of_a_path(void **state) {
                 assert_int_equal(sync_tree_sort(t), 0);
                 fixture_commit_changes(f, i > 0 ? &ids[i - 1] : NULL, t, (int64_t) i, "gw", &ids[i]);
         }
-        assert_int_equal(git_store_foreach_version(f->store, &ids[4], "d/.gitignore", collect, text, NULL), 0);
+        assert_int_equal(
+                        git_store_foreach_version(f->store, &ids[4], "d/.gitignore", collect, text, NULL),
+                        0);
         assert_string_equal(text, "4:gw:1 3:gw:0 2:gw:1 0:gw:1 ");
         text[0] = 0;
         assert_int_equal(git_store_foreach_version(f->store, &ids[4], "", collect, text, NULL), 0);
@@ -158,12 +162,12 @@ static void a_merge_is_no_history(void **state) {
         uint64_t n = 0;
 
         assert_int_equal(git_store_write(f->store, GIT_OBJECT_COMMIT, text, strlen(text), &id), 0);
-        assert_int_equal(git_store_check_descent(f->store, &(git_oid) {}, &id), -EXDEV);
+        assert_int_equal(git_store_check_descent(f->store, &(git_oid){}, &id), -EXDEV);
         assert_int_equal(git_store_history_length(f->store, &id, &counted, &n), -EXDEV);
         assert_int_equal(git_store_write(f->store, GIT_OBJECT_COMMIT, broken, strlen(broken), &id), 0);
-        assert_int_equal(git_store_check_descent(f->store, &(git_oid) {}, &id), -EBADMSG);
+        assert_int_equal(git_store_check_descent(f->store, &(git_oid){}, &id), -EBADMSG);
         counted.id[0] = 1;
-        assert_int_equal(git_store_check_descent(f->store, &(git_oid) {}, &counted), -ENOENT);
+        assert_int_equal(git_store_check_descent(f->store, &(git_oid){}, &counted), -ENOENT);
 }
 
 /* --- pruning --- */
@@ -182,7 +186,12 @@ static void make_long_history(GitFixture *f, git_oid *commits) {
 
                         (void) sprintf(path, "file %04u", k);
                         e.path = path;
-                        assert_int_equal(git_hash_bytes(GIT_OBJECT_BLOB, content, (size_t) sprintf(content, "%u %u", i, k), &e.oid), 0);
+                        assert_int_equal(
+                                        git_hash_bytes(GIT_OBJECT_BLOB,
+                                                       content,
+                                                       (size_t) sprintf(content, "%u %u", i, k),
+                                                       &e.oid),
+                                        0);
                         assert_int_equal(sync_tree_add(t, &e), 0);
                 }
                 fixture_commit_changes(f, i > 0 ? &commits[i - 1] : NULL, t, i, "gw", &commits[i]);
@@ -233,12 +242,19 @@ static void what_is_needed_survives_pruning(void **state) {
                 assert_int_equal(git_store_read_tree(f->store, &commits[base + 1], &t), -ENOENT);
                 assert_int_equal(git_store_history_length(f->store, &commits[tip], &counted, &n), 0);
                 assert_int_equal(n, PRUNE_COMMITS);
-                counted = (git_oid) {};
+                counted = (git_oid){};
                 git_store_free(f->store);
                 assert_int_equal(git_store_open(&f->store, f->objects), 0);
         }
-        assert_int_equal(git_store_foreach_version(f->store, &commits[tip], "file 0001", count_versions, &versions, &missing),
-                         -ENOENT);
+        assert_int_equal(
+                        git_store_foreach_version(
+                                        f->store,
+                                        &commits[tip],
+                                        "file 0001",
+                                        count_versions,
+                                        &versions,
+                                        &missing),
+                        -ENOENT);
         assert_in_range(versions, 2, PRUNE_COMMITS - base);
         assert_true(git_oid_equal(&missing, &commits[tip - versions - 1]));
         /* There is nothing to gain now. */
@@ -254,7 +270,8 @@ static void pruning_waits_for_another_process(void **state) {
         off_t before;
 
         make_long_history(f, commits);
-        assert_int_equal(git_store_set_reference(f->store, GIT_STORE_REMOTE, &commits[PRUNE_COMMITS - 1]), 0);
+        assert_int_equal(
+                        git_store_set_reference(f->store, GIT_STORE_REMOTE, &commits[PRUNE_COMMITS - 1]), 0);
         assert_int_equal(git_store_sync(f->store), 0);
         before = log_size(f);
         assert_int_equal(git_store_open(&other, f->objects), 0);
