@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/datamodel/dm.h"
+#include "syncd/repository-bandwidth.h"
 #include "syncd/repository-url.h"
 #include "syncd/sync-conflict.h"
 #include "syncd/sync-fsm.h"
@@ -32,8 +33,6 @@
 #define DIRTY_BYTES_MAX (WORKER_MESSAGE_MAX / 2)
 /* More rows are not kept in Conflict; the oldest go. */
 #define CONFLICTS_MAX 256U
-
-typedef struct Repository Repository;
 
 /* What the repository has in common with the others, and how it reaches the bus. */
 typedef struct RepositoryEnvironment {
@@ -102,6 +101,7 @@ struct Repository {
         uint32_t conflict_opseq;
         uint64_t sent;
         uint64_t received;
+        RepositoryBandwidth bandwidth;
 };
 
 /* Reads the parameters of the row and begins. The environment must outlive it. 0 or a negative errno. */
@@ -133,3 +133,5 @@ int repository_start_run(Repository *r, bool full);
 void repository_stop_folder(Repository *r);
 int repository_check_keys(Repository *r);       /* reads or makes the key */
 void repository_mark_dirty(Repository *r, const char *path);
+void repository_limits_changed(Repository *r);  /* tells the transfer that runs */
+char *repository_make_utf8(const char *s);      /* file names are bytes, parameters are UTF-8; the caller's */
