@@ -89,6 +89,7 @@ Repository *repository_free(Repository *r) {
                 return NULL;
         repository_stop_folder(r);
         repository_bandwidth_clear(r);
+        sync_poison_clear(&r->poison);
         transfer_client_free(r->transfer);
         worker_free(r->key_maker);
         sd_event_source_disable_unref(r->timer);
@@ -236,6 +237,8 @@ void repository_status_written(Repository *r, SyncStatus status) {
 }
 
 void repository_order(Repository *r, SyncOp op) {
+        if (op.kind == SYNC_OP_RESCAN)
+                sync_poison_clear(&r->poison);
         sync_fsm_ordered(&r->fsm, op);
         repository_step(r);
 }

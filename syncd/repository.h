@@ -10,6 +10,7 @@
 #include "syncd/repository-url.h"
 #include "syncd/sync-conflict.h"
 #include "syncd/sync-fsm.h"
+#include "syncd/sync-poison.h"
 #include "syncd/sync-watch.h"
 #include "syncd/worker-client.h"
 
@@ -81,6 +82,8 @@ struct Repository {
         sd_event_source *open_timer;
         sd_event_source *scan_timer;
 
+        SyncPoison poison;  /* what the next run leaves out */
+
         /* hands */
         TreeClient *tree;
         TransferClient *transfer;
@@ -133,5 +136,9 @@ int repository_start_run(Repository *r, bool full);
 void repository_stop_folder(Repository *r);
 int repository_check_keys(Repository *r);       /* reads or makes the key */
 void repository_mark_dirty(Repository *r, const char *path);
+/* In place of sync_fsm_pushed(), for a push that was refused because of that path. */
+void repository_push_poisoned(Repository *r, const char *path);
+/* Appends a field poison for each path that a run is to leave out. 0 or -ENOMEM. */
+int repository_add_poison(Repository *r, char ***message);
 void repository_limits_changed(Repository *r);  /* tells the transfer that runs */
 char *repository_make_utf8(const char *s);      /* file names are bytes, parameters are UTF-8; the caller's */

@@ -56,10 +56,13 @@ static void tick(Link *l, double background_rate) {
 }
 
 static Link link_of(double mbit, double buffer_msec, double rtt_msec) {
-        Link l = { .capacity = mbit * 125000, .rtt = rtt_msec / 1000, .srtt = rtt_msec / 1000, .rtt_min = rtt_msec / 1000 };
+        double rtt = rtt_msec / 1000, capacity = mbit * 125000;
 
-        l.buffer = l.capacity * buffer_msec / 1000;
-        return l;
+        return (Link) { .capacity = capacity,
+                        .buffer = capacity * buffer_msec / 1000,
+                        .rtt = rtt,
+                        .srtt = rtt,
+                        .rtt_min = rtt };
 }
 
 /* Runs both; returns the background's share of what the link can carry, in percent. *ret_other likewise. */
