@@ -117,6 +117,84 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
         return r;
 }
 
+/* --- collisions that wait --- */
+
+static bool is_saved(const Folder *f, const SyncOid *oid) {
+        for (size_t i = 0; i < f->n_saved; i++)
+                if (sync_oid_equal(f->saved + i, oid))
+                        return true;
+        return false;
+}
+
+static int save_entry(ChainUpdate *u, const SyncEntry *e, SyncTree *changes) {
+        _cleanup_free_ char *beside = NULL;
+        Folder *f = u->folder;
+        SyncEntry copy = *e;
+        SyncOid *saved;
+        int r;
+
+        if ((e->kind != SYNC_FILE && e->kind != SYNC_SYMLINK) || e->certainty >= SYNC_BUSY || is_saved(f, &e->oid))
+                return 0;
+        saved = reallocarray(f->saved, f->n_saved + 1, sizeof(*saved));
+        if (!saved)
+                return -ENOMEM;
+        f->saved = saved;
+        r = sync_conflict_path(
+                        sync_path_name(e->path), u->time, u->gateway_name, (unsigned) sync_tree_size(changes), &beside);
+        if (r < 0)
+                return r == -ENAMETOOLONG ? 0 : r;
+        copy.path = beside;
+        copy.inode = 0;
+        copy.ctime_ns = 0;
+        copy.certainty = SYNC_SETTLED;
+        r = sync_tree_add(changes, &copy);
+        if (r >= 0)
+                f->saved[f->n_saved++] = e->oid;
+        return r;
+}
+
+/* What is beneath a directory that collides, and base does not have. */
+static int save_beneath(ChainUpdate *u, const char *directory, SyncTree *changes) {
+        SYNC_TREE_FOREACH(d, u->folder->differing) {
+                const SyncEntry *e = sync_path_is_below(d->path, directory) ? sync_tree_find(u->folder->index, d->path)
+                                                                            : NULL;
+                int r = e ? save_entry(u, e, changes) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        int r;
+
+        if (plan->statistics.collisions == 0) {
+                u->folder->n_saved = 0;
+                return 0;
+        }
+        r = sync_tree_new(&changes);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < plan->n_operations; i++) {
+                const SyncOperation *o = plan->operations + i;
+
+                if (!o->renamed_to)
+                        continue;
+                if (o->local->kind == SYNC_DIRECTORY)
+                        r = save_beneath(u, o->path, changes);
+                else
+                        r = save_entry(u, o->local, changes);
+                if (r < 0)
+                        return r;
+        }
+        if (sync_tree_size(changes) == 0)
+                return 0;
+        r = sync_tree_sort(changes);
+        return r < 0 ? r : folder_chain_commit(u, changes, u->time);
+}
+
 /* --- snapshots --- */
 
 typedef struct Needed {
