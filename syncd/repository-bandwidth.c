@@ -110,14 +110,15 @@ static bool goes_up(const Repository *r) {
         return r->fsm.phase == SYNC_PHASE_PUSH;
 }
 
-void repository_bandwidth_progress(Repository *r, char *const *message) {
-        const char *bytes = worker_message_get(message, goes_up(r) ? "sent" : "received");
-        uint64_t now = now_monotonic(r), done;
+void repository_bandwidth_progress(Repository *r, uint64_t done, uint64_t total, bool yielding) {
+        uint64_t now = now_monotonic(r);
         RepositoryBandwidth *b = &r->bandwidth;
 
-        if (!bytes || parse_uint64(bytes, &done) < 0 || done < b->done)
+        if (done < b->done)
                 return;
-        b->yielding = streq_ptr(worker_message_get(message, "yielding"), "1");
+        b->yielding = yielding;
+        if (total > 0)
+                b->total = total;
         if (now > b->progressed) {
                 uint64_t rate = (done - b->done) * USEC_PER_SEC / (now - b->progressed);
 
