@@ -55,6 +55,34 @@ static bool is_untouched(const SyncTree *from, const SyncTree *to, const char *p
         return true;
 }
 
+/* A name in the folder itself that nothing has, on main or in the chain or among the changes. 1, 0 if there is
+ * none, or a negative errno. */
+static int choose_name(ChainUpdate *u, const char *path, int64_t time, const SyncTree *changes, char **ret) {
+        for (unsigned counter = 0; counter <= SYNC_CONFLICT_COUNTER_MAX; counter++) {
+                _cleanup_free_ char *name = NULL;
+                bool taken = false;
+                SyncEntry buf;
+                int r;
+
+                r = sync_conflict_path(sync_path_name(path), time, u->gateway_name, counter, &name);
+                if (r < 0)
+                        return r == -ENAMETOOLONG ? 0 : r;
+                SYNC_TREE_FOREACH(e, changes)
+                        taken = taken || streq(e->path, name);
+                if (!taken && !sync_tree_find(u->wanted, name)) {
+                        r = git_store_find_entry(u->folder->store, folder_chain_tip(&u->chain), name, &buf);
+                        if (r < 0 && r != -ENOENT)
+                                return r;
+                        taken = r >= 0;
+                        if (!taken) {
+                                *ret = TAKE_PTR(name);
+                                return 1;
+                        }
+                }
+        }
+        return 0;
+}
+
 /* Adds the version at its path, or beside what is there now, and the directories that it needs. */
 static int add_version(
                 ChainUpdate *u, const SyncEntry *e, const SyncTree *from, const SyncTree *to, int64_t time, SyncTree *changes) {
@@ -63,9 +91,9 @@ static int add_version(
         int r;
 
         if (!is_untouched(from, to, e->path)) {
-                r = sync_conflict_path(sync_path_name(e->path), time, u->gateway_name, 0, &beside);
-                if (r < 0)
-                        return r == -ENAMETOOLONG ? 0 : r;
+                r = choose_name(u, e->path, time, changes, &beside);
+                if (r <= 0)
+                        return r;
                 copy.path = beside;
                 return sync_tree_add(changes, &copy);
         }
@@ -139,10 +167,9 @@ static int save_entry(ChainUpdate *u, const SyncEntry *e, SyncTree *changes) {
         if (!saved)
                 return -ENOMEM;
         f->saved = saved;
-        r = sync_conflict_path(
-                        sync_path_name(e->path), u->time, u->gateway_name, (unsigned) sync_tree_size(changes), &beside);
-        if (r < 0)
-                return r == -ENAMETOOLONG ? 0 : r;
+        r = choose_name(u, e->path, u->time, changes, &beside);
+        if (r <= 0)
+                return r;
         copy.path = beside;
         copy.inode = 0;
         copy.ctime_ns = 0;

@@ -17,6 +17,7 @@ typedef struct WorldGateway {
         bool conflict; /* a collision was registered since world_settle() began */
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
+        bool changed;  /* the last push found other content than was committed */
 } WorldGateway;
 
 /* One that somebody wrote: each has a number, its tag, in its first line. */
