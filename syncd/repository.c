@@ -316,9 +316,10 @@ static void on_transferred(TransferClient *c, const TransferAnswer *answer, void
         repository_step(r);
 }
 
-/* Another server, key list or address must not reuse the connection that is open. */
+/* Another server, key list or address must not reuse the connection that is open; nor one whose packets are
+ * marked otherwise. */
 static uint32_t connection_id(Repository *r) {
-        uint32_t h = 2166136261U;
+        uint32_t h = 2166136261U ^ r->bandwidth.background;
 
         for (const char *p = r->url_text; *p; p++)
                 h = (h ^ (uint8_t) *p) * 16777619U;
