@@ -10,9 +10,10 @@
 /* StateReason follows a transfer at this pace. */
 #define PROGRESS_REPORT_USEC UINT64_C(1000000)
 
-/* Another server, key list or address must not reuse the connection that is open. */
+/* Another server, key list or address must not reuse the connection that is open; nor one whose packets are marked
+ * otherwise. */
 static uint32_t connection_id(Repository *r) {
-        uint32_t h = 2166136261U;
+        uint32_t h = 2166136261U ^ r->bandwidth.background;
 
         for (const char *p = r->url_text; *p; p++)
                 h = (h ^ (uint8_t) *p) * 16777619U;

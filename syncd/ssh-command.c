@@ -46,6 +46,8 @@ static int add_connection_options(char ***argv, const SshTarget *target) {
             (r = add_option(argv, strfmt("ConnectTimeout=%u", SSH_CONNECT_TIMEOUT_SEC))) < 0 ||
             (r = add_option(argv, strfmt("ServerAliveInterval=%u", SSH_ALIVE_INTERVAL_SEC))) < 0 ||
             (r = add_option(argv, strfmt("ServerAliveCountMax=%u", SSH_ALIVE_COUNT_MAX))) < 0 ||
+            /* Else ssh takes CS1, which some routers hold back and others do not know. */
+            (r = add_option(argv, strdup(target->background ? "IPQoS=le" : "IPQoS=none"))) < 0 ||
             (r = add_option(argv, strfmt("Port=%u", (unsigned) target->url.port))) < 0 ||
             (r = add_option(argv, strfmt("User=%s", target->url.user))) < 0)
                 return r;
@@ -77,6 +79,22 @@ int ssh_command_build(const SshTarget *target, const char *service, char ***ret)
                 return r;
         r = strv_consume(&argv, strfmt("%s '%s'", service, target->url.name));
         if (r < 0)
+                return r;
+        *ret = TAKE_PTR(argv);
+        return 0;
+}
+
+int ssh_command_build_stop(const SshTarget *target, char ***ret) {
+        static const char *const fixed[] = { SSH_PROGRAM, "-F", "none", "-o", "LogLevel=QUIET", "-O", "stop" };
+        _cleanup_strv_free_ char **argv = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fixed); i++)
+                r = strv_extend(&argv, fixed[i]);
+        if (r < 0)
+                return r;
+        if ((r = add_option(&argv, strfmt("ControlPath=%s", target->control_path))) < 0 ||
+            (r = strv_extend(&argv, "--")) < 0 || (r = strv_extend(&argv, target->url.host)) < 0)
                 return r;
         *ret = TAKE_PTR(argv);
         return 0;

@@ -11,12 +11,13 @@
  * address needs no new file. */
 #define SSH_HOST_KEY_ALIAS "ispstorage-repository"
 
-/* ssh notices within 30 s that the other end has gone (ServerAliveInterval x ServerAliveCountMax). */
-#define SSH_ALIVE_INTERVAL_SEC 10U
-#define SSH_ALIVE_COUNT_MAX 3U
+/* ssh notices within 30 s that the other end has gone: it asks after each interval without any data, and gives
+ * up an interval after the last question that may stay without an answer. */
+#define SSH_ALIVE_INTERVAL_SEC 9U
+#define SSH_ALIVE_COUNT_MAX 2U
 #define SSH_CONNECT_TIMEOUT_SEC 15U
-/* A shared connection without a session ends after this. A fleet's idle connections cost the operator
- * memory. */
+/* A shared connection without a session ends after this, if nobody stopped it before (ssh_master_stop()). A
+ * fleet's idle connections cost the operator memory. */
 #define SSH_PERSIST_SEC 120U
 
 typedef struct SshTarget {
@@ -24,6 +25,7 @@ typedef struct SshTarget {
         const char *key_path;         /* the private key */
         const char *known_hosts_path; /* with SSH_HOST_KEY_ALIAS as host */
         const char *control_path;     /* of the shared connection; NULL for one of its own */
+        bool background;              /* packets are marked for the lower-effort service (RFC 8622) */
 } SshTarget;
 
 typedef enum SshFailure {
@@ -36,6 +38,10 @@ typedef enum SshFailure {
  * repository. No shell takes part here; on the other end one may, which the alphabet of RepositoryUrl
  * makes safe. *ret is the caller's. 0 or -ENOMEM. */
 int ssh_command_build(const SshTarget *target, const char *service, char ***ret);
+
+/* Makes the argument vector that tells the master of the target's shared connection to take no more sessions
+ * and to end with the last one. *ret is the caller's. 0 or -ENOMEM. */
+int ssh_command_build_stop(const SshTarget *target, char ***ret);
 
 /* Tells from what ssh wrote to standard error before it ended with status 255 why it did. Anything
  * unknown counts as SSH_UNREACHABLE, which is tried again. */

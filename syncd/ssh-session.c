@@ -8,9 +8,9 @@
 #include "common/base/str.h"
 #include "syncd/ssh-session.h"
 
-/* ssh(1): its own failures end with this status, those of the remote command with the command's. */
 /* What the forced command says to a key that it does not serve (operator/storage/git-shell.c). */
 #define SERVER_DENIED "ispstorage: denied: "
+/* ssh(1): its own failures end with this status, those of the remote command with the command's. */
 #define SSH_EXIT_FAILURE 255
 
 struct SshSession {
@@ -165,4 +165,21 @@ TransferResult ssh_session_failure(SshSession *s, int error, char **ret_text) {
                 result = TRANSFER_UNREACHABLE;
         *ret_text = TAKE_PTR(text);
         return result;
+}
+
+int ssh_master_stop(const SshTarget *target) {
+        _cleanup_(ssh_session_freep) SshSession *s = NULL;
+        _cleanup_strv_free_ char **argv = NULL;
+        int r;
+
+        if (!target->control_path || access(target->control_path, F_OK) < 0)
+                return 0;
+        r = ssh_command_build_stop(target, &argv);
+        if (r < 0)
+                return r;
+        r = ssh_session_new_command(&s, argv);
+        if (r < 0)
+                return r;
+        (void) reap(s);
+        return 0;
 }
