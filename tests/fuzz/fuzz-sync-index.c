@@ -2,7 +2,7 @@
 /* The index file; the input is what is between its magic and its checksum. */
 #include <stdlib.h>
 
-#include "common/base/cleanup.h"
+#include "common/base/str.h"
 #include "syncd/sync-scan.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/scratch.h"
@@ -16,9 +16,13 @@ static void check_round_trip(const Scratch *s, const SyncTree *t) {
         if (sync_index_save(s->fd, "again", t) < 0 || sync_index_load(s->fd, "again", &again) < 0 ||
             sync_tree_size(again) != sync_tree_size(t))
                 abort();
-        for (size_t i = 0; i < sync_tree_size(t); i++)
-                if (!sync_entry_equal(sync_tree_at(t, i), sync_tree_at(again, i)))
+        for (size_t i = 0; i < sync_tree_size(t); i++) {
+                const SyncEntry *a = sync_tree_at(t, i), *b = sync_tree_at(again, i);
+
+                if (!streq(a->path, b->path) || !sync_entry_same_identity(a, b) || a->mode != b->mode ||
+                    a->certainty != b->certainty || a->executable != b->executable || !sync_oid_equal(&a->oid, &b->oid))
                         abort();
+        }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
