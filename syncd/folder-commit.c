@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <git2.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/str.h"
 #include "common/format/chunker.h"
@@ -16,15 +17,33 @@ static bool is_refused(const FolderRequest *request, const char *path) {
         return false;
 }
 
-/* The chunk trees of a large file must be in the store when it is committed. They are not if the store was lost, or
- * pruned while nothing could be committed: then the file is read again. 1, 0 if it is another one now, or a negative
- * errno. */
-static int ensure_chunks(Folder *f, const SyncEntry *e) {
+static int read_symlink(Folder *f, const SyncEntry *e) {
+        char target[SYNC_TARGET_MAX + 1];
+        _cleanup_close_ int fd = -EBADF;
+        const char *name;
+        SyncOid oid;
+        ssize_t n;
+        int r;
+
+        fd = sync_open_parent(f->root_fd, e->path, &name);
+        n = fd < 0 ? -1 : readlinkat(fd, name, target, sizeof(target));
+        if (n < 0)
+                return 0;
+        r = content_hash_bytes(target, (size_t) n, true, &oid, &f->hash);
+        return r < 0 ? r : sync_oid_equal(&oid, &e->oid);
+}
+
+/* What is committed must be there to be pushed: the snapshot of a symlink, which is not read from the folder, and
+ * the chunk trees of a large file. They are not if the store was lost, or pruned while nothing could be committed:
+ * then the entry is read again. 1, 0 if it is another one now, or a negative errno. */
+static int ensure_content(Folder *f, const SyncEntry *e) {
         _cleanup_close_ int fd = -EBADF;
         git_oid id;
         SyncOid oid;
         int r;
 
+        if (e->kind == SYNC_SYMLINK && !content_pending_has(&f->content, &e->oid))
+                return read_symlink(f, e);
         git_store_oid_from_sync(&id, &e->oid);
         if (e->kind != SYNC_FILE || e->size <= FORMAT_PLAIN_MAX || git_store_has(f->store, &id))
                 return 1;
@@ -49,7 +68,7 @@ static int choose_changes(
         SYNC_TREE_FOREACH(e, changes) {
                 if (is_refused(request, e->path))
                         continue;
-                r = ensure_chunks(f, e);
+                r = ensure_content(f, e);
                 *ret_again |= r == 0;
                 if (r > 0)
                         r = sync_tree_add(t, e);

@@ -134,8 +134,24 @@ static bool is_needed(const SyncOid *oid, void *userdata) {
         return n->n > 0 && bsearch(oid, n->oids, n->n, sizeof(*oid), compare_oids);
 }
 
+/* What is in no commit yet, and may be in one later. */
+static int collect_uncommitted(Folder *f, Needed *needed) {
+        needed->oids = calloc(sync_tree_size(f->differing) + 1, sizeof(*needed->oids));
+        if (!needed->oids)
+                return -ENOMEM;
+        SYNC_TREE_FOREACH(e, f->differing) {
+                const SyncEntry *local = sync_tree_find(f->index, e->path);
+
+                if (local)
+                        needed->oids[needed->n++] = local->oid;
+        }
+        return 0;
+}
+
 static int collect_needed(Folder *f, const FolderChain *c, Needed *needed) {
-        int r = 0;
+        int r;
+
+        r = collect_uncommitted(f, needed);
 
         for (size_t i = 0; i < c->n && r >= 0; i++) {
                 _cleanup_sync_tree_free_ SyncTree *changes = NULL;
