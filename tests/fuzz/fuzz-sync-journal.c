@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The journal of apply. The input is a list of records, each with its length in one byte before it; the target gives them
- * their frames. */
+/* The journal of apply. The input is a list of records, each with its length in one byte before it; the target gives
+ * them their frames. */
 #include <stdlib.h>
 
 #include "common/base/cleanup.h"
