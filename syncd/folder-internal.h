@@ -8,6 +8,9 @@
 /* In the tree of differences: base has nothing there. (A commit never has such an entry.) */
 #define FOLDER_NOT_IN_BASE SYNC_SPECIAL
 
+/* The longest value of an extended attribute, in bytes; what is larger is content (docs/repository-format.md). */
+#define FOLDER_XATTR_MAX 1024U
+
 /* Content that a plan wants: where it can be had without the network. */
 typedef struct FolderSource {
         SyncOid oid;

@@ -13,16 +13,14 @@
 #define PREFIX "user."
 /* What this service itself may ever set. */
 #define OWN_PREFIX PREFIX "ispstorage."
-/* Of all names, and of one value; what is larger is no attribute but content (docs/repository-format.md). */
 #define NAMES_MAX 4096U
-#define VALUE_MAX 1024U
 
 static bool can_be_recorded(const char *name) {
         return startswith(name, PREFIX) && !startswith(name, OWN_PREFIX) && !strpbrk(name, " =\n");
 }
 
 static int append_attribute(int fd, const char *name, char **text) {
-        char value[VALUE_MAX], hex[2 * VALUE_MAX + 1], *longer;
+        char value[FOLDER_XATTR_MAX], hex[2 * FOLDER_XATTR_MAX + 1], *longer;
         ssize_t n = fgetxattr(fd, name, value, sizeof(value));
 
         if (n < 0)

@@ -88,9 +88,9 @@ static SyncHasher hasher(Folder *f) {
 static void restore_attribute(int fd, char *attribute) {
         char *value = strchr(attribute, '=');
         size_t size = value ? strlen(value + 1) / 2 : 0;
-        uint8_t bytes[size + 1];
+        uint8_t bytes[FOLDER_XATTR_MAX];
 
-        if (!value)
+        if (!value || size > sizeof(bytes))
                 return;
         *value++ = 0;
         if (parse_hex(value, bytes, size) >= 0)

@@ -88,6 +88,8 @@ Repository *repository_free(Repository *r) {
         if (!r)
                 return NULL;
         repository_stop_folder(r);
+        repository_bandwidth_clear(r);
+        sync_poison_clear(&r->poison);
         transfer_client_free(r->transfer);
         worker_free(r->key_maker);
         sd_event_source_disable_unref(r->timer);
@@ -195,6 +197,9 @@ static int configure(Repository *r) {
                 return k;
         if (r->max_delete_percent == 100)
                 r->max_delete_percent = 0;
+        k = repository_bandwidth_configure(r);
+        if (k < 0)
+                return k;
         renamed = configure_name(r);
         if (renamed < 0)
                 return renamed;
@@ -232,6 +237,8 @@ void repository_status_written(Repository *r, SyncStatus status) {
 }
 
 void repository_order(Repository *r, SyncOp op) {
+        if (op.kind == SYNC_OP_RESCAN)
+                sync_poison_clear(&r->poison);
         sync_fsm_ordered(&r->fsm, op);
         repository_step(r);
 }
@@ -288,6 +295,7 @@ static void on_transferred(TransferClient *c, const TransferAnswer *answer, void
         Repository *r = userdata;
         TransferResult result = answer->result;
 
+        repository_bandwidth_end(r, r->fsm.phase == SYNC_PHASE_PUSH ? answer->sent : answer->received);
         r->sent += answer->sent;
         r->received += answer->received;
         if (result != TRANSFER_OK && result != TRANSFER_NON_FAST_FORWARD) {
@@ -331,7 +339,16 @@ int repository_start_transfer(Repository *r, bool push) {
 
         if (!program || !control)
                 return -ENOMEM;
+        repository_bandwidth_begin(r, push ? r->fsm.bytes_to_push : 0);
         return transfer_client_new(&r->transfer, r->environment->event, argv, on_transferred, r);
+}
+
+void repository_limits_changed(Repository *r) {
+        _cleanup_strv_free_ char **message = NULL;
+
+        if (r->transfer && worker_message_add(&message, "command", "limits") >= 0 &&
+            repository_bandwidth_add_limits(r, &message) >= 0)
+                (void) transfer_client_send(r->transfer, message);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {

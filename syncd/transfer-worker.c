@@ -222,7 +222,7 @@ int main(int argc, char *argv[]) {
         transfer.directory = argv[2];
         transfer.url_text = argv[3];
         transfer.control_path = argv[4];
-        repository = strfmt("%s/" INSTANCE_REPOSITORY, transfer.directory);
+        repository = strfmt("%s/" INSTANCE_OBJECTS, transfer.directory);
         if (!repository)
                 return EXIT_FAILURE;
         r = git_store_open(&store, repository);
@@ -230,7 +230,6 @@ int main(int argc, char *argv[]) {
                 (void) log_error_errno(r, "Failed to open %s: %m", repository);
                 return EXIT_FAILURE;
         }
-        git_store_sweep(store);
         transfer.store = store;
         return run(&transfer) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

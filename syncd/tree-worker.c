@@ -117,7 +117,7 @@ static int send_result(const FolderResult *result) {
         return worker_message_send(WORKER_SOCKET_FD, message);
 }
 
-/* Keys: full, changed, path and refused (any number), max-delete-count, max-delete-percent, confirmed. */
+/* Keys: full, changed, path and poison (any number), max-delete-count, max-delete-percent, confirmed. */
 static int do_run(TreeWorker *w, char *const *message) {
         _cleanup_strv_free_ char **paths = NULL, **refused = NULL;
         FolderRequest request = {
@@ -133,10 +133,10 @@ static int do_run(TreeWorker *w, char *const *message) {
 
         STRV_FOREACH(field, message) {
                 const char *path = worker_message_field(*field, "path"),
-                           *refused_path = worker_message_field(*field, "refused");
+                           *poison = worker_message_field(*field, "poison");
 
                 if ((path && (r = strv_extend(&paths, path)) < 0) ||
-                    (refused_path && (r = strv_extend(&refused, refused_path)) < 0))
+                    (poison && (r = strv_extend(&refused, poison)) < 0))
                         return r;
         }
         request.paths = paths;

@@ -185,6 +185,10 @@ int transfer_client_new(
         return 0;
 }
 
+int transfer_client_send(TransferClient *c, char *const *message) {
+        return worker_message_send(c->fd, message);
+}
+
 TransferClient *transfer_client_free(TransferClient *c) {
         if (!c)
                 return NULL;
