@@ -125,10 +125,30 @@ static int write_intents(ApplyRun *run, Batch *b) {
         return sync_journal_sync(run->journal);
 }
 
+/* True if something that was to be taken out of the directory before is still in it. */
+static bool is_still_needed(const ApplyRun *run, const Batch *b, const ApplyItem *directory) {
+        const char *path = directory->operation->path;
+
+        for (const ApplyItem *item = b->items; item < directory; item++)
+                if (item->result != SYNC_APPLY_DONE && sync_path_is_below(item->operation->path, path))
+                        return true;
+        for (size_t i = 0; i < run->report->n_failures; i++)
+                if (sync_path_is_below(run->report->failures[i].path, path))
+                        return true;
+        return false;
+}
+
 /* Does one operation; only what must end the run is an error. */
-static int do_item(ApplyRun *run, ApplyItem *item) {
+static int do_item(ApplyRun *run, const Batch *b, ApplyItem *item) {
+        const SyncEntry *local = item->operation->local;
         int r;
 
+        /* Exchanged, it would be taken for a collision with somebody who put something there. */
+        if (item->result == SYNC_APPLY_DONE && item->operation->kind == SYNC_REPLACE &&
+            local->kind == SYNC_DIRECTORY && !item->operation->renamed_to && is_still_needed(run, b, item)) {
+                apply_fail(item, SYNC_APPLY_NOT_EMPTY, 0);
+                apply_discard(run, item);
+        }
         if (item->result != SYNC_APPLY_DONE)
                 return 0;
         r = apply_name_staged(run, item);
@@ -172,7 +192,7 @@ static int run_batch(ApplyRun *run, Batch *b) {
                 return r;
         apply_step(run);
         for (size_t i = 0; i < b->n; i++) {
-                r = do_item(run, b->items + i);
+                r = do_item(run, b, b->items + i);
                 if (r < 0)
                         return r;
         }

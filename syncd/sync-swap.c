@@ -154,7 +154,7 @@ static int swap_replace(ApplyRun *run, ApplyItem *item, const char *name, const 
                 return r;
         r = handle_displaced(run, item, staged, use != SYNC_USE_NONE);
         if (r < 0)
-                return apply_report_failure(run, item->operation->path, SYNC_APPLY_FAILED, r);
+                return apply_report_failure(run, item->operation->path, apply_result_of(r), r);
         return 0;
 }
 
@@ -185,7 +185,7 @@ static int swap_delete(ApplyRun *run, ApplyItem *item, const char *name, const c
                 return r;
         r = handle_displaced(run, item, staged, false);
         if (r < 0)
-                return apply_report_failure(run, item->operation->path, SYNC_APPLY_FAILED, r);
+                return apply_report_failure(run, item->operation->path, apply_result_of(r), r);
         return 0;
 }
 

@@ -18,12 +18,14 @@ typedef struct WorldGateway {
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
         bool changed;  /* the last push found other content than was committed */
+        int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
+        SyncWord word; /* what the last run told */
 } WorldGateway;
 
 /* One that somebody wrote: each has a number, its tag, in its first line. */
 typedef struct WorldContent {
         bool seen; /* in a folder when it was scanned */
-        SyncOid oid;
+        SyncOid oid; /* what it is to be called */
 } WorldContent;
 
 typedef struct World {
@@ -36,9 +38,15 @@ typedef struct World {
         WorldContent *contents; /* by tag */
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
+
+        /* Tests of faults: called around what the engine does, or NULL. */
+        void (*engine)(bool inside);
+        bool tolerant; /* the engine may end with an error, and runs may tell of one */
 } World;
 
 World *world_new(unsigned n_gateways, uint64_t seed);
+/* The same, with the folder and the state of the first gateway in a directory of its own. */
+World *world_new_at(unsigned n_gateways, uint64_t seed, const char *directory);
 World *world_free(World *w);
 
 /* A number below n. */
@@ -52,6 +60,9 @@ bool world_push(World *w, WorldGateway *g);
 
 /* Ends the gateway's worker as a crash would, and begins it anew. */
 void world_restart(World *w, WorldGateway *g);
+/* The two halves of that; in between nothing of the gateway is open. */
+void world_close(World *w, WorldGateway *g);
+void world_open(World *w, WorldGateway *g);
 
 /* Cycles of all gateways until nothing is left to be done. */
 void world_settle(World *w);
@@ -62,3 +73,5 @@ void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 char *world_text(const WorldGateway *g);
 /* Fails the test unless every content that was seen in a folder is in main's history. */
 void world_check_ledger(World *w);
+/* Fails the test if a file in main's history holds what nobody wrote. */
+void world_check_origin(World *w);

@@ -122,10 +122,10 @@ static int hash_file(int fd, bool store, SyncOid *ret, void *userdata) {
         uint8_t buffer[4096];
         ssize_t n;
 
-        while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+        while ((n = loop_read(fd, buffer, sizeof(buffer))) > 0)
                 hash_more(state, buffer, n);
         if (n < 0)
-                return -errno;
+                return (int) n;
         memcpy(ret->bytes, state, SYNC_OID_SIZE);
         return 0;
 }

@@ -9,18 +9,11 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-#include "common/base/str.h"
-#include "tests/unit/sync-run.h"
+#include "common/base/cleanup.h"
+#include "tests/unit/sync-aftermath.h"
 
 #define STEPS_MAX 1000U
 #define CRASHED 99
-
-/* Contents 6 to 9 are nowhere but in the folder; each must be in it afterwards. */
-static const char base_text[] = "a=f1 b=f2 c=d c/d=f3 e=l1 g=d g/h=f4 k=f5 m=d n=f1 o=f2";
-static const char local_text[] = "a=f1 b=f6 c=d c/d=f7 e=l1 g=d g/h=f4 k=f5 m=d n=f1 o=f8 z=f9";
-static const char remote_text[] = "a=f3 b=f4 c=f5 e=f1 g=l2 m=f2 n=d n/x=f4 o=l3 q=d q/r=f1x q/s=l4";
-static const char final_text[] = "a=f3 b=f4 b!=f6 c=f5 c!=d c!/d=f7 e=f1 g=l2 m=f2 n=d n/x=f4 o=l3 "
-                                 "o!=f8 q=d q/r=f1x q/s=l4 z=f9";
 
 typedef struct Crash {
         unsigned at;
@@ -35,7 +28,7 @@ static void crash_at(unsigned number, void *userdata) {
 
 /* One run as the daemon does it, up to where the base would be recorded, in a process of its own. */
 static void child(const Folder *f, unsigned apply_crash, unsigned settle_crash) {
-        _cleanup_sync_tree_free_ SyncTree *b = run_tree(base_text), *r = run_tree(remote_text);
+        _cleanup_sync_tree_free_ SyncTree *b = run_tree(aftermath_base), *r = run_tree(aftermath_remote);
         Crash crash = { .at = apply_crash };
         SyncApply a = run_apply(f);
         SyncApplyReport report = {};
@@ -87,50 +80,6 @@ static bool crash_recovery(const Folder *f, unsigned at) {
         return WEXITSTATUS(status) == CRASHED;
 }
 
-static void assert_nothing_lost_or_invented(const Folder *f) {
-        _cleanup_free_ char *text = run_text(f);
-
-        for (const char *state = "f6\0f7\0f8\0f9\0"; *state; state += 3)
-                if (!strstr(text, state))
-                        fail_msg("%s is lost: %s", state, text);
-        assert_null(strchr(text, '?'));
-}
-
-static bool is_final(const Folder *f) {
-        _cleanup_sync_tree_free_ SyncTree *t = model_tree(final_text);
-        _cleanup_free_ char *wanted = model_text(t), *text = run_text(f);
-
-        if (!streq(wanted, text))
-                print_message("now: %s\n", text);
-        return streq(wanted, text);
-}
-
-/* What the daemon does after a start: recover, advance the base, run again. With base_recorded, the crash came after
- * that. */
-static void restart(const Folder *f, bool base_recorded) {
-        _cleanup_sync_tree_free_ SyncTree *b = run_tree(base_text), *r = run_tree(remote_text), *l = NULL, *held = NULL,
-                                          *base = NULL;
-        SyncApplyReport recovered = {}, report = {};
-        SyncApply a = run_apply(f);
-
-        assert_int_equal(sync_apply_recover(&a, &recovered), 0);
-        assert_nothing_lost_or_invented(f);
-        assert_int_equal(recovered.n_kept, 0);
-        assert_int_equal(recovered.n_failures, 0);
-        l = folder_scan(f, NULL);
-        assert_int_equal(sync_base_advance(base_recorded ? r : b, l, r, recovered.placed, &held), 0);
-        assert_int_equal(sync_tree_patch(r, held, &base), 0);
-
-        assert_int_equal(sync_apply_settle(&a, 0, &report), 0);
-        assert_int_equal(run_sync(f, &a, base, r, &report), 0);
-        assert_int_equal(report.n_failures, 0);
-        assert_int_equal(sync_apply_settle(&a, 0, &report), 0);
-        assert_true(is_final(f));
-        assert_int_equal(folder_count(f->staging_fd, "."), 1);
-        sync_apply_report_clear(&recovered);
-        sync_apply_report_clear(&report);
-}
-
 static void a_crash_before_any_step_of_apply_loses_nothing(void **state) {
         unsigned step = 0;
 
@@ -139,9 +88,9 @@ static void a_crash_before_any_step_of_apply_loses_nothing(void **state) {
 
                 assert_true(step < STEPS_MAX);
                 assert_int_equal(folder_setup(&folder), 0);
-                run_populate(folder, local_text);
+                run_populate(folder, aftermath_local);
                 crashed = run_child(folder, step, UINT32_MAX);
-                restart(folder, !crashed);
+                aftermath_check(folder, !crashed);
                 assert_int_equal(folder_teardown(&folder), 0);
         }
         /* Every operation has several. */
@@ -154,9 +103,9 @@ static void a_crash_before_any_step_of_settling_loses_nothing(void **state) {
 
                 assert_true(step < STEPS_MAX);
                 assert_int_equal(folder_setup(&folder), 0);
-                run_populate(folder, local_text);
+                run_populate(folder, aftermath_local);
                 crashed = run_child(folder, UINT32_MAX, step);
-                restart(folder, true);
+                aftermath_check(folder, true);
                 assert_int_equal(folder_teardown(&folder), 0);
         }
 }
@@ -168,10 +117,10 @@ static void a_crash_within_recovery_loses_nothing(void **state) {
 
                         assert_true(second < STEPS_MAX);
                         assert_int_equal(folder_setup(&folder), 0);
-                        run_populate(folder, local_text);
+                        run_populate(folder, aftermath_local);
                         assert_true(run_child(folder, first, UINT32_MAX));
                         crashed = crash_recovery(folder, second);
-                        restart(folder, false);
+                        aftermath_check(folder, false);
                         assert_int_equal(folder_teardown(&folder), 0);
                 }
 }
