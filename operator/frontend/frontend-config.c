@@ -22,6 +22,8 @@ static int set_defaults(FrontendConfig *c) {
                 { &c->ssh_host, "localhost" },
                 { &c->ssh_user, "ispstorage-git" },
                 { &c->host_keys_file, "/etc/ssh/ssh_host_ed25519_key.pub" },
+                { &c->hooks, LIBEXECDIR "/hooks" },
+                { &c->hook_socket, "/run/ispstorage-operator/repository.socket" },
                 { &c->repository_command, LIBEXECDIR "/ispstorage-repository" },
                 { &c->profile, "/usr/share/ispstorage-operator/profiles/default.json" },
         };
@@ -100,6 +102,8 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 { "Storage", "QuotaMiB", config_parse_uint32, &quota_mib },
                 { "Storage", "RepositoryCommand", config_parse_string, &c->repository_command },
                 { "Storage", "GitShell", config_parse_string, &c->git_shell },
+                { "Storage", "Hooks", config_parse_string, &c->hooks },
+                { "Storage", "HookSocket", config_parse_string, &c->hook_socket },
                 { "Provisioning", "Profile", config_parse_string, &c->profile },
                 {},
         };
@@ -123,7 +127,7 @@ void frontend_config_done(FrontendConfig *c) {
         char *fields[] = { c->database,       c->broker_host,     c->broker_user,  c->broker_password_file,
                            c->broker_ca_file, c->broker_password, c->repositories, c->ssh_host,
                            c->ssh_user,       c->host_keys_file,  c->host_keys,    c->repository_command,
-                           c->git_shell,      c->profile };
+                           c->git_shell,      c->hooks,           c->hook_socket,  c->profile };
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 free(fields[i]);

@@ -16,6 +16,7 @@ typedef struct FrontendConfig {
         char *host_keys; /* read from the file: "<type> <base64>", one a line */
         uint64_t quota_mib;
         char *repository_command;
+        char *hooks, *hook_socket; /* what repositories are set to */
         char *git_shell; /* for ispstorage-authorized-keys, which reads the same file */
         /* [Provisioning] */
         char *profile;

@@ -18,21 +18,17 @@ static _Noreturn void child(char *const argv[], int output) {
         _exit(127);
 }
 
-int git_run(const char *const arguments[], char **ret_answer) {
-        _cleanup_free_ char *answer = malloc(GIT_ANSWER_MAX + 1);
+int git_start(const char *const arguments[], int *ret_fd, pid_t *ret_pid) {
         _cleanup_close_ int input = -EBADF, output = -EBADF;
         char *argv[ARGUMENTS_MAX + 2] = { (char *) "git" };
-        int fds[2], status;
-        ssize_t n = 0;
+        int fds[2];
         pid_t pid;
 
-        if (!answer)
-                return -ENOMEM;
         for (size_t i = 0; arguments[i]; i++) {
                 assert(i < ARGUMENTS_MAX);
                 argv[i + 1] = (char *) arguments[i];
         }
-        if (ret_answer) {
+        if (ret_fd) {
                 if (pipe2(fds, O_CLOEXEC) < 0)
                         return -errno;
                 input = fds[0];
@@ -43,25 +39,47 @@ int git_run(const char *const arguments[], char **ret_answer) {
                 return -errno;
         if (pid == 0)
                 child(argv, output);
-        output = safe_close(output);
+        if (ret_fd)
+                *ret_fd = TAKE_FD(input);
+        *ret_pid = pid;
+        return 0;
+}
+
+int git_wait(pid_t pid) {
+        int status;
+
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return WIFEXITED(status) && WEXITSTATUS(status) != 127 ? WEXITSTATUS(status) : -EIO;
+}
+
+int git_run(const char *const arguments[], char **ret_answer) {
+        _cleanup_free_ char *answer = ret_answer ? malloc(GIT_ANSWER_MAX + 1) : NULL;
+        _cleanup_close_ int input = -EBADF;
+        ssize_t n = 0;
+        pid_t pid;
+        int r;
+
+        if (ret_answer && !answer)
+                return -ENOMEM;
+        r = git_start(arguments, ret_answer ? &input : NULL, &pid);
+        if (r < 0)
+                return r;
         if (ret_answer) {
                 n = loop_read(input, answer, GIT_ANSWER_MAX + 1);
                 input = safe_close(input);
         }
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return -errno;
+        r = git_wait(pid);
         if (n < 0)
                 return (int) n;
         if (n > (ssize_t) GIT_ANSWER_MAX)
                 return -E2BIG;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
-                return -EIO;
-        if (ret_answer) {
+        if (r >= 0 && ret_answer) {
                 if (n > 0 && answer[n - 1] == '\n')
                         n--;
                 answer[n] = 0;
                 *ret_answer = TAKE_PTR(answer);
         }
-        return WEXITSTATUS(status);
+        return r;
 }

@@ -2,9 +2,9 @@
 /* ispstorage-repository: makes, measures and removes a subscription's repository. The frontend runs it as a
  * worker and reads the one-line answer from its socket; by hand it answers on standard output.
  *
- *   create DIRECTORY QUOTA_MIB   makes it, or renews its settings     "<n> <tip>"
- *   tip DIRECTORY N COMMIT       main had N commits at COMMIT         "<n> <tip>"
- *   remove DIRECTORY                                                  "removed" */
+ *   create DIRECTORY QUOTA_MIB HOOKS SOCKET   makes it, or renews its settings   "<n> <tip>"
+ *   tip DIRECTORY N COMMIT                    main had N commits at COMMIT       "<n> <tip>"
+ *   remove DIRECTORY                                                             "removed" */
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -16,24 +16,26 @@
 #include "common/base/str.h"
 #include "common/daemon/worker.h"
 #include "operator/storage/git-run.h"
-
-#define HOOKS LIBEXECDIR "/hooks"
+#include "operator/storage/repository-config.h"
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
- * gateways fetch parts and named refs, history only goes forward, maintenance has its own time. */
+ * gateways fetch parts, named refs and what these reach, history only goes forward, maintenance has its own
+ * time. Staging refs are never packed, so that each keeps the time when it was touched. */
 static const char *const settings[][2] = {
         { "core.bigFileThreshold", "64k" },
-        { "core.hooksPath", HOOKS },
         { "core.fsync", "all" },
         { "core.fsyncMethod", "fsync" },
         { "core.logAllRefUpdates", "false" },
+        { "transfer.unpackLimit", "1" },
         { "receive.unpackLimit", "1" },
         { "receive.denyNonFastForwards", "true" },
         { "receive.autogc", "false" },
         { "receive.fsckObjects", "true" },
         { "uploadpack.allowFilter", "true" },
         { "uploadpack.allowRefInWant", "true" },
+        { "uploadpack.allowReachableSHA1InWant", "true" },
         { "gc.auto", "0" },
+        { "gc.packRefs", "false" },
         { "maintenance.auto", "false" },
         { "repack.writeBitmaps", "true" },
 };
@@ -116,20 +118,18 @@ static int answer_tip(uint64_t known_n, const char *known) {
         return text ? answer(text) : -ENOMEM;
 }
 
-static int configure(const char *directory, const char *quota) {
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(settings); i++) {
-                const char *const arguments[] = { "-C",           directory,      "config",
-                                                  settings[i][0], settings[i][1], NULL };
-
-                r = git(arguments, NULL);
-                if (r < 0)
-                        return r;
-        }
-        const char *const arguments[] = { "-C", directory, "config", "ispstorage.quotaMiB", quota, NULL };
+static int set(const char *directory, const char *name, const char *value) {
+        const char *const arguments[] = { "-C", directory, "config", name, value, NULL };
 
         return git(arguments, NULL);
+}
+
+static int configure(const char *directory, const char *hooks, const RepositoryConfig *config) {
+        int r = set(directory, "core.hooksPath", hooks);
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(settings); i++)
+                r = set(directory, settings[i][0], settings[i][1]);
+        return r < 0 ? r : repository_config_write(directory, config);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
@@ -142,7 +142,7 @@ static int remove_tree(const char *path) {
         return 0;
 }
 
-static int create(const char *directory, const char *quota) {
+static int create(const char *directory, const char *hooks, const RepositoryConfig *config) {
         _cleanup_free_ char *temporary = strfmt("%s.new", directory);
         struct stat st;
         int r;
@@ -160,13 +160,13 @@ static int create(const char *directory, const char *quota) {
                 if (r >= 0)
                         r = git(init, NULL);
                 if (r >= 0)
-                        r = configure(temporary, quota);
+                        r = configure(temporary, hooks, config);
                 if (r < 0)
                         return r;
                 if (rename(temporary, directory) < 0)
                         return -errno;
         } else {
-                r = configure(directory, quota);
+                r = configure(directory, hooks, config);
                 if (r < 0)
                         return r;
         }
@@ -191,12 +191,15 @@ static int remove_repository(const char *directory) {
 }
 
 static int run(int argc, char *argv[]) {
+        RepositoryConfig config = {};
         uint64_t n;
 
         if (argc < 3 || argv[2][0] != '/')
                 return -EINVAL;
-        if (streq(argv[1], "create") && argc == 4 && parse_uint64(argv[3], &n) >= 0)
-                return create(argv[2], argv[3]);
+        if (streq(argv[1], "create") && argc == 6 && parse_uint32(argv[3], &config.quota_mib) >= 0) {
+                config.hook_socket = argv[5];
+                return create(argv[2], argv[4], &config);
+        }
         if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0) {
                 if (setenv("GIT_DIR", argv[2], 1) < 0)
                         return -errno;
