@@ -54,17 +54,18 @@ const char *ref_update_refusal(const RefUpdate *u, const char *name_space) {
 }
 
 /* Reads "<commit> <parent>...", newest first, to the end or to what is refused; *ret_first is the parent of the
- * last one, "" if it has none. */
-static int read_parents(FILE *f, char ret_first[static OBJECT_ID_MAX + 1], const char **ret_refusal) {
+ * last one, "" if it has none; *ret_commits counts them. */
+static int read_parents(
+                FILE *f, char ret_first[static OBJECT_ID_MAX + 1], uint64_t *ret_commits, const char **ret_refusal) {
         char line[3 * (OBJECT_ID_MAX + 1) + 1];
-        bool any = false;
+        uint64_t n = 0;
 
         ret_first[0] = 0;
         while (fgets(line, sizeof(line), f)) {
                 const char *parent = strchr(line, ' ');
 
                 line[strcspn(line, "\n")] = 0;
-                any = true;
+                n++;
                 parent = parent ? parent + 1 : "";
                 if (strchr(parent, ' ')) {
                         *ret_refusal = "history: main is linear, it has no merges";
@@ -74,12 +75,13 @@ static int read_parents(FILE *f, char ret_first[static OBJECT_ID_MAX + 1], const
                         return -EBADMSG;
                 (void) stpcpy(ret_first, parent);
         }
-        if (!any)
+        if (n == 0)
                 *ret_refusal = "history: not a fast-forward of main";
+        *ret_commits = n;
         return ferror(f) ? -EIO : 0;
 }
 
-int history_refusal(const RefUpdate *u, const char **ret_refusal) {
+int history_refusal(const RefUpdate *u, const char **ret_refusal, uint64_t *ret_commits) {
         bool first_push = object_id_is_null(u->old_id);
         _cleanup_free_ char *range =
                         first_push ? strdup(u->new_id) : strfmt("%s..%s", u->old_id, u->new_id);
@@ -96,7 +98,7 @@ int history_refusal(const RefUpdate *u, const char **ret_refusal) {
                 return r;
         f = fdopen(fd, "r");
         if (f) {
-                r = read_parents(f, first, &refusal);
+                r = read_parents(f, first, ret_commits, &refusal);
                 (void) fclose(f);
         } else {
                 r = -ENOMEM;

@@ -28,8 +28,9 @@ bool object_id_is_null(const char *id);
 const char *ref_update_refusal(const RefUpdate *u, const char *name_space);
 
 /* Checks, by git in the current repository, that the update of main goes forward from the old tip and that
- * the new commits have one parent each. *ret_refusal as above. 0 or a negative errno. */
-int history_refusal(const RefUpdate *u, const char **ret_refusal);
+ * the new commits have one parent each. *ret_refusal as above; *ret_commits is how many are new, if that is NULL.
+ * 0 or a negative errno. */
+int history_refusal(const RefUpdate *u, const char **ret_refusal, uint64_t *ret_commits);
 
 /* Bytes that the directory and what is below it take on disk. 0 or a negative errno. */
 int directory_usage(const char *path, uint64_t *ret);

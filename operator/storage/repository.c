@@ -20,8 +20,10 @@
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
  * gateways fetch parts, named refs and what these reach, history only goes forward, maintenance has its own
- * time. Staging refs are never packed, so that each keeps the time when it was touched. */
+ * time. While a push is checked, git asks an alternate object store for its refs, which here is the repository
+ * itself. Staging refs are never packed, so that each keeps the time when it was touched. */
 static const char *const settings[][2] = {
+        { "core.alternateRefsCommand", "true" },
         { "core.bigFileThreshold", "64k" },
         { "core.fsync", "all" },
         { "core.fsyncMethod", "fsync" },
