@@ -14,28 +14,32 @@
 
 static const char help_text[] =
                 "ispstorage-admin [OPTIONS] COMMAND ...\n\n"
-                "  subscription create NAME [--user=USER] [--password-stdin] [--profile=FILE]\n"
+                "  subscription create NAME [--user=USER] [--password-stdin] [--profile=FILE] [--quota=MIB]\n"
                 "                              without --password-stdin a password is made and shown\n"
+                "  subscription set NAME [--quota=MIB] [--user=USER] [--password-stdin]\n"
                 "  subscription list | show NAME | suspend NAME | resume NAME\n"
-                "  subscription remove NAME    also removes its repository, with every version of every "
-                "file\n"
+                "  subscription check NAME     verifies every object of its repository\n"
+                "  subscription maintain NAME  packs its repository and tidies it up now\n"
+                "  subscription remove NAME    also removes its repository, with every version of every file;\n"
+                "                              --erase: its devices too, and all that is known of them\n"
                 "  device allow DEVICE --subscription=NAME [--name=GATEWAYNAME]\n"
                 "  device list | show DEVICE | remove DEVICE\n"
-                "  device get DEVICE PARAMETER...        over CWMP; names without root object get the "
-                "device's\n"
+                "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
                 "  device set DEVICE PARAMETER=VALUE...\n"
                 "  device add DEVICE OBJECT.  |  device delete DEVICE OBJECT.INSTANCE.\n"
-                "  operation list [--device=DEVICE]\n\n"
-                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as "
-                "boolean, else a VALUE is\n"
-                "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, "
-                "...).\n\n"
+                "  operation list [--device=DEVICE]\n"
+                "  task list [--subscription=NAME] | show ID\n"
+                "  audit list [--before=ID]    what administrators ordered, the newest first\n"
+                "  token list | create NAME [--read-only] | remove NAME\n"
+                "                              for the HTTP API over the network\n\n"
+                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as boolean,\n"
+                "else a VALUE is "
+                "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, ...).\n\n"
                 "  --json             JSON instead of tables\n"
-                "  --wait[=SECONDS]   get, set, add, delete: wait for the device's answer (60 seconds)\n"
+                "  --wait[=SECONDS]   get, set, add, delete, check, maintain: wait for the result (60 seconds)\n"
                 "  --socket=PATH      the frontend's socket instead of " SOCKET "\n"
                 "  --help, --version\n\n"
-                "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in "
-                "time.\n";
+                "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
 
 int usage(const char *text) {
         (void) fprintf(stderr, "ispstorage-admin: %s (see --help)\n", text);
@@ -85,6 +89,10 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                 ARG_SUBSCRIPTION,
                 ARG_NAME,
                 ARG_DEVICE,
+                ARG_BEFORE,
+                ARG_QUOTA,
+                ARG_ERASE,
+                ARG_READ_ONLY,
                 ARG_VERSION,
         };
         static const struct option options[] = {
@@ -97,6 +105,10 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                 { "subscription", required_argument, NULL, ARG_SUBSCRIPTION },
                 { "name", required_argument, NULL, ARG_NAME },
                 { "device", required_argument, NULL, ARG_DEVICE },
+                { "before", required_argument, NULL, ARG_BEFORE },
+                { "quota", required_argument, NULL, ARG_QUOTA },
+                { "erase", no_argument, NULL, ARG_ERASE },
+                { "read-only", no_argument, NULL, ARG_READ_ONLY },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "help", no_argument, NULL, 'h' },
                 {},
@@ -134,6 +146,18 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                 case ARG_DEVICE:
                         o->device = optarg;
                         break;
+                case ARG_BEFORE:
+                        o->before = optarg;
+                        break;
+                case ARG_QUOTA:
+                        o->quota = optarg;
+                        break;
+                case ARG_ERASE:
+                        o->erase = true;
+                        break;
+                case ARG_READ_ONLY:
+                        o->read_only = true;
+                        break;
                 case ARG_VERSION:
                         puts(PROJECT_VERSION);
                         return EXIT_SUCCESS;
@@ -145,6 +169,14 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                 }
         return -1;
 }
+
+static const struct {
+        const char *name;
+        int (*run)(int argc, char *argv[], const Options *o);
+} commands[] = {
+        { "subscription", verb_subscription }, { "device", verb_device }, { "operation", verb_operation },
+        { "task", verb_task },                 { "audit", verb_audit },   { "token", verb_token },
+};
 
 int main(int argc, char *argv[]) {
         Options o = { .socket = SOCKET, .wait_sec = WAIT_DEFAULT_SEC };
@@ -158,11 +190,8 @@ int main(int argc, char *argv[]) {
                 return usage("a command is missing");
         argc -= optind + 1;
         argv += optind + 1;
-        if (streq(argv[-1], "subscription"))
-                return verb_subscription(argc, argv, &o);
-        if (streq(argv[-1], "device"))
-                return verb_device(argc, argv, &o);
-        if (streq(argv[-1], "operation"))
-                return verb_operation(argc, argv, &o);
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                if (streq(argv[-1], commands[i].name))
+                        return commands[i].run(argc, argv, &o);
         return usage("unknown command");
 }

@@ -323,6 +323,10 @@ int manager_handle_message(
         r = store_message(m, device, kind, id, message);
         if (r < 0)
                 return r;
+        if (kind == TOPIC_INFORM)
+                m->counters.informs++;
+        else
+                m->counters.results++;
         acknowledge(m, device, id);
         manager_settle(m);
         return 0;

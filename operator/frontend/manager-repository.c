@@ -167,6 +167,10 @@ static void on_worker_exit(Worker *w, const siginfo_t *si, bool timed_out, void 
         manager_settle(m);
 }
 
+uint64_t manager_quota(const Manager *m, const Subscription *s) {
+        return s->quota_mib >= 0 ? (uint64_t) s->quota_mib : m->config->quota_mib;
+}
+
 static int start_job(RepositoryJob *j) {
         Manager *m = j->manager;
         _cleanup_(subscription_freep) Subscription *s = NULL;
@@ -181,7 +185,7 @@ static int start_job(RepositoryJob *j) {
         if (!directory)
                 return -ENOMEM;
         (void) snprintf(number, sizeof(number), "%llu", (unsigned long long) s->revision);
-        (void) snprintf(quota, sizeof(quota), "%llu", (unsigned long long) m->config->quota_mib);
+        (void) snprintf(quota, sizeof(quota), "%llu", (unsigned long long) manager_quota(m, s));
         char *remove[] = { m->config->repository_command, (char *) "remove", directory, NULL };
         char *create[] = { m->config->repository_command, (char *) "create",      directory, quota,
                            m->config->hooks,              m->config->hook_socket, NULL };
@@ -331,6 +335,7 @@ int manager_handle_hook(sd_event_source *s, int fd, uint32_t revents, void *user
                 log_warning("A message of a hook is not understood, ignored.");
                 return 0;
         }
+        m->counters.pushes++;
         r = handle_push(m, words);
         if (r < 0)
                 (void) log_error_errno(r, "%s: failed to follow a push: %m", words[1]);

@@ -29,6 +29,7 @@ typedef struct Subscription {
         bool removing;         /* only its repository is left to remove */
         uint64_t revision;     /* n of main's tip */
         char *tip;             /* the commit; "" while main is empty */
+        int64_t quota_mib; /* 0: no limit; -1: that of the configuration */
         int64_t created;
 } Subscription;
 

@@ -19,5 +19,13 @@ int git_run(const char *const arguments[], char **ret_answer);
  * errno. git_wait() must follow, after the descriptor was read to its end or closed. */
 int git_start(const char *const arguments[], int *ret_fd, pid_t *ret_pid);
 
+/* The same, with what input reads (borrowed; -EBADF: /dev/null) as its standard input, and output (borrowed; -EBADF:
+ * dropped) as its standard output. */
+int git_spawn(const char *const arguments[], int input, int output, pid_t *ret_pid);
+
+/* Runs two of them, the second reading what the first writes. 0 if both succeeded, -EIO if one did not, or another
+ * negative errno. */
+int git_pipe(const char *const from[], const char *const to[]);
+
 /* Waits for its end. The exit status, or -EIO as above. */
 int git_wait(pid_t pid);

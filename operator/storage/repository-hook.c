@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "operator/storage/git-run.h"
 #include "operator/storage/hook-rules.h"
+#include "operator/storage/maintenance.h"
 #include "operator/storage/repository-config.h"
 #include "operator/storage/staging.h"
 
@@ -119,6 +121,8 @@ static int pre_receive(void) {
         unsigned n;
         int r;
 
+        /* Who was killed with it would stop everybody. */
+        remove_stale_main_lock(".", (int64_t) time(NULL));
         while ((r = read_update(line, &u)) > 0) {
                 const char *refusal = update_refusal(&push, &u, name_space);
 

@@ -4,18 +4,23 @@
  *
  *   create DIRECTORY QUOTA_MIB HOOKS SOCKET   makes it, or renews its settings   "<n> <tip>"
  *   tip DIRECTORY N COMMIT                    main had N commits at COMMIT       "<n> <tip>"
+ *   maintain DIRECTORY QUOTA_MIB HOOKS SOCKET renews its settings, packs it      {...}
+ *   check DIRECTORY                           verifies every object              {...}
  *   remove DIRECTORY                                                             "removed" */
 #include <fcntl.h>
 #include <ftw.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/daemon/worker.h"
 #include "operator/storage/git-run.h"
+#include "operator/storage/maintenance.h"
 #include "operator/storage/repository-config.h"
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
@@ -39,7 +44,7 @@ static const char *const settings[][2] = {
         { "gc.auto", "0" },
         { "gc.packRefs", "false" },
         { "maintenance.auto", "false" },
-        { "repack.writeBitmaps", "true" },
+        { "repack.updateServerInfo", "false" },
 };
 
 static int answer(const char *text) {
@@ -144,6 +149,11 @@ static int remove_tree(const char *path) {
         return 0;
 }
 
+/* Sets the repository for all that git does from here on. */
+static int enter(const char *directory) {
+        return setenv("GIT_DIR", directory, 1) < 0 ? -errno : 0;
+}
+
 static int create(const char *directory, const char *hooks, const RepositoryConfig *config) {
         _cleanup_free_ char *temporary = strfmt("%s.new", directory);
         struct stat st;
@@ -172,9 +182,8 @@ static int create(const char *directory, const char *hooks, const RepositoryConf
                 if (r < 0)
                         return r;
         }
-        if (setenv("GIT_DIR", directory, 1) < 0)
-                return -errno;
-        return answer_tip(0, "");
+        r = enter(directory);
+        return r < 0 ? r : answer_tip(0, "");
 }
 
 static int remove_repository(const char *directory) {
@@ -192,6 +201,40 @@ static int remove_repository(const char *directory) {
         return r < 0 ? r : answer("removed");
 }
 
+static int answer_json(json_t *result) {
+        _cleanup_free_ char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+
+        json_decref(result);
+        return text ? answer(text) : -ENOMEM;
+}
+
+static int maintain(const char *directory, const char *hooks, const RepositoryConfig *config) {
+        MaintenanceResult m;
+        int r;
+
+        r = configure(directory, hooks, config);
+        if (r >= 0)
+                r = repository_maintain(directory, (int64_t) time(NULL), &m);
+        return r < 0 ? r
+                     : answer_json(json_pack(
+                                       "{s:i, s:i, s:b}",
+                                       "staging_expired",
+                                       (int) m.n_staging_expired,
+                                       "temporary_removed",
+                                       (int) m.n_temporary,
+                                       "cruft",
+                                       m.cruft));
+}
+
+static int check(void) {
+        _cleanup_free_ char *findings = NULL;
+        int r = repository_check(&findings);
+
+        return r < 0 && r != -EBADMSG
+                               ? r
+                               : answer_json(json_pack("{s:b, s:s*}", "sound", r >= 0, "finding", findings));
+}
+
 static int run(int argc, char *argv[]) {
         RepositoryConfig config = {};
         uint64_t n;
@@ -202,13 +245,18 @@ static int run(int argc, char *argv[]) {
                 config.hook_socket = argv[5];
                 return create(argv[2], argv[4], &config);
         }
-        if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0) {
-                if (setenv("GIT_DIR", argv[2], 1) < 0)
-                        return -errno;
-                return answer_tip(n, argv[4]);
-        }
         if (streq(argv[1], "remove") && argc == 3)
                 return remove_repository(argv[2]);
+        if (enter(argv[2]) < 0)
+                return -errno;
+        if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0)
+                return answer_tip(n, argv[4]);
+        if (streq(argv[1], "maintain") && argc == 6 && parse_uint32(argv[3], &config.quota_mib) >= 0) {
+                config.hook_socket = argv[5];
+                return maintain(argv[2], argv[4], &config);
+        }
+        if (streq(argv[1], "check") && argc == 3)
+                return check();
         return -EINVAL;
 }
 

@@ -47,7 +47,7 @@ def wait_until(what, condition):
 class Operator:
     """Broker, sshd and frontend in one directory."""
 
-    def __init__(self, build):
+    def __init__(self, build, api_port=False):
         self.build, self.storage = build, build / "operator/storage"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="test-operator."))
         # sshd runs no command below a directory that others may write to, as the build directory's parents may be.
@@ -57,6 +57,7 @@ class Operator:
         self.repositories = self.directory / "repositories"
         self.repositories.mkdir()
         self.mqtt_port, self.ssh_port = free_port(), free_port()
+        self.api_port = free_port() if api_port else 0
         self.processes = {}
         self.user, self.own_account = getpass.getuser(), []
         if self.user == "root":
@@ -87,6 +88,10 @@ class Operator:
         for user in ("acs", "frontend"):
             subprocess.run(["mosquitto_passwd", "-b", str(self.directory / "passwords"), f"ispstorage-{user}", f"{user}-password"],
                            check=True)
+        if self.api_port:
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                            "-keyout", str(self.directory / "api.key"), "-out", str(self.directory / "api.pem"), "-subj", "/CN=localhost",
+                            "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
         (self.directory / "frontend.password").write_text("frontend-password\n")
         (self.directory / "frontend.conf").write_text(f"""\
 [Database]
@@ -104,6 +109,10 @@ RepositoryCommand={self.storage}/ispstorage-repository
 GitShell={self.storage}/ispstorage-git-shell
 Hooks={self.directory}/hooks
 HookSocket={self.directory}/hook.socket
+[API]
+Port={self.api_port}
+CertificateFile={f"{self.directory}/api.pem" if self.api_port else ""}
+KeyFile={f"{self.directory}/api.key" if self.api_port else ""}
 [Provisioning]
 Profile={SOURCE}/operator/frontend/profiles/default.json
 """)
@@ -149,6 +158,11 @@ LogLevel ERROR
     def kill(self, name):
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop_frontend(self):
+        process = self.processes.pop("frontend")
+        process.terminate()
         process.wait()
 
     def admin(self, *argv, **options):
@@ -346,9 +360,10 @@ class OperatorCase(unittest.TestCase):
     """A test with an operator of its own. build: the build directory."""
 
     build = None
+    api_port = False
 
     def setUp(self):
-        self.operator = Operator(self.build)
+        self.operator = Operator(self.build, self.api_port)
         self.acs = Acs(self.operator)
         self.addCleanup(self.clean_up)
 
@@ -369,3 +384,8 @@ class OperatorCase(unittest.TestCase):
             self.assertEqual(gateway.ready(), "Subscribed")
             self.assertEqual(gateway.state()["state"], "subscribed")
         return gateways
+
+    def refused(self, gateway, why, *refspecs):
+        status, error, _ = gateway.push(*refspecs)
+        self.assertNotEqual(status, 0)
+        self.assertRegex(error, rf"(?m)^remote: {why}: ")
