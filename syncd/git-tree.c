@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
-#include "syncd/git-name.h"
+#include "common/format/git-name.h"
 #include "syncd/git-store.h"
 
 /* An entry of the git tree that is being made. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
-#include "syncd/git-name.h"
+#include "common/format/git-name.h"
 
 static void assert_stored(const char *name, const char *stored) {
         _cleanup_free_ char *s = NULL, *back = NULL;

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
-#include "syncd/git-name.h"
+#include "common/format/git-name.h"
 
 /* The code points that HFS+ ignores in names; git's fsck does the same, so that "\u200c.git" is ".git" to
  * it. They all take three bytes of UTF-8. */
