@@ -22,6 +22,9 @@ static const char help_text[] =
                 "  subscription maintain NAME  packs its repository and tidies it up now\n"
                 "  subscription remove NAME    also removes its repository, with every version of every file;\n"
                 "                              --erase: its devices too, and all that is known of them\n"
+                "  export SUBSCRIPTION DIRECTORY [--at=VERSION] [--path=PATH]\n"
+                "                              what the folder held, as plain files; VERSION is a revision's number or commit,\n"
+                "                              or a time as 2026-01-31T23:59:59Z\n"
                 "  device allow DEVICE --subscription=NAME [--name=GATEWAYNAME]\n"
                 "  device list | show DEVICE | remove DEVICE\n"
                 "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
@@ -91,6 +94,8 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                 ARG_DEVICE,
                 ARG_BEFORE,
                 ARG_QUOTA,
+                ARG_AT,
+                ARG_PATH,
                 ARG_ERASE,
                 ARG_READ_ONLY,
                 ARG_VERSION,
@@ -107,6 +112,8 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                 { "device", required_argument, NULL, ARG_DEVICE },
                 { "before", required_argument, NULL, ARG_BEFORE },
                 { "quota", required_argument, NULL, ARG_QUOTA },
+                { "at", required_argument, NULL, ARG_AT },
+                { "path", required_argument, NULL, ARG_PATH },
                 { "erase", no_argument, NULL, ARG_ERASE },
                 { "read-only", no_argument, NULL, ARG_READ_ONLY },
                 { "version", no_argument, NULL, ARG_VERSION },
@@ -152,6 +159,12 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                 case ARG_QUOTA:
                         o->quota = optarg;
                         break;
+                case ARG_AT:
+                        o->at = optarg;
+                        break;
+                case ARG_PATH:
+                        o->path = optarg;
+                        break;
                 case ARG_ERASE:
                         o->erase = true;
                         break;
@@ -175,7 +188,8 @@ static const struct {
         int (*run)(int argc, char *argv[], const Options *o);
 } commands[] = {
         { "subscription", verb_subscription }, { "device", verb_device }, { "operation", verb_operation },
-        { "task", verb_task },                 { "audit", verb_audit },   { "token", verb_token },
+        { "export", verb_export },             { "task", verb_task },     { "audit", verb_audit },
+        { "token", verb_token },
 };
 
 int main(int argc, char *argv[]) {

@@ -6,7 +6,7 @@
 
 typedef struct Options {
         const char *socket;
-        const char *user, *profile, *subscription, *name, *device, *before, *quota;
+        const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path;
         bool json, password_stdin, wait, erase, read_only;
         unsigned wait_sec;
 } Options;
@@ -23,6 +23,7 @@ enum {
 int verb_subscription(int argc, char *argv[], const Options *o);
 int verb_device(int argc, char *argv[], const Options *o);
 int verb_operation(int argc, char *argv[], const Options *o);
+int verb_export(int argc, char *argv[], const Options *o);
 int verb_task(int argc, char *argv[], const Options *o);
 int verb_audit(int argc, char *argv[], const Options *o);
 int verb_token(int argc, char *argv[], const Options *o);

@@ -4,9 +4,11 @@
 
 #include "common/base/log.h"
 #include "common/base/parse.h"
+#include "operator/frontend/api-export.h"
 #include "operator/frontend/api-handlers.h"
 #include "operator/frontend/api-server.h"
 #include "operator/frontend/api.h"
+#include "operator/frontend/audit.h"
 #include "operator/frontend/profile.h"
 #include "operator/frontend/token.h"
 
@@ -34,6 +36,8 @@ struct Request {
         char *awaited; /* suspended until this command or task is finished */
         sd_event_source *timeout_source;
         bool waited;
+        Export *export; /* NULL: none */
+        int64_t record; /* of the export, in the audit log */
 };
 
 struct Api {
@@ -148,9 +152,52 @@ static const char *argument(const Request *q, const char *name) {
         return MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+static enum MHD_Result refuse_export(Request *q, int r) {
+        unsigned status = r == -ENOENT ? 404 : r == -EAGAIN ? 503 : 500;
+
+        if (status == 500)
+                (void) log_error_errno(r, "An export failed: %m");
+        if (q->record > 0)
+                (void) audit_end(q->listener->api->manager->db, q->record, status);
+        q->record = 0;
+        return send_error(q->connection,
+                          status,
+                          status == 404   ? "There is no such subscription, version or path."
+                          : status == 503 ? "Too many exports are under way."
+                                          : "The storage frontend has a problem; its log says more.");
+}
+
+/* "/v1/subscriptions/<name>/archive": the name, which is the caller's; NULL if it is another path. */
+static char *archive_of(const char *path) {
+        const char *rest = startswith(path, "/v1/subscriptions/"), *slash = rest ? strchr(rest, '/') : NULL;
+
+        return slash && streq(slash, "/archive") ? strndup(rest, (size_t) (slash - rest)) : NULL;
+}
+
+/* An archive is not JSON, and does not fit into memory. */
+static enum MHD_Result answer_export(Request *q, const char *subscription, const char *path) {
+        Manager *m = q->listener->api->manager;
+        const ExportRequest request = {
+                .subscription = subscription,
+                .version = argument(q, "version"),
+                .path = argument(q, "path"),
+        };
+        enum MHD_Result result = MHD_YES;
+        int r;
+
+        if (q->export) {
+                r = export_respond(q->export, &result);
+                return r < 0 ? refuse_export(q, r) : result;
+        }
+        r = audit_begin(m->db, manager_now(), q->who, "GET", path, NULL, &q->record);
+        if (r >= 0)
+                r = export_start(&q->export, m, q->listener->server, q->connection, &request);
+        return r < 0 ? refuse_export(q, r) : MHD_YES;
+}
+
 static enum MHD_Result answer(Request *q, const char *path, const char *method) {
         _cleanup_json_ json_t *body = NULL;
-        _cleanup_free_ char *awaited = NULL;
+        _cleanup_free_ char *awaited = NULL, *subscription = NULL;
         ApiResponse response;
         ApiRequest request = {
                 .method = method,
@@ -165,6 +212,9 @@ static enum MHD_Result answer(Request *q, const char *path, const char *method) 
 
         if (!q->who && !streq(path, "/health"))
                 return send_error(q->connection, MHD_HTTP_UNAUTHORIZED, "A valid token is needed.");
+        subscription = streq(method, "GET") ? archive_of(path) : NULL;
+        if (subscription)
+                return answer_export(q, subscription, path);
         if (q->too_large)
                 return send_error(q->connection, 413, "The request is too large.");
         if (q->size > 0) {
@@ -246,6 +296,9 @@ static void on_completed(
 
         if (!q)
                 return;
+        if (q->export && code == MHD_REQUEST_TERMINATED_COMPLETED_OK && q->record > 0)
+                (void) audit_end(q->listener->api->manager->db, q->record, 200);
+        (void) export_free(q->export);
         (void) sd_event_source_disable_unref(q->timeout_source);
         free(q->awaited);
         free(q->who);

@@ -35,6 +35,7 @@ struct Manager {
         uint64_t republish_usec; /* until commands without a result are published once more; doubles */
         RepositoryJob *jobs;
         TaskJob *task_jobs;
+        unsigned n_exports;
         CommandFinishedHandler command_finished;
         void *command_finished_userdata;
         struct {

@@ -6,6 +6,7 @@
  *   tip DIRECTORY N COMMIT                    main had N commits at COMMIT       "<n> <tip>"
  *   maintain DIRECTORY QUOTA_MIB HOOKS SOCKET renews its settings, packs it      {...}
  *   check DIRECTORY                           verifies every object              {...}
+ *   export DIRECTORY VERSION PATH             what a version has (export.h)      a tar archive
  *   remove DIRECTORY                                                             "removed" */
 #include <fcntl.h>
 #include <ftw.h>
@@ -15,10 +16,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/daemon/worker.h"
+#include "operator/common/repository-exit.h"
+#include "operator/storage/export.h"
 #include "operator/storage/git-run.h"
 #include "operator/storage/maintenance.h"
 #include "operator/storage/repository-config.h"
@@ -201,6 +205,59 @@ static int remove_repository(const char *directory) {
         return r < 0 ? r : answer("removed");
 }
 
+/* The archive, in packets of this size. */
+#define PACKET_SIZE 32768U
+
+typedef struct Output {
+        bool is_socket;
+        size_t size;
+        char data[PACKET_SIZE];
+} Output;
+
+static int flush_output(Output *o) {
+        size_t size = o->size;
+
+        o->size = 0;
+        if (!o->is_socket)
+                return loop_write(STDOUT_FILENO, o->data, size);
+        return send(WORKER_SOCKET_FD, o->data, size, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int write_output(const void *data, size_t size, void *userdata) {
+        Output *o = userdata;
+        const char *p = data;
+
+        while (size > 0) {
+                size_t n = MIN(size, PACKET_SIZE - o->size);
+                int r;
+
+                memcpy(o->data + o->size, p, n);
+                o->size += n;
+                p += n;
+                size -= n;
+                r = o->size == PACKET_SIZE ? flush_output(o) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int export(const char *version, const char *path) {
+        _cleanup_free_ char *commit = NULL;
+        _cleanup_free_ Output *o = calloc(1, sizeof(*o));
+        TarWriter t = { .write = write_output, .userdata = o };
+        struct stat st;
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        o->is_socket = fstat(WORKER_SOCKET_FD, &st) >= 0 && S_ISSOCK(st.st_mode);
+        r = export_resolve(version, &commit);
+        if (r >= 0)
+                r = export_tar(commit, path, &t);
+        return r < 0 ? r : flush_output(o);
+}
+
 static int answer_json(json_t *result) {
         _cleanup_free_ char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
 
@@ -257,6 +314,8 @@ static int run(int argc, char *argv[]) {
         }
         if (streq(argv[1], "check") && argc == 3)
                 return check();
+        if (streq(argv[1], "export") && argc == 5)
+                return export(argv[3], argv[4]);
         return -EINVAL;
 }
 
@@ -273,5 +332,5 @@ int main(int argc, char *argv[]) {
         r = run(argc, argv);
         if (r < 0)
                 (void) log_error_errno(r, "%s %s: %m", argc > 1 ? argv[1] : "?", argc > 2 ? argv[2] : "?");
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r == -ENOENT ? REPOSITORY_NOT_FOUND : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
