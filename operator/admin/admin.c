@@ -80,96 +80,60 @@ int show(const Options *o, const json_t *answer, const char *const columns[]) {
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
+/* Options that are a text or a switch; the others are handled in parse_argv(). */
+static const struct {
+        const char *name;
+        size_t text, flag; /* offsets in Options; 0: not of this kind */
+} simple_options[] = {
+        { "json", 0, offsetof(Options, json) },
+        { "password-stdin", 0, offsetof(Options, password_stdin) },
+        { "erase", 0, offsetof(Options, erase) },
+        { "read-only", 0, offsetof(Options, read_only) },
+        { "socket", offsetof(Options, socket), 0 },
+        { "user", offsetof(Options, user), 0 },
+        { "profile", offsetof(Options, profile), 0 },
+        { "subscription", offsetof(Options, subscription), 0 },
+        { "name", offsetof(Options, name), 0 },
+        { "device", offsetof(Options, device), 0 },
+        { "before", offsetof(Options, before), 0 },
+        { "quota", offsetof(Options, quota), 0 },
+        { "at", offsetof(Options, at), 0 },
+        { "path", offsetof(Options, path), 0 },
+};
+
+enum {
+        ARG_SIMPLE = 0x100, /* and the index in the table */
+        ARG_WAIT = 0x200,
+        ARG_VERSION,
+};
+
+static void take_simple(Options *o, size_t i, const char *value) {
+        if (simple_options[i].flag > 0)
+                *(bool *) ((char *) o + simple_options[i].flag) = true;
+        else
+                *(const char **) (void *) ((char *) o + simple_options[i].text) = value;
+}
+
 /* -1 to go on, else an exit code. */
 static int parse_argv(int argc, char *argv[], Options *o) {
-        enum {
-                ARG_JSON = 0x100,
-                ARG_WAIT,
-                ARG_SOCKET,
-                ARG_USER,
-                ARG_PASSWORD_STDIN,
-                ARG_PROFILE,
-                ARG_SUBSCRIPTION,
-                ARG_NAME,
-                ARG_DEVICE,
-                ARG_BEFORE,
-                ARG_QUOTA,
-                ARG_AT,
-                ARG_PATH,
-                ARG_ERASE,
-                ARG_READ_ONLY,
-                ARG_VERSION,
-        };
-        static const struct option options[] = {
-                { "json", no_argument, NULL, ARG_JSON },
+        struct option options[ELEMENTSOF(simple_options) + 4] = {
                 { "wait", optional_argument, NULL, ARG_WAIT },
-                { "socket", required_argument, NULL, ARG_SOCKET },
-                { "user", required_argument, NULL, ARG_USER },
-                { "password-stdin", no_argument, NULL, ARG_PASSWORD_STDIN },
-                { "profile", required_argument, NULL, ARG_PROFILE },
-                { "subscription", required_argument, NULL, ARG_SUBSCRIPTION },
-                { "name", required_argument, NULL, ARG_NAME },
-                { "device", required_argument, NULL, ARG_DEVICE },
-                { "before", required_argument, NULL, ARG_BEFORE },
-                { "quota", required_argument, NULL, ARG_QUOTA },
-                { "at", required_argument, NULL, ARG_AT },
-                { "path", required_argument, NULL, ARG_PATH },
-                { "erase", no_argument, NULL, ARG_ERASE },
-                { "read-only", no_argument, NULL, ARG_READ_ONLY },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "help", no_argument, NULL, 'h' },
-                {},
         };
         int c;
 
+        for (size_t i = 0; i < ELEMENTSOF(simple_options); i++)
+                options[i + 3] = (struct option){ simple_options[i].name,
+                                                  simple_options[i].flag > 0 ? no_argument : required_argument,
+                                                  NULL,
+                                                  ARG_SIMPLE + (int) i };
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
-                case ARG_JSON:
-                        o->json = true;
-                        break;
                 case ARG_WAIT:
                         o->wait = true;
                         if (optarg && parse_uint32(optarg, &o->wait_sec) < 0)
                                 return usage("--wait takes a number of seconds");
-                        break;
-                case ARG_SOCKET:
-                        o->socket = optarg;
-                        break;
-                case ARG_USER:
-                        o->user = optarg;
-                        break;
-                case ARG_PASSWORD_STDIN:
-                        o->password_stdin = true;
-                        break;
-                case ARG_PROFILE:
-                        o->profile = optarg;
-                        break;
-                case ARG_SUBSCRIPTION:
-                        o->subscription = optarg;
-                        break;
-                case ARG_NAME:
-                        o->name = optarg;
-                        break;
-                case ARG_DEVICE:
-                        o->device = optarg;
-                        break;
-                case ARG_BEFORE:
-                        o->before = optarg;
-                        break;
-                case ARG_QUOTA:
-                        o->quota = optarg;
-                        break;
-                case ARG_AT:
-                        o->at = optarg;
-                        break;
-                case ARG_PATH:
-                        o->path = optarg;
-                        break;
-                case ARG_ERASE:
-                        o->erase = true;
-                        break;
-                case ARG_READ_ONLY:
-                        o->read_only = true;
                         break;
                 case ARG_VERSION:
                         puts(PROJECT_VERSION);
@@ -178,7 +142,9 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                         fputs(help_text, stdout);
                         return EXIT_SUCCESS;
                 default:
-                        return EXIT_USAGE;
+                        if (c < ARG_SIMPLE || c >= ARG_WAIT)
+                                return EXIT_USAGE;
+                        take_simple(o, (size_t) (c - ARG_SIMPLE), optarg);
                 }
         return -1;
 }

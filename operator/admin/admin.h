@@ -5,10 +5,10 @@
 #include "operator/admin/client.h"
 
 typedef struct Options {
+        unsigned wait_sec; /* first, so that no other has the offset 0 */
         const char *socket;
         const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path;
         bool json, password_stdin, wait, erase, read_only;
-        unsigned wait_sec;
 } Options;
 
 /* Exit codes, also in --help. */

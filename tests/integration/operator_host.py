@@ -113,6 +113,8 @@ HookSocket={self.directory}/hook.socket
 Port={self.api_port}
 CertificateFile={f"{self.directory}/api.pem" if self.api_port else ""}
 KeyFile={f"{self.directory}/api.key" if self.api_port else ""}
+[Maintenance]
+IntervalSec=0
 [Provisioning]
 Profile={SOURCE}/operator/frontend/profiles/default.json
 """)
