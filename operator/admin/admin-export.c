@@ -43,9 +43,11 @@ static char *archive_path(const char *subscription, const Options *o) {
         _cleanup_free_ char *name = client_escape(subscription), *version = client_escape(strempty(o->at)),
                             *path = client_escape(strempty(o->path));
 
-        return name && version && path
-                               ? strfmt("/v1/subscriptions/%s/archive?version=%s&path=%s", name, version, path)
-                               : NULL;
+        return name && version && path ? strfmt("/v1/subscriptions/%s/archive?version=%s&path=%s",
+                                                name,
+                                                version,
+                                                path)
+                                       : NULL;
 }
 
 /* An exit code. */
@@ -69,7 +71,8 @@ static int unpack(const Options *o, const char *archive, const char *directory) 
                 return r == -ECONNREFUSED ? EXIT_UNREACHABLE : EXIT_REFUSED;
         }
         if (http >= 400) {
-                log_error("%s", json_string_value(json_object_get(answer, "error")) ?: "the frontend refused");
+                log_error("%s",
+                          json_string_value(json_object_get(answer, "error")) ?: "the frontend refused");
                 return EXIT_REFUSED;
         }
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {

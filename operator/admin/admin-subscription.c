@@ -63,13 +63,14 @@ static int change(const char *name, const Options *o) {
         if (o->password_stdin && read_password(password) < 0)
                 return usage("there is no password");
         path = escaped ? strfmt("/v1/subscriptions/%s", escaped) : NULL;
-        body = json_pack("{s:O*, s:s*, s:s*}",
-                         "quota_mib",
-                         quota,
-                         "username",
-                         o->user,
-                         "password",
-                         o->password_stdin ? password : NULL);
+        body =
+                        json_pack("{s:O*, s:s*, s:s*}",
+                                  "quota_mib",
+                                  quota,
+                                  "username",
+                                  o->user,
+                                  "password",
+                                  o->password_stdin ? password : NULL);
         if (!path || !body)
                 return EXIT_REFUSED;
         r = request(o, "PATCH", path, body, &answer);

@@ -4,7 +4,8 @@
 #include "operator/frontend/profile.h"
 #include "operator/frontend/store-task.h"
 
-static int take_text(const json_t *order, const char *key, const char *what, char **field, char **ret_error) {
+static int take_text(
+                const json_t *order, const char *key, const char *what, char **field, char **ret_error) {
         const json_t *value = json_object_get(order, key);
         int r;
 
@@ -23,7 +24,8 @@ static int change(Subscription *s, const json_t *order, char **ret_error) {
                 r = take_text(order, "password", "The password", &s->password, ret_error);
         if (r < 0 || !quota)
                 return r;
-        if (!json_is_integer(quota) || json_integer_value(quota) < -1 || json_integer_value(quota) > QUOTA_MIB_MAX)
+        if (!json_is_integer(quota) || json_integer_value(quota) < -1 ||
+            json_integer_value(quota) > QUOTA_MIB_MAX)
                 return administration_complain(ret_error, -EINVAL, strdup(QUOTA_RULE));
         s->quota_mib = json_integer_value(quota);
         /* The repository is set to it. */
@@ -54,7 +56,7 @@ int administration_change(Manager *m, const char *subscription, const json_t *or
 
 /* Everything that is known of the devices goes; one that still reports is unknown, and rejected. */
 static int erase_devices(Manager *m, char *const *devices) {
-        STRV_FOREACH(id, devices) {
+        STRV_FOREACH (id, devices) {
                 int r = sqlite_run(m->db, "DELETE FROM commands WHERE device = ?", "s", *id);
 
                 /* Keys and operations go with the row. */
@@ -82,11 +84,12 @@ int administration_remove(Manager *m, const char *subscription, bool erase, char
         if (r < 0)
                 return r;
         if (devices && !erase)
-                return administration_complain(ret_error,
-                                               -EEXIST,
-                                               strfmt("The subscription %s has devices, remove them first: %s ...",
-                                                      subscription,
-                                                      devices[0]));
+                return administration_complain(
+                                ret_error,
+                                -EEXIST,
+                                strfmt("The subscription %s has devices, remove them first: %s ...",
+                                       subscription,
+                                       devices[0]));
         s->removing = true;
         r = erase_devices(m, devices);
         if (r >= 0)
@@ -102,7 +105,8 @@ int administration_remove(Manager *m, const char *subscription, bool erase, char
         return manager_check_repository(m, subscription);
 }
 
-int administration_task(Manager *m, const char *subscription, const char *kind, int64_t *ret_id, char **ret_error) {
+int administration_task(
+                Manager *m, const char *subscription, const char *kind, int64_t *ret_id, char **ret_error) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         _cleanup_(subscription_freep) Subscription *s = NULL;
         int r;

@@ -100,7 +100,11 @@ static ssize_t on_read(void *userdata, uint64_t position, char *buffer, size_t m
 }
 
 int export_start(
-                Export **ret, Manager *m, ApiServer *server, struct MHD_Connection *connection, const ExportRequest *q) {
+                Export **ret,
+                Manager *m,
+                ApiServer *server,
+                struct MHD_Connection *connection,
+                const ExportRequest *q) {
         _cleanup_(subscription_freep) Subscription *s = NULL;
         _cleanup_free_ char *directory = NULL;
         Export *e;
@@ -120,7 +124,7 @@ int export_start(
         *e = (Export){ .manager = m, .server = server, .connection = connection, .socket = -EBADF };
         m->n_exports++;
         char *argv[] = {
-                m->config->repository_command, (char *) "export",           directory,
+                m->config->repository_command, (char *) "export",          directory,
                 (char *) strempty(q->version), (char *) strempty(q->path), NULL,
         };
 

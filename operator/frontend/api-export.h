@@ -17,9 +17,14 @@ typedef struct ExportRequest {
 /* Starts to read, and suspends the connection until the first part is there. 0, -ENOENT if there is no such
  * subscription, -EAGAIN if too many are under way, or another negative errno. */
 int export_start(
-                Export **ret, Manager *m, ApiServer *server, struct MHD_Connection *connection, const ExportRequest *q);
-/* The connection was resumed: queues the archive as response and returns 0 with *ret (else untouched), -ENOENT if
- * there is no such version or path, -EIO if reading failed. *e lives until the request is completed. */
+                Export **ret,
+                Manager *m,
+                ApiServer *server,
+                struct MHD_Connection *connection,
+                const ExportRequest *q);
+/* The connection was resumed: queues the archive as response and returns 0 with *ret (else untouched),
+ * -ENOENT if there is no such version or path, -EIO if reading failed. *e lives until the request is
+ * completed. */
 int export_respond(Export *e, enum MHD_Result *ret);
 /* Ends it. NULL is allowed; returns NULL. */
 Export *export_free(Export *e);

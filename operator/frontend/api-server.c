@@ -53,8 +53,12 @@ static struct MHD_Daemon *start(const ApiServerSettings *settings) {
         size_t n = 4;
 
         if (tls) {
-                options[n++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *) settings->certificate };
-                options[n++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *) settings->key };
+                options[n++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT,
+                                                        0,
+                                                        (void *) settings->certificate };
+                options[n++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY,
+                                                        0,
+                                                        (void *) settings->key };
         }
         options[n] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
         return MHD_start_daemon(
@@ -78,7 +82,8 @@ int api_server_new(ApiServer **ret, sd_event *event, const ApiServerSettings *se
                 s->daemon = start(settings);
         if (!s || !s->daemon) {
                 (void) close(settings->listen_fd);
-                return log_error_errno(-EIO, "Failed to start the HTTP server; are certificate and key right?");
+                return log_error_errno(
+                                -EIO, "Failed to start the HTTP server; are certificate and key right?");
         }
         info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
         if (!info)
@@ -113,7 +118,9 @@ int api_listen(const char *address, uint16_t port) {
                 return -EINVAL;
         fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-            bind(fd, is_v6 ? (struct sockaddr *) &v6 : (struct sockaddr *) &v4, is_v6 ? sizeof(v6) : sizeof(v4)) < 0 ||
+            bind(fd,
+                 is_v6 ? (struct sockaddr *) &v6 : (struct sockaddr *) &v4,
+                 is_v6 ? sizeof(v6) : sizeof(v4)) < 0 ||
             listen(fd, SOMAXCONN) < 0)
                 return -errno;
         return TAKE_FD(fd);

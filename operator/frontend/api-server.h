@@ -28,8 +28,8 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(ApiServer *, api_server_free);
 /* A suspended connection was resumed: it goes on soon. */
 void api_server_wake(ApiServer *s);
 
-/* Listens on an address in numbers and a port. The descriptor is the caller's. A negative errno: -EINVAL if it is not
- * an address, those of bind(2). */
+/* Listens on an address in numbers and a port. The descriptor is the caller's. A negative errno: -EINVAL if
+ * it is not an address, those of bind(2). */
 int api_listen(const char *address, uint16_t port);
 /* True if the address is of this host alone. */
 bool address_is_loopback(const char *address);

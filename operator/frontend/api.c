@@ -100,7 +100,8 @@ static bool wait_for(Request *q, const char *awaited, const char *wait) {
 }
 
 /* Takes the text over. */
-static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, const char *type, char *text) {
+static enum MHD_Result send_text(
+                struct MHD_Connection *connection, unsigned status, const char *type, char *text) {
         struct MHD_Response *response;
         enum MHD_Result r;
 
@@ -160,11 +161,12 @@ static enum MHD_Result refuse_export(Request *q, int r) {
         if (q->record > 0)
                 (void) audit_end(q->listener->api->manager->db, q->record, status);
         q->record = 0;
-        return send_error(q->connection,
-                          status,
-                          status == 404   ? "There is no such subscription, version or path."
-                          : status == 503 ? "Too many exports are under way."
-                                          : "The storage frontend has a problem; its log says more.");
+        return send_error(
+                        q->connection,
+                        status,
+                        status == 404   ? "There is no such subscription, version or path."
+                        : status == 503 ? "Too many exports are under way."
+                                        : "The storage frontend has a problem; its log says more.");
 }
 
 /* "/v1/subscriptions/<name>/archive": the name, which is the caller's; NULL if it is another path. */
@@ -328,10 +330,14 @@ static int serve_network(Api *a) {
         if (c->api_port == 0)
                 return 0;
         if (!c->api_certificate && !address_is_loopback(c->api_address))
-                return log_error_errno(-EINVAL, "The HTTP API needs a certificate to be served on %s.", c->api_address);
+                return log_error_errno(
+                                -EINVAL,
+                                "The HTTP API needs a certificate to be served on %s.",
+                                c->api_address);
         fd = api_listen(c->api_address, (uint16_t) c->api_port);
         if (fd < 0)
-                return log_error_errno(fd, "Failed to listen on %s port %u: %m", c->api_address, c->api_port);
+                return log_error_errno(
+                                fd, "Failed to listen on %s port %u: %m", c->api_address, c->api_port);
         a->network.network = true;
         return serve(a, &a->network, fd, c->api_certificate, c->api_key);
 }

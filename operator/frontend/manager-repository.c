@@ -187,8 +187,13 @@ static int start_job(RepositoryJob *j) {
         (void) snprintf(number, sizeof(number), "%llu", (unsigned long long) s->revision);
         (void) snprintf(quota, sizeof(quota), "%llu", (unsigned long long) manager_quota(m, s));
         char *remove[] = { m->config->repository_command, (char *) "remove", directory, NULL };
-        char *create[] = { m->config->repository_command, (char *) "create",      directory, quota,
-                           m->config->hooks,              m->config->hook_socket, NULL };
+        char *create[] = { m->config->repository_command,
+                           (char *) "create",
+                           directory,
+                           quota,
+                           m->config->hooks,
+                           m->config->hook_socket,
+                           NULL };
         char *tip[] = { m->config->repository_command, (char *) "tip", directory, number, s->tip, NULL };
 
         return worker_spawn(
@@ -246,16 +251,21 @@ int manager_check_repositories(Manager *m, bool unfinished) {
         int r;
 
         r = store_subscription_names(m->db, unfinished, &names);
-        STRV_FOREACH(name, names)
+        STRV_FOREACH (name, names)
                 if (r >= 0)
                         r = manager_check_repository(m, *name);
         return r;
 }
 
-/* A push that leads on from the tip that is known tells all: the repository need not be looked at. 1 if so, 0 if
- * it must be looked at. */
-static int follow_push(Manager *m, const char *subscription, const char *pushed_by, const char *old_tip,
-                       const char *tip, uint64_t n) {
+/* A push that leads on from the tip that is known tells all: the repository need not be looked at. 1 if so,
+ * 0 if it must be looked at. */
+static int follow_push(
+                Manager *m,
+                const char *subscription,
+                const char *pushed_by,
+                const char *old_tip,
+                const char *tip,
+                uint64_t n) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         _cleanup_(subscription_freep) Subscription *s = NULL;
         int r;

@@ -83,7 +83,10 @@ static void on_task_exit(Worker *w, const siginfo_t *si, bool timed_out, void *u
         if (ok)
                 log_info("%s: %s is done: %s", j->task->subscription, j->task->kind, text);
         else
-                log_error("%s: %s failed%s.", j->task->subscription, j->task->kind, timed_out ? " (time out)" : "");
+                log_error("%s: %s failed%s.",
+                          j->task->subscription,
+                          j->task->kind,
+                          timed_out ? " (time out)" : "");
         r = finish(m, j->task, ok ? "done" : "failed", answer ? text : NULL);
         if (r < 0)
                 (void) log_error_errno(r, "%s: failed to note the end of a task: %m", j->task->subscription);
@@ -110,8 +113,7 @@ static int spawn(TaskJob *j, const Subscription *s) {
                 argv[n++] = m->config->hooks;
                 argv[n++] = m->config->hook_socket;
         }
-        json_array_foreach(arguments, i, a)
-                argv[n++] = (char *) strempty(json_string_value(a));
+        json_array_foreach(arguments, i, a) argv[n++] = (char *) strempty(json_string_value(a));
         return worker_spawn(&j->worker, &j->socket, m->event, argv, TASK_TIMEOUT_USEC, on_task_exit, j);
 }
 

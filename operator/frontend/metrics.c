@@ -7,25 +7,44 @@
 static const struct {
         const char *name, *help, *label, *query;
 } gauges[] = {
-        { "ispstorage_subscriptions", "Subscriptions by state.", "state",
-          "SELECT count(*), CASE WHEN removing THEN 'removing' WHEN suspended THEN 'suspended' ELSE 'active' END AS s"
+        { "ispstorage_subscriptions",
+          "Subscriptions by state.",
+          "state",
+          "SELECT count(*), CASE WHEN removing THEN 'removing' WHEN suspended THEN 'suspended' ELSE "
+          "'active' END AS s"
           " FROM subscriptions GROUP BY s" },
-        { "ispstorage_devices", "Devices by the Status that they last reported.", "status",
+        { "ispstorage_devices",
+          "Devices by the Status that they last reported.",
+          "status",
           "SELECT count(*), iif(status = '', 'none', status) AS s FROM devices GROUP BY s" },
-        { "ispstorage_devices_behind", "Subscribed devices that do not have main's tip yet.", NULL,
+        { "ispstorage_devices_behind",
+          "Subscribed devices that do not have main's tip yet.",
+          NULL,
           "SELECT count(*) FROM devices d JOIN subscriptions s ON s.name = d.subscription"
           " WHERE d.status = 'Subscribed' AND NOT s.suspended AND d.revision < s.revision" },
-        { "ispstorage_devices_failing", "Devices whose last steps failed.", NULL,
+        { "ispstorage_devices_failing",
+          "Devices whose last steps failed.",
+          NULL,
           "SELECT count(*) FROM devices WHERE failures > 0" },
-        { "ispstorage_operations", "Operations of the last weeks by state.", "state",
+        { "ispstorage_operations",
+          "Operations of the last weeks by state.",
+          "state",
           "SELECT count(*), state FROM operations GROUP BY state" },
-        { "ispstorage_commands_pending", "Commands to devices without a result.", NULL,
+        { "ispstorage_commands_pending",
+          "Commands to devices without a result.",
+          NULL,
           "SELECT count(*) FROM commands WHERE finished IS NULL" },
-        { "ispstorage_commands_oldest_seconds", "Age of the oldest command without a result.", NULL,
+        { "ispstorage_commands_oldest_seconds",
+          "Age of the oldest command without a result.",
+          NULL,
           "SELECT coalesce(unixepoch() - min(created), 0) FROM commands WHERE finished IS NULL" },
-        { "ispstorage_tasks", "Work on repositories by state.", "state",
+        { "ispstorage_tasks",
+          "Work on repositories by state.",
+          "state",
           "SELECT count(*), state FROM tasks GROUP BY state" },
-        { "ispstorage_revisions", "Revisions of all subscriptions.", NULL,
+        { "ispstorage_revisions",
+          "Revisions of all subscriptions.",
+          NULL,
           "SELECT coalesce(sum(revision), 0) FROM subscriptions" },
 };
 
@@ -40,8 +59,12 @@ static int write_gauge(Manager *m, FILE *f, size_t i) {
 
                 /* The labels are words of ours. */
                 if (gauges[i].label)
-                        (void) fprintf(f, "%s{%s=\"%s\"} %lld\n", gauges[i].name, gauges[i].label,
-                                       strempty(sqlite_column_str(q, 1)), value);
+                        (void) fprintf(f,
+                                       "%s{%s=\"%s\"} %lld\n",
+                                       gauges[i].name,
+                                       gauges[i].label,
+                                       strempty(sqlite_column_str(q, 1)),
+                                       value);
                 else
                         (void) fprintf(f, "%s %lld\n", gauges[i].name, value);
         }
@@ -49,7 +72,13 @@ static int write_gauge(Manager *m, FILE *f, size_t i) {
 }
 
 static void write_counter(FILE *f, const char *name, const char *help, uint64_t value) {
-        (void) fprintf(f, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name, name, (unsigned long long) value);
+        (void) fprintf(f,
+                       "# HELP %s %s\n# TYPE %s counter\n%s %llu\n",
+                       name,
+                       help,
+                       name,
+                       name,
+                       (unsigned long long) value);
 }
 
 int metrics_describe(Manager *m, char **ret) {
@@ -64,7 +93,9 @@ int metrics_describe(Manager *m, char **ret) {
                 r = write_gauge(m, f, i);
         write_counter(f, "ispstorage_informs_total", "Informs taken over.", m->counters.informs);
         write_counter(f, "ispstorage_results_total", "Results of commands taken over.", m->counters.results);
-        write_counter(f, "ispstorage_commands_published_total", "Commands published, repetitions included.",
+        write_counter(f,
+                      "ispstorage_commands_published_total",
+                      "Commands published, repetitions included.",
                       m->counters.commands);
         write_counter(f, "ispstorage_pushes_total", "Pushes told by the repositories.", m->counters.pushes);
         (void) fprintf(f,

@@ -13,7 +13,11 @@ Task *task_free(Task *t) {
 }
 
 int store_task_insert(
-                sqlite3 *db, const char *subscription, const char *kind, const char *arguments, int64_t now,
+                sqlite3 *db,
+                const char *subscription,
+                const char *kind,
+                const char *arguments,
+                int64_t now,
                 int64_t *ret_id) {
         int r = sqlite_run(
                         db,
@@ -68,7 +72,8 @@ int store_task_next(sqlite3 *db, Task **ret) {
                         db,
                         &q,
                         "SELECT " TASK_COLUMNS " FROM tasks t WHERE state = 'waiting' AND NOT EXISTS"
-                        " (SELECT 1 FROM tasks o WHERE o.subscription = t.subscription AND o.state = 'running')"
+                        " (SELECT 1 FROM tasks o WHERE o.subscription = t.subscription AND o.state = "
+                        "'running')"
                         " ORDER BY id LIMIT 1",
                         "");
         if (r >= 0)
@@ -80,24 +85,24 @@ int store_task_next(sqlite3 *db, Task **ret) {
 }
 
 int store_task_set(sqlite3 *db, const Task *t, const char *state, const char *result, int64_t now) {
-        int r = sqlite_run(
-                        db,
-                        "UPDATE tasks SET state = ?1, result = ?2, finished = CASE ?1 WHEN 'running' THEN NULL ELSE ?3 END"
-                        " WHERE id = ?4",
-                        "ssii",
-                        state,
-                        result,
-                        now,
-                        t->id);
+        int r =
+                        sqlite_run(db,
+                                   "UPDATE tasks SET state = ?1, result = ?2, finished = CASE ?1 WHEN "
+                                   "'running' THEN NULL ELSE ?3 END"
+                                   " WHERE id = ?4",
+                                   "ssii",
+                                   state,
+                                   result,
+                                   now,
+                                   t->id);
 
         if (r >= 0 && streq(state, "done") && streq(t->kind, "maintain"))
-                r = sqlite_run(
-                                db,
-                                "UPDATE subscriptions SET maintained_at = ?, maintained_revision = revision"
-                                " WHERE name = ?",
-                                "is",
-                                now,
-                                t->subscription);
+                r = sqlite_run(db,
+                               "UPDATE subscriptions SET maintained_at = ?, maintained_revision = revision"
+                               " WHERE name = ?",
+                               "is",
+                               now,
+                               t->subscription);
         return r < 0 ? r : 0;
 }
 
@@ -108,20 +113,21 @@ int store_task_restart(sqlite3 *db) {
 }
 
 int store_task_insert_maintenance(sqlite3 *db, int64_t now, int64_t interval, uint64_t n, unsigned max) {
-        int r = sqlite_run(
-                        db,
-                        "INSERT INTO tasks (subscription, kind, arguments, created)"
-                        " SELECT name, 'maintain', '[]', ?1 FROM subscriptions s"
-                        " WHERE repository_ready AND NOT removing"
-                        " AND (maintained_at < ?1 - ?2 OR revision >= maintained_revision + ?3)"
-                        /* One that failed is not tried again at once. */
-                        " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.subscription = s.name AND t.kind = 'maintain'"
-                        "  AND (t.finished IS NULL OR t.finished > ?1 - 3600)) LIMIT ?4",
-                        "iiii",
-                        now,
-                        interval,
-                        (int64_t) n,
-                        (int64_t) max);
+        int r =
+                        sqlite_run(db,
+                                   "INSERT INTO tasks (subscription, kind, arguments, created)"
+                                   " SELECT name, 'maintain', '[]', ?1 FROM subscriptions s"
+                                   " WHERE repository_ready AND NOT removing"
+                                   " AND (maintained_at < ?1 - ?2 OR revision >= maintained_revision + ?3)"
+                                   /* One that failed is not tried again at once. */
+                                   " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.subscription = s.name "
+                                   "AND t.kind = 'maintain'"
+                                   "  AND (t.finished IS NULL OR t.finished > ?1 - 3600)) LIMIT ?4",
+                                   "iiii",
+                                   now,
+                                   interval,
+                                   (int64_t) n,
+                                   (int64_t) max);
 
         return r < 0 ? r : 0;
 }

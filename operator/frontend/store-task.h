@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Work on a repository that takes its time: maintenance, checks, publications. It survives a restart: what was not
- * finished is done again, and each kind of work may be. Errors as in operator/frontend/store.h. */
+/* Work on a repository that takes its time: maintenance, checks, publications. It survives a restart: what
+ * was not finished is done again, and each kind of work may be. Errors as in operator/frontend/store.h. */
 #pragma once
 
 #include "common/base/str.h"
@@ -24,7 +24,11 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Task *, task_free);
 #define TASK_KEEP_SEC (30 * 86400)
 
 int store_task_insert(
-                sqlite3 *db, const char *subscription, const char *kind, const char *arguments, int64_t now,
+                sqlite3 *db,
+                const char *subscription,
+                const char *kind,
+                const char *arguments,
+                int64_t now,
                 int64_t *ret_id);
 int store_task_load(sqlite3 *db, int64_t id, Task **ret); /* -ENOENT */
 /* The oldest that waits, for a subscription of which none is running. 1 with *ret, 0 if there is none. */
@@ -33,7 +37,7 @@ int store_task_next(sqlite3 *db, Task **ret);
 int store_task_set(sqlite3 *db, const Task *t, const char *state, const char *result, int64_t now);
 /* After a start nothing is running. */
 int store_task_restart(sqlite3 *db);
-/* Orders maintenance for at most max subscriptions whose last one is older than interval, or since which main has
- * moved by n or more. */
+/* Orders maintenance for at most max subscriptions whose last one is older than interval, or since which
+ * main has moved by n or more. */
 int store_task_insert_maintenance(sqlite3 *db, int64_t now, int64_t interval, uint64_t n, unsigned max);
 int store_task_expire(sqlite3 *db, int64_t now);

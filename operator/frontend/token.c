@@ -27,14 +27,13 @@ int token_create(sqlite3 *db, const char *name, bool read_only, int64_t now, cha
                 return -EIO;
         (void) format_hex(random, sizeof(random), token);
         hash_token(token, hash);
-        r = sqlite_run(
-                        db,
-                        "INSERT INTO tokens (name, hash, read_only, created) VALUES (?, ?, ?, ?)",
-                        "ssii",
-                        name,
-                        hash,
-                        (int64_t) read_only,
-                        now);
+        r = sqlite_run(db,
+                       "INSERT INTO tokens (name, hash, read_only, created) VALUES (?, ?, ?, ?)",
+                       "ssii",
+                       name,
+                       hash,
+                       (int64_t) read_only,
+                       now);
         if (r >= 0)
                 memcpy(ret, token, sizeof(token));
         return r < 0 ? r : 0;
@@ -56,14 +55,14 @@ int token_describe(sqlite3 *db, json_t **ret) {
         if (r < 0)
                 return r;
         while ((r = sqlite_step(q)) > 0) {
-                json_t *j = json_pack(
-                                "{s:s, s:b, s:s}",
-                                "name",
-                                sqlite_column_str(q, 0),
-                                "read_only",
-                                sqlite3_column_int(q, 1),
-                                "created",
-                                format_datetime(sqlite3_column_int64(q, 2), created));
+                json_t *j =
+                                json_pack("{s:s, s:b, s:s}",
+                                          "name",
+                                          sqlite_column_str(q, 0),
+                                          "read_only",
+                                          sqlite3_column_int(q, 1),
+                                          "created",
+                                          format_datetime(sqlite3_column_int64(q, 2), created));
 
                 if (!j || json_array_append_new(all, j) < 0)
                         return -ENOMEM;

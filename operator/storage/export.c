@@ -156,7 +156,11 @@ static int export_symlink(Exporter *x, const char *id) {
 static int export_directory(Exporter *x, const char *id, const char *prefix, unsigned depth);
 
 static int export_entry(
-                Exporter *x, const TreeEntry *e, const FolderEntry *f, const FolderMeta *meta, const char *path,
+                Exporter *x,
+                const TreeEntry *e,
+                const FolderEntry *f,
+                const FolderMeta *meta,
+                const char *path,
                 unsigned depth) {
         static const TarType types[] = {
                 [FOLDER_FILE] = TAR_FILE,
@@ -242,7 +246,13 @@ static int export_directory(Exporter *x, const char *id, const char *prefix, uns
 }
 
 /* Finds the component in the tree. *ret is in *ret_tree. */
-static int find_entry(Exporter *x, const char *id, const char *name, char **ret_tree, TreeEntry *ret, FolderEntry *ret_f) {
+static int find_entry(
+                Exporter *x,
+                const char *id,
+                const char *name,
+                char **ret_tree,
+                TreeEntry *ret,
+                FolderEntry *ret_f) {
         _cleanup_free_ char *tree = NULL;
         size_t size, at = 0;
         TreeEntry e;

@@ -136,7 +136,8 @@ int folder_meta_read(ObjectReader *r, const TreeEntry *e, FolderMeta *meta) {
 }
 
 /* A record is "<stored name>\0<mtime in ns> <mode, octal> <size>[ <more>]\n". */
-bool folder_meta_find(const FolderMeta *meta, const char *stored, int64_t *ret_mtime_ns, unsigned *ret_mode) {
+bool folder_meta_find(
+                const FolderMeta *meta, const char *stored, int64_t *ret_mtime_ns, unsigned *ret_mode) {
         const char *p = meta->text, *end = p ? p + meta->size : NULL;
 
         while (p && p < end) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A synchronized folder in a repository: what the entries of its trees stand for (docs/repository-format.md). */
+/* A synchronized folder in a repository: what the entries of its trees stand for
+ * (docs/repository-format.md). */
 #pragma once
 
 #include "operator/storage/object-reader.h"
@@ -22,8 +23,8 @@ typedef struct FolderEntry {
         char *name; /* of the file; NULL for FOLDER_META and FOLDER_FORMAT */
 } FolderEntry;
 
-/* Understands an entry. ret->name is the caller's. 0, -EBADMSG if it is of a format that this program does not know,
- * -ENOMEM. */
+/* Understands an entry. ret->name is the caller's. 0, -EBADMSG if it is of a format that this program does
+ * not know, -ENOMEM. */
 int folder_entry_parse(const TreeEntry *e, FolderEntry *ret);
 
 /* Makes the name of the entry of a file; *ret is the caller's. As git_name_escape(). */
@@ -38,7 +39,8 @@ typedef struct FolderMeta {
         size_t size;
 } FolderMeta;
 
-/* Reads it from the entry FOLDER_META. meta must be zero or in use; free its text. 0 or an error of object_read(). */
+/* Reads it from the entry FOLDER_META. meta must be zero or in use; free its text. 0 or an error of
+ * object_read(). */
 int folder_meta_read(ObjectReader *r, const TreeEntry *e, FolderMeta *meta);
 
 /* Looks up what is recorded of an entry by its stored name without a mark. False if nothing is. */

@@ -76,8 +76,8 @@ static int run_git(const Request *q) {
                 return fail("denied: this key is not authorized any more");
         if (set_environment(q) < 0)
                 return fail("out of memory");
-        /* The repository belongs to the frontend, which shares it with this account. A push is shown, and git
-         * walks, main and the gateway's own staging refs; there may be many of others. */
+        /* The repository belongs to the frontend, which shares it with this account. A push is shown, and
+         * git walks, main and the gateway's own staging refs; there may be many of others. */
         (void) execl(GIT,
                      "git",
                      "-c",
@@ -106,7 +106,8 @@ int main(int argc, char *argv[]) {
         } else if (argc != 5)
                 return fail("denied: no interactive access");
         q = (Request){ arguments[0], arguments[1], arguments[2], arguments[3], _GIT_SERVICE_MAX };
-        if (q.repositories[0] != '/' || parse_uint64(q.key, &key) < 0 || !staging_name_is_valid(q.name_space))
+        if (q.repositories[0] != '/' || parse_uint64(q.key, &key) < 0 ||
+            !staging_name_is_valid(q.name_space))
                 return fail("denied: no interactive access");
         switch (ssh_command_parse(strempty(command), q.subscription, &q.service)) {
         case 0:

@@ -53,10 +53,13 @@ const char *ref_update_refusal(const RefUpdate *u, const char *name_space) {
         return NULL;
 }
 
-/* Reads "<commit> <parent>...", newest first, to the end or to what is refused; *ret_first is the parent of the
- * last one, "" if it has none; *ret_commits counts them. */
+/* Reads "<commit> <parent>...", newest first, to the end or to what is refused; *ret_first is the parent of
+ * the last one, "" if it has none; *ret_commits counts them. */
 static int read_parents(
-                FILE *f, char ret_first[static OBJECT_ID_MAX + 1], uint64_t *ret_commits, const char **ret_refusal) {
+                FILE *f,
+                char ret_first[static OBJECT_ID_MAX + 1],
+                uint64_t *ret_commits,
+                const char **ret_refusal) {
         char line[3 * (OBJECT_ID_MAX + 1) + 1];
         uint64_t n = 0;
 
@@ -83,8 +86,7 @@ static int read_parents(
 
 int history_refusal(const RefUpdate *u, const char **ret_refusal, uint64_t *ret_commits) {
         bool first_push = object_id_is_null(u->old_id);
-        _cleanup_free_ char *range =
-                        first_push ? strdup(u->new_id) : strfmt("%s..%s", u->old_id, u->new_id);
+        _cleanup_free_ char *range = first_push ? strdup(u->new_id) : strfmt("%s..%s", u->old_id, u->new_id);
         const char *const arguments[] = { "rev-list", "--parents", range, "--", NULL }, *refusal = NULL;
         char first[OBJECT_ID_MAX + 1];
         FILE *f;

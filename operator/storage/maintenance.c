@@ -51,7 +51,10 @@ static int delete_namespace(const char *name_space) {
         _cleanup_free_ char *pattern = strfmt(STAGING_REFS "%s/", name_space);
         /* With the old value, so that one which its gateway touches now stays. */
         const char *const list[] = {
-                "for-each-ref", "--format=delete %(refname) %(objectname)", pattern, NULL,
+                "for-each-ref",
+                "--format=delete %(refname) %(objectname)",
+                pattern,
+                NULL,
         };
         const char *const update[] = { "update-ref", "--stdin", NULL };
 
@@ -94,7 +97,11 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 /* Removes what begins with one of the prefixes, or ends so, and is older. */
 static int remove_old(
-                const char *directory, const char *below, const char *prefix, const char *suffix, int64_t before,
+                const char *directory,
+                const char *below,
+                const char *prefix,
+                const char *suffix,
+                int64_t before,
                 unsigned *n_removed) {
         _cleanup_free_ char *path = strfmt("%s/%s", directory, below);
         _cleanup_closedir_ DIR *d = NULL;
@@ -111,8 +118,8 @@ static int remove_old(
 
                 if (!entry)
                         return -ENOMEM;
-                if (!startswith(e->d_name, prefix) || !endswith(e->d_name, suffix) || lstat(entry, &st) < 0 ||
-                    (int64_t) st.st_mtime > before)
+                if (!startswith(e->d_name, prefix) || !endswith(e->d_name, suffix) ||
+                    lstat(entry, &st) < 0 || (int64_t) st.st_mtime > before)
                         continue;
                 if (nftw(entry, remove_entry, 32, FTW_DEPTH | FTW_PHYS) == 0)
                         (*n_removed)++;
@@ -124,8 +131,9 @@ static int remove_temporary(const char *directory, int64_t now, unsigned *n_remo
         static const struct {
                 const char *below, *prefix, *suffix;
         } kinds[] = {
-                { "objects", "tmp_objdir-", "" }, { "objects", "incoming-", "" }, { "objects/pack", "tmp_", "" },
-                { "objects/pack", ".tmp-", "" },  { "objects/pack", "", ".keep" }, { "objects/info", "", ".lock" },
+                { "objects", "tmp_objdir-", "" }, { "objects", "incoming-", "" },
+                { "objects/pack", "tmp_", "" },   { "objects/pack", ".tmp-", "" },
+                { "objects/pack", "", ".keep" },  { "objects/info", "", ".lock" },
                 { "objects/pack", "", ".lock" },  { ".", "", ".lock" },
         };
         int r = 0;
@@ -146,8 +154,8 @@ void remove_stale_main_lock(const char *directory, int64_t now) {
         (void) remove_old(directory, "refs/heads", "main.lock", "", now - REF_LOCK_KEEP_SEC, &n);
 }
 
-/* Packs of what refs reach, so that each is at least twice as large as the next smaller; or, with cruft, one of all,
- * and what no ref reaches in a pack of its own, or away if it has waited long enough. */
+/* Packs of what refs reach, so that each is at least twice as large as the next smaller; or, with cruft, one
+ * of all, and what no ref reaches in a pack of its own, or away if it has waited long enough. */
 static int repack(const char *directory, bool cruft) {
         const char *arguments[12] = { "repack", "-d", "-l", "-q", "--write-midx" };
         _cleanup_free_ char *alternates = strfmt("%s/objects/info/alternates", directory);
@@ -173,7 +181,8 @@ static bool cruft_is_due(const char *stamp, int64_t now) {
 }
 
 int repository_maintain(const char *directory, int64_t now, MaintenanceResult *ret) {
-        static const char *const graph[] = { "commit-graph", "write", "--reachable", "--split", "--no-progress", NULL };
+        static const char *const graph[] = { "commit-graph", "write",         "--reachable",
+                                             "--split",      "--no-progress", NULL };
         _cleanup_free_ char *stamp = strfmt("%s/" CRUFT_STAMP, directory);
         MaintenanceResult m = {};
         int r;
@@ -199,7 +208,8 @@ int repository_maintain(const char *directory, int64_t now, MaintenanceResult *r
 }
 
 int repository_check(char **ret_findings) {
-        static const char *const arguments[] = { "fsck", "--full", "--strict", "--no-dangling", "--no-progress", NULL };
+        static const char *const arguments[] = { "fsck",          "--full",        "--strict",
+                                                 "--no-dangling", "--no-progress", NULL };
         _cleanup_close_ int output = -EBADF;
         _cleanup_free_ char *text = NULL;
         ssize_t n;

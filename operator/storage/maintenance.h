@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a repository needs from time to time, in the current repository (GIT_DIR). Nothing that a version of main
- * needs ever goes: git removes only objects that no ref reaches, and not before they are two weeks old. */
+/* What a repository needs from time to time, in the current repository (GIT_DIR). Nothing that a version of
+ * main needs ever goes: git removes only objects that no ref reaches, and not before they are two weeks old.
+ */
 #pragma once
 
 #include "common/base/macro.h"
@@ -18,8 +19,8 @@ typedef struct MaintenanceResult {
         bool cruft;                 /* unreachable objects were collected */
 } MaintenanceResult;
 
-/* Removes staging refs that expired (operator/storage/staging.h) and temporary files, joins packs geometrically,
- * and renews bitmaps and commit graph. now: seconds since 1970. 0 or a negative errno. */
+/* Removes staging refs that expired (operator/storage/staging.h) and temporary files, joins packs
+ * geometrically, and renews bitmaps and commit graph. now: seconds since 1970. 0 or a negative errno. */
 int repository_maintain(const char *directory, int64_t now, MaintenanceResult *ret);
 
 /* Removes a lock of main that a killed push left. */

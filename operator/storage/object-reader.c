@@ -106,7 +106,10 @@ int object_read(ObjectReader *r, const char *name, const char *type, char **ret,
 }
 
 int object_stream(
-                ObjectReader *r, const char *id, int (*on_size)(uint64_t size, void *userdata), ObjectSink sink,
+                ObjectReader *r,
+                const char *id,
+                int (*on_size)(uint64_t size, void *userdata),
+                ObjectSink sink,
                 void *userdata) {
         _cleanup_free_ char *piece = malloc(PIECE_SIZE);
         uint64_t size;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads objects of the current repository (GIT_DIR), by one git cat-file. Blocks; for short-lived programs. */
+/* Reads objects of the current repository (GIT_DIR), by one git cat-file. Blocks; for short-lived programs.
+ */
 #pragma once
 
 #include "common/base/macro.h"
@@ -17,14 +18,18 @@ int object_reader_new(ObjectReader **ret);
 ObjectReader *object_reader_free(ObjectReader *r);
 DEFINE_TRIVIAL_CLEANUP_FUNC(ObjectReader *, object_reader_free);
 
-/* Reads a whole object of this type ("commit", "tree", "blob"); it may be named as in gitrevisions(7). *ret, with a
- * NUL behind it, is the caller's. 0, -ENOENT, -EBADMSG if it is of another type, -EFBIG, or another negative errno. */
+/* Reads a whole object of this type ("commit", "tree", "blob"); it may be named as in gitrevisions(7). *ret,
+ * with a NUL behind it, is the caller's. 0, -ENOENT, -EBADMSG if it is of another type, -EFBIG, or another
+ * negative errno. */
 int object_read(ObjectReader *r, const char *name, const char *type, char **ret, size_t *ret_size);
 
-/* Passes a blob on, piece by piece: first size() its size, then sink() its content. 0, the first error of sink() or
- * size(), or as above. */
+/* Passes a blob on, piece by piece: first size() its size, then sink() its content. 0, the first error of
+ * sink() or size(), or as above. */
 int object_stream(
-                ObjectReader *r, const char *id, int (*size)(uint64_t size, void *userdata), ObjectSink sink,
+                ObjectReader *r,
+                const char *id,
+                int (*size)(uint64_t size, void *userdata),
+                ObjectSink sink,
                 void *userdata);
 
 /* One entry of a tree. */

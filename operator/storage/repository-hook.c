@@ -53,8 +53,7 @@ static int check_quota(const RepositoryConfig *config) {
                 return refuse("unavailable: the usage cannot be measured");
         if (used / (1024 * 1024) < config->quota_mib)
                 return EXIT_SUCCESS;
-        sentence =
-                        strfmt("quota: the %u MiB of this subscription do not suffice", config->quota_mib);
+        sentence = strfmt("quota: the %u MiB of this subscription do not suffice", config->quota_mib);
         return refuse(sentence ?: "quota");
 }
 
@@ -64,15 +63,16 @@ typedef struct Push {
         bool stores;
 } Push;
 
-/* The pre-receive hook has counted the new commits; the post-receive hook finds the number here if no other push
- * came between, and saves a start of git. */
+/* The pre-receive hook has counted the new commits; the post-receive hook finds the number here if no other
+ * push came between, and saves a start of git. */
 #define COUNT_FILE "ispstorage-push"
 #define COUNT_FORMAT "%s %s %llu"
 #define COUNT_FILE_MAX 256U
 
 static void note_count(const RefUpdate *u, uint64_t n) {
         _cleanup_free_ char *text = strfmt(COUNT_FORMAT, u->old_id, u->new_id, (unsigned long long) n);
-        _cleanup_close_ int fd = open(COUNT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0660);
+        _cleanup_close_ int fd =
+                        open(COUNT_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0660);
 
         if (text && fd >= 0)
                 (void) loop_write(fd, text, strlen(text));
@@ -166,12 +166,13 @@ static void tell_frontend(const RefUpdate *u) {
 
         if (!subscription || !key || repository_config_read(&config) < 0)
                 return;
-        message = strfmt("changed %s %s %s %s %llu",
-                         subscription,
-                         key,
-                         u->old_id,
-                         u->new_id,
-                         (unsigned long long) count_commits(u));
+        message =
+                        strfmt("changed %s %s %s %s %llu",
+                               subscription,
+                               key,
+                               u->old_id,
+                               u->new_id,
+                               (unsigned long long) count_commits(u));
         if (!message || strlen(config.hook_socket) >= sizeof(address.sun_path))
                 return;
         memcpy(address.sun_path, config.hook_socket, strlen(config.hook_socket));

@@ -29,8 +29,8 @@
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
  * gateways fetch parts, named refs and what these reach, history only goes forward, maintenance has its own
- * time. While a push is checked, git asks an alternate object store for its refs, which here is the repository
- * itself. Staging refs are never packed, so that each keeps the time when it was touched. */
+ * time. While a push is checked, git asks an alternate object store for its refs, which here is the
+ * repository itself. Staging refs are never packed, so that each keeps the time when it was touched. */
 static const char *const settings[][2] = {
         { "core.alternateRefsCommand", "true" },
         { "core.bigFileThreshold", "64k" },
@@ -273,14 +273,14 @@ static int maintain(const char *directory, const char *hooks, const RepositoryCo
         if (r >= 0)
                 r = repository_maintain(directory, (int64_t) time(NULL), &m);
         return r < 0 ? r
-                     : answer_json(json_pack(
-                                       "{s:i, s:i, s:b}",
-                                       "staging_expired",
-                                       (int) m.n_staging_expired,
-                                       "temporary_removed",
-                                       (int) m.n_temporary,
-                                       "cruft",
-                                       m.cruft));
+                     : answer_json(
+                                       json_pack("{s:i, s:i, s:b}",
+                                                 "staging_expired",
+                                                 (int) m.n_staging_expired,
+                                                 "temporary_removed",
+                                                 (int) m.n_temporary,
+                                                 "cruft",
+                                                 m.cruft));
 }
 
 static int check(void) {

@@ -14,12 +14,13 @@
 /* Names of a namespace that none of its gateway's pushes touched for so long are removed. */
 #define STAGING_KEEP_SEC (7 * 86400)
 
-/* The namespace that belongs to a public key: the first 16 hexadecimal digits (lower case) of the SHA-256 of the
- * key as OpenSSH's public key line has it in base64, decoded. The gateway computes the same. 0, or -EINVAL if it
- * is not base64. */
+/* The namespace that belongs to a public key: the first 16 hexadecimal digits (lower case) of the SHA-256 of
+ * the key as OpenSSH's public key line has it in base64, decoded. The gateway computes the same. 0, or
+ * -EINVAL if it is not base64. */
 int staging_namespace(const char *base64_key, char ret[static STAGING_NAMESPACE_SIZE]);
 
-/* "<namespace>/<name>": the name is one word of at most 128 A-Z a-z 0-9 . _ -, and does not begin with a dot. */
+/* "<namespace>/<name>": the name is one word of at most 128 A-Z a-z 0-9 . _ -, and does not begin with a
+ * dot. */
 bool staging_name_is_valid(const char *name);
 
 /* How many refs the namespace has in this bare repository. 0 or a negative errno. */

@@ -24,7 +24,13 @@ static void octal(char *field, size_t size, uint64_t value) {
 }
 
 static int write_header(
-                TarWriter *t, char type, const char *path, const char *target, unsigned mode, uint64_t size, int64_t mtime) {
+                TarWriter *t,
+                char type,
+                const char *path,
+                const char *target,
+                unsigned mode,
+                uint64_t size,
+                int64_t mtime) {
         Header h = { .type = type, .magic = "ustar", .version = { '0', '0' } };
         unsigned sum = 0;
 
@@ -65,7 +71,11 @@ static void pax_time(FILE *f, int64_t ns) {
         char text[40];
 
         /* Before 1970 the fraction counts from the number's other side. */
-        (void) snprintf(text, sizeof(text), "%s%lld.%09lld", ns < 0 ? "-" : "", (long long) (ns < 0 ? -seconds : seconds),
+        (void) snprintf(text,
+                        sizeof(text),
+                        "%s%lld.%09lld",
+                        ns < 0 ? "-" : "",
+                        (long long) (ns < 0 ? -seconds : seconds),
                         (long long) (rest < 0 ? -rest : rest));
         pax_record(f, "mtime", text);
 }
@@ -109,7 +119,14 @@ int tar_begin(TarWriter *t, const TarEntry *e) {
         assert(t->left == 0);
         r = write_pax(t, e);
         if (r >= 0)
-                r = write_header(t, (char) e->type, e->path, e->target, e->mode, size, e->mtime_ns / NSEC_PER_SEC);
+                r =
+                                write_header(t,
+                                             (char) e->type,
+                                             e->path,
+                                             e->target,
+                                             e->mode,
+                                             size,
+                                             e->mtime_ns / NSEC_PER_SEC);
         t->left = size;
         t->padding = (unsigned) ((BLOCK - size % BLOCK) % BLOCK);
         return r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writes a tar archive: ustar, with the extended headers of POSIX.1-2001 (pax) where ustar's fields do not suffice. */
+/* Writes a tar archive: ustar, with the extended headers of POSIX.1-2001 (pax) where ustar's fields do not
+ * suffice. */
 #pragma once
 
 #include "common/base/macro.h"
