@@ -116,13 +116,19 @@ static int load_config(AgentConfig *c) {
                 { "ACS", "TrustedCertificates", config_parse_string, &c->trusted_certificates },
                 { "ConnectionRequest", "Address", config_parse_string, &c->connection_request_address },
                 { "ConnectionRequest", "Interface", config_parse_string, &c->connection_request_interface },
+                { "Transfer", "MaxSize", config_parse_uint32, &c->transfer_max_mib },
+                { "Transfer", "DiskFloor", config_parse_uint32, &c->transfer_floor_mib },
                 { "Paths", "State", config_parse_string, &c->state_directory },
                 { "Paths", "SessionWorker", config_parse_string, &c->session_worker },
+                { "Paths", "TransferWorker", config_parse_string, &c->transfer_worker },
+                { "Paths", "Helpers", config_parse_string, &c->helper_directory },
                 { "Paths", "Documents", config_parse_string, &c->document_directory },
                 { "Paths", "Providers", config_parse_strv, &c->provider_directories },
                 {},
         };
 
+        c->transfer_max_mib = TRANSFER_MAX_MIB_DEFAULT;
+        c->transfer_floor_mib = TRANSFER_FLOOR_MIB_DEFAULT;
         int problems = config_read(arg_config, items);
         if (problems < 0)
                 return problems;
@@ -133,6 +139,8 @@ static int load_config(AgentConfig *c) {
             set_default(&c->trusted_certificates, "/etc/ispstorage/acs-ca.pem") < 0 ||
             set_default(&c->state_directory, "/var/lib/ispstorage/agent") < 0 ||
             set_default(&c->session_worker, LIBEXECDIR "/ispstorage-agent-session") < 0 ||
+            set_default(&c->transfer_worker, LIBEXECDIR "/ispstorage-agent-transfer") < 0 ||
+            set_default(&c->helper_directory, "/run/ispstorage/agent") < 0 ||
             set_default(&c->document_directory, PKGDATADIR "/datamodel") < 0 ||
             (!c->provider_directories && (strv_extend(&c->provider_directories, PROVIDERSDIR) < 0 ||
                                           strv_extend(&c->provider_directories, "/etc/ispstorage/providers.d") < 0)))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/core/notification.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -214,29 +213,9 @@ int notifications_set_rules(Notifications *n, const ParameterList *rules) {
         return 0;
 }
 
-/* "A.{i}.B" stands for "A.12.B". */
-static bool pattern_matches(const char *pattern, const char *name) {
-        for (;;) {
-                const char *rest = startswith(pattern, "{i}");
-                if (rest) {
-                        if (!isdigit((unsigned char) *name))
-                                return false;
-                        while (isdigit((unsigned char) *name))
-                                name++;
-                        pattern = rest;
-                }
-                if (*pattern != *name)
-                        return false;
-                if (!*pattern)
-                        return true;
-                pattern++;
-                name++;
-        }
-}
-
 static const Rule *rule_find(const Notifications *n, const char *name) {
         for (size_t i = 0; i < n->n_rules; i++)
-                if (pattern_matches(n->rules[i].pattern, name))
+                if (parameter_name_matches(n->rules[i].pattern, name))
                         return n->rules + i;
         return NULL;
 }

@@ -386,6 +386,15 @@ static int follow_redirect(AcsConnection *c) {
         return 0;
 }
 
+/* An ACS that knows only the first version refuses the first message of a newer one with 400, or says so (TR-069
+ * 3.7.1.2, fault 8006). */
+static bool wants_oldest_version(AcsConnection *c, const CwmpMessage *m, int status, const CwmpMessage *answer) {
+        if (m->type != CWMP_INFORM || cwmp_soap_is_oldest(&c->soap))
+                return false;
+        return status == 400 || (answer && answer->type == CWMP_FAULT &&
+                                 answer->fault_code == ACS_FAULT_INCOMPATIBLE_VERSION);
+}
+
 int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage **ret) {
         bool challenged = false;
 
@@ -396,6 +405,12 @@ int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage 
                 int r = receive_response(c, ret);
                 soap_destroy(&c->soap);
                 soap_end(&c->soap);
+                if (wants_oldest_version(c, m, r, r == 0 ? *ret : NULL)) {
+                        if (r == 0)
+                                *ret = cwmp_message_free(*ret);
+                        cwmp_soap_use_oldest(&c->soap);
+                        continue;
+                }
                 if (r <= 0)
                         return r;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/session-worker/soap-codec.h"
 
+#include "agent/session-worker/soap-codec-transfer.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 
@@ -120,6 +121,15 @@ static int get_schedule_inform(struct soap *soap, CwmpMessage *m) {
         return copy_text(&m->key, t.CommandKey);
 }
 
+static int get_reboot(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__Reboot t;
+
+        soap_default_cwmp__Reboot(soap, &t);
+        if (!soap_get_cwmp__Reboot(soap, &t, NULL, NULL))
+                return soap->error;
+        return copy_text(&m->key, t.CommandKey);
+}
+
 static int get_inform_response(struct soap *soap, CwmpMessage *m) {
         struct cwmp__InformResponse t;
 
@@ -137,7 +147,7 @@ static int get_fault(struct soap *soap, CwmpMessage *m) {
         return copy_text(&m->fault_string, d && d->FaultString ? d->FaultString : f ? f->faultstring : NULL);
 }
 
-/* Skips the element of a method that is not known. */
+/* Skips the element of a method that is not known, or has no arguments. */
 static int get_unknown(struct soap *soap, CwmpMessage *m) {
         return soap_ignore_element(soap);
 }
@@ -149,6 +159,7 @@ static const struct {
 } readers[] = {
         { "cwmp:InformResponse", CWMP_INFORM_RESPONSE, get_inform_response },
         { "cwmp:GetRPCMethods", CWMP_GET_RPC_METHODS, get_unknown },
+        { "cwmp:TransferCompleteResponse", CWMP_TRANSFER_COMPLETE_RESPONSE, get_unknown },
         { "cwmp:SetParameterValues", CWMP_SET_PARAMETER_VALUES, get_set_parameter_values },
         { "cwmp:GetParameterValues", CWMP_GET_PARAMETER_VALUES, get_get_parameter_values },
         { "cwmp:GetParameterNames", CWMP_GET_PARAMETER_NAMES, get_get_parameter_names },
@@ -157,6 +168,14 @@ static const struct {
         { "cwmp:AddObject", CWMP_ADD_OBJECT, get_add_object },
         { "cwmp:DeleteObject", CWMP_DELETE_OBJECT, get_delete_object },
         { "cwmp:ScheduleInform", CWMP_SCHEDULE_INFORM, get_schedule_inform },
+        { "cwmp:Reboot", CWMP_REBOOT, get_reboot },
+        { "cwmp:FactoryReset", CWMP_FACTORY_RESET, get_unknown },
+        { "cwmp:Download", CWMP_DOWNLOAD, soap_codec_get_download },
+        { "cwmp:Upload", CWMP_UPLOAD, soap_codec_get_upload },
+        { "cwmp:ScheduleDownload", CWMP_SCHEDULE_DOWNLOAD, soap_codec_get_schedule_download },
+        { "cwmp:CancelTransfer", CWMP_CANCEL_TRANSFER, soap_codec_get_cancel_transfer },
+        { "cwmp:GetQueuedTransfers", CWMP_GET_QUEUED_TRANSFERS, get_unknown },
+        { "cwmp:GetAllQueuedTransfers", CWMP_GET_ALL_QUEUED_TRANSFERS, get_unknown },
         { "SOAP-ENV:Fault", CWMP_FAULT, get_fault },
 };
 
@@ -166,6 +185,8 @@ static int get_header(struct soap *soap, CwmpMessage *m) {
                 return SOAP_OK;
 
         m->hold_requests = h->cwmp__HoldRequests && *h->cwmp__HoldRequests == xsd__boolean__true_;
+        if (h->cwmp__UseCWMPVersion && !(m->use_version = strdup(h->cwmp__UseCWMPVersion)))
+                return SOAP_EOM;
         if (h->cwmp__ID && !(m->id = strdup(h->cwmp__ID)))
                 return SOAP_EOM;
         return SOAP_OK;

@@ -14,6 +14,16 @@ struct Namespace namespaces[] = {
         { NULL, NULL, NULL, NULL },
 };
 
+/* The same for a peer that knows nothing newer. */
+static struct Namespace oldest_namespaces[] = {
+        { "SOAP-ENV", "http://schemas.xmlsoap.org/soap/envelope/", NULL, NULL },
+        { "SOAP-ENC", "http://schemas.xmlsoap.org/soap/encoding/", NULL, NULL },
+        { "xsi", "http://www.w3.org/2001/XMLSchema-instance", NULL, NULL },
+        { "xsd", "http://www.w3.org/2001/XMLSchema", NULL, NULL },
+        { "cwmp", "urn:dslforum-org:cwmp-1-0", "urn:dslforum-org:cwmp-1-*", NULL },
+        { NULL, NULL, NULL, NULL },
+};
+
 /* UTFSTRING: char * holds UTF-8, and not Latin-1. */
 #define MODE (SOAP_IO_KEEPALIVE | SOAP_XML_TREE | SOAP_C_UTFSTRING)
 
@@ -26,4 +36,12 @@ void cwmp_soap_init(struct soap *soap) {
         soap->maxlevel = CWMP_NESTING_MAX;
         soap->maxoccurs = CWMP_ARRAY_MAX;
         soap->socket_flags = MSG_NOSIGNAL;
+}
+
+void cwmp_soap_use_oldest(struct soap *soap) {
+        (void) soap_set_namespaces(soap, oldest_namespaces);
+}
+
+bool cwmp_soap_is_oldest(const struct soap *soap) {
+        return soap->namespaces == oldest_namespaces;
 }

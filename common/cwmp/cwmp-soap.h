@@ -3,6 +3,8 @@
  * not trusted. Only worker processes and the ACS include this; it brings gSOAP with it. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "cwmpH.h"
 
 /* TR-069 section 3.5 demands 32 KiB at least; a set of a whole tree, or its values, is larger than that. */
@@ -14,7 +16,16 @@
 /* Members of one array: more than a gateway has parameters. gSOAP allocates them before it reads them. */
 #define CWMP_ARRAY_MAX 20000U
 
+/* TR-069 3.7.1.2: the versions a CPE of ours speaks, and the seconds that it waits for an answer. CWMP 1.2 to 1.4 have
+ * one namespace. */
+#define CWMP_SUPPORTED_VERSIONS "1.0,1.1,1.2,1.3,1.4"
+#define CWMP_SESSION_TIMEOUT 60U
+
 /* Initializes the context with CWMP's namespaces (any version is accepted; the answer uses the version of the peer),
  * the limits above, no multi-reference resolution and no SIGPIPE. The caller sets its own time-outs, and ends it with
  * soap_destroy(), soap_end(), soap_done(). */
 void cwmp_soap_init(struct soap *soap);
+
+/* From now on the context begins with CWMP 1.0, for a peer that refused what cwmp_soap_init() begins with. */
+void cwmp_soap_use_oldest(struct soap *soap);
+bool cwmp_soap_is_oldest(const struct soap *soap);
