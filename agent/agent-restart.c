@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reboot and FactoryReset: noted durably when they are ordered, carried out by helper units when the session is over. */
+/* Reboot and FactoryReset: noted durably when they are ordered, carried out by helper units when the session is
+ * over. */
 #include <fcntl.h>
 
 #include "agent/agent-manager.h"
@@ -107,8 +108,9 @@ bool agent_restart(Agent *a) {
 
         _cleanup_free_ char *path = agent_helper_path(a, restart_helpers[a->restart]);
         log_notice("The ACS ordered: %s.", restart_helpers[a->restart]);
-        int r = path ? helper_call(&a->restart_helper, a->event, path, "", -EBADF, 0, RESTART_TIMEOUT_USEC, on_answer, a) :
-                       -ENOMEM;
+        int r = -ENOMEM;
+        if (path)
+                r = helper_call(&a->restart_helper, a->event, path, "", -EBADF, 0, RESTART_TIMEOUT_USEC, on_answer, a);
         if (r >= 0)
                 r = sd_event_add_time_relative(a->event, &a->restart_timer, CLOCK_MONOTONIC, RESTART_TIMEOUT_USEC, 0,
                                                on_timeout, a);

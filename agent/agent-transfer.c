@@ -156,7 +156,8 @@ static void apply(TransferRun *run) {
         _cleanup_free_ char *type = printable(t->file_type), *target = printable(t->target_file_name),
                             *key = printable(t->command_key);
         if (type && target && key)
-                order = strfmt("File=%s\nFileType=%s\nTargetFileName=%s\nCommandKey=%s\n", run->path, type, target, key);
+                order = strfmt("File=%s\nFileType=%s\nTargetFileName=%s\nCommandKey=%s\n", run->path, type, target,
+                               key);
         r = socket && order ? helper_call(&run->helper, a->event, socket, order, -EBADF, 0, APPLY_MAX_USEC,
                                           on_applied, run) : -ENOMEM;
         if (r < 0)

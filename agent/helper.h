@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What takes more privileges than the agent has is done by units that a socket starts (ispstorage-reboot.socket and the
- * like): one connection is one order. The agent sends lines "Key=value", shuts down its side, and reads the answer up to
- * its end. A vendor replaces what a unit does with a drop-in. */
+ * like): one connection is one order. The agent sends lines "Key=value", shuts down its side, and reads the answer up
+ * to its end. A vendor replaces what a unit does with a drop-in. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -13,13 +13,14 @@
 
 typedef struct Helper Helper;
 
-/* Called once, from the event loop. error is 0, -ETIMEDOUT, -EFBIG for an answer that is longer than allowed, or another
- * negative errno; answer is the text without its line end, "" if it went to a file. The handler may free the helper. */
+/* Called once, from the event loop. error is 0, -ETIMEDOUT, -EFBIG for an answer that is longer than allowed, or
+ * another negative errno; answer is the text without its line end, "" if it went to a file. The handler may free the
+ * helper. */
 typedef void (*HelperHandler)(int error, const char *answer, void *userdata);
 
-/* Sends the order to the socket. If output_fd is not negative it takes the answer, up to max bytes; it stays the caller's
- * and must outlive the helper. *ret is the caller's. 0, -ENOENT or -ECONNREFUSED if there is no such helper, or another
- * negative errno. */
+/* Sends the order to the socket. If output_fd is not negative it takes the answer, up to max bytes; it stays the
+ * caller's and must outlive the helper. *ret is the caller's. 0, -ENOENT or -ECONNREFUSED if there is no such helper,
+ * or another negative errno. */
 int helper_call(
                 Helper **ret,
                 sd_event *event,

@@ -5,10 +5,10 @@
  *     Device.Services.StorageService.1.UserAccount.2.
  *     Device.Services.StorageService.1.UserAccount.2.Enable<TAB>boolean<TAB>1
  *
- * A line is a row, or name, type and value of a parameter; in a value "\\", "\n", "\r", "\t" stand for themselves. Empty
- * values are left out, and with them all that is hidden (passwords); so are parameters that are orders and not settings
- * (Unexported= of the provider file). An import adds the rows that are missing, under new numbers if it must, sets the
- * values as one SetParameterValues, and removes nothing. */
+ * A line is a row, or name, type and value of a parameter; in a value "\\", "\n", "\r", "\t" stand for themselves.
+ * Empty values are left out, and with them all that is hidden (passwords); so are parameters that are orders and not
+ * settings (Unexported= of the provider file). An import adds the rows that are missing, under new numbers if it must,
+ * sets the values as one SetParameterValues, and removes nothing. */
 #pragma once
 
 #include "agent/core/rpc.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The methods that order file transfers (TR-069 A.3.2.8, A.4.1.5, A.4.1.8, A.4.1.9, A.4.1.1, A.4.1.7). None waits for the
- * transfer: the TransferComplete of a later session tells how it went. */
+/* The methods that order file transfers (TR-069 A.3.2.8, A.4.1.5, A.4.1.8, A.4.1.9, A.4.1.1, A.4.1.7). None waits for
+ * the transfer: the TransferComplete of a later session tells how it went. */
 #include <time.h>
 
 #include "agent/core/rpc-private.h"

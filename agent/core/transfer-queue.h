@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The file transfers that the ACS ordered, in one file that is written before anything is acknowledged or begun. One runs
- * at a time. What is done stays here until the ACS has answered the TransferComplete. No I/O but that file; the times are
- * UTC seconds, so that delays go on while the device is off. */
+/* The file transfers that the ACS ordered, in one file that is written before anything is acknowledged or begun. One
+ * runs at a time. What is done stays here until the ACS has answered the TransferComplete. No I/O but that file; the
+ * times are UTC seconds, so that delays go on while the device is off. */
 #pragma once
 
 #include "agent/core/parameter-list.h"
@@ -22,8 +22,8 @@ int transfer_queue_new(TransferQueue **ret, const char *path);
 TransferQueue *transfer_queue_free(TransferQueue *q);
 DEFINE_TRIVIAL_CLEANUP_FUNC(TransferQueue *, transfer_queue_free);
 
-/* Takes an order (copied, with its delay or windows) that transfer_check() found right. Durable on return. 0, -ENOSPC, or
- * a negative errno. */
+/* Takes an order (copied, with its delay or windows) that transfer_check() found right. Durable on return. 0, -ENOSPC,
+ * or a negative errno. */
 int transfer_queue_add(TransferQueue *q, const Transfer *order, int64_t now);
 
 /* Cancels all with that CommandKey that are not completed (TR-069 A.4.1.9); *ret_running is the one of them that is in

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A file transfer that the ACS ordered (TR-069 A.3.2.8 Download, A.4.1.5 Upload, A.4.1.8 ScheduleDownload), from the order
- * to the TransferComplete that reports it. */
+/* A file transfer that the ACS ordered (TR-069 A.3.2.8 Download, A.4.1.5 Upload, A.4.1.8 ScheduleDownload), from the
+ * order to the TransferComplete that reports it. */
 #pragma once
 
 #include "agent/core/wire.h"
