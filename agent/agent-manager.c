@@ -31,6 +31,9 @@ static void config_done(AgentConfig *c) {
         free(c->acs_username);
         free(c->acs_password);
         free(c->trusted_certificates);
+        free(c->client_certificate);
+        free(c->clock_file);
+        free(c->discovery_file);
         free(c->connection_request_address);
         free(c->connection_request_interface);
         free(c->state_directory);
@@ -49,6 +52,7 @@ Agent *agent_free(Agent *a) {
         agent_cancel_schedules(a);
         agent_transfers_done(a);
         sd_event_source_disable_unref(a->restart_timer);
+        sd_event_source_disable_unref(a->discovery_source);
         helper_free(a->restart_helper);
         a->rpc = rpc_cancel(a->rpc);
         sd_event_source_disable_unref(a->worker_io);
@@ -128,7 +132,8 @@ int agent_new(Agent **ret, AgentConfig *config) {
         if (strv_copy(a->config.withheld, &a->providers.withheld) < 0)
                 return log_oom();
         if ((r = load_state(a)) < 0 || (r = agent_transfers_setup(a)) < 0 ||
-            (r = agent_http_setup(a)) < 0 || (r = agent_model_setup(a)) < 0 || (r = agent_documents_publish(a)) < 0)
+            (r = agent_http_setup(a)) < 0 || (r = agent_model_setup(a)) < 0 || (r = agent_discover(a)) < 0 ||
+            (r = agent_documents_publish(a)) < 0)
                 return r;
 
         a->rpc_context = (RpcContext) {
@@ -201,6 +206,9 @@ int agent_start(Agent *a) {
         r = agent_schedule_periodic(a);
         if (r < 0)
                 return log_error_errno(r, "Cannot schedule the periodic inform: %m");
+        r = agent_discovery_watch(a);
+        if (r < 0)
+                return log_error_errno(r, "Cannot watch %s: %m", a->config.discovery_file);
 
         if (!agent_restart(a)) {
                 agent_consider_transfers(a);

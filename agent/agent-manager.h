@@ -35,6 +35,10 @@ typedef struct AgentConfig {
         char **withheld;            /* parameters that this version of the root object does not have */
         char *acs_url, *acs_username, *acs_password;
         char *trusted_certificates; /* file */
+        char *client_certificate;   /* file, with its key; NULL for none */
+        char *clock_file;           /* there is one once the clock is right */
+        char *discovery_file;       /* what DHCP says about the ACS */
+        bool basic_without_tls;
         char *connection_request_address;   /* numeric; NULL for all addresses */
         char *connection_request_interface; /* NULL for all */
         char *state_directory;
@@ -91,6 +95,7 @@ struct Agent {
         TransferQueue *transfers;
         TransferRun *transfer_run; /* the one in progress */
         sd_event_source *transfer_timer;
+        sd_event_source *discovery_source;
         RestartKind restart;
         Helper *restart_helper;
         sd_event_source *restart_timer;
@@ -174,6 +179,12 @@ void agent_transfers_done(Agent *a);
 void agent_consider_transfers(Agent *a);
 /* For RpcContext. */
 bool agent_transfers_changed(void *userdata, const Transfer *running);
+
+/* agent-discovery.c: the ACS that DHCP names. */
+/* Reads the file. 0 or a negative errno. This function logs. */
+int agent_discover(Agent *a);
+/* Does so whenever it changes. 0 or a negative errno. */
+int agent_discovery_watch(Agent *a);
 
 /* agent-schedule.c: informs at their time. */
 int agent_schedule_periodic(Agent *a);

@@ -175,7 +175,12 @@ static int send_open(Agent *a) {
             free_and_strdup(&f.trusted_certificates, a->config.trusted_certificates) < 0 ||
             free_and_strdup(&f.credentials.challenge, a->challenge) < 0)
                 return -ENOMEM;
+        if (a->config.client_certificate &&
+            free_and_strdup(&f.client_certificate, a->config.client_certificate) < 0)
+                return -ENOMEM;
         f.compress = streq(compression, "GZIP");
+        f.basic_without_tls = a->config.basic_without_tls;
+        f.clock_is_right = access(a->config.clock_file, F_OK) >= 0;
         return channel_send(a->worker_socket, &f);
 }
 

@@ -23,7 +23,7 @@ typedef struct Entry {
 
 typedef struct Rule {
         char *pattern;
-        bool forced, enabled;
+        bool forced, enabled, deniable;
 } Rule;
 
 struct Notifications {
@@ -186,9 +186,10 @@ int notifications_set_rules(Notifications *n, const ParameterList *rules) {
                 const char *text = strempty(rules->items[i].value);
                 Rule rule = {
                         .forced = streq(text, "forceEnabled"),
+                        .deniable = streq(text, "canDeny"),
                         .enabled = streq(text, "forceEnabled") || streq(text, "forceDefaultEnabled"),
                 };
-                if (!rule.enabled && !streq(text, "normal") && !streq(text, "canDeny"))
+                if (!rule.enabled && !rule.deniable && !streq(text, "normal"))
                         return -EINVAL;
 
                 size_t at = 0;
@@ -196,6 +197,7 @@ int notifications_set_rules(Notifications *n, const ParameterList *rules) {
                         at++;
                 if (at < n->n_rules) {
                         n->rules[at].forced = rule.forced;
+                        n->rules[at].deniable = rule.deniable;
                         n->rules[at].enabled = rule.enabled;
                         continue;
                 }
@@ -223,6 +225,11 @@ static const Rule *rule_find(const Notifications *n, const char *name) {
 bool notifications_is_forced(const Notifications *n, const char *name) {
         const Rule *rule = rule_find(n, name);
         return rule && rule->forced;
+}
+
+bool notifications_is_denied(const Notifications *n, const char *name) {
+        const Rule *rule = rule_find(n, name);
+        return rule && rule->deniable;
 }
 
 Notification notifications_level(const Notifications *n, const char *name) {

@@ -204,15 +204,57 @@ static int get_body(struct soap *soap, CwmpMessage *m) {
         return get_unknown(soap, m);
 }
 
+/* Some ACSs count wrongly in arrayType, or leave the number out. Without SOAP's encoding namespace gSOAP does not see
+ * the attribute, and takes as many elements as there are, instead of making room for what is claimed. */
+static const char *set_encoding_namespace(struct soap *soap, const char *uri) {
+        soap_set_local_namespaces(soap);
+        for (struct Namespace *n = soap->local_namespaces; n && n->id; n++)
+                if (streq(n->id, "SOAP-ENC")) {
+                        const char *before = n->ns;
+                        n->ns = uri;
+                        return before;
+                }
+        return NULL;
+}
+
+/* XML 1.0 section 2.2, which gSOAP does not insist on: what has no place in XML could not be given back either. */
+static bool is_text(const char *s) {
+        for (; s && *s; s++)
+                if ((unsigned char) *s < ' ' && !strchr("\t\n\r", *s))
+                        return false;
+        return true;
+}
+
+static bool is_sound(const CwmpMessage *m) {
+        if (m->parameters.n > CWMP_ARRAY_MAX || !is_text(m->id) || !is_text(m->key) || !is_text(m->path))
+                return false;
+        for (size_t i = 0; i < m->parameters.n; i++)
+                if (!is_text(m->parameters.items[i].name) || !is_text(m->parameters.items[i].value))
+                        return false;
+        return m->transfers.n == 0 || is_text(m->transfers.items[0].command_key);
+}
+
+/* gSOAP takes a document without an envelope for a message, too. */
+static int begin_envelope(struct soap *soap) {
+        if (soap_envelope_begin_in(soap))
+                return soap->error;
+        return soap->version == 1 ? SOAP_OK : (soap->error = SOAP_VERSIONMISMATCH);
+}
+
 int soap_codec_get(struct soap *soap, CwmpMessage **ret) {
         _cleanup_(cwmp_message_freep) CwmpMessage *m = cwmp_message_new(CWMP_UNKNOWN_METHOD);
         if (!m)
                 return soap->error = SOAP_EOM;
 
-        if (soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
-            (soap->error = get_header(soap, m)) || (soap->error = get_body(soap, m)) || soap_body_end_in(soap) ||
-            soap_envelope_end_in(soap) || soap_end_recv(soap))
+        const char *encoding = set_encoding_namespace(soap, "");
+        int failed = begin_envelope(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
+                     (soap->error = get_header(soap, m)) || (soap->error = get_body(soap, m)) ||
+                     soap_body_end_in(soap) || soap_envelope_end_in(soap) || soap_end_recv(soap);
+        (void) set_encoding_namespace(soap, encoding);
+        if (failed)
                 return soap->error;
+        if (!is_sound(m))
+                return soap->error = SOAP_SYNTAX_ERROR;
 
         *ret = TAKE_PTR(m);
         return SOAP_OK;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/cwmp/cwmp-soap.h"
@@ -11,16 +12,6 @@ struct Namespace namespaces[] = {
         { "xsi", "http://www.w3.org/2001/XMLSchema-instance", NULL, NULL },
         { "xsd", "http://www.w3.org/2001/XMLSchema", NULL, NULL },
         { "cwmp", "urn:dslforum-org:cwmp-1-2", "urn:dslforum-org:cwmp-1-*", NULL },
-        { NULL, NULL, NULL, NULL },
-};
-
-/* The same for a peer that knows nothing newer. */
-static struct Namespace oldest_namespaces[] = {
-        { "SOAP-ENV", "http://schemas.xmlsoap.org/soap/envelope/", NULL, NULL },
-        { "SOAP-ENC", "http://schemas.xmlsoap.org/soap/encoding/", NULL, NULL },
-        { "xsi", "http://www.w3.org/2001/XMLSchema-instance", NULL, NULL },
-        { "xsd", "http://www.w3.org/2001/XMLSchema", NULL, NULL },
-        { "cwmp", "urn:dslforum-org:cwmp-1-0", "urn:dslforum-org:cwmp-1-*", NULL },
         { NULL, NULL, NULL, NULL },
 };
 
@@ -38,10 +29,33 @@ void cwmp_soap_init(struct soap *soap) {
         soap->socket_flags = MSG_NOSIGNAL;
 }
 
-void cwmp_soap_use_oldest(struct soap *soap) {
-        (void) soap_set_namespaces(soap, oldest_namespaces);
+/* The entry of CWMP in a table of namespaces. */
+static const struct Namespace *cwmp_entry(const struct Namespace *table) {
+        while (table->id && strcmp(table->id, "cwmp") != 0)
+                table++;
+        return table;
+}
+
+void cwmp_soap_set_version(struct soap *soap, CwmpVersion *version, const char *urn) {
+        if (strlen(urn) >= sizeof(version->urn))
+                return;
+        strcpy(version->urn, urn);
+        memcpy(version->namespaces, namespaces, sizeof(namespaces));
+        version->namespaces[cwmp_entry(namespaces) - namespaces].ns = version->urn;
+        (void) soap_set_namespaces(soap, version->namespaces);
+}
+
+void cwmp_soap_follow_version(struct soap *soap, CwmpVersion *version) {
+        /* gSOAP forgets what it has read with soap_end(). */
+        const struct Namespace *peer = soap->local_namespaces ? cwmp_entry(soap->local_namespaces) : NULL;
+        char urn[CWMP_URN_MAX + 1];
+
+        if (!peer || !peer->out || strlen(peer->out) > CWMP_URN_MAX)
+                return;
+        strcpy(urn, peer->out);
+        cwmp_soap_set_version(soap, version, urn);
 }
 
 bool cwmp_soap_is_oldest(const struct soap *soap) {
-        return soap->namespaces == oldest_namespaces;
+        return strcmp(cwmp_entry(soap->namespaces)->ns, CWMP_URN_OLDEST) == 0;
 }

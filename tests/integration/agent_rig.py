@@ -57,6 +57,13 @@ def set_values(key, *values):
             f'</ParameterList><ParameterKey>{key}</ParameterKey></c:SetParameterValues>')
 
 
+def option_43(url='', code='', minimum='', multiplier=''):
+    """The file of a DHCP client that got these values."""
+    values = enumerate((url, code, minimum, multiplier), 1)
+    option = b''.join(bytes([k, len(v)]) + v.encode() for k, v in values if v)
+    return f'[DHCP]\nOption43={option.hex(":")}\n'
+
+
 class Message:
     """What the agent sent: headers and the parsed envelope, if there was one."""
 
@@ -116,8 +123,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         acs = self.server.acs
         body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
         acs.requests += 1
+        acs.paths.append(self.path)
         acs.connections.add(self.client_address)
-        if acs.redirect and self.path != acs.redirect[1]:
+        if acs.redirect and (acs.circle or not acs.redirect[1].endswith(self.path)):
             return self.answer(acs.redirect[0], headers=[('Location', acs.redirect[1])])
         if acs.fail_with:
             return self.answer(acs.fail_with)
@@ -129,11 +137,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         message = Message(self.headers, body.decode())
         acs.received.put(message)
+        if acs.habit and acs.habit(self, message):
+            return None
         if message.method == 'Inform':
             acs.to_send = list(acs.script)
             acs.script = []
             reply = ENVELOPE.format(id=message.id, body=INFORM_RESPONSE).encode()
-            return self.answer(200, reply, [('Set-Cookie', 'session=abc'), ('Content-Type', 'text/xml')])
+            return self.answer(200, reply, [('Set-Cookie', acs.cookie), ('Content-Type', 'text/xml')])
         if acs.fail_on and acs.fail_on == message.method:
             return self.answer(503)
         if message.method == 'TransferComplete':
@@ -165,9 +175,12 @@ class Acs:
         self.received, self.answers, self.sessions = queue.Queue(), queue.Queue(), queue.Queue()
         self.script, self.to_send = [], []
         self.digest, self.nonce, self.nc, self.challenges, self.requests = True, 'none', 0, 0, 0
-        self.connections = set()
-        self.redirect, self.fail_with, self.end_with = None, None, 204
+        self.paths = []
+        self.connections, self.cookie = set(), 'session=abc'
+        self.redirect, self.circle, self.fail_with, self.end_with = None, False, None, 204
         self.fail_on, self.die_after_answer = None, None
+        # Called with the handler and each message; true if it has answered.
+        self.habit = None
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def inform(self):
@@ -211,6 +224,8 @@ class AgentTest(unittest.TestCase):
                                 ISPSTORAGE_LOG_LEVEL='debug')
         self.path('acs-password').write_text(PASSWORD)
         self.path('providers').mkdir()
+        # A failed session is tried again after a second.
+        self.path('discovery.conf').write_text(option_43(minimum='1', multiplier='1000'))
         shutil.copy(SOURCE / 'agent/agent.provider.conf', self.path('providers/agent.conf'))
 
     def clean_up(self):
@@ -240,6 +255,7 @@ RootObject=Device1
 URL={self.acs.url}
 Username={USER}
 TrustedCertificates={self.directory}/ca.pem
+Discovery={self.directory}/discovery.conf
 [ConnectionRequest]
 Address={ADDRESS}
 [Paths]
