@@ -57,7 +57,7 @@ static void write_server(FILE *out, const ShareSet *s, const ShareNetwork *netwo
 
 /* What is in no folder shows the folders' names. A folder's own rule takes the place of this one. */
 static void write_root_rule(FILE *out, const ShareSet *s) {
-        if (s->http_authentication)
+        if (s->http.authentication)
                 fputs("auth.require = ( \"/\" => ( \"method\" => \"basic\", \"realm\" => \"ISPStorage\", "
                       "\"require\" => \"valid-user\" ) )\n",
                       out);

@@ -34,10 +34,7 @@ static ShareFolder *add_folder(
 }
 
 static void grant(ShareFolder *f, uint32_t user, uint32_t permissions) {
-        ShareGrant *g = share_folder_add_grant(f);
-
-        assert_non_null(g);
-        *g = (ShareGrant){ user, permissions };
+        assert_int_equal(share_folder_grant(f, user, permissions), 0);
 }
 
 /* alice writes to photos and reads films; bob the other way round, without FTP; carol has a row without the
@@ -48,12 +45,13 @@ static ShareSet *fixture_new(void) {
         ShareFolder *f;
 
         assert_non_null(s);
-        s->enabled = s->smb_enabled = s->smb_authentication = s->http_authentication = true;
+        s->enabled = s->smb_enabled = s->smb_authentication = true;
         s->anonymous_read_only = true;
         s->host_name = strdup("nas");
         s->domain_name = strdup("OFFICE");
         s->ftp = (ShareServer){ true, 16, 300, 21 };
-        s->http = (ShareServer){ true, 8, 60, 80 };
+        s->http = (ShareServer){ true, 8, 60, 80, true };
+        s->https = (ShareServer){ true, 4, 30, 443, true };
         add_user(s, 1, "alice", true, true);
         add_user(s, 2, "bob", false, true);
         add_user(s, 4, "carol", true, false);
@@ -126,7 +124,7 @@ static void test_lists_are_as_open_as_their_folders(void **state) {
         _cleanup_(share_set_freep) ShareSet *s = fixture_new();
         _cleanup_free_ char *http = NULL, *smb = NULL;
 
-        s->http_authentication = s->smb_authentication = false;
+        s->http.authentication = s->smb_authentication = false;
         assert_int_equal(render_lighttpd_conf(s, &network, true, &http), 0);
         assert_null(strstr(http, "valid-user"));
         assert_int_equal(render_smb_conf(s, &network, &smb), 0);
@@ -177,7 +175,7 @@ static void test_rights(void **state) {
         assert_int_equal(share_folder_access(s, photos, carol, SHARE_HTTP), SHARE_ACCESS_NONE);
 
         /* AuthenticationReq=false opens HTTP, but not a folder whose bit 1 asks for an account. */
-        s->http_authentication = false;
+        s->http.authentication = false;
         assert_true(share_folder_is_open(s, photos, SHARE_HTTP));
         assert_false(share_folder_is_open(s, s->volumes[0].folders + 1, SHARE_HTTP));
 }
