@@ -29,6 +29,8 @@ typedef struct ManagerConfig {
         char *file_system; /* [Media] FileSystem= */
         char **interfaces; /* [Network] Interfaces= */
         bool http_writing; /* [HTTP] Writing= */
+        ShareTls ftp_tls;  /* [FTP] TLS= */
+        char *certificate; /* [TLS] Certificate=, NULL: one of our own */
 } ManagerConfig;
 
 void manager_config_done(ManagerConfig *config);
@@ -92,6 +94,9 @@ int manager_update_media_rows(Manager *m);
 /* The attached medium that a PhysicalMedium row stands for, or NULL. manager-media.c */
 const Medium *manager_medium_of_row(Manager *m, const char *path);
 
+/* Writes the file, in a runtime directory, if it differs. 1 if it did, 0, or a negative errno. manager-accounts.c */
+int manager_write_if_changed(const char *path, const char *text, mode_t mode);
+
 /* Writes user records, smbpasswd, htpasswd and vsftpd's lists, and removes what is stale. 0 or a negative
  * errno. manager-accounts.c */
 int manager_apply_accounts(Manager *m, const ShareSet *s);
@@ -121,6 +126,6 @@ int manager_bus_emit_folder_changed(Manager *m, const char *path);
 /* The rules and reactions that the model calls. manager-model.c */
 extern const DmProvider manager_provider;
 
-/* The names and IPv4 addresses of the LAN interfaces that are there. manager-network.c */
+/* The names and addresses of the LAN interfaces that are there. manager-network.c */
 int share_network_read(char *const *interfaces, ShareNetwork *ret);
 void share_network_done(ShareNetwork *n);

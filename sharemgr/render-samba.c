@@ -67,12 +67,12 @@ static bool any_folder_is_open(const ShareSet *s) {
 }
 
 static void write_global(FILE *out, const ShareSet *s, const ShareNetwork *network) {
-        char **interfaces = network->interfaces;
+        char **addresses = network->addresses;
 
         fputs(global_constant, out);
         fputs("interfaces = lo", out);
-        STRV_FOREACH (i, interfaces)
-                fprintf(out, " %s", *i);
+        STRV_FOREACH (a, addresses)
+                fprintf(out, " %s", *a);
         fputc('\n', out);
         /* TR-140 has one parameter for both; a name with dots is a DNS domain, which SMB has no use for. */
         if (!isempty(s->domain_name) && strlen(s->domain_name) <= NETBIOS_NAME_MAX && !strchr(s->domain_name, '.'))
