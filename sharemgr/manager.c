@@ -47,6 +47,12 @@ Manager *manager_free(Manager *m) {
         media_done(&m->media);
         share_set_free(m->set);
         share_network_done(&m->network);
+        session_query_free(m->query);
+        worker_free(m->ending);
+        sd_bus_message_unref(m->ending_call);
+        sd_bus_slot_unref(m->eviction);
+        strv_free(m->evicted);
+        strv_free(m->lowered);
         free(m->answered);
         safe_close(m->state_fd);
         return mfree(m);
@@ -166,7 +172,11 @@ static int pass(Manager *m) {
         /* At a start the servers wait for the volumes, so that they start once and clients find all shares. */
         m->settled = m->settled || (m->media_known && !volumes_are_busy(m));
         if (m->settled) {
+                if (m->set && (r = share_set_list_lowered(m->set, s, SHARE_SMB, &m->lowered)) < 0)
+                        return r;
                 if ((r = servers_apply(m, s, folder_left(m->set, s))) < 0)
+                        return r;
+                if (m->set && (r = manager_evict_ftp_users(m, m->set, s)) < 0)
                         return r;
                 share_set_free(m->set);
                 m->set = TAKE_PTR(s);

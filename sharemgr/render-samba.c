@@ -11,11 +11,11 @@
  *
  * "kernel oplocks" makes the synchronizer's open() call back what a client caches; it cannot do that with
  * SMB2 leases. POSIX locking shows a client's byte-range locks to fcntl(2). Modes stay 0644 and 0755
- * whatever a client asks for: DOS attributes live in extended attributes, and there are no Windows ACLs that
- * would be mapped to modes.
+ * whatever a client asks for, as they are the folder's: DOS attributes live in extended attributes.
  *
- * All accounts have the data user's number. A cached answer to the question whose number that is would name the
- * account that logged in last, and the files would seem to belong to that one alone. */
+ * All accounts have the data user's number, but identifiers (SIDs) of their own. So Samba must not make access rights
+ * from the owner and mode of a file: the owner's identifier is that of whoever logged in last. What a share lets one do
+ * is all that counts, and acl_xattr, without a stored ACL, says so: everybody may do everything. */
 static const char global_constant[] =
                 "[global]\n"
                 "server role = standalone server\n"
@@ -34,8 +34,9 @@ static const char global_constant[] =
                 "ncalrpc dir = " SAMBA_RUNTIME_DIRECTORY "/ncalrpc\n"
                 "logging = file\n"
                 "log file = " SAMBA_RUNTIME_DIRECTORY "/log.smbd\n"
-                "idmap cache time = 0\n"
-                "idmap negative cache time = 0\n"
+                /* Who logged in or failed to, in the journal. Whose a session is shows there alone, as to the kernel all are the
+                 * data user. */
+                "log level = 0 auth_json_audit:4\n"
                 "usershare max shares = 0\n"
                 "load printers = no\n"
                 "printcap name = /dev/null\n"
@@ -44,10 +45,10 @@ static const char global_constant[] =
                 "smb2 leases = no\n"
                 "kernel oplocks = yes\n"
                 "posix locking = yes\n"
-                "create mask = 0644\n"
-                "force create mode = 0644\n"
-                "directory mask = 0755\n"
-                "force directory mode = 0755\n"
+                "vfs objects = acl_xattr\n"
+                "acl_xattr:ignore system acls = yes\n"
+                "acl_xattr:default acl style = everyone\n"
+                "inherit permissions = yes\n"
                 "map archive = no\n"
                 "map hidden = no\n"
                 "map system = no\n"

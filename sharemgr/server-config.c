@@ -61,6 +61,17 @@ static int place_certificate(Manager *m, const ShareSet *s) {
         return r;
 }
 
+/* Sessions see the folders of the moment when they began. */
+static int write_mounts(const char *mounts) {
+        _cleanup_free_ char *old = NULL;
+        int r;
+
+        if (read_file(AT_FDCWD, VSFTPD_MOUNTS, CONFIGURATION_MAX, &old, NULL) >= 0 && streq(old, mounts))
+                return 0;
+        r = write_file_atomic(AT_FDCWD, VSFTPD_EVICTION_MARK, "", 0, 0600);
+        return r < 0 ? r : write_file_atomic(AT_FDCWD, VSFTPD_MOUNTS, mounts, strlen(mounts), 0644);
+}
+
 static int render_ftp(Manager *m, const ShareSet *s, char **ret) {
         _cleanup_free_ char *conf = NULL, *mounts = NULL;
         int r;
@@ -69,7 +80,7 @@ static int render_ftp(Manager *m, const ShareSet *s, char **ret) {
                 return r;
         if ((r = render_vsftpd_conf(s, m->config->ftp_tls, &conf)) < 0 ||
             (r = render_vsftpd_mounts(s, &mounts)) < 0 ||
-            (r = manager_write_if_changed(VSFTPD_MOUNTS, mounts, 0644)) < 0 ||
+            (r = write_mounts(mounts)) < 0 ||
             (r = manager_write_if_changed(VSFTPD_CONF, conf, 0644)) < 0)
                 return r;
         return render_vsftpd_socket(s, &m->network, ret);

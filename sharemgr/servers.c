@@ -8,8 +8,6 @@
 #include "sharemgr/manager.h"
 #include "sharemgr/share-paths.h"
 
-#define FTP_SESSIONS "ispstorage-ftp.slice"
-
 /* testparm and lighttpd -tt need milliseconds; a slow flash chip seconds. */
 #define CHECK_TIMEOUT_USEC (30U * 1000000U)
 
@@ -125,7 +123,6 @@ static void server_settle(Server *server, bool failed) {
                 server->failed = true;
                 free(server->refused);
                 server->refused = TAKE_PTR(server->candidate);
-                server_roll_back(server);
         } else {
                 server->failed = failed || server->rolling_back;
                 server->rolling_back = false;
@@ -133,13 +130,58 @@ static void server_settle(Server *server, bool failed) {
         manager_schedule(server->manager);
 }
 
-static void on_started(const char *unit, const char *result, void *userdata) {
+static void on_closed(Worker *w, const siginfo_t *si, bool timed_out, void *userdata) {
         Server *server = userdata;
 
+        server->closer = worker_free(server->closer);
+        if (!worker_succeeded(si))
+                log_error("SMB sessions that lost their rights may not have ended.");
         clear_pending(server);
+        server_settle(server, false);
+}
+
+/* True if before has it and now has not. */
+static bool is_gone(const char *section, size_t n, const char *now) {
+        for (const char *s = now; (s = memmem(s, strlen(s), section, n)); s++)
+                if (s[-1] == '\n')
+                        return false;
+        return true;
+}
+
+/* The names of the sections of smb.conf that went away. */
+static int list_gone_shares(const char *before, const char *now, char ***ret) {
+        for (const char *s = strempty(before); (s = strstr(s, "\n[")); s++) {
+                size_t n = strcspn(s + 1, "]\n") + 1;
+
+                if (is_gone(s + 1, n, now) && strv_consume(ret, strndup(s + 2, n - 2)) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Samba has taken "candidate": what is connected without a right has to go. The step ends with that. */
+static bool server_close_sessions(Server *server) {
+        _cleanup_strv_free_ char **gone = NULL;
+        int r;
+
+        if (server->kind != SERVER_SMB || server->restart)
+                return false;
+        r = list_gone_shares(server->applied, server->candidate, &gone);
+        if (r >= 0)
+                r = manager_close_shares(server->manager, &server->closer, gone, on_closed, server);
+        if (r < 0)
+                log_error_errno(r, "Failed to end SMB sessions that lost their rights: %m");
+        return r >= 0;
+}
+
+static void on_started(const char *unit, const char *result, void *userdata) {
+        Server *server = userdata;
+        bool closing = false;
+
         if (!streq(result, "done"))
                 log_error("Job for %s ended with result '%s'.", unit, result);
         else {
+                closing = server_close_sessions(server);
                 free(server->applied);
                 server->applied = TAKE_PTR(server->candidate);
                 if (!server->rolling_back)
@@ -150,7 +192,12 @@ static void on_started(const char *unit, const char *result, void *userdata) {
                 if (types[server->kind].tells)
                         (void) free_and_strdup(&server->good, server->applied);
         }
+        if (closing)
+                return;
+        clear_pending(server);
         server_settle(server, !streq(result, "done"));
+        if (!streq(result, "done"))
+                server_roll_back(server);
 }
 
 static void on_stopped(const char *unit, const char *result, void *userdata) {
@@ -168,6 +215,7 @@ static void on_sessions_ended(const char *unit, const char *result, void *userda
         Server *server = userdata;
 
         /* A session that began meanwhile cancels the job, and sees the new folders only. */
+        (void) unlink(VSFTPD_EVICTION_MARK);
         server->busy = false;
         manager_schedule(server->manager);
 }
@@ -198,12 +246,12 @@ static void server_activate(Server *server) {
         }
 }
 
-/* Puts the last configuration back that the unit lived with, if that is another than what is there. */
+/* "refused" is what is there: puts the last configuration back that the unit lived with, if it is another one. */
 static void server_roll_back(Server *server) {
         const ServerType *type = types + server->kind;
         int r = 0;
 
-        if (!server->good || streq_ptr(server->good, server->applied) || !server->wanted)
+        if (!server->good || streq_ptr(server->good, server->refused) || !server->wanted)
                 return;
         log_notice("%s goes back to its last good configuration.", type->unit);
         r = free_and_strdup(&server->candidate, server->good);
@@ -293,8 +341,14 @@ static int server_stop(Server *server) {
 static void recognize_applied(Server *server) {
         _cleanup_free_ char *mark = pending_mark(server);
 
-        if (!server->active || server->applied || !mark || access(mark, F_OK) >= 0)
+        if (!server->active || server->applied || !mark)
                 return;
+        if (access(mark, F_OK) >= 0) {
+                /* What it runs with, and what its sessions see, is not known. */
+                server->restart = true;
+                server->end_sessions = server->kind == SERVER_FTP;
+                return;
+        }
         (void) read_file(AT_FDCWD, types[server->kind].path, CONFIGURATION_MAX, &server->applied, NULL);
         (void) free_and_strdup(&server->good, server->applied);
 }
@@ -304,7 +358,7 @@ static int end_ftp_sessions(Server *server) {
         int r;
 
         server->end_sessions = false;
-        r = unit_jobs_queue(server->manager->jobs, "StopUnit", FTP_SESSIONS, on_sessions_ended, server);
+        r = unit_jobs_queue(server->manager->jobs, "StopUnit", SERVER_FTP_SESSIONS, on_sessions_ended, server);
         server->busy = r >= 0;
         return r;
 }
@@ -346,8 +400,10 @@ int servers_apply(Manager *m, const ShareSet *s, bool folder_left) {
                 Server *server = m->servers + i;
 
                 if (server->kind == SERVER_FTP)
-                        server->end_sessions = server->end_sessions || folder_left;
-                else
+                        /* Killed before it was done: who lost what is not known any more. */
+                        server->end_sessions = server->end_sessions || folder_left ||
+                                               (!m->set && access(VSFTPD_EVICTION_MARK, F_OK) >= 0);
+                else if (server->kind != SERVER_SMB)
                         server->restart = server->restart || (folder_left && server->active);
                 r = server_apply(server, s);
         }
@@ -365,10 +421,8 @@ void servers_confirm(Manager *m) {
 static void server_died(Server *server) {
         log_error("%s has failed.", types[server->kind].unit);
         server->failed = true;
-        if (server->good && !streq_ptr(server->good, server->applied)) {
-                (void) free_and_strdup(&server->refused, server->applied);
+        if (free_and_strdup(&server->refused, server->applied) >= 0)
                 server_roll_back(server);
-        }
 }
 
 static void on_state(const char *unit, const char *active_state, void *userdata) {
@@ -405,6 +459,7 @@ int servers_start(Manager *m) {
 void servers_done(Manager *m) {
         for (size_t i = 0; i < _SERVER_MAX; i++) {
                 worker_free(m->servers[i].checker);
+                worker_free(m->servers[i].closer);
                 free(m->servers[i].applied);
                 free(m->servers[i].candidate);
                 free(m->servers[i].good);

@@ -7,6 +7,9 @@
 #include "common/daemon/worker.h"
 #include "sharemgr/render.h"
 
+/* The slice of all FTP sessions. */
+#define SERVER_FTP_SESSIONS "ispstorage-ftp.slice"
+
 typedef struct Manager Manager;
 typedef struct Server Server;
 
@@ -33,7 +36,7 @@ struct Server {
         bool known;          /* the unit's state was heard */
         bool active;         /* the unit runs */
         bool restart;        /* a reload will not do: it keeps old sockets and what sessions have open */
-        bool end_sessions;   /* they see a folder that has to go; FTP only */
+        bool end_sessions;   /* all of them: they see what has to go; FTP only */
         bool failed;         /* "refused" did not work */
         bool rolling_back;   /* the job that runs brings "good" back */
         uint64_t since_usec; /* when the unit took "applied", monotonic */
@@ -41,7 +44,7 @@ struct Server {
         char *candidate;     /* the one that is being checked or started */
         char *good;          /* the one that the unit is known to live with */
         char *refused;
-        Worker *checker;
+        Worker *checker, *closer;
 };
 
 /* Prepares the table and watches the units. 0 or a negative errno. */

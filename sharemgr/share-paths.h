@@ -19,6 +19,8 @@
 #define VSFTPD_CONF VSFTPD_DIRECTORY "/vsftpd.conf"
 #define VSFTPD_USERS_DIRECTORY VSFTPD_DIRECTORY "/users"
 #define VSFTPD_ROOTS_DIRECTORY VSFTPD_DIRECTORY "/roots"
+/* Exists while FTP sessions may see folders that "mounts" has no more. */
+#define VSFTPD_EVICTION_MARK VSFTPD_DIRECTORY "/pending-eviction"
 /* What ftp-session mounts. */
 #define VSFTPD_MOUNTS VSFTPD_DIRECTORY "/mounts"
 #define VSFTPD_EMPTY_DIRECTORY VSFTPD_DIRECTORY "/empty"

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/base/str.h"
+#include "sharemgr/share-paths.h"
 #include "sharemgr/share-set.h"
 
 static void folder_done(ShareFolder *f) {
@@ -145,4 +146,57 @@ ShareAccess share_folder_access(
         if (!(permissions & SHARE_PERMISSION_READ))
                 return SHARE_ACCESS_NONE;
         return permissions & SHARE_PERMISSION_WRITE ? most : SHARE_ACCESS_READ;
+}
+
+static const ShareFolder *find_online(const ShareSet *s, const char *directory) {
+        SHARE_SET_FOREACH_ONLINE(f, s)
+        if (streq(f->directory, directory))
+                return f;
+        return NULL;
+}
+
+static bool is_lowered(const ShareSet *before, const ShareSet *now, const ShareUser *u, ShareProtocol protocol) {
+        const ShareUser *same = share_set_find_user(now, u->instance);
+
+        SHARE_SET_FOREACH_ONLINE(f, before) {
+                ShareAccess had = share_folder_access(before, f, u, protocol);
+                const ShareFolder *other = had > SHARE_ACCESS_NONE ? find_online(now, f->directory) : NULL;
+
+                if (had > SHARE_ACCESS_NONE &&
+                    (!same || !streq(same->name, u->name) || !other ||
+                     share_folder_access(now, other, same, protocol) < had))
+                        return true;
+        }
+        return false;
+}
+
+static bool is_anonymous_lowered(const ShareSet *before, const ShareSet *now) {
+        const ShareFolder *had = share_set_find_anonymous_folder(before), *has = share_set_find_anonymous_folder(now);
+
+        return had && (!has || !streq(had->directory, has->directory) ||
+                       (!before->anonymous_read_only && now->anonymous_read_only) || (has->full && !had->full));
+}
+
+static bool is_guest_lowered(const ShareSet *before, const ShareSet *now) {
+        SHARE_SET_FOREACH_ONLINE(f, before) {
+                const ShareFolder *other = find_online(now, f->directory);
+
+                if (share_folder_is_open(before, f, SHARE_SMB) &&
+                    (!other || !share_folder_is_open(now, other, SHARE_SMB) || (other->full && !f->full)))
+                        return true;
+        }
+        return false;
+}
+
+int share_set_list_lowered(const ShareSet *before, const ShareSet *now, ShareProtocol protocol, char ***names) {
+        int r;
+
+        for (const ShareUser *u = before->users; u && u < before->users + before->n_users; u++)
+                if (is_lowered(before, now, u, protocol) && (r = strv_extend(names, u->name)) < 0)
+                        return r;
+        if (protocol == SHARE_FTP && is_anonymous_lowered(before, now))
+                return strv_extend(names, "anonymous");
+        if (protocol == SHARE_SMB && is_guest_lowered(before, now))
+                return strv_extend(names, DATA_USER);
+        return 0;
 }

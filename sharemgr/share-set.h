@@ -116,6 +116,10 @@ bool share_folder_is_open(const ShareSet *s, const ShareFolder *f, ShareProtocol
 ShareAccess share_folder_access(
                 const ShareSet *s, const ShareFolder *f, const ShareUser *u, ShareProtocol protocol);
 
+/* Appends the names of the users who may do less now than before over this protocol; among them "anonymous" with FTP, and
+ * the data user, who stands for guests, with SMB. 0 or -ENOMEM. */
+int share_set_list_lowered(const ShareSet *before, const ShareSet *now, ShareProtocol protocol, char ***names);
+
 /* Walks over the folders that are online, of all volumes. */
 #define SHARE_SET_FOREACH_ONLINE(f, s)                                                                      \
         for (size_t _v = 0; _v < (s)->n_volumes; _v++)                                                      \
