@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Begins one FTP session: makes the users' roots of bind mounts, in the mount namespace that the service manager made for
- * this session, gives up the privilege to do so, and becomes vsftpd. Standard input and output are the connection.
+/* Begins one FTP session: makes the users' roots of bind mounts, in the mount namespace that the service
+ * manager made for this session, gives up the privilege to do so, and becomes vsftpd. Standard input and
+ * output are the connection.
  *
- * vsftpd has rights per user, not per folder; a folder that may only be read is a read-only mount. The kernel makes
- * thousands of mounts in the time in which the service manager makes a hundred, as that reads all after each. */
+ * vsftpd has rights per user, not per folder; a folder that may only be read is a read-only mount. The
+ * kernel makes thousands of mounts in the time in which the service manager makes a hundred, as that reads
+ * all after each. */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -28,7 +30,8 @@ static int open_source(char *path) {
         int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         for (char *name; fd >= 0 && (name = strsep(&path, "/"));) {
-                int next = *name ? openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : fd, e = errno;
+                int next = *name ? openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : fd,
+                    e = errno;
 
                 if (next != fd)
                         (void) close(fd);
@@ -75,7 +78,8 @@ static int make_roots(void) {
         char *rest;
         int r;
 
-        if (mount("tmpfs", VSFTPD_ROOTS_DIRECTORY, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "mode=0755") < 0)
+        if (mount("tmpfs", VSFTPD_ROOTS_DIRECTORY, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "mode=0755") <
+            0)
                 return -errno;
         r = read_file(AT_FDCWD, VSFTPD_MOUNTS, MOUNTS_FILE_MAX, &mounts, NULL);
         if (r < 0)
@@ -89,8 +93,13 @@ static int make_roots(void) {
         r = mkdir_parents(VSFTPD_ROOTS_DIRECTORY "/anonymous", 0755);
         if (r < 0)
                 return r;
-        return mount(NULL, VSFTPD_ROOTS_DIRECTORY, NULL,
-                     MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC, NULL) < 0 ? -errno : 0;
+        return mount(NULL,
+                     VSFTPD_ROOTS_DIRECTORY,
+                     NULL,
+                     MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC,
+                     NULL) < 0
+                               ? -errno
+                               : 0;
 }
 
 /* Out of the bounding set, so that no program that is executed from here on gets it. */

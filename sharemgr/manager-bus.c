@@ -63,7 +63,11 @@ static const sd_bus_vtable vtable[] = {
                         method_list_sessions,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS(
-                        "EndSession", SD_BUS_ARGS("s", session), SD_BUS_NO_RESULT, method_end_session, SD_BUS_VTABLE_UNPRIVILEGED),
+                        "EndSession",
+                        SD_BUS_ARGS("s", session),
+                        SD_BUS_NO_RESULT,
+                        method_end_session,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("FolderChanged", SD_BUS_ARGS("s", path), 0),
         SD_BUS_VTABLE_END,
 };

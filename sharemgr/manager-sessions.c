@@ -69,7 +69,8 @@ static void query_end(SessionQuery *q, int r) {
         if (r >= 0)
                 r = reply_sessions(q);
         if (r < 0)
-                (void) sd_bus_reply_method_errnof(q->call, r, "The servers do not say what sessions they have");
+                (void) sd_bus_reply_method_errnof(
+                                q->call, r, "The servers do not say what sessions they have");
         m->query = session_query_free(q);
 }
 
@@ -110,14 +111,23 @@ static int ask_samba(SessionQuery *q) {
         Manager *m = q->manager;
         int r;
 
-        r = worker_spawn(&q->worker, &q->fd, m->event, (char *const *) argv, SAMBA_TIMEOUT_USEC, on_listed, q);
+        r =
+                        worker_spawn(&q->worker,
+                                     &q->fd,
+                                     m->event,
+                                     (char *const *) argv,
+                                     SAMBA_TIMEOUT_USEC,
+                                     on_listed,
+                                     q);
         /* The source lives as long as the descriptor. */
         return r < 0 ? r : sd_event_add_io(m->event, NULL, q->fd, EPOLLIN, on_query_input, q);
 }
 
 /* Calls the handler with each process of the FTP sessions: 1 as session_from_ftp_process(). */
 static int foreach_ftp_process(
-                sd_bus_message *reply, int (*handler)(const char *unit, Session *s, void *userdata), void *userdata) {
+                sd_bus_message *reply,
+                int (*handler)(const char *unit, Session *s, void *userdata),
+                void *userdata) {
         const char *cgroup, *command_line;
         uint32_t pid;
         int r;
@@ -233,7 +243,14 @@ int manager_end_session(Manager *m, const char *id, sd_bus_message *call) {
                 return -EINVAL;
         if (m->ending)
                 return -EBUSY;
-        r = worker_spawn(&m->ending, NULL, m->event, (char *const *) argv, SAMBA_TIMEOUT_USEC, on_samba_ended, m);
+        r =
+                        worker_spawn(&m->ending,
+                                     NULL,
+                                     m->event,
+                                     (char *const *) argv,
+                                     SAMBA_TIMEOUT_USEC,
+                                     on_samba_ended,
+                                     m);
         if (r >= 0)
                 m->ending_call = sd_bus_message_ref(call);
         return r;
@@ -241,7 +258,8 @@ int manager_end_session(Manager *m, const char *id, sd_bus_message *call) {
 
 /* --- Ending those without rights --- */
 
-int manager_close_shares(Manager *m, Worker **ret, char *const *gone, WorkerExitHandler handler, void *userdata) {
+int manager_close_shares(
+                Manager *m, Worker **ret, char *const *gone, WorkerExitHandler handler, void *userdata) {
         _cleanup_strv_free_ char **argv = NULL;
 
         if (strv_extend(&argv, SAMBA_WORKER) < 0 || strv_extend(&argv, "close") < 0)

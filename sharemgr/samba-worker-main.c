@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks and tells the SMB server, with Samba's own programs; a process of its own, as they wait for it, and as clients choose
- * the names that they print.
+/* Asks and tells the SMB server, with Samba's own programs; a process of its own, as they wait for it, and
+ * as clients choose the names that they print.
  *
  *   list              writes one message per session to its socket
  *   end PROCESS       ends a session
  *   close [share:NAME, user:NAME...]
- *                     ends what is connected to these shares, which are gone, what is connected to any other without a
- *                     right to be, and the sessions of these users and of whom the journal does not know */
+ *                     ends what is connected to these shares, which are gone, what is connected to any other
+ * without a right to be, and the sessions of these users and of whom the journal does not know */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,7 +82,8 @@ static int read_sessions(Sessions *ret) {
         _cleanup_free_ char *text = NULL;
         int r;
 
-        if ((r = run((char *const *) argv, &text)) < 0 || (r = sessions_from_smbstatus(strempty(text), ret)) < 0)
+        if ((r = run((char *const *) argv, &text)) < 0 ||
+            (r = sessions_from_smbstatus(strempty(text), ret)) < 0)
                 return log_error_errno(r, "Failed to ask Samba for its sessions: %m");
         for (size_t i = 0; i < ret->n; i++)
                 find_user(ret->items + i);

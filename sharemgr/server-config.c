@@ -19,7 +19,8 @@
 /* A chain of a few certificates and a key. */
 #define CERTIFICATE_MAX (256U * 1024U)
 
-/* The administrator's certificate, or our own, which is made the first time and then kept, as users pin it. */
+/* The administrator's certificate, or our own, which is made the first time and then kept, as users pin it.
+ */
 static int read_certificate(Manager *m, const ShareSet *s, char **ret) {
         const char *host_name = isempty(s->host_name) ? "nas" : s->host_name;
         int r;
@@ -79,15 +80,14 @@ static int render_ftp(Manager *m, const ShareSet *s, char **ret) {
         if (m->config->ftp_tls != SHARE_TLS_OFF && (r = place_certificate(m, s)) < 0)
                 return r;
         if ((r = render_vsftpd_conf(s, m->config->ftp_tls, &conf)) < 0 ||
-            (r = render_vsftpd_mounts(s, &mounts)) < 0 ||
-            (r = write_mounts(mounts)) < 0 ||
+            (r = render_vsftpd_mounts(s, &mounts)) < 0 || (r = write_mounts(mounts)) < 0 ||
             (r = manager_write_if_changed(VSFTPD_CONF, conf, 0644)) < 0)
                 return r;
         return render_vsftpd_socket(s, &m->network, ret);
 }
 
-/* The server keeps passwords that it has checked for a minute, but not across a reload: so a change of passwords is to be
- * a change of its configuration. */
+/* The server keeps passwords that it has checked for a minute, but not across a reload: so a change of
+ * passwords is to be a change of its configuration. */
 static int append_accounts_digest(char **text) {
         uint8_t digest[EVP_MAX_MD_SIZE];
         char hex[2 * EVP_MAX_MD_SIZE + 1], *joined;

@@ -47,8 +47,9 @@ static const char *process_of(const json_t *o) {
 }
 
 static int add_item(char ***items, const char *item) {
-        return strv_length(*items) >= SESSION_ITEMS_MAX || strv_contains(*items, item) ? 0
-                                                                                        : strv_extend(items, item);
+        return strv_length(*items) >= SESSION_ITEMS_MAX || strv_contains(*items, item)
+                               ? 0
+                               : strv_extend(items, item);
 }
 
 static Session *find_smb(Sessions *sessions, const char *process) {
@@ -99,14 +100,15 @@ static int read_files(const json_t *objects, Sessions *sessions) {
         json_t *o, *open;
 
         json_object_foreach((json_t *) objects, key, o)
-                json_object_foreach(json_object_get(o, "opens"), opener, open) {
-                        Session *s = find_smb(sessions, process_of(open));
-                        _cleanup_free_ char *path = strfmt("%s/%s", text_at(o, "service_path"), text_at(o, "filename"));
-                        int r = !path ? -ENOMEM : s ? add_item(&s->files, path) : 0;
+                        json_object_foreach(json_object_get(o, "opens"), opener, open) {
+                Session *s = find_smb(sessions, process_of(open));
+                _cleanup_free_ char *path =
+                                strfmt("%s/%s", text_at(o, "service_path"), text_at(o, "filename"));
+                int r = !path ? -ENOMEM : s ? add_item(&s->files, path) : 0;
 
-                        if (r < 0)
-                                return r;
-                }
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -181,13 +183,20 @@ static json_t *list_to_json(char *const *l) {
 }
 
 int session_to_text(const Session *s, char **ret) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}",
-                              "id", s->id,
-                              "protocol", s->protocol,
-                              "user", s->user,
-                              "address", s->address,
-                              "shares", list_to_json(s->shares),
-                              "files", list_to_json(s->files));
+        json_t *o =
+                        json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}",
+                                  "id",
+                                  s->id,
+                                  "protocol",
+                                  s->protocol,
+                                  "user",
+                                  s->user,
+                                  "address",
+                                  s->address,
+                                  "shares",
+                                  list_to_json(s->shares),
+                                  "files",
+                                  list_to_json(s->files));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
         json_decref(o);

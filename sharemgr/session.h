@@ -34,18 +34,20 @@ void sessions_done(Sessions *s);
 /* Appends a session, which is moved. 0, -ENOSPC at SESSIONS_MAX, -ENOMEM. */
 int sessions_append(Sessions *sessions, Session *s);
 
-/* Reads what "smbstatus --json" printed; whose a session is, Samba does not say there. 0, -EBADMSG, -ENOMEM, -ENOSPC. */
+/* Reads what "smbstatus --json" printed; whose a session is, Samba does not say there. 0, -EBADMSG, -ENOMEM,
+ * -ENOSPC. */
 int sessions_from_smbstatus(const char *text, Sessions *ret);
 
 /* The process behind an "smb:" id; 0 if it is another one. */
 uint32_t session_smb_process(const char *id);
 
-/* The account in a line that Samba's audit ("auth_json_audit") writes when one logged in, in a new string; NULL if it is
- * another line, or memory ran out. */
+/* The account in a line that Samba's audit ("auth_json_audit") writes when one logged in, in a new string;
+ * NULL if it is another line, or memory ran out. */
 char *session_user_from_audit(const char *line);
 
 /* Reads a process of an FTP session: its control group, and the command line by which vsftpd tells its state
- * ("vsftpd: 192.0.2.1/alice: IDLE"). 1; 0 if it tells nothing (another process of the session does); -ENOMEM. */
+ * ("vsftpd: 192.0.2.1/alice: IDLE"). 1; 0 if it tells nothing (another process of the session does);
+ * -ENOMEM. */
 int session_from_ftp_process(const char *cgroup, const char *command_line, Session *ret);
 
 /* A session as a text, and back. 0, -ENOMEM, -EBADMSG. *ret is the caller's. */

@@ -50,8 +50,8 @@ typedef struct ShareFolder {
         char *share;     /* the name that clients see */
         char *directory; /* absolute */
         uint32_t account_access;
-        bool online; /* set by who knows: the directory is there. Folders that are not are not rendered */
-        bool full;   /* set by who knows: the quota is used up, nothing may be added */
+        bool online;    /* set by who knows: the directory is there. Folders that are not are not rendered */
+        bool full;      /* set by who knows: the quota is used up, nothing may be added */
         uint32_t quota; /* MB; 0: no quota */
         ShareGrant *grants; /* sorted by user, one for each */
         size_t n_grants;
@@ -111,14 +111,15 @@ bool share_folder_is_open(const ShareSet *s, const ShareFolder *f, ShareProtocol
  * everybody. A row without the read bit gives nothing: no protocol here can write a file and not show its
  * directory.
  *
- * In a full folder SMB and FTP let nobody write, as they cannot take deleting alone; HTTP can, and its renderer sees
- * to that. */
+ * In a full folder SMB and FTP let nobody write, as they cannot take deleting alone; HTTP can, and its
+ * renderer sees to that. */
 ShareAccess share_folder_access(
                 const ShareSet *s, const ShareFolder *f, const ShareUser *u, ShareProtocol protocol);
 
-/* Appends the names of the users who may do less now than before over this protocol; among them "anonymous" with FTP, and
- * the data user, who stands for guests, with SMB. 0 or -ENOMEM. */
-int share_set_list_lowered(const ShareSet *before, const ShareSet *now, ShareProtocol protocol, char ***names);
+/* Appends the names of the users who may do less now than before over this protocol; among them "anonymous"
+ * with FTP, and the data user, who stands for guests, with SMB. 0 or -ENOMEM. */
+int share_set_list_lowered(
+                const ShareSet *before, const ShareSet *now, ShareProtocol protocol, char ***names);
 
 /* Walks over the folders that are online, of all volumes. */
 #define SHARE_SET_FOREACH_ONLINE(f, s)                                                                      \

@@ -13,8 +13,10 @@ static const char smbstatus[] =
                 "{\"sessions\": {"
                 "\"1\": {\"server_id\": {\"pid\": \"180\"}, \"uid\": 990, \"remote_machine\": \"192.0.2.2\","
                 "        \"session_dialect\": \"SMB3_11\"},"
-                "\"2\": {\"server_id\": {\"pid\": \"180\"}, \"remote_machine\": \"192.0.2.2\", \"session_dialect\": \"SMB3_11\"},"
-                "\"3\": {\"server_id\": {\"pid\": \"181\"}, \"remote_machine\": \"192.0.2.3\", \"session_dialect\": \"SMB2_10\"}},"
+                "\"2\": {\"server_id\": {\"pid\": \"180\"}, \"remote_machine\": \"192.0.2.2\", "
+                "\"session_dialect\": \"SMB3_11\"},"
+                "\"3\": {\"server_id\": {\"pid\": \"181\"}, \"remote_machine\": \"192.0.2.3\", "
+                "\"session_dialect\": \"SMB2_10\"}},"
                 "\"tcons\": {\"7\": {\"service\": \"docs\", \"server_id\": {\"pid\": \"180\"}},"
                 "            \"8\": {\"service\": \"docs\", \"server_id\": {\"pid\": \"180\"}},"
                 "            \"9\": {\"service\": \"docs\", \"server_id\": {\"pid\": \"999\"}}},"
@@ -39,7 +41,9 @@ static void test_smbstatus(void **state) {
 }
 
 static void test_other_texts(void **state) {
-        static const char *const texts[] = { "{}", "{\"sessions\": [1]}", "{\"sessions\": {\"1\": 5}, \"tcons\": {\"1\": null}}",
+        static const char *const texts[] = { "{}",
+                                             "{\"sessions\": [1]}",
+                                             "{\"sessions\": {\"1\": 5}, \"tcons\": {\"1\": null}}",
                                              "{\"open_files\": {\"x\": {\"opens\": 3}}}" };
         Sessions sessions = {};
 
@@ -52,16 +56,19 @@ static void test_other_texts(void **state) {
 }
 
 static void test_audit(void **state) {
-        _cleanup_free_ char *user = session_user_from_audit(
-                        "{\"type\": \"Authorization\", \"Authorization\": {\"account\": \"alice\", \"authType\": \"NTLMSSP\"}}");
+        _cleanup_free_ char *user =
+                        session_user_from_audit("{\"type\": \"Authorization\", \"Authorization\": "
+                                                "{\"account\": \"alice\", \"authType\": \"NTLMSSP\"}}");
 
         assert_string_equal(user, "alice");
-        assert_null(session_user_from_audit("{\"type\": \"Authentication\", \"Authentication\": {\"clientAccount\": \"bob\"}}"));
+        assert_null(session_user_from_audit(
+                        "{\"type\": \"Authentication\", \"Authentication\": {\"clientAccount\": \"bob\"}}"));
         assert_null(session_user_from_audit("smbd version 4.17.12-Debian started."));
 }
 
 static void test_ftp(void **state) {
-        static const char cgroup[] = "/ispstorage.slice/ispstorage-ftp.slice/ispstorage-vsftpd@3-192.0.2.1:21-192.0.2.2:4.service";
+        static const char cgroup[] = "/ispstorage.slice/ispstorage-ftp.slice/"
+                                     "ispstorage-vsftpd@3-192.0.2.1:21-192.0.2.2:4.service";
         Session s = {};
 
         assert_int_equal(session_from_ftp_process(cgroup, "\"vsftpd: 192.0.2.2: connected\"", &s), 0);
@@ -94,8 +101,9 @@ static void test_text(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_smbstatus), cmocka_unit_test(test_other_texts), cmocka_unit_test(test_audit),
-                cmocka_unit_test(test_ftp),       cmocka_unit_test(test_text),
+                cmocka_unit_test(test_smbstatus), cmocka_unit_test(test_other_texts),
+                cmocka_unit_test(test_audit),     cmocka_unit_test(test_ftp),
+                cmocka_unit_test(test_text),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
