@@ -43,7 +43,7 @@ class Benchmark:
     title     heading in the report
     gateways  how many the testbed must have
     needs     executables of the role "bench" in packaging/packages
-    own_bed   whether it makes testbeds itself (measure() gets None)
+    own_bed   whether it makes testbeds itself: measure() gets None, or a Bed of three gateways if it has to use that
     sizes     by mode: what measure() gets as size
     tables, plots   how the report shows the series
     """
@@ -70,6 +70,7 @@ class Recorder:
     def __init__(self, say):
         self.say = say
         self.series = {}
+        self.notes = []
 
     def add(self, metric, value, unit, reference=None, **labels):
         """reference: what the value is to be compared with, in the same unit (the theoretical time, the payload's bytes); the
@@ -81,6 +82,12 @@ class Recorder:
         text = ", ".join(f"{k} {v}" for k, v in labels.items())
         share = f", {value / reference:.3f} of the reference" if reference else ""
         self.say(f"   {metric} ({text}): {value:.6g} {unit}{share}")
+
+    def note(self, text):
+        """Something that the report has to say beside the figures."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.say(f"   note: {text}")
 
     def result(self):
         return list(self.series.values())

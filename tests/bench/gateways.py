@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scenarios"))
 from harness import (FOLDER, SYNC, SYNC_INTERFACE, SYNC_OBJECT, VOLUME, Failure, Testbed, wait_until)  # noqa: E402
+import bed as bed_module  # noqa: E402  (the testbed's own module, found by harness)
 
 CGROUPS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 SYNCD = "system.slice/ispstorage-syncd.service"
@@ -32,6 +33,12 @@ POLL_SECONDS = 0.001
 class Patience:
     """How long is waited for what does not come. The slowest transfer of a full run takes about half an hour."""
     seconds = 3600
+
+
+class Pace:
+    """The least time between two measured changes: syncd takes a first change at once, and lets those of a series wait for
+    each other until there was none for 5 s."""
+    seconds = 6
 
 
 class Node:
@@ -188,24 +195,25 @@ class Orders:
         self.process.wait()
 
 
+def machine(name):
+    """The testbed's own view of itself."""
+    return bed_module.Testbed(name, None)
+
+
 class Bed:
     """A testbed that is up, with its gateways subscribed."""
 
     def __init__(self, name, gateways):
         self.testbed = Testbed(name)
-        self.network = self.testbed.host("operator") and self._network(name)
+        self.network = machine(name).network
         self.operator = Node(self, "operator")
         self.gateways = [Gateway(self, f"gw{n}") for n in range(1, gateways + 1)]
         self.orders_by_hand = False
+        self.changed = time.monotonic()
         self.network.control("classify", SSH_PORT, *CWMP_PORTS)
         for gateway in self.gateways:
             for limit, value in (("MaxDeletePercent", 100), ("MaxDeleteCount", 0)):
                 gateway.set_guard(limit, "u", value)
-
-    @staticmethod
-    def _network(name):
-        from bed import Testbed as Machine  # the testbed's own module
-        return Machine(name, None).network
 
     def close(self):
         for gateway in self.gateways:
@@ -239,6 +247,10 @@ class Bed:
 
         wait_until("all gateways are equal", equal, Patience.seconds)
         self.still()
+
+    def rest(self):
+        """Waits until the last change is so long ago that the next one is a first one."""
+        wait_until("the folder has been left alone", lambda: time.monotonic() > self.changed + Pace.seconds)
 
     def still(self, seconds=0.3):
         """Waits until nothing has gone over any link for a while."""
@@ -290,8 +302,9 @@ def up(name, gateways, link="lan", provisioned=True):
 
 @contextlib.contextmanager
 def borrowed(name, gateways):
-    """The testbed that the tests have up; afterwards its folders are empty again and its links as they were."""
-    bed = Bed(name, gateways)
+    """The testbed that the tests have up, with as many gateways or more; afterwards its folders are empty again and its links
+    as they were."""
+    bed = Bed(name, max(gateways, sum(host.startswith("gw") for host in machine(name).hosts)))
     bed.confirm_deletions()
     try:
         bed.settle()

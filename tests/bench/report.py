@@ -4,6 +4,7 @@
 import json
 
 import goals
+import peers_summary
 import plots
 from benchmark import select, value_of
 from harness import ROOT
@@ -100,6 +101,7 @@ def section(name, benchmark, entry):
         reason = f" ({entry['error']})" if entry else ""
         return lines + [NO_DATA + reason, ""]
     lines += [described(entry), ""]
+    lines += [f"{note}\n" for note in entry.get("notes", [])]
     for spec in benchmark.tables:
         lines += table(entry["series"], spec)
     for spec in benchmark.plots:
@@ -129,6 +131,7 @@ def write(known, directory):
     entries = {name: entry for name, entry in load(directory).items() if name in known}
     lines = ["# Figures", "", "Made by `./bench` from the values in `tests/bench/results`; not edited by hand.", ""]
     lines += goals.summary(entries)
+    lines += peers_summary.headline(entries)
     lines += environments(entries)
     for name, benchmark in known.items():
         lines += section(name, benchmark, entries.get(name))

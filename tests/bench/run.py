@@ -41,7 +41,7 @@ def measure(benchmark, mode, bed_name, shared):
     start = time.monotonic()
     before = os.getloadavg()[0]
     try:
-        if benchmark.own_bed:
+        if benchmark.own_bed and not shared:
             benchmark().measure(None, size, recorder)
         else:
             opened = gateways.borrowed(shared, benchmark.gateways) if shared else gateways.up(bed_name, benchmark.gateways)
@@ -55,7 +55,7 @@ def measure(benchmark, mode, bed_name, shared):
         say(f"not ok {benchmark.name}: {entry['error']}")
     entry["seconds"] = round(time.monotonic() - start, 1)
     entry["load"] = [round(before, 2), round(os.getloadavg()[0], 2)]
-    entry["series"] = recorder.result()
+    entry["series"], entry["notes"] = recorder.result(), recorder.notes
     return entry
 
 
@@ -106,6 +106,7 @@ def run(arguments, known, path):
     bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     if arguments.mode == "smoke":
         gateways.Patience.seconds = SMOKE_PATIENCE_SECONDS
+        gateways.Pace.seconds = 0
     failed = 0
     for position, name in enumerate(chosen, 1):
         benchmark = known[name]

@@ -59,6 +59,7 @@ def place(gateway, moves):
     start = time.time()
     for source, target in moves.items():
         os.rename(gateway.scratch / source, gateway.folder / target)
+    gateway.bed.changed = time.monotonic()
     return start
 
 
@@ -68,7 +69,9 @@ def write(gateway, path, data):
     os.fchown(fd, gateway.owner.st_uid, gateway.owner.st_gid)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
-    return time.time()
+    closed = time.time()
+    gateway.bed.changed = time.monotonic()
+    return closed
 
 
 def wait_pushed(gateway):
@@ -157,6 +160,7 @@ def synchronize_in_sequence(bed, act, expected, check=True):
 
 @contextlib.contextmanager
 def metered(bed):
+    bed.rest()
     with Meter(bed) as meter:
         yield Synchronization(meter)
 

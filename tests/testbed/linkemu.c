@@ -15,8 +15,8 @@
  *     counters PORT     {"up": {"frames": n, "bytes": n, "dropped": n, "lost": n, "tcp": {...}}, "down": {...}}
  *     reset PORT        sets the counters to 0
  *     classify [TCP-PORT...]
- *                       from now on counts the IPv4 frames from and to each of these TCP ports apart also, on all links, and all from 0:
- *                       "tcp": {"22": {"frames": n, "bytes": n}, ...} */
+ *                       from now on, and from 0, counts on all links IPv4 frames from and to each of these TCP ports
+ *                       apart also: "tcp": {"22": {"frames": n, "bytes": n}, ...} */
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
 
 import importlib
 
-MODULES = ("transfer",)
+MODULES = ("transfer", "storage", "changes", "transport", "growth", "cwmp", "links")
 
 
 def benchmarks():
