@@ -309,14 +309,6 @@ static int act(Repository *r, const SyncAction *action) {
                 return 0;
         case SYNC_ACTION_WAIT:
                 return set_timer(r, action->usec);
-        case SYNC_ACTION_PREFETCH:
-                /* This store has no staged content: there is nothing to prefetch. */
-                sync_fsm_prefetched(&r->fsm, TRANSFER_OK);
-                return 0;
-        case SYNC_ACTION_CONTENT:
-                return -EOPNOTSUPP;
-        case SYNC_ACTION_STOP_TRANSFER:
-        case SYNC_ACTION_STOP_PREFETCH:
         case SYNC_ACTION_NONE:
         default:
                 return 0;
