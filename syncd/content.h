@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* File content on its way, in the staging directory of a folder: what is fetched from main before it is put in place, and
- * what is committed here before main has it.
+/* File content on its way, in the staging directory of a folder: what is fetched from main before it is put in
+ * place, and what is committed here before main has it.
  *
  *      content/<file>.part    being fetched: of its final size, the chunks that are there at their offsets
  *      content/<file>         all there, and each byte was verified when it was written
  *      pending/<file>         a snapshot of what was committed
  *
- * <file> is the hexadecimal oid of the file (SyncEntry.oid): of a blob, or of the tree of chunks of a large file. The tree
- * worker and the transfer worker both work here; both have the user id that owns the directory. No function follows a
- * link. */
+ * <file> is the hexadecimal oid of the file (SyncEntry.oid): of a blob, or of the tree of chunks of a large file.
+ * The tree worker and the transfer worker both work here; both have the user id that owns the directory. No
+ * function follows a link. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -24,9 +24,12 @@ typedef struct ContentArea {
 int content_area_open(ContentArea *ret, int staging_fd, uint64_t disk_floor);
 void content_area_close(ContentArea *a);
 
+/* True if size more bytes leave at least the floor free. */
+bool content_has_space(const ContentArea *a, uint64_t size);
+
 /* Opens the part of a file of size bytes for reading and writing; makes and preallocates it if it is not there
- * (*ret_new). size may be SYNC_SIZE_UNKNOWN: then nothing is preallocated, and the file grows as it is written. 0, -ENOSPC
- * if less than the floor would stay free, or another negative errno. */
+ * (*ret_new). size may be SYNC_SIZE_UNKNOWN: then nothing is preallocated, and the file grows as it is written. 0,
+ * -ENOSPC if less than the floor would stay free, or another negative errno. */
 int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd);
 /* The part is complete: it gets its final name. Not durable by itself. 0 or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
@@ -35,14 +38,31 @@ void content_part_remove(ContentArea *a, const SyncOid *file);
 /* Opens complete content for reading. 0, -ENOENT or another negative errno. */
 int content_open(ContentArea *a, const SyncOid *file, int *ret_fd);
 bool content_has(ContentArea *a, const SyncOid *file);
-/* Moves complete content to a name in another directory of the same file system. 0, -ENOENT, -EEXIST, ... */
-int content_take(ContentArea *a, const SyncOid *file, int dir_fd, const char *name);
+/* Gives complete content a second name, in another directory of the same file system. From then on its first name
+ * counts as left over, and content_sweep() removes it. 0, -ENOENT, -EEXIST, ... */
+int content_link(ContentArea *a, const SyncOid *file, int dir_fd, const char *name);
+void content_remove(ContentArea *a, const SyncOid *file);
 
 /* Opens the snapshot of a file that is not on main yet, for reading. 0, -ENOENT or another negative errno. */
 int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd);
+bool content_pending_has(ContentArea *a, const SyncOid *file);
 
-/* Removes what was last written more than age_sec seconds ago and is not wanted any more; keep may be NULL (nothing is).
- * Also what a crash left without a proper name. */
+/* A snapshot that is being made; without a name until it is finished. */
+typedef struct ContentSnapshot {
+        int fd;      /* open for reading and writing */
+        bool cloned; /* it has the content already, and shares its blocks; else the caller writes it */
+} ContentSnapshot;
+
+/* Begins a snapshot of the file. 0, -ENOSPC if a copy would leave less than the floor free, or another negative
+ * errno. */
+int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, ContentSnapshot *ret);
+/* Names it, and closes it in any case. 0 (also if there was one) or a negative errno. */
+int content_snapshot_finish(ContentArea *a, ContentSnapshot *s, const SyncOid *file);
+void content_snapshot_abandon(ContentSnapshot *s);
+
+/* Removes what was last written more than age_sec seconds ago and is not to be kept (keep NULL: nothing is), what
+ * is in the folder by another name already, and what has no proper name. The second: the same of the snapshots,
+ * whatever their age. */
 typedef bool (*ContentKeep)(const SyncOid *file, void *userdata);
 void content_sweep(ContentArea *a, unsigned age_sec, ContentKeep keep, void *userdata);
 void content_sweep_pending(ContentArea *a, ContentKeep keep, void *userdata);

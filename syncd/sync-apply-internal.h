@@ -12,6 +12,8 @@ typedef struct ApplyRun {
         SyncApplyReport *report;
         SyncJournal *journal;
         unsigned n_steps;
+        SyncOid taken[SYNC_BATCH_FILES]; /* content that items of this batch take as their new file */
+        size_t n_taken;
 } ApplyRun;
 
 /* A point at which a crash must do no harm. */
@@ -23,7 +25,8 @@ typedef struct ApplyItem {
         uint64_t number;         /* of the intent, and of the name in the staging directory */
         size_t intent;
         bool has_intent;
-        int new_fd;              /* the new file, as yet without a name; -EBADF for other kinds */
+        int new_fd;              /* the new file, as yet without a name there; -EBADF for other kinds */
+        bool takes_content;      /* it is the file in the content area itself, not a copy of it */
         SyncEntry placed;        /* what stat says of the new entry */
         int64_t swap_ns;         /* when it was put in place, at the earliest */
         bool swapped;            /* the folder has changed: what is in the staging directory now is a user's */

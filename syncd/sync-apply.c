@@ -97,6 +97,12 @@ static int sync_directories(ApplyRun *run, Batch *b) {
         return fsync(run->apply->staging_fd) < 0 ? -errno : 0;
 }
 
+/* Asked before the swap, while main is at hand; what main has it never loses. */
+static bool is_kept(ApplyRun *run, const SyncEntry *local) {
+        return local && local->kind != SYNC_DIRECTORY && local->certainty < SYNC_BUSY &&
+               run->apply->is_kept(&local->oid, run->apply->userdata);
+}
+
 static int write_intents(ApplyRun *run, Batch *b) {
         int r;
 
@@ -105,7 +111,13 @@ static int write_intents(ApplyRun *run, Batch *b) {
 
                 if (item->result != SYNC_APPLY_DONE || !needs_intent(item->operation))
                         continue;
-                r = sync_journal_intend(run->journal, item->operation, item->number, item->placed.inode, &item->intent);
+                r = sync_journal_intend(
+                                run->journal,
+                                item->operation,
+                                is_kept(run, item->operation->local),
+                                item->number,
+                                item->placed.inode,
+                                &item->intent);
                 if (r < 0)
                         return r;
                 item->has_intent = true;
@@ -142,8 +154,8 @@ static int finish_item(ApplyRun *run, ApplyItem *item) {
         if (item->result != SYNC_APPLY_DONE)
                 return apply_report_failure(run, item->operation->path, item->result, item->error);
         run->report->n_done++;
-        if (item->operation->wanted && item->operation->kind != SYNC_CHMOD)
-                run->report->bytes_written += item->operation->wanted->size;
+        if (item->operation->kind != SYNC_CHMOD)
+                run->report->bytes_written += item->placed.size;
         return 0;
 }
 
@@ -193,6 +205,7 @@ static int flush_batch(ApplyRun *run, Batch *b) {
                 return 0;
         r = run_batch(run, b);
         close_batch(b);
+        run->n_taken = 0;
         if (r < 0)
                 return log_debug_errno(r, "Applying ended early, recovery is due: %m");
         return apply_settle(run, SYNC_GRACE_NS);

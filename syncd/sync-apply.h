@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "common/base/macro.h"
+#include "syncd/content.h"
 #include "syncd/sync-conflict.h"
 #include "syncd/sync-plan.h"
 #include "syncd/sync-tree.h"
@@ -31,12 +32,15 @@ typedef struct SyncApply {
         int64_t now;                    /* seconds since 1970 UTC, for conflict names */
         const char *gateway_name;
         SyncHasher hasher;              /* called with store = false, to verify */
-        /* Writes the blob's content into the file, which is empty and open for reading and writing.
-         * -ENOENT: the content is not at hand (not fetched, or damaged). For a symlink's target too. 0 or
-         * a negative errno. */
+        ContentArea *content;           /* files that are complete there are put in place as they are; or NULL */
+        /* Writes the content into the file, which is empty and open for reading and writing, where no file of the
+         * content area can be taken. -ENOENT: the content is not at hand (not fetched, or damaged). For a symlink's
+         * target too. 0 or a negative errno. */
         int (*write_content)(const SyncOid *oid, uint64_t size, int fd, void *userdata);
-        /* True if the content is on main or in the local store, so that the copy in the folder may be
-         * unlinked. */
+        /* Restores what else is recorded of the entry that comes to the path: its extended attributes. What a file
+         * system cannot hold is left out. May be NULL. 0 or -ENOMEM. */
+        int (*restore_metadata)(const SyncEntry *wanted, int fd, void *userdata);
+        /* True if the content is on main, so that the copy in the folder may be unlinked. */
         bool (*is_kept)(const SyncOid *oid, void *userdata);
         /* Tests only: called before every step that a crash could follow, with its number. May be NULL. */
         void (*step)(unsigned number, void *userdata);

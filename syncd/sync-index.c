@@ -7,7 +7,7 @@
 #include "syncd/sync-scan.h"
 #include "syncd/sync-stream.h"
 
-#define MAGIC "ISPSIDX1"
+#define MAGIC "ISPSIDX2"
 /* SYNC_ENTRIES_MAX entries of 256 bytes; a gateway's memory would not hold more. */
 #define INDEX_FILE_MAX (256U << 20)
 
@@ -21,7 +21,7 @@ static void write_entry(SyncWriter *w, const SyncEntry *e, const char *previous)
         sync_write_bytes(w, e->path + shared, length - shared);
 
         sync_write_number(w, e->kind);
-        sync_write_number(w, (unsigned) e->certainty << 1 | e->executable);
+        sync_write_number(w, (unsigned) e->mode << 4 | (unsigned) e->certainty << 1 | e->executable);
         sync_write_bytes(w, e->oid.bytes, e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK ? SYNC_OID_SIZE : 0);
         sync_write_number(w, e->size);
         sync_write_signed(w, e->mtime_ns);
@@ -31,7 +31,7 @@ static void write_entry(SyncWriter *w, const SyncEntry *e, const char *previous)
 
 /* path holds the previous entry's and gets this one's. */
 static void read_entry(SyncReader *r, SyncEntry *e, char *path) {
-        uint64_t shared = sync_read_number(r), length, flags;
+        uint64_t shared = sync_read_number(r), length, kind, flags;
         const void *bytes;
 
         if (shared > strlen(path))
@@ -39,11 +39,12 @@ static void read_entry(SyncReader *r, SyncEntry *e, char *path) {
         else
                 sync_read_string(r, path + shared, SYNC_PATH_MAX + 1 - shared);
         length = strlen(path);
-        *e = (SyncEntry) { .path = path };
+        kind = sync_read_number(r);
+        *e = (SyncEntry) { .path = path, .kind = kind & 0xF };
 
-        e->kind = sync_read_number(r) & 0xFF;
         flags = sync_read_number(r);
-        e->certainty = flags >> 1 & 0x7F;
+        e->mode = flags >> 4 & 0777;
+        e->certainty = flags >> 1 & 7;
         e->executable = flags & 1;
         if (e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK) {
                 bytes = sync_read_bytes(r, SYNC_OID_SIZE);
@@ -54,7 +55,7 @@ static void read_entry(SyncReader *r, SyncEntry *e, char *path) {
         e->mtime_ns = sync_read_signed(r);
         e->ctime_ns = (int64_t) ((uint64_t) e->mtime_ns + (uint64_t) sync_read_signed(r));
         e->inode = sync_read_number(r);
-        if (length == 0 || e->kind >= _SYNC_KIND_MAX || e->certainty > SYNC_UNKNOWN)
+        if (length == 0 || kind >= _SYNC_KIND_MAX || e->certainty > SYNC_UNKNOWN)
                 r->failed = true;
 }
 

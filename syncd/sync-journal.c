@@ -10,7 +10,7 @@
 #include "syncd/sync-stream.h"
 
 #define JOURNAL_NAME "journal"
-#define MAGIC "ISPSJNL1"
+#define MAGIC "ISPSJNL2"
 /* Reserved at once, so that deletions can still be journaled when the disk is full. */
 #define RESERVED_BYTES (256U << 10)
 #define RECORD_MAX (4U * (SYNC_PATH_MAX + 1))
@@ -39,14 +39,14 @@ static void write_entry(SyncWriter *w, const SyncEntry *e) {
 }
 
 static void read_entry(SyncReader *r, SyncEntry *e) {
+        uint64_t kind = sync_read_number(r), flags;
         const void *oid;
-        uint64_t flags;
 
-        *e = (SyncEntry) { .kind = sync_read_number(r) & 0xFF };
+        *e = (SyncEntry) { .kind = kind & 0xF };
         if (e->kind == SYNC_ABSENT)
                 return;
         flags = sync_read_number(r);
-        e->certainty = flags >> 1 & 0x7F;
+        e->certainty = flags >> 1 & 7;
         e->executable = flags & 1;
         oid = sync_read_bytes(r, SYNC_OID_SIZE);
         if (oid)
@@ -55,7 +55,7 @@ static void read_entry(SyncReader *r, SyncEntry *e) {
         e->mtime_ns = sync_read_signed(r);
         e->ctime_ns = sync_read_signed(r);
         e->inode = sync_read_number(r);
-        if (e->kind >= _SYNC_KIND_MAX)
+        if (kind >= _SYNC_KIND_MAX)
                 r->failed = true;
 }
 
@@ -96,6 +96,7 @@ static int read_intent(SyncJournal *j, SyncReader *r) {
                 return -ENOMEM;
         i->number = sync_read_number(r);
         i->kind = sync_read_number(r) & 0xFF;
+        i->kept = sync_read_number(r) == 1;
         sync_read_string(r, path, sizeof(path));
         sync_read_string(r, renamed_to, sizeof(renamed_to));
         read_entry(r, &i->local);
@@ -260,7 +261,9 @@ static int append(SyncJournal *j, SyncWriter *record) {
         return r < 0 ? r : loop_write(j->fd, w.data, w.size);
 }
 
-int sync_journal_intend(SyncJournal *j, const SyncOperation *o, uint64_t number, uint64_t new_inode, size_t *ret) {
+int sync_journal_intend(
+                SyncJournal *j, const SyncOperation *o, bool kept, uint64_t number, uint64_t new_inode, size_t *ret) {
+
         const SyncEntry absent = {};
         SyncIntent *i = new_intent(j);
         SyncWriter w = {};
@@ -269,6 +272,7 @@ int sync_journal_intend(SyncJournal *j, const SyncOperation *o, uint64_t number,
                 return -ENOMEM;
         i->number = number;
         i->kind = o->kind;
+        i->kept = kept;
         i->path = strdup(o->path);
         i->renamed_to = o->renamed_to ? strdup(o->renamed_to) : NULL;
         i->local = o->local ? *o->local : absent;
@@ -282,6 +286,7 @@ int sync_journal_intend(SyncJournal *j, const SyncOperation *o, uint64_t number,
         sync_write_number(&w, RECORD_INTENT);
         sync_write_number(&w, number);
         sync_write_number(&w, i->kind);
+        sync_write_number(&w, i->kept);
         sync_write_string(&w, i->path);
         sync_write_string(&w, strempty(i->renamed_to));
         write_entry(&w, &i->local);

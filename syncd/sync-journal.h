@@ -17,6 +17,7 @@ typedef struct SyncIntent {
         SyncOperationKind kind;
         char *path;
         char *renamed_to;   /* or NULL */
+        bool kept;          /* local's content is on main: the displaced file may be unlinked if it is what local says */
         SyncEntry local;    /* what is to be displaced, SYNC_ABSENT if nothing; without a path */
         SyncEntry wanted;   /* what is to come, SYNC_ABSENT if nothing; inode is the new one's; without a path */
         bool finished;      /* attempted, with the outcome below */
@@ -44,7 +45,8 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(SyncJournal *, sync_journal_free);
 
 /* Appends what is about to be done. Durable after sync_journal_sync(). Copies the strings. *ret is its
  * index. 0 or a negative errno. */
-int sync_journal_intend(SyncJournal *j, const SyncOperation *o, uint64_t number, uint64_t new_inode, size_t *ret);
+int sync_journal_intend(
+                SyncJournal *j, const SyncOperation *o, bool kept, uint64_t number, uint64_t new_inode, size_t *ret);
 int sync_journal_sync(SyncJournal *j);
 /* Appends the outcome. displaced may be NULL. Need not be durable. 0 or a negative errno. */
 int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns);

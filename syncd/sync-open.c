@@ -62,6 +62,7 @@ void sync_entry_set_stat(SyncEntry *e, const struct stat *st) {
                 e->kind = SYNC_SPECIAL;
         }
         e->inode = st->st_ino;
+        e->mode = st->st_mode & 0777;
         e->executable = e->kind == SYNC_FILE && (st->st_mode & S_IXUSR);
         /* Size and times of a directory follow from what is in it. */
         if (e->kind == SYNC_DIRECTORY) {

@@ -6,7 +6,7 @@
 #include "syncd/sync-plan-internal.h"
 
 typedef struct Planner {
-        const SyncTree *base, *local, *remote;
+        const SyncRows *rows;
         const SyncPlanContext *context;
         SyncStep *steps;
         size_t n_steps, n_steps_allocated;
@@ -51,18 +51,15 @@ static int add_step(Planner *p, const SyncStep *s) {
 }
 
 static int make_steps(Planner *p) {
-        SyncWalk walk = { .trees = { p->base, p->local, p->remote } };
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        const char *path;
         SyncEntry merged;
+        SyncRow row;
         int r;
 
-        while ((path = sync_walk_next(&walk, entries))) {
-                SyncStep s = { .base = entries[0], .local = entries[1], .remote = entries[2], .path = path };
+        p->plan->statistics.base_files = p->rows->base_files;
+        while ((r = p->rows->next(&row, p->rows->userdata)) > 0) {
+                SyncStep s = { .base = row.base, .local = row.local, .remote = row.remote, .path = row.path };
 
-                if (s.base && s.base->kind != SYNC_DIRECTORY)
-                        p->plan->statistics.base_files++;
-                if (sync_path_is_ignored(path))
+                if (sync_path_is_ignored(s.path))
                         continue;
                 s.decision = sync_decide(s.base, s.local, s.remote, &merged);
                 /* What is the same on both sides has a directory above it on both sides: it has no say in anything. */
@@ -77,6 +74,8 @@ static int make_steps(Planner *p) {
                 if (r < 0)
                         return r;
         }
+        if (r < 0)
+                return r;
 
         /* Only now do the merged entries stay where they are. */
         for (size_t i = 0; i < p->n_steps; i++)
@@ -105,7 +104,7 @@ static int add_operation(Planner *p, SyncOperationKind kind, const SyncStep *s, 
                 .wanted = wanted,
                 .renamed_to = renamed_to,
         };
-        if (wanted && kind != SYNC_CHMOD)
+        if (wanted && kind != SYNC_CHMOD && wanted->size != SYNC_SIZE_UNKNOWN)
                 plan->statistics.bytes_wanted += wanted->size;
         return 0;
 }
@@ -125,8 +124,7 @@ static int choose_name(Planner *p, const char *path, const char **ret) {
                         return 0;
                 if (r < 0)
                         return r;
-                if (sync_tree_find(p->local, name) || sync_tree_find(p->remote, name) ||
-                    tfind(name, &p->plan->names, compare_names))
+                if (p->rows->is_taken(name, p->rows->userdata) || tfind(name, &p->plan->names, compare_names))
                         continue;
                 if (!tsearch(name, &p->plan->names, compare_names))
                         return -ENOMEM;
@@ -164,7 +162,7 @@ static int add_commit(Planner *p, const SyncEntry *entry, const char *path) {
         e.inode = 0;
         e.ctime_ns = 0;
         e.certainty = SYNC_SETTLED;
-        p->plan->statistics.bytes_to_commit += e.size;
+        p->plan->statistics.bytes_to_commit += e.size == SYNC_SIZE_UNKNOWN ? 0 : e.size;
         return sync_tree_add(p->plan->commits, &e);
 }
 
@@ -333,14 +331,11 @@ static int plan_run(Planner *p) {
         return sync_tree_sort(p->plan->commits);
 }
 
-int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context,
-              SyncPlan **ret) {
+int sync_plan_rows(const SyncRows *rows, const SyncPlanContext *context, SyncPlan **ret) {
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
-        Planner p = { .base = base, .local = local, .remote = remote, .context = context };
+        Planner p = { .rows = rows, .context = context };
         int r;
 
-        if (!tree_is_whole(base) || !tree_is_whole(local) || !tree_is_whole(remote))
-                return -EINVAL;
         plan = p.plan = calloc(1, sizeof(*plan));
         if (!plan || sync_tree_new(&plan->commits) < 0 || sync_tree_new(&plan->merged) < 0)
                 return -ENOMEM;
@@ -351,6 +346,38 @@ int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remot
                 return r;
         *ret = TAKE_PTR(plan);
         return 0;
+}
+
+typedef struct WholeTrees {
+        const SyncTree *local, *remote;
+        SyncWalk walk;
+} WholeTrees;
+
+static int next_of_trees(SyncRow *ret, void *userdata) {
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        WholeTrees *t = userdata;
+        const char *path = sync_walk_next(&t->walk, entries);
+
+        *ret = (SyncRow) { .path = path, .base = entries[0], .local = entries[1], .remote = entries[2] };
+        return path != NULL;
+}
+
+static bool is_taken_in_trees(const char *path, void *userdata) {
+        const WholeTrees *t = userdata;
+
+        return sync_tree_find(t->local, path) || sync_tree_find(t->remote, path);
+}
+
+int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context,
+              SyncPlan **ret) {
+        WholeTrees trees = { .local = local, .remote = remote, .walk = { .trees = { base, local, remote } } };
+        SyncRows rows = { .next = next_of_trees, .is_taken = is_taken_in_trees, .userdata = &trees };
+
+        if (!tree_is_whole(base) || !tree_is_whole(local) || !tree_is_whole(remote))
+                return -EINVAL;
+        SYNC_TREE_FOREACH(e, base)
+                rows.base_files += e->kind != SYNC_DIRECTORY;
+        return sync_plan_rows(&rows, context, ret);
 }
 
 SyncPlan *sync_plan_free(SyncPlan *p) {

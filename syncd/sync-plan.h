@@ -65,7 +65,28 @@ typedef struct SyncPlanContext {
         bool as_is;
 } SyncPlanContext;
 
-/* Plans one run. The trees are sorted and outlive the plan, which points into them. base must not hold
+/* What the three sides have at one path; NULL for nothing. */
+typedef struct SyncRow {
+        const char *path;
+        const SyncEntry *base, *local, *remote;
+} SyncRow;
+
+/* The rows to plan from. Those where all three sides are equal may be left out: they have no say in anything.
+ * Where one side has a directory and another has not, all that is beneath it is there. */
+typedef struct SyncRows {
+        /* The next row in the tree's order. 1, 0 at the end, or a negative errno. Entries and paths outlive the
+         * plan. */
+        int (*next)(SyncRow *ret, void *userdata);
+        /* True if something has that path, in the folder or on main, and a collision cannot get it. */
+        bool (*is_taken)(const char *path, void *userdata);
+        size_t base_files; /* files and symlinks in all of base */
+        void *userdata;
+} SyncRows;
+
+/* Plans one run. 0, -ENOMEM, or an error of rows->next(). */
+int sync_plan_rows(const SyncRows *rows, const SyncPlanContext *context, SyncPlan **ret);
+
+/* The same from whole trees. They are sorted and outlive the plan, which points into them. base must not hold
  * anything that was not in this folder once (see above). 0, -ENOMEM, or -EINVAL (a tree in which a parent
  * is not a directory). */
 int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context,

@@ -50,7 +50,7 @@ static int file_can_go(ApplyRun *run, const SyncIntent *intent, const char *stag
         r = is_expected(run, intent, fd, &now, ret);
         if (r < 0)
                 return r;
-        *ret = *ret && run->apply->is_kept(&intent->local.oid, run->apply->userdata);
+        *ret = *ret && intent->kept;
         return 0;
 }
 
@@ -70,7 +70,7 @@ static int symlink_can_go(ApplyRun *run, const SyncIntent *intent, const char *s
         r = a->hasher.bytes(target, n, false, &oid, a->hasher.userdata);
         if (r < 0)
                 return r;
-        *ret = sync_oid_equal(&oid, &intent->local.oid) && a->is_kept(&oid, a->userdata);
+        *ret = sync_oid_equal(&oid, &intent->local.oid) && intent->kept;
         return 0;
 }
 

@@ -48,52 +48,126 @@ static void set_times(struct timespec times[static 2], int64_t mtime_ns) {
                 times[1].tv_nsec = UTIME_OMIT;
 }
 
-/* Fills an empty file and proves that it holds what the oid names. */
-static int fill(ApplyRun *run, const SyncEntry *wanted, int fd) {
-        const SyncApply *a = run->apply;
+static int verify(ApplyRun *run, const SyncEntry *wanted, int fd) {
+        const SyncHasher *hasher = &run->apply->hasher;
         SyncOid oid;
         int r;
 
-        if (wanted->size > 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, wanted->size) < 0 && errno != EOPNOTSUPP)
-                return -errno;
-        r = a->write_content(&wanted->oid, wanted->size, fd, a->userdata);
-        if (r < 0)
-                return r == -ENOENT ? -ENODATA : r;
         if (lseek(fd, 0, SEEK_SET) < 0)
                 return -errno;
-        r = a->hasher.file(fd, false, &oid, a->hasher.userdata);
+        r = hasher->file(fd, false, &oid, hasher->userdata);
         if (r < 0)
                 return r;
         return sync_oid_equal(&oid, &wanted->oid) ? 0 : -ENODATA;
 }
 
-static int stage_file(ApplyRun *run, ApplyItem *item) {
-        const SyncEntry *wanted = item->operation->wanted;
+/* Fills an empty file and proves that it holds what the oid names. */
+static int fill(ApplyRun *run, const SyncEntry *wanted, int fd) {
         const SyncApply *a = run->apply;
-        _cleanup_close_ int fd = -EBADF;
-        struct timespec times[2];
         int r;
 
-        r = check_space(run, wanted->size);
+        if (wanted->size > 0 && wanted->size != SYNC_SIZE_UNKNOWN &&
+            fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t) wanted->size) < 0 && errno != EOPNOTSUPP)
+                return -errno;
+        r = a->write_content(&wanted->oid, wanted->size, fd, a->userdata);
+        if (r < 0)
+                return r == -ENOENT ? -ENODATA : r;
+        return verify(run, wanted, fd);
+}
+
+static bool is_taken(const ApplyRun *run, const SyncOid *oid) {
+        for (size_t i = 0; i < run->n_taken; i++)
+                if (sync_oid_equal(run->taken + i, oid))
+                        return true;
+        return false;
+}
+
+/* Opens the file of the content area, unless it is in the folder already. -ENOENT if there is none to take. */
+static int take_content(ApplyRun *run, const SyncEntry *wanted, int *ret_fd) {
+        ContentArea *content = run->apply->content;
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+        int r;
+
+        if (!content || is_taken(run, &wanted->oid))
+                return -ENOENT;
+        r = content_open(content, &wanted->oid, &fd);
         if (r < 0)
                 return r;
-        fd = openat(a->staging_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_nlink > 1)
+                return -ENOENT;
+        r = verify(run, wanted, fd);
+        if (r == -ENODATA) {
+                content_remove(content, &wanted->oid);
+                return -ENOENT;
+        }
+        if (r < 0)
+                return r;
+        run->taken[run->n_taken++] = wanted->oid;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int make_content(ApplyRun *run, const SyncEntry *wanted, int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = check_space(run, wanted->size == SYNC_SIZE_UNKNOWN ? 0 : wanted->size);
+        if (r < 0)
+                return r;
+        fd = openat(run->apply->staging_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
         r = fill(run, wanted, fd);
         if (r < 0)
                 return r;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* Its owner can always read and write it: what others may is as it was where the file is from. */
+static mode_t mode_of(const SyncEntry *wanted) {
+        mode_t mode = wanted->mode ? (wanted->mode & 0666) | 0600 : FILE_MODE;
+
+        return wanted->executable ? mode | S_IXUSR | (wanted->mode ? wanted->mode & 0111 : EXECUTABLE_MODE) : mode;
+}
+
+static int set_metadata(ApplyRun *run, const SyncEntry *wanted, int fd) {
+        const SyncApply *a = run->apply;
+        struct timespec times[2];
+        int r;
+
+        r = a->restore_metadata ? a->restore_metadata(wanted, fd, a->userdata) : 0;
+        if (r < 0)
+                return r;
         if (a->uid != (uid_t) -1 && fchown(fd, a->uid, a->gid) < 0)
                 return -errno;
         set_times(times, wanted->mtime_ns);
-        if (fchmod(fd, wanted->executable ? EXECUTABLE_MODE : FILE_MODE) < 0 || futimens(fd, times) < 0)
-                return -errno;
+        return fchmod(fd, mode_of(wanted)) < 0 || futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static int stage_file(ApplyRun *run, ApplyItem *item) {
+        const SyncEntry *wanted = item->operation->wanted;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = take_content(run, wanted, &fd);
+        item->takes_content = r >= 0;
+        if (r == -ENOENT)
+                r = make_content(run, wanted, &fd);
+        if (r >= 0)
+                r = set_metadata(run, wanted, fd);
+        if (r < 0)
+                return r;
         item->new_fd = TAKE_FD(fd);
         return 0;
 }
 
-/* A link may lead only to what is in the folder: the servers that follow it would show the rest of the device. Only
- * leading ".." are counted on, as those are the link's own directories; after a name they could be another link's. */
+/* A link may lead only to what is in the folder: the servers that follow it would show the rest of the device.
+ * Only leading ".." are counted on, as those are the link's own directories; after a name they could be another
+ * link's. */
 static bool target_stays_inside(const char *path, const char *target) {
         unsigned depth = 0;
 
@@ -163,12 +237,13 @@ static int stage_symlink(ApplyRun *run, ApplyItem *item) {
 }
 
 static int stage_directory(ApplyRun *run, ApplyItem *item) {
+        mode_t recorded = item->operation->wanted->mode, mode = recorded ? recorded | 0700 : DIRECTORY_MODE;
         char name[SYNC_STAGED_NAME_SIZE];
         const SyncApply *a = run->apply;
 
         sync_staged_name(item->number, name);
         /* Not subject to the umask: the data user's servers must be able to read it. */
-        if (mkdirat(a->staging_fd, name, 0700) < 0 || fchmodat(a->staging_fd, name, DIRECTORY_MODE, 0) < 0)
+        if (mkdirat(a->staging_fd, name, 0700) < 0 || fchmodat(a->staging_fd, name, mode, 0) < 0)
                 return -errno;
         if (a->uid != (uid_t) -1 && fchownat(a->staging_fd, name, a->uid, a->gid, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
@@ -225,7 +300,13 @@ int apply_name_staged(ApplyRun *run, ApplyItem *item) {
         if (item->new_fd < 0)
                 return 0;
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", item->new_fd);
-        if (linkat(AT_FDCWD, path, run->apply->staging_fd, sync_staged_name(item->number, name), AT_SYMLINK_FOLLOW) < 0)
+        sync_staged_name(item->number, name);
+        if (item->takes_content) {
+                int r = content_link(run->apply->content, &item->operation->wanted->oid, run->apply->staging_fd, name);
+
+                if (r < 0)
+                        return r;
+        } else if (linkat(AT_FDCWD, path, run->apply->staging_fd, name, AT_SYMLINK_FOLLOW) < 0)
                 return -errno;
         /* Closed before anybody sees the file: we are not the writer that a lease probe finds. */
         item->new_fd = safe_close(item->new_fd);

@@ -22,8 +22,8 @@
 
 #define SYNC_SIZE_UNKNOWN UINT64_MAX
 
-/* A name in git: of the blob of a symlink's target or of a file's content, or of the tree of chunks that a large file is
- * stored as (docs/repository-format.md). */
+/* A name in git: of the blob of a symlink's target or of a file's content, or of the tree of chunks that a large
+ * file is stored as (docs/repository-format.md). */
 typedef struct SyncOid {
         uint8_t bytes[SYNC_OID_SIZE];
 } SyncOid;
@@ -53,10 +53,11 @@ typedef struct SyncEntry {
         uint64_t inode;    /* local tree only, else 0 */
         SyncOid oid;       /* zero for directories */
         uint16_t mode;     /* permission bits, at most 0777; 0: not known */
-        uint8_t kind;      /* SyncKind */
-        uint8_t certainty; /* SyncCertainty */
-        bool executable;   /* files only */
+        unsigned char kind : 4;      /* SyncKind */
+        unsigned char certainty : 3; /* SyncCertainty */
+        bool executable : 1;         /* files only */
 } SyncEntry;
+static_assert(sizeof(SyncEntry) <= 64, "a gateway holds 100,000 of them and more");
 
 /* Ordered so that every directory is followed by all that is beneath it ('/' sorts before every other
  * byte). The tree owns the paths; entries and paths do not move while the tree lives and is not sorted. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/format/chunker.h"
 
-/* Normalization of level 2 (FastCDC, section 3.5): two bits more than the average asks for before it is reached, and two
- * fewer afterwards. The bits are the uppermost ones, which the most bytes have gone into. */
+/* Normalization of level 2 (FastCDC, section 3.5): two bits more than the average asks for before it is reached,
+ * and two fewer afterwards. The bits are the uppermost ones, which the most bytes have gone into. */
 #define AVERAGE_BITS 17
 #define MASK(bits) (UINT64_MAX << (64 - (bits)))
 #define MASK_BEFORE MASK(AVERAGE_BITS + 2)
@@ -10,8 +10,8 @@
 
 static_assert(CHUNK_AVERAGE == 1U << AVERAGE_BITS, "the masks follow the average");
 
-/* The first 256 numbers of splitmix64 with the seed 0 (S. Vigna, public domain). Part of the format: another table would
- * find other boundaries, and nothing that is stored already. */
+/* The first 256 numbers of splitmix64 with the seed 0 (S. Vigna, public domain). Part of the format: another table
+ * would find other boundaries, and nothing that is stored already. */
 static const uint64_t gear[256] = {
         0xe220a8397b1dcdaf, 0x6e789e6aa1b965f4, 0x06c45d188009454f, 0xf88bb8a8724c81ec,
         0x1b39896a51a8749b, 0x53cb9f0c747ea2ea, 0x2c829abe1f4532e1, 0xc584133ac916ab3c,

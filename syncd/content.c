@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "common/base/file.h"
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "syncd/content.h"
+#include "syncd/sync-open.h"
+
+#define CONTENT_NAME "content"
+#define PENDING_NAME "pending"
+#define PART_SUFFIX ".part"
+
+typedef char OidHex[2 * SYNC_OID_SIZE + 1];
+typedef char PartName[2 * SYNC_OID_SIZE + sizeof(PART_SUFFIX)];
+
+static const char *file_name(const SyncOid *file, OidHex buf) {
+        return format_hex(file->bytes, SYNC_OID_SIZE, buf);
+}
+
+static const char *part_name(const SyncOid *file, PartName buf) {
+        (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), PART_SUFFIX);
+        return buf;
+}
+
+static int open_directory(int staging_fd, const char *name) {
+        if (mkdirat(staging_fd, name, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        return sync_open_beneath(staging_fd, name, O_RDONLY | O_DIRECTORY);
+}
+
+int content_area_open(ContentArea *ret, int staging_fd, uint64_t disk_floor) {
+        int content_fd, pending_fd;
+
+        content_fd = open_directory(staging_fd, CONTENT_NAME);
+        if (content_fd < 0)
+                return content_fd;
+        pending_fd = open_directory(staging_fd, PENDING_NAME);
+        if (pending_fd < 0) {
+                safe_close(content_fd);
+                return pending_fd;
+        }
+        *ret = (ContentArea) { .content_fd = content_fd, .pending_fd = pending_fd, .disk_floor = disk_floor };
+        return 0;
+}
+
+void content_area_close(ContentArea *a) {
+        a->content_fd = safe_close(a->content_fd);
+        a->pending_fd = safe_close(a->pending_fd);
+}
+
+bool content_has_space(const ContentArea *a, uint64_t size) {
+        struct statvfs st;
+        uint64_t available;
+
+        if (fstatvfs(a->content_fd, &st) < 0)
+                return true;
+        available = (uint64_t) st.f_bavail * st.f_frsize;
+        return available >= size && available - size >= a->disk_floor;
+}
+
+static int preallocate(int fd, uint64_t size) {
+        if (size == 0 || size == SYNC_SIZE_UNKNOWN)
+                return 0;
+        if (ftruncate(fd, (off_t) size) < 0)
+                return -errno;
+        return fallocate(fd, 0, 0, (off_t) size) < 0 && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF;
+        PartName name;
+        int r;
+
+        fd = openat(a->content_fd, part_name(file, name), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0 || errno != ENOENT) {
+                if (fd < 0)
+                        return -errno;
+                *ret_new = false;
+                *ret_fd = TAKE_FD(fd);
+                return 0;
+        }
+        if (!content_has_space(a, size == SYNC_SIZE_UNKNOWN ? 0 : size))
+                return -ENOSPC;
+        fd = openat(a->content_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        r = preallocate(fd, size);
+        if (r < 0) {
+                (void) unlinkat(a->content_fd, name, 0);
+                return r;
+        }
+        *ret_new = true;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int content_part_complete(ContentArea *a, const SyncOid *file) {
+        PartName part;
+        OidHex name;
+
+        return renameat(a->content_fd, part_name(file, part), a->content_fd, file_name(file, name)) < 0 ? -errno : 0;
+}
+
+void content_part_remove(ContentArea *a, const SyncOid *file) {
+        PartName name;
+
+        (void) unlinkat(a->content_fd, part_name(file, name), 0);
+}
+
+static int open_file(int dir_fd, const SyncOid *file, int *ret_fd) {
+        OidHex name;
+        int fd;
+
+        fd = openat(dir_fd, file_name(file, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
+int content_open(ContentArea *a, const SyncOid *file, int *ret_fd) {
+        return open_file(a->content_fd, file, ret_fd);
+}
+
+int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd) {
+        return open_file(a->pending_fd, file, ret_fd);
+}
+
+bool content_has(ContentArea *a, const SyncOid *file) {
+        OidHex name;
+
+        return faccessat(a->content_fd, file_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+bool content_pending_has(ContentArea *a, const SyncOid *file) {
+        OidHex name;
+
+        return faccessat(a->pending_fd, file_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+int content_link(ContentArea *a, const SyncOid *file, int dir_fd, const char *name) {
+        OidHex from;
+
+        return linkat(a->content_fd, file_name(file, from), dir_fd, name, 0) < 0 ? -errno : 0;
+}
+
+void content_remove(ContentArea *a, const SyncOid *file) {
+        OidHex name;
+
+        (void) unlinkat(a->content_fd, file_name(file, name), 0);
+}
+
+/* --- snapshots --- */
+
+int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, ContentSnapshot *ret) {
+        _cleanup_close_ int fd = -EBADF;
+
+        fd = openat(a->pending_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        if (ioctl(fd, FICLONE, source_fd) >= 0) {
+                *ret = (ContentSnapshot) { .fd = TAKE_FD(fd), .cloned = true };
+                return 0;
+        }
+        if (!content_has_space(a, size))
+                return -ENOSPC;
+        *ret = (ContentSnapshot) { .fd = TAKE_FD(fd) };
+        return 0;
+}
+
+int content_snapshot_finish(ContentArea *a, ContentSnapshot *s, const SyncOid *file) {
+        char path[sizeof("/proc/self/fd/") + 11];
+        OidHex name;
+        int r = 0;
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+        if (linkat(AT_FDCWD, path, a->pending_fd, file_name(file, name), AT_SYMLINK_FOLLOW) < 0 && errno != EEXIST)
+                r = -errno;
+        content_snapshot_abandon(s);
+        return r;
+}
+
+void content_snapshot_abandon(ContentSnapshot *s) {
+        s->fd = safe_close(s->fd);
+}
+
+/* --- what is left over --- */
+
+static bool parse_name(const char *name, SyncOid *ret) {
+        OidHex hex;
+        size_t n = strlen(name);
+
+        if (n < sizeof(hex) - 1 || (n > sizeof(hex) - 1 && !streq(name + sizeof(hex) - 1, PART_SUFFIX)))
+                return false;
+        memcpy(hex, name, sizeof(hex) - 1);
+        hex[sizeof(hex) - 1] = 0;
+        return parse_hex(hex, ret->bytes, SYNC_OID_SIZE) >= 0;
+}
+
+static void sweep(int dir_fd, unsigned age_sec, ContentKeep keep, void *userdata) {
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *e;
+        time_t now = time(NULL);
+        int fd;
+
+        fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd >= 0 ? fdopendir(fd) : NULL;
+        if (!d) {
+                safe_close(fd);
+                return;
+        }
+        while ((e = readdir(d))) {
+                struct stat st;
+                SyncOid oid;
+
+                if (streq(e->d_name, ".") || streq(e->d_name, "..") ||
+                    fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                /* What has a second name is in the folder already. */
+                if (parse_name(e->d_name, &oid) && st.st_nlink < 2 &&
+                    (now - st.st_mtime < (time_t) age_sec || (keep && keep(&oid, userdata))))
+                        continue;
+                (void) unlinkat(dir_fd, e->d_name, 0);
+        }
+}
+
+void content_sweep(ContentArea *a, unsigned age_sec, ContentKeep keep, void *userdata) {
+        sweep(a->content_fd, age_sec, keep, userdata);
+}
+
+void content_sweep_pending(ContentArea *a, ContentKeep keep, void *userdata) {
+        sweep(a->pending_fd, 0, keep, userdata);
+}
