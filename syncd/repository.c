@@ -358,6 +358,14 @@ static int act(Repository *r, const SyncAction *action) {
                 return repository_start_transfer(r, true);
         case SYNC_ACTION_WAIT:
                 return set_timer(r, action->usec);
+        case SYNC_ACTION_PREFETCH:
+                /* This store has no staged content: there is nothing to prefetch. */
+                sync_fsm_prefetched(&r->fsm, TRANSFER_OK);
+                return 0;
+        case SYNC_ACTION_CONTENT:
+                return -EOPNOTSUPP;
+        case SYNC_ACTION_STOP_TRANSFER:
+        case SYNC_ACTION_STOP_PREFETCH:
         case SYNC_ACTION_NONE:
         default:
                 return 0;
@@ -369,6 +377,8 @@ static void fail_step(Repository *r, SyncActionKind kind, int error) {
         (void) log_error_errno(error, "Instance %u: failed to start a step: %m", r->instance);
         if (kind == SYNC_ACTION_FETCH)
                 sync_fsm_fetched(&r->fsm, TRANSFER_LOCAL_ERROR);
+        else if (kind == SYNC_ACTION_CONTENT)
+                sync_fsm_content_done(&r->fsm, TRANSFER_LOCAL_ERROR);
         else if (kind == SYNC_ACTION_PUSH)
                 sync_fsm_pushed(&r->fsm, TRANSFER_LOCAL_ERROR, NULL);
         else if (kind == SYNC_ACTION_TREE)
@@ -391,6 +401,6 @@ void repository_step(Repository *r) {
                 k = act(r, &action);
                 if (k < 0)
                         fail_step(r, action.kind, k);
-        } while (action.kind == SYNC_ACTION_WAIT && r->fsm.phase == SYNC_PHASE_IDLE);
+        } while (action.kind != SYNC_ACTION_NONE);
         repository_report(r);
 }

@@ -31,12 +31,40 @@ bool sync_fsm_is_allowed(const SyncFsm *m) {
 }
 
 static void report(SyncFsm *m, SyncOp op, SyncOutcome outcome, SyncWord word) {
-        if (op.opseq > m->last_opseq)
+        if (op.opseq > m->last_opseq && outcome != SYNC_OUTCOME_STARTED)
                 m->last_opseq = op.opseq;
         /* A later report of a burst says all that the ACS needs. */
         if (m->n_reports == SYNC_REPORTS_MAX)
                 m->n_reports--;
         m->reports[m->n_reports++] = (SyncReport) { .op = op, .outcome = outcome, .word = word };
+}
+
+/* An answer to a prefetch waits until no order of the folder is left: one below would count as answered
+ * with it, one above answers it. */
+static void answer_prefetch(SyncFsm *m) {
+        if (m->prefetch.opseq == 0)
+                return;
+        if (m->prefetch.opseq <= m->last_opseq)
+                m->want_prefetch = false;
+        else if (!m->prefetch_done || m->running.opseq > 0 || m->waiting.opseq > 0)
+                return;
+        else
+                report(m,
+                       m->prefetch,
+                       m->prefetch_word == SYNC_WORD_NONE ? SYNC_OUTCOME_OK : SYNC_OUTCOME_ERROR,
+                       m->prefetch_word);
+        m->prefetch = (SyncOp) {};
+        m->prefetch_done = false;
+}
+
+/* Something else does, or prevents, what the prefetch is for. */
+static void end_prefetch(SyncFsm *m, SyncWord word) {
+        m->stop_prefetch = m->prefetching && !m->prefetch_stop_given;
+        m->want_prefetch = false;
+        if (m->prefetch.opseq == 0 || m->prefetch_done)
+                return;
+        m->prefetch_done = true;
+        m->prefetch_word = word;
 }
 
 /* Answers the order that is being done, and the waiting one if it cannot be done either. */
@@ -46,6 +74,14 @@ static void fail_orders(SyncFsm *m, SyncWord word) {
         if (m->waiting.opseq > 0)
                 report(m, m->waiting, SYNC_OUTCOME_ERROR, word);
         m->running = m->waiting = (SyncOp) {};
+        answer_prefetch(m);
+}
+
+/* Synchronization is not allowed any more. */
+static void end(SyncFsm *m, SyncWord word) {
+        m->want_content = false;
+        end_prefetch(m, word);
+        fail_orders(m, word);
 }
 
 /* Why an order cannot be done at all. */
@@ -58,6 +94,9 @@ static SyncWord reason_not_allowed(const SyncFsm *m) {
 }
 
 static void end_pause(SyncFsm *m) {
+        /* There the timer is that of its slice. */
+        if (m->phase == SYNC_PHASE_CONTENT)
+                return;
         m->timer = false;
         if (m->phase == SYNC_PHASE_PAUSE)
                 m->phase = SYNC_PHASE_IDLE;
@@ -66,7 +105,8 @@ static void end_pause(SyncFsm *m) {
 /* Every way into synchronization begins with a pull and a look at everything. */
 static void begin(SyncFsm *m) {
         m->want_fetch = m->want_tree = m->want_full = m->announce = true;
-        m->failures = m->rounds = m->agains = 0;
+        m->want_content = m->push_announced = m->pull_announced = false;
+        m->failures = m->rounds = m->agains = m->changes = m->poisoned = m->idle_contents = 0;
         end_pause(m);
 }
 
@@ -100,7 +140,7 @@ void sync_fsm_facts(SyncFsm *m, const SyncFacts *facts) {
         if (!was_allowed && sync_fsm_is_allowed(m))
                 begin(m);
         else if (was_allowed && !sync_fsm_is_allowed(m))
-                fail_orders(m, reason_not_allowed(m));
+                end(m, reason_not_allowed(m));
 }
 
 void sync_fsm_status_written(SyncFsm *m, SyncStatus status) {
@@ -115,7 +155,7 @@ void sync_fsm_status_written(SyncFsm *m, SyncStatus status) {
         if (!was_allowed && sync_fsm_is_allowed(m))
                 begin(m);
         else if (was_allowed && !sync_fsm_is_allowed(m))
-                fail_orders(m, SYNC_WORD_NOT_SUBSCRIBED);
+                end(m, SYNC_WORD_NOT_SUBSCRIBED);
         else if (status == SYNC_STATUS_SUBSCRIBED)
                 /* The ACS takes it for the beginning, or has just authorized a new key. */
                 sync_fsm_ordered(m, (SyncOp) { .kind = SYNC_OP_PULL });
@@ -123,25 +163,35 @@ void sync_fsm_status_written(SyncFsm *m, SyncStatus status) {
 
 void sync_fsm_ordered(SyncFsm *m, SyncOp op) {
         if (op.opseq > 0 &&
-            (op.opseq <= m->last_opseq || op.opseq <= m->waiting.opseq || op.opseq <= m->running.opseq))
+            (op.opseq <= m->last_opseq || op.opseq <= m->waiting.opseq || op.opseq <= m->running.opseq ||
+             op.opseq <= m->prefetch.opseq))
                 return;
         if (!sync_fsm_is_allowed(m)) {
                 if (op.opseq > 0)
                         report(m, op, SYNC_OUTCOME_ERROR, reason_not_allowed(m));
                 return;
         }
+        if (op.kind == SYNC_OP_PREFETCH) {
+                m->want_prefetch = true;
+                if (op.opseq > 0) {
+                        m->prefetch = op;
+                        m->prefetch_done = false;
+                }
+                return;
+        }
+        if (op.kind == SYNC_OP_PULL)
+                end_prefetch(m, SYNC_WORD_NONE);
         /* The latest order stands for all that wait; what they want adds up. */
         if (op.opseq > 0)
                 m->waiting = op;
         else
                 m->announce = true;
-        m->want_fetch = true;
-        if (op.kind != SYNC_OP_PREFETCH)
-                m->want_tree = true;
+        m->want_fetch = m->want_tree = true;
         if (op.kind == SYNC_OP_RESCAN)
                 m->want_full = true;
         /* Somebody expects an answer: no more patience. */
         end_pause(m);
+        answer_prefetch(m);
 }
 
 void sync_fsm_dirty(SyncFsm *m, bool full) {
@@ -151,13 +201,17 @@ void sync_fsm_dirty(SyncFsm *m, bool full) {
 }
 
 void sync_fsm_timer(SyncFsm *m) {
+        if (m->phase == SYNC_PHASE_CONTENT) {
+                m->slice_over = true;
+                return;
+        }
         if (m->phase != SYNC_PHASE_PAUSE && m->again)
                 m->want_tree = true;
         end_pause(m);
 }
 
-static uint64_t jitter(uint64_t usec, uint32_t random) {
-        return usec / 2 + usec / 2 * random / UINT32_MAX;
+void sync_fsm_rate(SyncFsm *m, uint64_t bytes_per_second) {
+        m->bytes_per_second = bytes_per_second;
 }
 
 static uint64_t doubled(uint64_t minimum, uint64_t maximum, unsigned times) {
@@ -166,57 +220,99 @@ static uint64_t doubled(uint64_t minimum, uint64_t maximum, unsigned times) {
         return MIN(minimum, maximum);
 }
 
+static void pause_for(SyncFsm *m, uint64_t usec) {
+        m->phase = SYNC_PHASE_PAUSE;
+        m->pause_usec = usec;
+        m->timer = false;
+}
+
 /* A conversation failed: everything begins again after a pause. */
 static void step_back(SyncFsm *m, SyncWord word) {
+        /* A worker of ours that died is like a connection that broke. */
+        bool refused = word != SYNC_WORD_UNREACHABLE && word != SYNC_WORD_INTERNAL_ERROR;
+
         m->last_error = word;
-        m->failures++;
-        m->rounds = 0;
+        m->rounds = m->changes = m->poisoned = m->idle_contents = 0;
         m->want_fetch = m->want_tree = true;
-        m->phase = SYNC_PHASE_PAUSE;
-        m->timer = false;
+        m->want_content = m->push_announced = m->pull_announced = false;
+        pause_for(m,
+                  doubled(refused ? SYNC_BACKOFF_REFUSED_USEC : SYNC_BACKOFF_MIN_USEC,
+                          SYNC_BACKOFF_MAX_USEC,
+                          m->failures++));
         fail_orders(m, word);
         m->announce = true;
 }
 
+/* A fetch, content or push ended. False if it is of no interest any more: its orders were answered when
+ * synchronization was ended, and the next beginning fetches anew. */
+static bool transfer_ended(SyncFsm *m) {
+        bool cut_short = m->stop_given && m->phase != SYNC_PHASE_CONTENT;
+
+        m->phase = SYNC_PHASE_IDLE;
+        m->timer = m->stop_given = m->slice_over = false;
+        return sync_fsm_is_allowed(m) && !cut_short;
+}
+
 void sync_fsm_fetched(SyncFsm *m, TransferResult result) {
         assert(m->phase == SYNC_PHASE_FETCH);
-        m->phase = SYNC_PHASE_IDLE;
-        /* Its orders were answered when it was stopped; the next beginning fetches anew. */
-        if (!sync_fsm_is_allowed(m))
+        if (!transfer_ended(m))
+                return;
+        if (result != TRANSFER_OK) {
+                step_back(m, sync_word_from_transfer(result));
+                return;
+        }
+        m->failures = m->idle_contents = 0;
+        m->fetched = m->want_tree = true;
+}
+
+void sync_fsm_content_done(SyncFsm *m, TransferResult result) {
+        assert(m->phase == SYNC_PHASE_CONTENT);
+        if (!transfer_ended(m))
                 return;
         if (result != TRANSFER_OK) {
                 step_back(m, sync_word_from_transfer(result));
                 return;
         }
         m->failures = 0;
-        m->fetched = true;
-        if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PREFETCH && !m->want_tree) {
-                report(m, m->running, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
-                m->running = (SyncOp) {};
-                return;
-        }
         m->want_tree = true;
+        m->idle_contents++;
+}
+
+static void answer(SyncFsm *m, SyncOutcome outcome) {
+        report(m, m->running, outcome, SYNC_WORD_NONE);
+        m->running = (SyncOp) {};
 }
 
 /* The folder and main are equal, as far as this gateway knows. */
 static void finish(SyncFsm *m) {
         m->rounds = 0;
         m->announce = m->conflict = m->fetched = false;
-        if (m->running.opseq > 0) {
-                report(m, m->running, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
-                m->running = (SyncOp) {};
-        }
+        if (m->running.opseq > 0)
+                answer(m, SYNC_OUTCOME_OK);
 }
 
 static void report_pull(SyncFsm *m) {
         SyncOutcome outcome = m->conflict ? SYNC_OUTCOME_CONFLICT : SYNC_OUTCOME_OK;
 
-        if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PULL) {
-                report(m, m->running, outcome, SYNC_WORD_NONE);
-                m->running = (SyncOp) {};
-        } else if (m->announce)
+        if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PULL)
+                answer(m, outcome);
+        else if (m->announce)
                 report(m, (SyncOp) { .kind = SYNC_OP_PULL }, outcome, SYNC_WORD_NONE);
-        m->announce = m->conflict = false;
+        m->announce = m->conflict = m->pull_announced = false;
+}
+
+/* Content is to be fetched, unless that brings nothing: a server that does not have it, or a disk that does
+ * not keep it. */
+static void want_content(SyncFsm *m, const SyncTreeResult *result) {
+        if (result->bytes_missing == 0 || result->bytes_missing < m->bytes_missing)
+                m->idle_contents = 0;
+        m->bytes_missing = result->bytes_missing;
+        m->passed_over++;
+        m->want_content = true;
+        if (m->idle_contents > SYNC_ROUNDS_MAX)
+                step_back(m, SYNC_WORD_TRANSFER_FAILED);
+        else if (m->idle_contents > 1)
+                pause_for(m, doubled(SYNC_CHANGED_MIN_USEC, SYNC_CHANGED_MAX_USEC, m->idle_contents - 2));
 }
 
 void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
@@ -225,8 +321,9 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         assert(m->phase == SYNC_PHASE_TREE);
         m->phase = SYNC_PHASE_IDLE;
         m->last_error = result->word;
-        m->timer = false;
+        m->timer = m->want_content = false;
         m->candidate = result->candidate;
+        m->bytes_to_push = result->bytes_to_push;
         m->again = result->again;
         if (!result->again)
                 m->agains = 0;
@@ -237,39 +334,92 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         }
         m->revision = result->base;
         m->conflict |= result->conflict;
+        m->announce |= moved;
+        /* What is prefetched is now fetched. */
+        if (m->prefetching && (moved || result->missing))
+                end_prefetch(m, SYNC_WORD_NONE);
+        if (result->missing) {
+                want_content(m, result);
+                answer_prefetch(m);
+                return;
+        }
+        m->passed_over = m->idle_contents = 0;
+        m->bytes_missing = 0;
         /* What could not be applied leaves the folder where it was: no success. */
         if (result->word != SYNC_WORD_NONE && m->fetched)
                 fail_orders(m, result->word);
-        else if (m->fetched || moved) {
-                m->announce |= moved;
+        else if (m->fetched || moved)
                 report_pull(m);
-        }
         if (!m->candidate)
                 finish(m);
+        answer_prefetch(m);
+}
+
+static void push_landed(SyncFsm *m, const SyncRevision *revision) {
+        m->failures = m->changes = m->poisoned = m->rounds = 0;
+        m->candidate = m->push_announced = false;
+        m->bytes_to_push = 0;
+        m->revision = *revision;
+        if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PUSH)
+                answer(m, SYNC_OUTCOME_OK);
+        else
+                report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
+        /* The rest of main is still on its way. */
+        if (!m->want_content)
+                finish(m);
+        answer_prefetch(m);
+}
+
+static void push_again_at_once_or_later(SyncFsm *m) {
+        m->candidate = false;
+        m->want_tree = true;
+        if (++m->changes > SYNC_ROUNDS_MAX)
+                step_back(m, SYNC_WORD_TRANSFER_FAILED);
+        else if (m->changes > SYNC_CHANGES_MAX)
+                pause_for(m,
+                          doubled(SYNC_CHANGED_MIN_USEC,
+                                  SYNC_CHANGED_MAX_USEC,
+                                  m->changes - SYNC_CHANGES_MAX - 1));
+}
+
+void sync_fsm_poisoned(SyncFsm *m) {
+        assert(m->phase == SYNC_PHASE_PUSH);
+        if (!transfer_ended(m))
+                return;
+        m->candidate = false;
+        m->want_tree = true;
+        if (++m->poisoned > SYNC_POISONED_MAX)
+                step_back(m, SYNC_WORD_TRANSFER_FAILED);
+}
+
+void sync_fsm_prefetched(SyncFsm *m, TransferResult result) {
+        assert(m->prefetching);
+        m->prefetching = m->stop_prefetch = m->prefetch_stop_given = false;
+        /* A later order begins it anew. */
+        if (m->prefetch.opseq > 0 && !m->want_prefetch && !m->prefetch_done) {
+                m->prefetch_done = true;
+                m->prefetch_word = sync_word_from_transfer(result);
+        }
+        answer_prefetch(m);
 }
 
 void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revision) {
         assert(m->phase == SYNC_PHASE_PUSH);
-        m->phase = SYNC_PHASE_IDLE;
-        if (!sync_fsm_is_allowed(m) && result != TRANSFER_OK)
+        if (!transfer_ended(m) && result != TRANSFER_OK)
                 return;
         switch (result) {
         case TRANSFER_OK:
-                m->failures = 0;
-                m->candidate = false;
-                m->revision = *revision;
-                if (m->running.opseq == 0 || m->running.kind != SYNC_OP_PUSH)
-                        report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
-                finish(m);
+                push_landed(m, revision);
                 return;
         case TRANSFER_NON_FAST_FORWARD:
                 m->want_fetch = m->want_tree = true;
                 if (++m->rounds > SYNC_ROUNDS_MAX)
                         step_back(m, SYNC_WORD_TRANSFER_FAILED);
-                else if (m->rounds > 1) {
-                        m->phase = SYNC_PHASE_PAUSE;
-                        m->timer = false;
-                }
+                else if (m->rounds > 1)
+                        pause_for(m, doubled(SYNC_RACE_PAUSE_USEC, SYNC_BACKOFF_MAX_USEC, m->rounds));
+                return;
+        case TRANSFER_CHANGED:
+                push_again_at_once_or_later(m);
                 return;
         case TRANSFER_AUTHENTICATION_FAILED:
         case TRANSFER_HOST_KEY_MISMATCH:
@@ -283,87 +433,5 @@ void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revi
         case _TRANSFER_RESULT_INVALID:
         default:
                 step_back(m, sync_word_from_transfer(result));
-        }
-}
-
-static uint64_t pause_length(const SyncFsm *m) {
-        /* A worker of ours that died is like a connection that broke. */
-        bool refused = m->last_error != SYNC_WORD_UNREACHABLE && m->last_error != SYNC_WORD_INTERNAL_ERROR;
-
-        if (m->rounds > 0)
-                return doubled(SYNC_RACE_PAUSE_USEC, SYNC_BACKOFF_MAX_USEC, m->rounds);
-        return doubled(refused ? SYNC_BACKOFF_REFUSED_USEC : SYNC_BACKOFF_MIN_USEC,
-                       SYNC_BACKOFF_MAX_USEC,
-                       m->failures > 0 ? m->failures - 1 : 0);
-}
-
-static SyncAction wait_for(SyncFsm *m, uint64_t usec) {
-        m->timer = true;
-        return (SyncAction) { .kind = SYNC_ACTION_WAIT, .usec = usec };
-}
-
-static SyncAction begin_phase(SyncFsm *m, SyncPhase phase, SyncAction action) {
-        m->phase = phase;
-        return action;
-}
-
-SyncAction sync_fsm_next(SyncFsm *m, uint32_t random) {
-        if (!sync_fsm_is_allowed(m))
-                return (SyncAction) {};
-        if (m->phase == SYNC_PHASE_PAUSE)
-                return m->timer ? (SyncAction) {} : wait_for(m, jitter(pause_length(m), random));
-        if (m->phase != SYNC_PHASE_IDLE)
-                return (SyncAction) {};
-
-        if (m->want_fetch) {
-                m->want_fetch = false;
-                /* What is ordered from here on waits for the next fetch: this one may miss what it is
-                 * about. */
-                if (m->waiting.opseq > 0) {
-                        m->running = m->waiting;
-                        m->waiting = (SyncOp) {};
-                }
-                return begin_phase(m, SYNC_PHASE_FETCH, (SyncAction) { .kind = SYNC_ACTION_FETCH });
-        }
-        if (m->want_tree) {
-                SyncAction action = { .kind = SYNC_ACTION_TREE, .full = m->want_full };
-
-                m->want_tree = m->want_full = false;
-                return begin_phase(m, SYNC_PHASE_TREE, action);
-        }
-        if (m->candidate)
-                return begin_phase(m, SYNC_PHASE_PUSH, (SyncAction) { .kind = SYNC_ACTION_PUSH });
-        if (m->again && !m->timer)
-                return wait_for(m, doubled(SYNC_AGAIN_MIN_USEC, SYNC_AGAIN_MAX_USEC, m->agains++));
-        return (SyncAction) {};
-}
-
-SyncState sync_fsm_state(const SyncFsm *m) {
-        switch (m->last_error) {
-        case SYNC_WORD_MASS_DELETE:
-        case SYNC_WORD_FOLDER_EMPTIED:
-                return SYNC_STATE_HELD;
-        case SYNC_WORD_DISK_FULL:
-        case SYNC_WORD_QUOTA_EXCEEDED:
-                return SYNC_STATE_FULL;
-        case SYNC_WORD_WATCH_DEGRADED:
-        case SYNC_WORD_BAD_ENTRY:
-                return SYNC_STATE_DEGRADED;
-        case SYNC_WORD_NONE:
-                break;
-        default:
-                return SYNC_STATE_OFFLINE;
-        }
-        switch (m->phase) {
-        case SYNC_PHASE_FETCH:
-                return SYNC_STATE_PULLING;
-        case SYNC_PHASE_TREE:
-                return SYNC_STATE_SCANNING;
-        case SYNC_PHASE_PUSH:
-                return SYNC_STATE_PUSHING;
-        case SYNC_PHASE_IDLE:
-        case SYNC_PHASE_PAUSE:
-        default:
-                return SYNC_STATE_IDLE;
         }
 }

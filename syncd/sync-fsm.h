@@ -4,7 +4,8 @@
  *
  * A cycle is fetch, tree (scan, plan, apply, commit), push. Local changes begin one at "tree" on the tip
  * that is known, so that they are on their way at once; if main has moved, the push is no fast-forward
- * and the cycle begins again at "fetch". */
+ * and the cycle begins again at "fetch". While "tree" misses content of main, "content" fetches it and
+ * "tree" goes on with what has come. A prefetch of what others are pushing runs beside all of these. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -21,6 +22,20 @@
 #define SYNC_BACKOFF_MAX_USEC UINT64_C(300000000)
 /* A refusal does not go away by itself soon. */
 #define SYNC_BACKOFF_REFUSED_USEC UINT64_C(30000000)
+/* The content of a file changed while it was pushed: it is committed anew at once so many times in a row,
+ * then after pauses that grow from the one to the other. */
+#define SYNC_CHANGES_MAX 3U
+#define SYNC_CHANGED_MIN_USEC UINT64_C(1000000)
+#define SYNC_CHANGED_MAX_USEC UINT64_C(60000000)
+/* Refusals of one path each before a push counts as refused as a whole. */
+#define SYNC_POISONED_MAX 64U
+/* What waits for "content" waits so long; and no more than so many runs of "tree" go before "content". */
+#define SYNC_CONTENT_SLICE_USEC UINT64_C(5000000)
+#define SYNC_CONTENT_PASSED_OVER_MAX 2U
+/* What is expected to take longer is announced, so that others can prefetch, and the ACS is patient. */
+#define SYNC_ANNOUNCE_SEC 3U
+/* Before anything was measured: 10 Mbit/s in bytes per second. */
+#define SYNC_RATE_ASSUMED UINT64_C(1250000)
 /* When files were busy or too fresh to be trusted, the folder is looked at again; doubles to
  * SYNC_AGAIN_MAX_USEC. */
 #define SYNC_AGAIN_MIN_USEC UINT64_C(1000000)
@@ -95,8 +110,15 @@ typedef enum SyncActionKind {
         SYNC_ACTION_NONE,
         SYNC_ACTION_FETCH,
         SYNC_ACTION_TREE,
+        SYNC_ACTION_CONTENT,
         SYNC_ACTION_PUSH,
-        SYNC_ACTION_WAIT, /* set the timer, in place of the one that runs */
+        /* What runs is to end soon. A content asks for nothing more, takes in what is on its way, and ends
+         * with TRANSFER_OK if nothing failed; a fetch or push that cannot be completed ends with any
+         * failure, which is not looked at. */
+        SYNC_ACTION_STOP_TRANSFER,
+        SYNC_ACTION_PREFETCH,      /* beside the others, in a process of its own */
+        SYNC_ACTION_STOP_PREFETCH, /* as a content is stopped */
+        SYNC_ACTION_WAIT,          /* set the timer, in place of the one that runs */
 } SyncActionKind;
 
 typedef struct SyncAction {
@@ -112,6 +134,9 @@ typedef struct SyncTreeResult {
         bool candidate;     /* there is a commit to push */
         bool conflict;      /* collisions were registered */
         bool again;         /* something is busy or too fresh: look again in a while */
+        bool missing;       /* content of main has to be fetched before the run is complete */
+        uint64_t bytes_missing; /* how much; 0: not known */
+        uint64_t bytes_to_push; /* of the candidate, as far as main does not have it yet */
         SyncRevision base;  /* what the folder holds */
 } SyncTreeResult;
 
@@ -128,6 +153,7 @@ typedef enum SyncPhase {
         SYNC_PHASE_IDLE,
         SYNC_PHASE_FETCH,
         SYNC_PHASE_TREE,
+        SYNC_PHASE_CONTENT,
         SYNC_PHASE_PUSH,
         SYNC_PHASE_PAUSE, /* the timer runs and nothing else may */
 } SyncPhase;
@@ -145,9 +171,11 @@ typedef struct SyncFsm {
         bool want_fetch;
         bool want_tree;
         bool want_full;
+        bool want_content;
         bool candidate;        /* a commit waits to be pushed */
         bool again;            /* look again after SYNC_AGAIN_* */
         bool timer;            /* a WAIT was given out */
+        uint64_t pause_usec;   /* of SYNC_PHASE_PAUSE, before jitter */
 
         SyncOp waiting;        /* opseq 0: none. The latest order that has not begun */
         SyncOp running;        /* opseq 0: none of the ACS is being done */
@@ -157,6 +185,26 @@ typedef struct SyncFsm {
         unsigned rounds;
         unsigned failures;
         unsigned agains;
+        unsigned changes;      /* pushes in a row whose content changed */
+        unsigned poisoned;     /* pushes in a row that one path spoiled */
+
+        uint64_t bytes_to_push;
+        uint64_t bytes_missing;
+        uint64_t bytes_per_second; /* 0: not measured yet */
+        bool push_announced;
+        bool pull_announced;
+        unsigned passed_over;  /* runs of "tree" that found content missing since some was fetched */
+        unsigned idle_contents; /* fetches of content in a row that brought nothing */
+        bool slice_over;       /* "content" has had its time */
+        bool stop_given;       /* to the transfer that runs */
+
+        SyncOp prefetch;       /* opseq 0: no order for one is to be answered */
+        bool want_prefetch;
+        bool prefetching;      /* the process runs */
+        bool stop_prefetch;
+        bool prefetch_stop_given;
+        bool prefetch_done;    /* the answer waits for those of lower orders */
+        SyncWord prefetch_word;
 
         SyncReport reports[SYNC_REPORTS_MAX];
         size_t n_reports;
@@ -184,8 +232,17 @@ void sync_fsm_dirty(SyncFsm *m, bool full);
 void sync_fsm_timer(SyncFsm *m);
 void sync_fsm_fetched(SyncFsm *m, TransferResult result);
 void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result);
+/* TRANSFER_OK also if only a part of what is missing came: "tree" sees what there is. */
+void sync_fsm_content_done(SyncFsm *m, TransferResult result);
 /* revision: the pushed commit's, for TRANSFER_OK. */
 void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revision);
+/* In place of sync_fsm_pushed(): the server refused the push because of one path, which the following run
+ * of "tree" will leave out (sync-poison.h). */
+void sync_fsm_poisoned(SyncFsm *m);
+/* The process of the prefetch ended, by itself or because it was to stop. */
+void sync_fsm_prefetched(SyncFsm *m, TransferResult result);
+/* What the last transfers achieved, or what a limit leaves of that. */
+void sync_fsm_rate(SyncFsm *m, uint64_t bytes_per_second);
 
 /* The next step; call it again after each event until it says NONE. The step counts as begun. */
 SyncAction sync_fsm_next(SyncFsm *m, uint32_t random);

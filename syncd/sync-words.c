@@ -92,6 +92,7 @@ SyncWord sync_word_from_transfer(TransferResult result) {
         case TRANSFER_LOCAL_ERROR:
                 return SYNC_WORD_INTERNAL_ERROR;
         case TRANSFER_NON_FAST_FORWARD:
+        case TRANSFER_CHANGED:
         case TRANSFER_REFUSED:
         case TRANSFER_PROTOCOL_ERROR:
         case _TRANSFER_RESULT_MAX:

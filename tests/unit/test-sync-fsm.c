@@ -1,65 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* syncd's state machine, as transcripts: an event, and what must follow. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <stdio.h>
-
-#include "common/base/str.h"
-#include "syncd/sync-fsm.h"
-
-static const SyncFacts good_facts = { .enabled = true, .key_ready = true };
-
-static SyncFsm fresh(void) {
-        SyncFsm m;
-
-        sync_fsm_init(&m, SYNC_STATUS_DISABLED, false, &(SyncRevision) {}, 0);
-        return m;
-}
-
-static void assert_next(SyncFsm *m, SyncActionKind kind) {
-        assert_int_equal(sync_fsm_next(m, UINT32_MAX).kind, kind);
-}
-
-/* The reports since the last call, as "pull 7 ok, push - ok". */
-static void assert_reports(SyncFsm *m, const char *expected) {
-        static const char *const outcomes[] = { "started", "ok", "conflict", "error" };
-        char text[256] = "";
-
-        for (size_t i = 0; i < m->n_reports; i++) {
-                const SyncReport *r = &m->reports[i];
-                char opseq[16] = "-", *p = text + strlen(text);
-
-                if (r->op.opseq > 0)
-                        (void) snprintf(opseq, sizeof(opseq), "%u", r->op.opseq);
-                p += sprintf(p, "%s%s %s %s", i > 0 ? ", " : "", sync_op_kind_to_string(r->op.kind), opseq,
-                             outcomes[r->outcome]);
-                if (r->outcome == SYNC_OUTCOME_ERROR)
-                        (void) sprintf(p, ":%s", sync_word_to_string(r->word));
-        }
-        assert_string_equal(text, expected);
-        m->n_reports = 0;
-}
-
-static void tree_done(SyncFsm *m, uint64_t n, bool candidate) {
-        sync_fsm_tree_done(m, &(SyncTreeResult) { .base.n = n, .candidate = candidate });
-}
-
-/* A gateway that is subscribed, has pulled revision 5 and is idle. */
-static SyncFsm subscribed(void) {
-        SyncFsm m = fresh();
-
-        sync_fsm_facts(&m, &good_facts);
-        sync_fsm_status_written(&m, SYNC_STATUS_SUBSCRIBED);
-        assert_next(&m, SYNC_ACTION_FETCH);
-        sync_fsm_fetched(&m, TRANSFER_OK);
-        assert_true(sync_fsm_next(&m, 0).full);
-        tree_done(&m, 5, false);
-        assert_next(&m, SYNC_ACTION_NONE);
-        m.n_reports = 0;
-        return m;
-}
+#include "sync-transcript.h"
 
 static void it_becomes_ready_and_waits_for_the_acs(void **state) {
         SyncFsm m = fresh();
@@ -174,7 +115,7 @@ static void races_without_end_lead_to_a_pause(void **state) {
                 case SYNC_ACTION_WAIT:
                         sync_fsm_timer(&m);
                         break;
-                case SYNC_ACTION_NONE:
+                default:
                         fail_msg("stuck");
                 }
                 m.n_reports = 0;
@@ -319,16 +260,6 @@ static void push_and_rescan_are_answered_at_the_end(void **state) {
         assert_reports(&m, "push 8 ok");
 }
 
-static void a_prefetch_leaves_the_folder_alone(void **state) {
-        SyncFsm m = subscribed();
-
-        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PREFETCH, 7 });
-        assert_next(&m, SYNC_ACTION_FETCH);
-        sync_fsm_fetched(&m, TRANSFER_OK);
-        assert_reports(&m, "prefetch 7 ok");
-        assert_next(&m, SYNC_ACTION_NONE);
-}
-
 static void a_busy_file_is_looked_at_again(void **state) {
         SyncFsm m = subscribed();
 
@@ -421,7 +352,6 @@ int main(void) {
                 cmocka_unit_test(an_order_ends_the_patience),
                 cmocka_unit_test(a_held_deletion_fails_the_order),
                 cmocka_unit_test(push_and_rescan_are_answered_at_the_end),
-                cmocka_unit_test(a_prefetch_leaves_the_folder_alone),
                 cmocka_unit_test(a_busy_file_is_looked_at_again),
                 cmocka_unit_test(a_folder_that_goes_away_stops_everything),
                 cmocka_unit_test(what_ends_after_a_suspension_has_no_effect),
