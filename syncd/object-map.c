@@ -47,8 +47,9 @@ static int grow(ObjectMap *m) {
         return 0;
 }
 
-int object_map_add(ObjectMap *m, const git_oid *id, uint32_t value) {
+static int put(ObjectMap *m, const git_oid *id, uint32_t value, bool replace) {
         ObjectMapSlot *slot;
+        bool new;
 
         if (m->n * 2 >= m->n_slots) {
                 int r = grow(m);
@@ -57,11 +58,19 @@ int object_map_add(ObjectMap *m, const git_oid *id, uint32_t value) {
                         return r;
         }
         slot = probe(m->slots, m->n_slots, id);
-        if (!slot_is_free(slot))
-                return 0;
-        *slot = (ObjectMapSlot){ .id = *id, .value = value };
-        m->n++;
-        return 1;
+        new = slot_is_free(slot);
+        if (new || replace)
+                *slot = (ObjectMapSlot) { .id = *id, .value = value };
+        m->n += new;
+        return new;
+}
+
+int object_map_add(ObjectMap *m, const git_oid *id, uint32_t value) {
+        return put(m, id, value, false);
+}
+
+int object_map_set(ObjectMap *m, const git_oid *id, uint32_t value) {
+        return put(m, id, value, true);
 }
 
 bool object_map_find(const ObjectMap *m, const git_oid *id, uint32_t *ret_value) {

@@ -24,5 +24,7 @@ typedef struct ObjectMap {
 void object_map_done(ObjectMap *m);
 /* Adds the id, which is not zero. 1; 0 if it was there, with the value as it was; -E2BIG; -ENOMEM. */
 int object_map_add(ObjectMap *m, const git_oid *id, uint32_t value);
+/* The same, but replaces the value if it was there. */
+int object_map_set(ObjectMap *m, const git_oid *id, uint32_t value);
 /* True if it is there; ret_value may be NULL. */
 bool object_map_find(const ObjectMap *m, const git_oid *id, uint32_t *ret_value);
