@@ -60,8 +60,10 @@ static int write_content(const SyncOid *oid, uint64_t size, int fd, void *userda
 
 static bool is_kept(const SyncOid *oid, void *userdata) {
         Folder *f = userdata;
+        git_oid id;
 
-        return git_store_has(f->store, oid);
+        git_store_oid_from_sync(&id, oid);
+        return git_store_has(f->store, &id);
 }
 
 static SyncHasher hasher(Folder *f) {

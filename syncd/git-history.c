@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
-#include "syncd/git-store.h"
+#include "syncd/git-tree-internal.h"
 
 /* Domain and user that a commit needs, for people who clone main; nobody reads mail there. */
 #define AUTHOR_ADDRESS "gateway@ispstorage.invalid"
@@ -45,9 +45,7 @@ int git_store_write_commit(GitStore *store, const GitStoreCommit *c, git_oid *re
                       c->message);
         if (!text)
                 return -ENOMEM;
-        if (git_odb_write(ret, git_store_odb(store), text, strlen(text), GIT_OBJECT_COMMIT) < 0)
-                return -EIO;
-        return 0;
+        return git_store_write(store, GIT_OBJECT_COMMIT, text, strlen(text), ret);
 }
 
 static int lookup_commit(GitStore *store, const git_oid *id, git_commit **ret) {
@@ -56,21 +54,45 @@ static int lookup_commit(GitStore *store, const git_oid *id, git_commit **ret) {
         return r == GIT_ENOTFOUND ? -ENOENT : r < 0 ? -EBADMSG : 0;
 }
 
-/* *ret is the zero id for the first commit. -EXDEV for a merge. */
-static int parent_of(GitStore *store, const git_oid *id, git_oid *ret) {
-        _cleanup_(commit_freep) git_commit *commit = NULL;
+/* What a commit begins with (git-commit-tree(1)), without the cost of all of it. *ret_parent is zero for the
+ * first one. -EXDEV for a merge. */
+static int read_links(GitStore *store, const git_oid *id, git_oid *ret_tree, git_oid *ret_parent) {
+        _cleanup_free_ char *text = NULL;
+        git_oid tree, parent = {};
+        const char *p, *rest;
+        size_t size;
         int r;
 
-        r = lookup_commit(store, id, &commit);
+        r = git_store_read_typed(store, id, GIT_OBJECT_COMMIT, &text, &size);
         if (r < 0)
                 return r;
-        if (git_commit_parentcount(commit) > 1)
-                return -EXDEV;
-        if (git_commit_parentcount(commit) == 0)
-                *ret = (git_oid) {};
-        else
-                *ret = *git_commit_parent_id(commit, 0);
+        p = startswith(text, "tree ");
+        if (!p || git_oid_fromstrn(&tree, p, GIT_OID_HEXSZ) < 0 || p[GIT_OID_HEXSZ] != '\n')
+                return -EBADMSG;
+        p += GIT_OID_HEXSZ + 1;
+        rest = startswith(p, "parent ");
+        if (rest) {
+                if (git_oid_fromstrn(&parent, rest, GIT_OID_HEXSZ) < 0 || rest[GIT_OID_HEXSZ] != '\n')
+                        return -EBADMSG;
+                if (startswith(rest + GIT_OID_HEXSZ + 1, "parent "))
+                        return -EXDEV;
+        }
+        *ret_tree = tree;
+        *ret_parent = parent;
         return 0;
+}
+
+int git_store_commit_tree(GitStore *store, const git_oid *commit, git_oid *ret) {
+        git_oid parent;
+        int r = read_links(store, commit, ret, &parent);
+
+        return r == -EXDEV ? -EBADMSG : r;
+}
+
+int git_store_commit_parent(GitStore *store, const git_oid *commit, git_oid *ret) {
+        git_oid tree;
+
+        return read_links(store, commit, &tree, ret);
 }
 
 int git_store_check_descent(GitStore *store, const git_oid *from, const git_oid *tip) {
@@ -81,7 +103,7 @@ int git_store_check_descent(GitStore *store, const git_oid *from, const git_oid 
 
                 if (git_oid_is_zero(&id))
                         return -EXDEV;
-                r = parent_of(store, &id, &id);
+                r = git_store_commit_parent(store, &id, &id);
                 if (r < 0)
                         return r;
         }
@@ -93,7 +115,7 @@ int git_store_history_length(GitStore *store, const git_oid *commit, git_oid *co
         uint64_t steps = 0;
 
         while (!git_oid_is_zero(&id) && !git_oid_equal(&id, counted)) {
-                int r = parent_of(store, &id, &id);
+                int r = git_store_commit_parent(store, &id, &id);
 
                 if (r < 0)
                         return r;
@@ -108,11 +130,52 @@ int git_store_history_length(GitStore *store, const git_oid *commit, git_oid *co
 static int entry_or_absent(GitStore *store, const git_oid *commit, const char *path, SyncEntry *ret) {
         int r;
 
-        *ret = (SyncEntry) { .path = path, .kind = SYNC_ABSENT };
-        if (git_oid_is_zero(commit))
+        *ret = (SyncEntry){ .path = path, .kind = SYNC_ABSENT };
+        r = git_oid_is_zero(commit) ? 0 : git_store_find_path(store, commit, path, ret);
+        return MIN(r, 0);
+}
+
+static bool is_same_version(const SyncEntry *a, const SyncEntry *b) {
+        return a->kind == b->kind && a->executable == b->executable && sync_oid_equal(&a->oid, &b->oid);
+}
+
+/* Compares the commit's entry with its parent's, *before, and calls the handler if they differ. *ret_parent
+ * is zero at the end of the history. */
+static int visit_commit(
+                GitStore *store,
+                const git_oid *id,
+                const SyncEntry *entry,
+                SyncEntry *before,
+                GitStoreVersionHandler handler,
+                void *userdata,
+                git_oid *ret_parent,
+                git_oid *ret_missing) {
+
+        _cleanup_(commit_freep) git_commit *c = NULL;
+        git_oid parent = {};
+        int r;
+
+        r = lookup_commit(store, id, &c);
+        if (r < 0)
+                return r;
+        if (git_commit_parentcount(c) > 0)
+                parent = *git_commit_parent_id(c, 0);
+        r = entry_or_absent(store, &parent, entry->path, before);
+        if (r < 0) {
+                *ret_missing = parent;
+                return r;
+        }
+        *ret_parent = parent;
+        if (is_same_version(entry, before))
                 return 0;
-        r = git_store_find_entry(store, commit, path, ret);
-        return r == -ENOENT ? 0 : r;
+        return handler(
+                        &(GitStoreVersion){
+                                        .commit = *id,
+                                        .time = git_commit_time(c),
+                                        .entry = *entry,
+                                        .author = git_commit_author(c)->name,
+                        },
+                        userdata);
 }
 
 int git_store_foreach_version(
@@ -120,41 +183,17 @@ int git_store_foreach_version(
                 const git_oid *commit,
                 const char *path,
                 GitStoreVersionHandler handler,
-                void *userdata) {
+                void *userdata,
+                git_oid *ret_missing) {
 
-        git_oid id = *commit;
+        git_oid id = *commit, missing = id, parent = {};
         SyncEntry entry, before;
         int r;
 
         r = entry_or_absent(store, &id, path, &entry);
-        if (r < 0)
-                return r;
-        for (; !git_oid_is_zero(&id); entry = before) {
-                _cleanup_(commit_freep) git_commit *c = NULL;
-                git_oid parent = {};
-
-                r = lookup_commit(store, &id, &c);
-                if (r < 0)
-                        return r;
-                if (git_commit_parentcount(c) > 0)
-                        parent = *git_commit_parent_id(c, 0);
-                r = entry_or_absent(store, &parent, path, &before);
-                if (r < 0)
-                        return r;
-                if (entry.kind != before.kind || entry.executable != before.executable ||
-                    !sync_oid_equal(&entry.oid, &before.oid)) {
-                        GitStoreVersion version = {
-                                .commit = id,
-                                .time = git_commit_time(c),
-                                .entry = entry,
-                                .author = git_commit_author(c)->name,
-                        };
-
-                        r = handler(&version, userdata);
-                        if (r != 0)
-                                return r;
-                }
-                id = parent;
-        }
-        return 0;
+        for (; r == 0 && !git_oid_is_zero(&id); id = parent, entry = before)
+                r = visit_commit(store, &id, &entry, &before, handler, userdata, &parent, &missing);
+        if (r == -ENOENT && ret_missing)
+                *ret_missing = missing;
+        return r;
 }

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The local store of one synchronized folder: a bare git repository. Blocks: for workers.
+/* The local store of one synchronized folder: commits, trees, metadata and references, never the content of
+ * files (docs/repository-format.md). Blocks: for workers.
  *
- * The tree worker and the transfer worker of an instance use it at the same time. Objects are only ever
- * added; each reference is written by one of the two. No working tree, index or checkout exists. */
+ * Several processes use it at the same time. It is one append-only log (object-log.h): objects are only ever
+ * added, each reference is written by one of the processes. What one wrote is seen by the others after
+ * git_store_sync(), without opening the store again. Nothing here is thread-safe.
+ *
+ * Errors that any function that reads may return: -ENOENT, an object is not in the store; -EBADMSG, it is
+ * damaged, or it is not what this version may interpret: a mark of a newer format, a submodule, a name that
+ * cannot be, a malformed chunk tree; -ENOMEM; -EIO and other errors of read(2). Functions that write also
+ * return -E2BIG (GIT_STORE_OBJECT_MAX) and, when what is pending has to go to the file, errors of write(2)
+ * such as -ENOSPC. After an error the store is as before the call. */
 #pragma once
 
 #include <git2/types.h>
@@ -24,50 +32,199 @@
 /* A gateway's name in a commit. */
 #define GIT_STORE_AUTHOR_MAX 128U
 
+/* The largest object, in bytes: a directory of 1,000,000 entries with names of 40 bytes, and the chunks of a
+ * file of 8 TB. Larger ones from a server would fill the memory of a gateway. */
+#define GIT_STORE_OBJECT_MAX (64U << 20)
+
 typedef struct GitStore GitStore;
 
-/* Opens the bare repository in the directory, and makes it if nothing is there. Objects and references
- * are synced to disk before a function here returns. 0, -EPERM if it belongs to another user, -EBADMSG if
- * it is damaged, or another negative errno. */
+/* --- the store --- */
+
+/* Opens the store in the directory (<state>/objects), and makes it, empty, if nothing is there. A torn or
+ * damaged tail of the log is left out, and cut by the next write. 0, -EPERM if it belongs to another user,
+ * -EBADMSG if it is no store or of a newer version, or another negative errno. What was written and not
+ * synced is lost with git_store_free(). */
 int git_store_open(GitStore **ret, const char *directory);
 GitStore *git_store_free(GitStore *store);
 DEFINE_TRIVIAL_CLEANUP_FUNC(GitStore *, git_store_free);
-
-/* Belong to the store. */
-git_repository *git_store_repository(GitStore *store);
-git_odb *git_store_odb(GitStore *store);
 
 static inline void git_store_oid_from_sync(git_oid *to, const SyncOid *from) {
         static_assert(sizeof(to->id) == sizeof(from->bytes), "both are SHA-1");
         *to = *(const git_oid *) from->bytes;
 }
 
-/* 0, -ENOENT or -EBADMSG. */
+static inline void git_store_oid_to_sync(SyncOid *to, const git_oid *from) {
+        *to = *(const SyncOid *) from->id;
+}
+
+/* Reads an object. *ret_data is the caller's, with a NUL behind it; each ret may be NULL. 0 or an error as
+ * above. */
+int git_store_read(
+                GitStore *store,
+                const git_oid *id,
+                git_object_t *ret_type,
+                void **ret_data,
+                size_t *ret_size);
+
+/* Adds an object, unless it is there, and names it. ret may be NULL. 0 or an error as above. */
+int git_store_write(GitStore *store, git_object_t type, const void *data, size_t size, git_oid *ret);
+
+/* The same with the name that the caller has computed from the data itself (git_hash_bytes()). */
+int git_store_write_named(
+                GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id);
+
+/* The same with an older version of the object, from which the new one differs little: if the store has it,
+ * only the difference takes space. similar may be NULL or the zero id. */
+int git_store_write_similar(
+                GitStore *store,
+                git_object_t type,
+                const void *data,
+                size_t size,
+                const git_oid *similar,
+                git_oid *ret);
+
+/* True if the object is there. From this call or a write until the next git_store_sync() of this process,
+ * git_store_prune() of another one removes nothing. */
+bool git_store_has(GitStore *store, const git_oid *id);
+
+/* 0, -ENOENT or another error as above. Sees what other processes have synced. */
 int git_store_get_reference(GitStore *store, const char *name, git_oid *ret);
-/* Makes or moves the reference, durably; the zero id removes it. A lock that a killed process left is
- * removed: the caller is the only writer of this reference. 0 or a negative errno. */
+/* Makes or moves the reference; the zero id removes it. Others see it after git_store_sync(). 0 or -ENOMEM.
+ */
 int git_store_set_reference(GitStore *store, const char *name, const git_oid *id);
 
-/* Removes what a killed transfer left of packs. The caller is the only one who fetches into this store. */
-void git_store_sweep(GitStore *store);
+/* Makes all objects and references that this process wrote durable, in one step: after a power cut either
+ * all references set since the last sync are as they were set, with all objects written before, or all are
+ * as they were. 0, or a negative errno of write(2) or fdatasync(2) such as -ENOSPC: then nothing of it is
+ * durable, and all of it is still pending, so that a later sync can succeed. Objects that together are
+ * larger than about 1 MiB are handed to the kernel before, without references. */
+int git_store_sync(GitStore *store);
 
-/* Names content as SyncHasher demands it, in bounded memory. userdata is the GitStore. -EAGAIN if the
- * file shrank. */
-int git_store_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
-int git_store_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);
+/* Makes the store smaller when that is worth it, else returns at once. Kept: all commits of the histories of
+ * GIT_STORE_REMOTE, _BASE, _TARGET and _CANDIDATE; what the trees of these four commits hold; the trees of
+ * older commits of main, newest first, as far as together they take no more than these (or
+ * GIT_STORE_HISTORY_MIN); objects younger than the last change of a reference. What is pending is synced
+ * first. Only the tree worker calls it. 0 (also if another process is about to write) or a negative errno,
+ * then the store is as it was. */
+#define GIT_STORE_HISTORY_MIN (1U << 20)
+int git_store_prune(GitStore *store);
 
-/* Writes the blob's content to fd. 0, -ENOENT, -EBADMSG (damaged, or no blob) or an errno of write(2). */
-int git_store_read_blob(GitStore *store, const SyncOid *oid, int fd);
-bool git_store_has(GitStore *store, const SyncOid *oid);
+/* The id of an object, by the SHA-1 that detects collisions. Needs no store. size is at most
+ * GIT_STORE_OBJECT_MAX. 0 or -EIO: it is one of a collision. */
+int git_hash_bytes(git_object_t type, const void *data, size_t size, SyncOid *ret);
 
-/* Writes the git trees of the sorted tree (docs/repository-format.md). The blobs need not be there. *ret
- * names the root. 0, -EINVAL for an entry that is not settled or cannot stand in a commit, -ENOMEM, -EIO. */
-int git_store_write_tree(GitStore *store, const SyncTree *tree, git_oid *ret);
+/* --- the folder in a commit ---
+ *
+ * Entries have path, kind, oid, executable, and what the repository records of size, mtime_ns and mode. A
+ * size that it does not record is SYNC_SIZE_UNKNOWN; a known size is above FORMAT_PLAIN_MAX exactly if the
+ * file is one of chunks. The commit may be zero: an empty tree. Results are sorted and the caller's. */
 
-/* Reads the tree of a commit; the zero id gives an empty one. *ret is sorted and the caller's. 0;
- * -ENOENT: an object is missing; -EBADMSG: not a tree that this version may interpret (a newer format, a
- * submodule, a name that cannot be); -E2BIG; -ENOMEM. */
+/* All of it. 0, -E2BIG (SYNC_ENTRIES_MAX), or an error as above. */
 int git_store_read_tree(GitStore *store, const git_oid *commit, SyncTree **ret);
+
+/* The entries at path and beneath it, "" for all; none if there is no such path. */
+int git_store_read_subtree(GitStore *store, const git_oid *commit, const char *path, SyncTree **ret);
+
+/* The same without holding them: calls the handler for each in the order of a SyncTree. The entry and its
+ * path last until it returns. Memory is bounded by the directories on one path. Non-zero from the handler
+ * ends the walk and is returned. */
+typedef int (*GitStoreEntryHandler)(const SyncEntry *entry, void *userdata);
+int git_store_foreach_entry(
+                GitStore *store,
+                const git_oid *commit,
+                const char *path,
+                GitStoreEntryHandler handler,
+                void *userdata);
+
+/* The entry at a path; its path is the caller's own string. "" is the folder itself, here with the id of its
+ * git tree. Metadata that is missing in the store counts as not recorded, so that history can be listed
+ * without it. 0, -ENOENT (no such path, or no such tree in the store), or an error as above. */
+int git_store_find_entry(GitStore *store, const git_oid *commit, const char *path, SyncEntry *ret);
+
+/* What differs: all entries that are in one commit and not equal (sync_entry_equal()) in the other, with all
+ * that is beneath where a directory is on one side only, and the ancestor directories of all these on both
+ * sides. Equal subtrees are not read: cost follows the difference. Errors as for git_store_read_tree(). */
+int git_store_diff(
+                GitStore *store,
+                const git_oid *from,
+                const git_oid *to,
+                SyncTree **ret_from,
+                SyncTree **ret_to);
+
+/* Asked for the extended attributes of each file and directory in a set of changes: *ret is a new string
+ * "name=hex name=hex", or NULL for none. What cannot be recorded (see docs/repository-format.md) is left out
+ * of it. A negative errno ends the write. */
+typedef int (*GitStoreXattrs)(const char *path, char **ret, void *userdata);
+
+/* Makes the tree of the commit with the changes made to it, as sync_tree_patch() would: an entry replaces
+ * what is at its path, one that is not a directory also all that was beneath. Only the directories on the
+ * way to a change are read and written. Content, blobs and chunk trees, need not be in the store. *ret_tree
+ * names the new root. xattrs may be NULL. 0; -EINVAL: an entry is not settled, special or of unknown size,
+ * or its parent is no directory; or an error as above. */
+int git_store_write_changes(
+                GitStore *store,
+                const git_oid *parent_commit,
+                const SyncTree *changes,
+                GitStoreXattrs xattrs,
+                void *userdata,
+                git_oid *ret_tree);
+
+/* The extended attributes that are recorded of the entry, as "name=hex name=hex"; NULL if there are none.
+ * *ret is the caller's. 0, -ENOENT, or an error as above. */
+int git_store_read_xattrs(GitStore *store, const git_oid *commit, const char *path, char **ret);
+
+/* Calls the handler for each metadata blob that the tree of the commit to names and the store does not have:
+ * what a fetch without blobs must still ask for. Subtrees that the commit from (may be zero) has as well are
+ * taken for complete. A blob may come more than once. Non-zero from the handler ends the walk and is
+ * returned. */
+int git_store_foreach_missing_meta(
+                GitStore *store,
+                const git_oid *from,
+                const git_oid *to,
+                int (*handler)(const git_oid *id, void *userdata),
+                void *userdata);
+
+/* --- the chunk trees of a large file (docs/repository-format.md, "Large files") --- */
+
+typedef struct GitChunkGroup {
+        SyncOid oid;
+        uint64_t offset; /* in the file */
+        uint64_t length; /* bytes of content */
+} GitChunkGroup;
+
+/* Takes the chunks of a file in order and makes its chunk trees. store may be NULL: then it only names them.
+ * It holds the tree of one group and the list of groups: about 100 bytes for each 8 MB of the file. */
+typedef struct GitChunkWriter GitChunkWriter;
+
+int git_chunk_writer_new(GitChunkWriter **ret, GitStore *store);
+GitChunkWriter *git_chunk_writer_free(GitChunkWriter *w);
+DEFINE_TRIVIAL_CLEANUP_FUNC(GitChunkWriter *, git_chunk_writer_free);
+/* length: 1 to CHUNK_MAX. 0, -EINVAL or an error as above. */
+int git_chunk_writer_add(GitChunkWriter *w, const SyncOid *chunk, uint32_t length);
+/* Ends the file; *ret is its file oid. 0, -EINVAL for a file of no chunks, or an error as above. */
+int git_chunk_writer_finish(GitChunkWriter *w, SyncOid *ret);
+/* The groups so far, all of them after git_chunk_writer_finish(). Belong to the writer. */
+const GitChunkGroup *git_chunk_writer_groups(const GitChunkWriter *w, size_t *ret_n);
+
+/* Each calls the handler in the order of offsets; non-zero ends the walk and is returned. Chunk trees are
+ * checked as they are read, sums of lengths included: the handler may have been called before -EBADMSG is
+ * returned. */
+typedef int (*GitChunkHandler)(const SyncOid *chunk, uint64_t offset, uint32_t length, void *userdata);
+typedef int (*GitGroupHandler)(const SyncOid *group, uint64_t offset, uint64_t length, void *userdata);
+/* file: the file oid of a large file. */
+int git_store_foreach_chunk(GitStore *store, const SyncOid *file, GitChunkHandler handler, void *userdata);
+int git_store_foreach_group(GitStore *store, const SyncOid *file, GitGroupHandler handler, void *userdata);
+/* The chunks of one group that begins at the offset of its file. */
+int git_store_foreach_chunk_of_group(
+                GitStore *store,
+                const SyncOid *group,
+                uint64_t offset,
+                GitChunkHandler handler,
+                void *userdata);
+/* The bytes of a large file, from its top chunk tree alone. */
+int git_store_chunked_size(GitStore *store, const SyncOid *file, uint64_t *ret);
+
+/* --- history --- */
 
 typedef struct GitStoreCommit {
         git_oid tree;
@@ -77,8 +234,13 @@ typedef struct GitStoreCommit {
         const char *message;
 } GitStoreCommit;
 
-/* 0, -ENOMEM or -EIO. */
+/* 0 or an error as above. */
 int git_store_write_commit(GitStore *store, const GitStoreCommit *commit, git_oid *ret);
+
+/* The tree of a commit. 0 or an error as above. */
+int git_store_commit_tree(GitStore *store, const git_oid *commit, git_oid *ret);
+/* Its parent, zero for the first. 0, -EXDEV for a merge, or an error as above. */
+int git_store_commit_parent(GitStore *store, const git_oid *commit, git_oid *ret);
 
 /* 0 if from (may be zero) is an ancestor of, or equal to, tip, and all between have exactly one parent,
  * or none for the very first; -EXDEV if not; -ENOENT if a commit is missing. */
@@ -91,7 +253,7 @@ int git_store_history_length(GitStore *store, const git_oid *commit, git_oid *co
 
 typedef struct GitStoreVersion {
         git_oid commit;
-        int64_t time; /* seconds since 1970 UTC */
+        int64_t time;    /* seconds since 1970 UTC */
         SyncEntry entry; /* kind SYNC_ABSENT: deleted by this commit; the path is the one asked for */
         const char *author;
 } GitStoreVersion;
@@ -99,15 +261,32 @@ typedef struct GitStoreVersion {
 /* Called for each commit that changed the path, newest first. Non-zero ends the walk and is returned. */
 typedef int (*GitStoreVersionHandler)(const GitStoreVersion *version, void *userdata);
 
-/* Walks the history of a path, "" for all of the folder, from the commit back. 0, what the handler
- * returned, or a negative errno. */
+/* Walks the history of a path, "" for all of the folder, from the commit back. 0, what the handler returned,
+ * or a negative errno. -ENOENT: the walk came to a commit whose trees are pruned; the versions before it
+ * were given to the handler, and *ret_missing (may be NULL) is that commit, so that the caller can fetch its
+ * trees and ask again. */
 int git_store_foreach_version(
                 GitStore *store,
                 const git_oid *commit,
                 const char *path,
                 GitStoreVersionHandler handler,
-                void *userdata);
+                void *userdata,
+                git_oid *ret_missing);
 
-/* The entry at a path in the commit's tree; its path is the caller's own string. "" is the folder itself,
- * here with the id of its git tree. 0, -ENOENT, -EBADMSG, -ENOMEM. */
-int git_store_find_entry(GitStore *store, const git_oid *commit, const char *path, SyncEntry *ret);
+/* --- content in the store: what the folder code uses until content.h takes its place --- */
+
+/* Belong to the store. */
+git_repository *git_store_repository(GitStore *store);
+git_odb *git_store_odb(GitStore *store);
+
+/* Names content as SyncHasher demands it. userdata is the GitStore. -EAGAIN if the file shrank. What is
+ * stored is at most GIT_STORE_OBJECT_MAX. */
+int git_store_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
+int git_store_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);
+
+/* Writes the blob's content to fd. 0, -ENOENT, -EBADMSG (damaged, or no blob) or an errno of write(2). */
+int git_store_read_blob(GitStore *store, const SyncOid *oid, int fd);
+
+/* Writes the git trees of the sorted tree, all files as one blob. *ret names the root. Errors as for
+ * git_store_write_changes(). */
+int git_store_write_tree(GitStore *store, const SyncTree *tree, git_oid *ret);

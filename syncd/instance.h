@@ -2,7 +2,7 @@
 /* What lies where in an instance's state directory, /var/lib/ispstorage/sync/<instance>. */
 #pragma once
 
-#define INSTANCE_REPOSITORY "repository.git"
+#define INSTANCE_REPOSITORY "objects"
 /* The private keys; "<key>.pub" beside them. The next one replaces the current one when the server has
  * accepted it. */
 #define INSTANCE_KEY "key"

@@ -187,7 +187,7 @@ static int do_versions(TreeWorker *w, char *const *message) {
         if (r == -ENOENT)
                 return send_done(0);
         if (r >= 0)
-                r = git_store_foreach_version(w->folder->store, &tip, strempty(path), send_version, w);
+                r = git_store_foreach_version(w->folder->store, &tip, strempty(path), send_version, w, NULL);
         return send_done(MIN(r, 0));
 }
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Parts of git-store.h that its own files share. Functions return 0, or a negative errno as said there. */
+#pragma once
+
+#include <git2.h>
+
+#include "syncd/git-store.h"
+#include "syncd/object-log.h"
+
+struct GitStore {
+        ObjectLog *log;
+        git_odb *odb;
+        git_repository *repository;
+};
+
+/* An object that must be of the type; with a NUL behind it. */
+int git_store_read_typed(
+                GitStore *store, const git_oid *id, git_object_t type, char **ret, size_t *ret_size);
+/* Its size alone, if it is in the store. */
+int git_store_stat(GitStore *store, const git_oid *id, git_object_t type, size_t *ret_size);
+
+static inline int git_error_to_errno(int error) {
+        return error == GIT_ENOTFOUND ? -ENOENT : error < 0 ? -EBADMSG : 0;
+}

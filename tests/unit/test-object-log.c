@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The log of objects and references: what stays of it, and what another process sees. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/unit/object-log-fixture.h"
+
+static void what_is_synced_stays(void **state) {
+        LogFixture *f = *state;
+
+        log_add_text(f->log, 1, "one");
+        log_add_text(f->log, 2, "");
+        log_set(f->log, "refs/a", 1);
+        log_assert_text(f->log, 1, "one");
+        assert_int_equal(log_get(f->log, "refs/a"), 1);
+        assert_int_equal(object_log_sync(f->log), 0);
+        log_add_text(f->log, 3, "not synced");
+        log_set(f->log, "refs/a", 3);
+        assert_int_equal(log_get(f->log, "refs/a"), 3);
+        log_reopen(f);
+        log_assert_text(f->log, 1, "one");
+        log_assert_text(f->log, 2, "");
+        assert_int_equal(log_has(f->log, 3), -ENOENT);
+        assert_int_equal(log_get(f->log, "refs/a"), 1);
+        assert_int_equal(log_get(f->log, "refs/b"), -1);
+        assert_int_equal(object_log_set_reference(f->log, "refs/a", &(SyncOid){}), 0);
+        assert_int_equal(log_get(f->log, "refs/a"), -1);
+        assert_int_equal(object_log_sync(f->log), 0);
+        log_reopen(f);
+        assert_int_equal(log_get(f->log, "refs/a"), -1);
+}
+
+static void processes_see_what_others_synced(void **state) {
+        LogFixture *f = *state;
+        ObjectLog *other = log_open(f);
+
+        for (unsigned i = 0; i < 20; i++) {
+                ObjectLog *from = i % 2 ? f->log : other, *to = i % 2 ? other : f->log;
+                off_t before;
+
+                log_add_text(from, i, "text");
+                log_set(from, "refs/a", i);
+                assert_int_equal(log_has(to, i), -ENOENT);
+                assert_int_equal(log_get(to, "refs/a"), (int) i - 1);
+                assert_int_equal(object_log_sync(from), 0);
+                log_assert_text(to, i, "text");
+                assert_int_equal(log_get(to, "refs/a"), i);
+                /* Nothing is stored twice. */
+                before = log_file_size(f->file);
+                log_add_text(to, i, "text");
+                assert_int_equal(object_log_sync(to), 0);
+                assert_int_equal(log_file_size(f->file), before);
+        }
+        object_log_free(other);
+}
+
+static void versions_of_a_tree_take_little(void **state) {
+        LogFixture *f = *state;
+        uint8_t *tree = malloc(100 * LOG_TREE_ENTRIES);
+        SyncOid previous;
+        off_t first = 0;
+
+        for (unsigned v = 0; v < 100; v++) {
+                SyncOid oid = log_oid(v);
+                size_t size = log_make_tree(v, tree);
+
+                assert_int_equal(
+                                object_log_add(f->log,
+                                               &oid,
+                                               OBJECT_TREE,
+                                               tree,
+                                               size,
+                                               v > 0 ? &previous : NULL),
+                                0);
+                previous = oid;
+                assert_int_equal(object_log_sync(f->log), 0);
+                if (v == 0)
+                        first = log_file_size(f->file);
+        }
+        assert_true(first < (off_t) (LOG_TREE_ENTRIES * 24));
+        /* One in 17 is whole. */
+        assert_true(log_file_size(f->file) < first * 7 + 100 * 120);
+        log_reopen(f);
+        for (unsigned v = 0; v < 100; v++) {
+                SyncOid oid = log_oid(v);
+                size_t size, wanted = log_make_tree(v, tree);
+                ObjectType type;
+                void *data;
+
+                assert_int_equal(object_log_read(f->log, &oid, &type, &data, &size), 0);
+                assert_int_equal(type, OBJECT_TREE);
+                assert_int_equal(size, wanted);
+                assert_memory_equal(data, tree, size);
+                free(data);
+        }
+        free(tree);
+}
+
+static void what_does_not_compress_is_stored(void **state) {
+        LogFixture *f = *state;
+        size_t size = 3 << 20;
+        uint8_t *noise = malloc(size);
+        SyncOid oid = log_oid(1);
+        ObjectType type;
+        size_t n;
+        void *data;
+
+        for (size_t i = 0; i < size; i += SYNC_OID_SIZE) {
+                SyncOid x = log_oid((unsigned) i);
+
+                memcpy(noise + i, x.bytes, MIN(size - i, (size_t) SYNC_OID_SIZE));
+        }
+        assert_int_equal(object_log_add(f->log, &oid, OBJECT_BLOB, noise, size, NULL), 0);
+        oid = log_oid(2);
+        /* A tree only by its type. */
+        assert_int_equal(object_log_add(f->log, &oid, OBJECT_TREE, noise, size, NULL), 0);
+        assert_int_equal(object_log_sync(f->log), 0);
+        assert_true((size_t) log_file_size(f->file) < 2 * size + 200);
+        log_reopen(f);
+        assert_int_equal(object_log_read(f->log, &oid, &type, &data, &n), 0);
+        assert_int_equal(n, size);
+        assert_memory_equal(data, noise, size);
+        assert_int_equal(
+                        object_log_add(f->log, &oid, OBJECT_BLOB, noise, OBJECT_LOG_OBJECT_MAX + 1, NULL),
+                        -E2BIG);
+        free(data);
+        free(noise);
+}
+static void compaction_keeps_what_is_marked(void **state) {
+        LogFixture *f = *state;
+        ObjectLog *other = log_open(f);
+        uint8_t *tree = malloc(100 * LOG_TREE_ENTRIES);
+        SyncOid previous = log_oid(10), last = log_oid(11);
+        size_t size = log_make_tree(0, tree), n;
+        ObjectType type;
+        void *data;
+
+        log_two_syncs(f);
+        assert_int_equal(object_log_add(f->log, &previous, OBJECT_TREE, tree, size, NULL), 0);
+        size = log_make_tree(1, tree);
+        assert_int_equal(object_log_add(f->log, &last, OBJECT_TREE, tree, size, &previous), 0);
+        assert_int_equal(object_log_add(f->log, &(SyncOid){ { 1 } }, OBJECT_BLOB, tree, size, NULL), 0);
+        log_set(f->log, "refs/c", 1);
+        assert_int_equal(object_log_sync(f->log), 0);
+        log_add_text(f->log, 20, "of a fetch that is not over");
+        assert_int_equal(object_log_sync(f->log), 0);
+        log_assert_text(other, 1, "before");
+
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        log_mark(f->log, 1, 1);
+        log_mark(f->log, 1, 0);
+        log_mark(f->log, 11, 1);
+        log_mark(f->log, 50, -ENOENT);
+        assert_true(object_log_marked_size(f->log) > 0);
+        assert_int_equal(object_log_compact_finish(f->log), 0);
+        assert_int_equal(object_log_size(f->log), log_file_size(f->file));
+        assert_int_equal(object_log_compacted_size(f->log), log_file_size(f->file));
+
+        for (unsigned i = 0; i < 3; i++) {
+                ObjectLog *l = i == 0 ? f->log : i == 1 ? other : (log_reopen(f), f->log);
+
+                assert_int_equal(log_get(l, "refs/a"), 2);
+                assert_int_equal(log_get(l, "refs/b"), 3);
+                log_assert_text(l, 20, "of a fetch that is not over");
+                log_assert_text(l, 1, "before");
+                /* Who had the old file may see the objects until it needs the new one. */
+                if (l != other) {
+                        assert_int_equal(log_has(l, 2), -ENOENT);
+                        assert_int_equal(log_has(l, 10), -ENOENT);
+                }
+                assert_int_equal(object_log_read(l, &last, &type, &data, &n), 0);
+                assert_int_equal(n, size);
+                assert_memory_equal(data, tree, size);
+                free(data);
+        }
+        /* What the other adds now goes into the new file. */
+        log_add_text(other, 30, "new");
+        log_set(other, "refs/a", 30);
+        assert_int_equal(object_log_sync(other), 0);
+        log_assert_text(f->log, 30, "new");
+        assert_int_equal(log_get(f->log, "refs/a"), 30);
+        object_log_free(other);
+        free(tree);
+}
+
+static void nothing_goes_that_another_relies_on(void **state) {
+        LogFixture *f = *state;
+        ObjectLog *other = log_open(f);
+        SyncOid oid = log_oid(2);
+
+        log_two_syncs(f);
+        assert_true(object_log_has(other, &oid));
+        assert_int_equal(object_log_compact_begin(f->log), 0);
+        log_set(other, "refs/c", 2);
+        assert_int_equal(object_log_sync(other), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        object_log_compact_abort(f->log);
+        log_add_text(other, 40, "text");
+        assert_int_equal(object_log_compact_begin(f->log), 0);
+        object_log_free(other);
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        assert_int_equal(object_log_compact_finish(f->log), 0);
+        assert_int_equal(log_has(f->log, 2), -ENOENT);
+        assert_int_equal(log_get(f->log, "refs/c"), 2);
+}
+static void a_store_that_is_removed_is_empty(void **state) {
+        LogFixture *f = *state;
+
+        log_two_syncs(f);
+        assert_int_equal(unlink(f->file), 0);
+        assert_int_equal(rmdir(f->directory), 0);
+        log_assert_text(f->log, 1, "before");
+        log_add_text(f->log, 4, "x");
+        assert_int_equal(object_log_sync(f->log), -ESTALE);
+        log_reopen(f);
+        assert_int_equal(log_has(f->log, 1), -ENOENT);
+        assert_int_equal(log_get(f->log, "refs/a"), -1);
+}
+
+static void the_index_is_small(void **state) {
+        LogFixture *f = *state;
+
+        for (unsigned i = 0; i < 50000; i++)
+                log_add_text(f->log, i, "x");
+        assert_int_equal(object_log_sync(f->log), 0);
+        assert_true(f->log->index.n == 50000);
+        assert_true(f->log->index.n_slots * sizeof(*f->log->index.slots) <= f->log->index.n * 28);
+        assert_true(f->log->pending.allocated <= 2 * OBJECT_LOG_PENDING_MAX);
+        log_reopen(f);
+        for (unsigned i = 0; i < 50000; i += 997)
+                log_assert_text(f->log, i, "x");
+        assert_int_equal(log_has(f->log, 50001), -ENOENT);
+}
+int main(void) {
+        const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, log_setup, log_teardown)
+                TEST(what_is_synced_stays),
+                TEST(processes_see_what_others_synced),
+                TEST(versions_of_a_tree_take_little),
+                TEST(what_does_not_compress_is_stored),
+                TEST(compaction_keeps_what_is_marked),
+                TEST(nothing_goes_that_another_relies_on),
+                TEST(a_store_that_is_removed_is_empty),
+                TEST(the_index_is_small),
+#undef TEST
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
