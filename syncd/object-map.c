@@ -60,7 +60,7 @@ static int put(ObjectMap *m, const git_oid *id, uint32_t value, bool replace) {
         slot = probe(m->slots, m->n_slots, id);
         new = slot_is_free(slot);
         if (new || replace)
-                *slot = (ObjectMapSlot) { .id = *id, .value = value };
+                *slot = (ObjectMapSlot){ .id = *id, .value = value };
         m->n += new;
         return new;
 }

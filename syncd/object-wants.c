@@ -12,7 +12,7 @@
 void object_wants_done(ObjectWants *w) {
         free(w->ids);
         object_map_done(&w->known);
-        *w = (ObjectWants) {};
+        *w = (ObjectWants){};
 }
 
 int object_wants_add(ObjectWants *w, const git_oid *id) {
@@ -42,7 +42,7 @@ static int read_tree(GitStore *store, const git_oid *id, void **ret_data, GitTre
         size_t size;
         int r;
 
-        *ret = (GitTreeReader) {};
+        *ret = (GitTreeReader){};
         if (git_oid_is_zero(id))
                 return 0;
         r = git_store_read(store, id, &type, ret_data, &size);
@@ -54,7 +54,8 @@ static int read_tree(GitStore *store, const git_oid *id, void **ret_data, GitTre
         return 0;
 }
 
-/* The entry of the same place in the older tree, zero if there is none. Both are read in their common order. */
+/* The entry of the same place in the older tree, zero if there is none. Both are read in their common order.
+ */
 static git_oid find_older(GitTreeReader *older, const GitTreeEntry *e) {
         GitTreeReader at = *older;
         GitTreeEntry o;
@@ -68,12 +69,24 @@ static git_oid find_older(GitTreeReader *older, const GitTreeEntry *e) {
                         break;
                 *older = at;
         }
-        return (git_oid) {};
+        return (git_oid){};
 }
 
-static int add_tree(ObjectWants *w, GitStore *store, const git_oid *id, const git_oid *older_id, bool meta, unsigned depth);
+static int add_tree(
+                ObjectWants *w,
+                GitStore *store,
+                const git_oid *id,
+                const git_oid *older_id,
+                bool meta,
+                unsigned depth);
 
-static int add_entry(ObjectWants *w, GitStore *store, const GitTreeEntry *e, GitTreeReader *older, bool meta, unsigned depth) {
+static int add_entry(
+                ObjectWants *w,
+                GitStore *store,
+                const GitTreeEntry *e,
+                GitTreeReader *older,
+                bool meta,
+                unsigned depth) {
         bool directory = git_tree_entry_is_directory(e);
         git_oid older_id;
 
@@ -88,7 +101,13 @@ static int add_entry(ObjectWants *w, GitStore *store, const GitTreeEntry *e, Git
         return git_store_has(store, &e->id) ? 0 : object_wants_add(w, &e->id);
 }
 
-static int add_tree(ObjectWants *w, GitStore *store, const git_oid *id, const git_oid *older_id, bool meta, unsigned depth) {
+static int add_tree(
+                ObjectWants *w,
+                GitStore *store,
+                const git_oid *id,
+                const git_oid *older_id,
+                bool meta,
+                unsigned depth) {
         _cleanup_free_ void *data = NULL, *older_data = NULL;
         GitTreeReader reader, older;
         GitTreeEntry e;
@@ -108,7 +127,7 @@ static int add_tree(ObjectWants *w, GitStore *store, const git_oid *id, const gi
         r = read_tree(store, older_id, &older_data, &older);
         /* Old trees are pruned. */
         if (r == -ENOENT || r == -EBADMSG)
-                older = (GitTreeReader) {};
+                older = (GitTreeReader){};
         else if (r < 0)
                 return r;
         while ((r = git_tree_next(&reader, &e)) > 0) {

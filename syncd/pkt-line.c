@@ -25,7 +25,7 @@ int pkt_line_parse_length(const void *digits) {
 }
 
 void pkt_stream_init(PktStream *s, int in_fd, int out_fd) {
-        *s = (PktStream) { .in_fd = in_fd, .out_fd = out_fd };
+        *s = (PktStream){ .in_fd = in_fd, .out_fd = out_fd };
 }
 
 /* Waits until the descriptor is ready, or at its end. */

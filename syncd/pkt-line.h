@@ -17,16 +17,16 @@ typedef enum PktType {
         PKT_RESPONSE_END, /* 0002 */
 } PktType;
 
-/* The other end is taken for dead when nothing comes, or nothing goes, for so long. git's ends send an empty packet every
- * five seconds while they work. */
+/* The other end is taken for dead when nothing comes, or nothing goes, for so long. git's ends send an empty
+ * packet every five seconds while they work. */
 #define PKT_SILENCE_MAX_MSEC 120000
 
 /* What is written is gathered up to so many bytes. */
 #define PKT_OUT_SIZE ((size_t) 32 << 10)
 
 typedef struct PktStream {
-        int in_fd;  /* not owned */
-        int out_fd; /* not owned; may be non-blocking */
+        int in_fd;           /* not owned */
+        int out_fd;          /* not owned; may be non-blocking */
         RateLimit *limit_in; /* not owned; NULL: none */
         RateLimit *limit_out;
         uint64_t received;
@@ -46,15 +46,16 @@ int pkt_line_parse_length(const void *digits);
 void pkt_stream_init(PktStream *s, int in_fd, int out_fd);
 
 /* Reads one packet. *ret_data points into the stream's buffer until the next read. 0; -EPIPE at the end
- * of the stream, also within a packet; -ETIMEDOUT (PKT_SILENCE_MAX_MSEC); -EBADMSG for broken framing; another negative
- * errno of read(2). */
+ * of the stream, also within a packet; -ETIMEDOUT (PKT_SILENCE_MAX_MSEC); -EBADMSG for broken framing;
+ * another negative errno of read(2). */
 int pkt_read(PktStream *s, PktType *ret_type, const uint8_t **ret_data, size_t *ret_size);
 
 /* The same, for text: *ret is the line without its line feed, valid until the next read, or NULL for a
  * special packet. -EBADMSG also for a line with a NUL in it. */
 int pkt_read_line(PktStream *s, const char **ret);
 
-/* What is written goes on its way when enough is together, before anything is read from the other end, and by pkt_flush().
+/* What is written goes on its way when enough is together, before anything is read from the other end, and
+ * by pkt_flush().
  *
  * Writes one packet of data. 0, -E2BIG, -ETIMEDOUT or a negative errno of write(2). */
 int pkt_write(PktStream *s, const void *data, size_t size);

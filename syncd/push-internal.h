@@ -6,11 +6,11 @@
 #include "syncd/staging-ref.h"
 #include "syncd/transfer.h"
 
-/* A push of up to so many bytes of content is one. A larger one goes in batches of that size, on staging refs: what has
- * landed is not sent again after a cut. */
+/* A push of up to so many bytes of content is one. A larger one goes in batches of that size, on staging
+ * refs: what has landed is not sent again after a cut. */
 #define PUSH_BATCH_MIN (UINT64_C(8) << 20)
-/* A batch never has less than this part of that size, and more only to end where the content says: so that what changes in
- * one place does not change all batches after it. */
+/* A batch never has less than this part of that size, and more only to end where the content says: so that
+ * what changes in one place does not change all batches after it. */
 #define PUSH_BATCH_PART 2U
 #define PUSH_BATCH_MASK 7U
 /* A push has no more batches than about this: each is a reference, which every session is told. */
@@ -27,10 +27,11 @@ typedef struct Push {
         uint64_t done;
         uint64_t total;
 
-        git_oid server_main; /* as advertised */
-        ObjectMap staged;    /* trees of our staging refs on the server */
+        git_oid server_main;  /* as advertised */
+        ObjectMap staged;     /* trees of our staging refs on the server */
         SshSession *session;  /* for the next push, with its references read; NULL: another one is opened */
         SshSession *awaiting; /* a batch was sent on it, its report is due */
+        bool fresh;           /* the first session is a new one; else it may have died while it waited */
         bool settle_first;    /* batches refer to objects of the one before */
 } Push;
 

@@ -11,7 +11,7 @@ void push_list_done(PushList *l) {
         free(l->files);
         free(l->items);
         object_map_done(&l->index);
-        *l = (PushList) {};
+        *l = (PushList){};
 }
 
 /* Room for one more. */
@@ -38,7 +38,7 @@ static int add_file(PushList *l, const SyncOid *oid, uint64_t size, const char *
         r = reserve((void **) &l->files, &l->n_files_allocated, l->n_files, sizeof(*l->files));
         if (r < 0)
                 return r;
-        l->files[l->n_files] = (PushFile) { .oid = *oid, .size = size, .path = strdup(path) };
+        l->files[l->n_files] = (PushFile){ .oid = *oid, .size = size, .path = strdup(path) };
         if (!l->files[l->n_files].path)
                 return -ENOMEM;
         l->n_files++;
@@ -107,8 +107,8 @@ static int write_stored(const PushItem *item, GitStore *store, PackWriter *w) {
                 return pack_writer_add(w, GIT_OBJECT_BLOB, "", 0);
         if (r < 0)
                 return r;
-        if (!git_oid_is_zero(&item->base) && git_store_read(store, &item->base, &base_type, &base, &base_size) >= 0 &&
-            base_type == type) {
+        if (!git_oid_is_zero(&item->base) &&
+            git_store_read(store, &item->base, &base_type, &base, &base_size) >= 0 && base_type == type) {
                 r = (type == GIT_OBJECT_TREE ? git_delta_of_trees : git_delta_of_bytes)(
                                 base, base_size, data, size, size / 2, &delta, &delta_size);
                 if (r >= 0)
@@ -119,7 +119,12 @@ static int write_stored(const PushItem *item, GitStore *store, PackWriter *w) {
         return pack_writer_add(w, type, data, size);
 }
 
-int push_item_write(const PushList *l, const PushItem *item, GitStore *store, PushSource *source, PackWriter *w) {
+int push_item_write(
+                const PushList *l,
+                const PushItem *item,
+                GitStore *store,
+                PushSource *source,
+                PackWriter *w) {
         const PushFile *file = l->files + item->file;
         const void *data;
         size_t size = item->length;
@@ -128,7 +133,14 @@ int push_item_write(const PushList *l, const PushItem *item, GitStore *store, Pu
         switch ((PushKind) item->kind) {
         case PUSH_CHUNK:
         case PUSH_FILE:
-                r = push_source_read(source, &file->oid, file->path, item->offset, item->length, &item->id, &data);
+                r = push_source_read(
+                                source,
+                                &file->oid,
+                                file->path,
+                                item->offset,
+                                item->length,
+                                &item->id,
+                                &data);
                 break;
         case PUSH_SYMLINK:
                 r = push_source_read_symlink(source, &file->oid, file->path, &item->id, &data, &size);

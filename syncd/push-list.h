@@ -43,6 +43,7 @@ static inline bool push_kind_is_content(PushKind kind) {
         return kind == PUSH_CHUNK || kind == PUSH_FILE || kind == PUSH_SYMLINK;
 }
 
-/* Adds an item's object to the pack. 0; -ESTALE: the content is not what it was; or a negative errno of the store, the
- * source or the sink. */
-int push_item_write(const PushList *l, const PushItem *item, GitStore *store, PushSource *source, PackWriter *w);
+/* Adds an item's object to the pack. 0; -ESTALE: the content is not what it was; or a negative errno of the
+ * store, the source or the sink. */
+int push_item_write(
+                const PushList *l, const PushItem *item, GitStore *store, PushSource *source, PackWriter *w);

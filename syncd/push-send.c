@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sending a push: batches on staging refs, two sessions at a time, and the last push that makes all of it main. */
+/* Sending a push: batches on staging refs, two sessions at a time, and the last push that makes all of it
+ * main. */
 #include <string.h>
 
 #include "common/base/cleanup.h"
@@ -26,7 +27,7 @@ static int take_reference(const char *name, const git_oid *id, void *userdata) {
         const char *rest;
 
         if (!name) {
-                p->server_main = (git_oid) {};
+                p->server_main = (git_oid){};
                 return 0;
         }
         if (streq(name, GIT_STORE_MAIN))
@@ -41,13 +42,12 @@ static int take_reference(const char *name, const git_oid *id, void *userdata) {
 TransferResult push_open(Push *p, bool *ret_landed) {
         TransferResult result;
         SshSession *session;
-        bool fresh;
 
-        result = transfer_link_receive(&p->t->link, take_reference, p, &session, &fresh);
+        result = transfer_link_receive(&p->t->link, take_reference, p, &session, &p->fresh);
         if (result != TRANSFER_OK)
                 return result;
         *ret_landed = git_oid_equal(&p->server_main, p->candidate);
-        if (*ret_landed || (fresh && !git_oid_equal(&p->server_main, p->known))) {
+        if (*ret_landed || (p->fresh && !git_oid_equal(&p->server_main, p->known))) {
                 (void) pkt_write_special(ssh_session_stream(session), PKT_FLUSH);
                 (void) pkt_flush(ssh_session_stream(session));
                 (void) transfer_link_close(&p->t->link, session);
@@ -174,7 +174,8 @@ static TransferResult sending_failed(Push *p, SshSession *session, int error, co
                 _cleanup_free_ PushReport *report = malloc(sizeof(*report));
                 git_oid object;
 
-                if (report && receive_pack_report(ssh_session_stream(session), report, &p->t->link.text) >= 0) {
+                if (report &&
+                    receive_pack_report(ssh_session_stream(session), report, &p->t->link.text) >= 0) {
                         result = push_report_judge(report, &p->t->link.text, &object);
                         if (result != TRANSFER_OK) {
                                 find_poison(p, &object);
@@ -202,7 +203,7 @@ static int make_staging_tree(const PushList *batch, uint8_t **ret, size_t *ret_s
                 bool group = item->kind == PUSH_GROUP;
 
                 if (group || item->kind == PUSH_FILE || item->kind == PUSH_SYMLINK)
-                        entries[n++] = (StagingEntry) {
+                        entries[n++] = (StagingEntry){
                                 .file = batch->files[item->file].oid,
                                 .size = group ? batch->files[item->file].size : item->length,
                                 .offset = group ? item->offset : 0,
@@ -269,14 +270,14 @@ TransferResult push_send_batch(Push *p, PushList *batch) {
 static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGING_NAME_MAX]) {
         size_t n = 0;
 
-        commands[n++] = (PushCommand) { .name = GIT_STORE_MAIN, .old = *p->known, .new = *p->candidate };
+        commands[n++] = (PushCommand){ .name = GIT_STORE_MAIN, .old = *p->known, .new = *p->candidate };
         for (size_t i = 0; i < p->staged.n_slots; i++) {
                 const git_oid *tree = &p->staged.slots[i].id;
 
                 if (git_oid_is_zero(tree))
                         continue;
                 staging_reference_name(p->t->gateway, tree, names[n]);
-                commands[n] = (PushCommand) { .name = names[n], .old = *tree };
+                commands[n] = (PushCommand){ .name = names[n], .old = *tree };
                 n++;
         }
         return n;

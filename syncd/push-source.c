@@ -10,7 +10,9 @@
 #include "syncd/sync-open.h"
 
 int push_source_init(PushSource *s, ContentArea *area, int folder_fd) {
-        *s = (PushSource) { .area = area, .folder_fd = folder_fd, .fd = -EBADF, .buf = malloc(FORMAT_PLAIN_MAX) };
+        *s = (PushSource){
+                .area = area, .folder_fd = folder_fd, .fd = -EBADF, .buf = malloc(FORMAT_PLAIN_MAX)
+        };
         return s->buf ? 0 : -ENOMEM;
 }
 
@@ -148,7 +150,12 @@ int push_source_read(
 }
 
 int push_source_read_symlink(
-                PushSource *s, const SyncOid *target, const char *path, const git_oid *id, const void **ret, size_t *ret_size) {
+                PushSource *s,
+                const SyncOid *target,
+                const char *path,
+                const git_oid *id,
+                const void **ret,
+                size_t *ret_size) {
         size_t size;
         int r;
 

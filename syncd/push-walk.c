@@ -26,7 +26,7 @@ static int read_tree(GitStore *store, const git_oid *id, void **ret_data, GitTre
         size_t size;
         int r;
 
-        *ret = (GitTreeReader) {};
+        *ret = (GitTreeReader){};
         if (git_oid_is_zero(id))
                 return 0;
         r = git_store_read(store, id, &type, ret_data, &size);
@@ -184,18 +184,19 @@ static int walk_tree(PushWalk *w, const git_oid *id, const git_oid *older_id, bo
         while (r == 0 && (r = git_tree_next(&reader, &e)) > 0) {
                 bool found = find_like(&older, &e, &like);
 
-                r = found && git_oid_equal(&like.id, &e.id) ? 0 : walk_entry(w, &e, found ? &like.id : &(git_oid) {}, meta, depth);
+                r = found && git_oid_equal(&like.id, &e.id)
+                                    ? 0
+                                    : walk_entry(w, &e, found ? &like.id : &(git_oid){}, meta, depth);
         }
         return r;
 }
 
-int push_walk(
-                GitStore *store,
-                const git_oid *tree,
-                const git_oid *older,
-                ObjectMap *visited,
-                PushWalkHandler handler,
-                void *userdata) {
+int push_walk(GitStore *store,
+              const git_oid *tree,
+              const git_oid *older,
+              ObjectMap *visited,
+              PushWalkHandler handler,
+              void *userdata) {
 
         PushWalk w = { .store = store, .visited = visited, .handler = handler, .userdata = userdata };
 
@@ -232,8 +233,13 @@ static int walk_present(PresentWalk *w, const git_oid *id, const git_oid *newer_
                         w->handler(&e.id, w->userdata);
                         r = 0;
                 } else
-                        /* Chunks keep their content, not their names, when something is inserted before them. */
-                        r = walk_present(w, &e.id, found && !is_chunked(&e) ? &like.id : &(git_oid) {}, depth + 1);
+                        /* Chunks keep their content, not their names, when something is inserted before
+                         * them. */
+                        r =
+                                        walk_present(w,
+                                                     &e.id,
+                                                     found && !is_chunked(&e) ? &like.id : &(git_oid){},
+                                                     depth + 1);
         }
         return r;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is new in a tree, in a fixed order: trees, metadata and content that the older tree does not have in the same place. */
+/* What is new in a tree, in a fixed order: trees, metadata and content that the older tree does not have in
+ * the same place. */
 #pragma once
 
 #include "syncd/git-store.h"
@@ -11,7 +12,7 @@ typedef enum PushKind {
         PUSH_META,  /* a blob that the store has */
         PUSH_GROUP, /* the tree of a group of chunks; its chunks follow */
         PUSH_CHUNK,
-        PUSH_FILE,  /* a file as one blob */
+        PUSH_FILE, /* a file as one blob */
         PUSH_SYMLINK,
 } PushKind;
 
@@ -29,18 +30,17 @@ typedef struct PushFound {
 
 typedef int (*PushWalkHandler)(const PushFound *found, void *userdata);
 
-/* Calls the handler for what is new. visited has the trees that were visited, and gets more: no tree comes twice, content
- * may. Non-zero of the handler ends the walk and is returned. Errors as of git-store.h. */
-int push_walk(
-                GitStore *store,
-                const git_oid *tree,
-                const git_oid *older,
-                ObjectMap *visited,
-                PushWalkHandler handler,
-                void *userdata);
+/* Calls the handler for what is new. visited has the trees that were visited, and gets more: no tree comes
+ * twice, content may. Non-zero of the handler ends the walk and is returned. Errors as of git-store.h. */
+int push_walk(GitStore *store,
+              const git_oid *tree,
+              const git_oid *older,
+              ObjectMap *visited,
+              PushWalkHandler handler,
+              void *userdata);
 
-/* Calls the handler with the id of each tree and blob in the tree, but only where the newer tree (zero: empty) has something
- * else; with chunks, those of large files too. What is pruned is passed over. */
+/* Calls the handler with the id of each tree and blob in the tree, but only where the newer tree (zero:
+ * empty) has something else; with chunks, those of large files too. What is pruned is passed over. */
 int push_walk_present(
                 GitStore *store,
                 const git_oid *tree,

@@ -8,7 +8,8 @@
 #include "syncd/side-band.h"
 
 #define REFERENCES_MAX 65536U
-/* The report's packets are cut into those of the band at any place. A line of it names a reference and a reason. */
+/* The report's packets are cut into those of the band at any place. A line of it names a reference and a
+ * reason. */
 #define REPORT_LINE_MAX 4096U
 
 static int check_capabilities(const char *capabilities) {
@@ -164,7 +165,7 @@ int receive_pack_report(PktStream *s, PushReport *ret, char **text) {
         size_t held = 0;
         int r, ended = 0;
 
-        *ret = (PushReport) {};
+        *ret = (PushReport){};
         for (;;) {
                 const uint8_t *data;
                 size_t size;
@@ -190,14 +191,10 @@ int receive_pack_report(PktStream *s, PushReport *ret, char **text) {
 
 /* What receive-pack says when a reference moved between its advertisement and the update. */
 static bool is_race(const char *reason) {
-        static const char *const reasons[] = { "non-fast-forward",
-                                               "fetch first",
-                                               "cannot lock ref",
-                                               "failed to update ref",
-                                               "reference already exists",
-                                               "incorrect old value",
-                                               "atomic transaction failed",
-                                               "atomic push failure" };
+        static const char *const reasons[] = { "non-fast-forward",          "fetch first",
+                                               "cannot lock ref",           "failed to update ref",
+                                               "reference already exists",  "incorrect old value",
+                                               "atomic transaction failed", "atomic push failure" };
 
         for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
                 if (strstr(reason, reasons[i]))
@@ -220,11 +217,11 @@ static git_oid find_refused_object(const char *messages) {
                 if (git_oid_fromstrn(&id, p + strlen("object "), GIT_OID_HEXSZ) == 0 &&
                     p[strlen("object ") + GIT_OID_HEXSZ] == ':')
                         return id;
-        return (git_oid) {};
+        return (git_oid){};
 }
 
 TransferResult push_report_judge(PushReport *report, char **ret_text, git_oid *ret_object) {
-        *ret_object = (git_oid) {};
+        *ret_object = (git_oid){};
         if (report->unpacked && report->refused == 0)
                 return TRANSFER_OK;
         if (report->unpacked && is_race(report->reason))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The client's side of git-receive-pack (gitprotocol-pack(5)): one push. Blocks: for the transfer worker.
  *
- * Errors of all functions: those of pkt-line.h; -EBADMSG if the other end does not speak as it must; -EREMOTEIO if it said
- * why it goes no further, and *text, the caller's, is that. */
+ * Errors of all functions: those of pkt-line.h; -EBADMSG if the other end does not speak as it must;
+ * -EREMOTEIO if it said why it goes no further, and *text, the caller's, is that. */
 #pragma once
 
 #include <git2/oid.h>
@@ -16,9 +16,9 @@ typedef struct PushCommand {
         git_oid new; /* zero: it is to be removed */
 } PushCommand;
 
-/* Reads the references that there are, in the order of their names, and calls the handler for each. What a session read
- * long ago may be old; that does no harm, since each command tells what its reference must be. A negative errno of the
- * handler is returned at the end. */
+/* Reads the references that there are, in the order of their names, and calls the handler for each. What a
+ * session read long ago may be old; that does no harm, since each command tells what its reference must be.
+ * A negative errno of the handler is returned at the end. */
 typedef int (*ReceivePackReferenceHandler)(const char *name, const git_oid *id, void *userdata);
 int receive_pack_begin(PktStream *s, ReceivePackReferenceHandler handler, void *userdata, char **text);
 
@@ -37,6 +37,6 @@ typedef struct PushReport {
 /* Reads what became of the push. */
 int receive_pack_report(PktStream *s, PushReport *ret, char **text);
 
-/* Tells from the report how the push ended. *ret_text becomes what the server said, and *ret_object the object that its
- * fsck refused, if it names one, else zero. */
+/* Tells from the report how the push ended. *ret_text becomes what the server said, and *ret_object the
+ * object that its fsck refused, if it names one, else zero. */
 TransferResult push_report_judge(PushReport *report, char **ret_text, git_oid *ret_object);

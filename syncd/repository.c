@@ -319,19 +319,27 @@ static uint32_t connection_id(Repository *r) {
         return h;
 }
 
-int repository_start_transfer(Repository *r, bool push) {
+static int start_worker(Repository *r) {
+        const char *name = sync_path_name(r->path);
         _cleanup_free_ char *program = strfmt("%s/" TRANSFER_WORKER, r->environment->program_directory),
+                            *staging = strfmt("%.*s.ispstorage/%s", (int) (name - r->path), r->path, name),
                             *control = strfmt(
                                             "%s/ssh-%u-%08x",
                                             r->environment->runtime_directory,
                                             r->instance,
                                             connection_id(r));
-        char *operation = (char *) (push ? "push" : "fetch");
-        char *argv[] = { program, operation, r->directory, r->url_text, control, NULL };
+        char *argv[] = { program, r->directory, r->path, staging, r->url_text, control, NULL };
 
-        if (!program || !control)
+        if (!program || !staging || !control)
                 return -ENOMEM;
-        return transfer_client_new(&r->transfer, r->environment->event, argv, on_transferred, r);
+        return transfer_client_new(&r->transfer, r->environment->event, argv);
+}
+
+int repository_start_transfer(Repository *r, bool push) {
+        char *message[] = { (char *) (push ? "command=push" : "command=fetch"), NULL };
+        int k = r->transfer ? 0 : start_worker(r);
+
+        return k < 0 ? k : transfer_client_send(r->transfer, message, NULL, on_transferred, r);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {

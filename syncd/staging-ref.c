@@ -37,7 +37,11 @@ int staging_gateway_name(const char *public_key, char ret[static STAGING_GATEWAY
 void staging_reference_name(const char *gateway, const git_oid *tree, char ret[static STAGING_NAME_MAX]) {
         char hex[GIT_OID_HEXSZ + 1];
 
-        (void) snprintf(ret, STAGING_NAME_MAX, STAGING_PREFIX "%s/%s", gateway, git_oid_tostr(hex, sizeof(hex), tree));
+        (void) snprintf(ret,
+                        STAGING_NAME_MAX,
+                        STAGING_PREFIX "%s/%s",
+                        gateway,
+                        git_oid_tostr(hex, sizeof(hex), tree));
 }
 
 static void entry_name(const StagingEntry *e, char ret[static STAGING_ENTRY_MAX]) {
@@ -60,8 +64,12 @@ static int compare_entries(const void *a, const void *b) {
         entry_name(x, name_a);
         entry_name(y, name_b);
         return git_tree_entry_compare(
-                        &(GitTreeEntry) { .name = name_a, .name_size = strlen(name_a), .mode = x->group ? GIT_MODE_DIRECTORY : 0 },
-                        &(GitTreeEntry) { .name = name_b, .name_size = strlen(name_b), .mode = y->group ? GIT_MODE_DIRECTORY : 0 });
+                        &(GitTreeEntry){ .name = name_a,
+                                         .name_size = strlen(name_a),
+                                         .mode = x->group ? GIT_MODE_DIRECTORY : 0 },
+                        &(GitTreeEntry){ .name = name_b,
+                                         .name_size = strlen(name_b),
+                                         .mode = y->group ? GIT_MODE_DIRECTORY : 0 });
 }
 
 int staging_tree_write(StagingEntry *entries, size_t n, uint8_t **ret, size_t *ret_size) {
@@ -75,7 +83,12 @@ int staging_tree_write(StagingEntry *entries, size_t n, uint8_t **ret, size_t *r
                 char name[STAGING_ENTRY_MAX];
 
                 entry_name(entries + i, name);
-                size += (size_t) sprintf((char *) data + size, "%s %s", entries[i].group ? "40000" : "100644", name) + 1;
+                size += (size_t) sprintf(
+                                        (char *) data + size,
+                                        "%s %s",
+                                        entries[i].group ? "40000" : "100644",
+                                        name) +
+                        1;
                 memcpy(data + size, entries[i].id.id, GIT_OID_RAWSZ);
                 size += GIT_OID_RAWSZ;
         }
@@ -89,7 +102,8 @@ int staging_entry_parse(const GitTreeEntry *e, StagingEntry *ret) {
         char name[STAGING_ENTRY_MAX], *size, *offset;
         git_oid file;
 
-        if (e->name_size >= sizeof(name) || e->name_size < GIT_OID_HEXSZ + 4 || (!s.group && e->mode != GIT_MODE_FILE))
+        if (e->name_size >= sizeof(name) || e->name_size < GIT_OID_HEXSZ + 4 ||
+            (!s.group && e->mode != GIT_MODE_FILE))
                 return -EBADMSG;
         memcpy(name, e->name, e->name_size);
         name[e->name_size] = 0;

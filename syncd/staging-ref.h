@@ -2,8 +2,8 @@
 /* Staging refs (docs/repository-format.md): what is on its way to main, in batches. A reference
  * refs/staging/<gateway>/<tree id> holds a tree, whose entries tell where the bytes go:
  *
- *      <file oid>.<size>.<offset>   a directory: the tree of a group of chunks of that file, from that offset on
- *      <blob oid>.<size>.0          a file: the whole content of a file
+ *      <file oid>.<size>.<offset>   a directory: the tree of a group of chunks of that file, from that
+ * offset on <blob oid>.<size>.0          a file: the whole content of a file
  */
 #pragma once
 
@@ -30,7 +30,8 @@ int staging_gateway_name(const char *public_key, char ret[static STAGING_GATEWAY
 
 void staging_reference_name(const char *gateway, const git_oid *tree, char ret[static STAGING_NAME_MAX]);
 
-/* Makes the tree of the entries, which are put in its order; no two are equal. *ret is the caller's. 0 or -ENOMEM. */
+/* Makes the tree of the entries, which are put in its order; no two are equal. *ret is the caller's. 0 or
+ * -ENOMEM. */
 int staging_tree_write(StagingEntry *entries, size_t n, uint8_t **ret, size_t *ret_size);
 
 /* 0, or -EBADMSG: not an entry of such a tree. */

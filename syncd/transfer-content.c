@@ -27,9 +27,9 @@ typedef struct ContentFetch {
         WantedFile *files;
         const WantedItem *items;
         size_t n_items;
-        ObjectMap blobs;   /* index of the first item that wants it */
-        uint32_t *next;    /* of each item: the next one with the same blob, or n_items */
-        bool *arrived;     /* of each item */
+        ObjectMap blobs; /* index of the first item that wants it */
+        uint32_t *next;  /* of each item: the next one with the same blob, or n_items */
+        bool *arrived;   /* of each item */
         OpenPart open[PARTS_OPEN];
         size_t n_open; /* ever opened: a ring */
         uint64_t done;
@@ -47,7 +47,9 @@ static void fetch_done(ContentFetch *f) {
 }
 
 static int fetch_init(ContentFetch *f, Transfer *t, const Wanted *w) {
-        *f = (ContentFetch) { .t = t, .files = w->files, .items = w->items, .n_items = w->n_items, .large_fd = -EBADF };
+        *f = (ContentFetch){
+                .t = t, .files = w->files, .items = w->items, .n_items = w->n_items, .large_fd = -EBADF
+        };
         f->next = calloc(w->n_items + 1, sizeof(*f->next));
         f->arrived = calloc(w->n_items + 1, sizeof(*f->arrived));
         if (!f->next || !f->arrived)
@@ -83,7 +85,7 @@ static int part_fd(ContentFetch *f, uint32_t file, uint64_t size) {
         slot = f->open + f->n_open++ % PARTS_OPEN;
         if (f->n_open > PARTS_OPEN)
                 safe_close(slot->fd);
-        *slot = (OpenPart) { .file = file, .fd = fd };
+        *slot = (OpenPart){ .file = file, .fd = fd };
         return fd;
 }
 
@@ -165,7 +167,8 @@ static int take_object(git_object_t type, const git_oid *id, const void *data, s
         return 0;
 }
 
-/* A plain file of more than a MiB, which no gateway writes, but others may: it gets its name when it has come. */
+/* A plain file of more than a MiB, which no gateway writes, but others may: it gets its name when it has
+ * come. */
 static int large_begin(uint64_t size, int *ret_fd, void *userdata) {
         ContentFetch *f = userdata;
 
@@ -189,14 +192,19 @@ static int large_end(const git_oid *id, uint64_t size, void *userdata) {
         for (; i < f->n_items; i = f->next[i]) {
                 const WantedItem *item = f->items + i;
 
-                if (memcmp(&f->files[item->file].file, id, sizeof(*id)) != 0 || (item->length > 0 && item->length != size))
+                if (memcmp(&f->files[item->file].file, id, sizeof(*id)) != 0 ||
+                    (item->length > 0 && item->length != size))
                         return -EBADMSG;
                 f->arrived[i] = true;
                 f->done += item->length;
         }
         progress(f);
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", f->large_fd);
-        if (linkat(AT_FDCWD, path, f->t->area.content_fd, git_oid_tostr(name, sizeof(name), id), AT_SYMLINK_FOLLOW) < 0 &&
+        if (linkat(AT_FDCWD,
+                   path,
+                   f->t->area.content_fd,
+                   git_oid_tostr(name, sizeof(name), id),
+                   AT_SYMLINK_FOLLOW) < 0 &&
             errno != EEXIST)
                 return -errno;
         f->large_fd = safe_close(f->large_fd);
@@ -238,7 +246,7 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
                 int r;
 
                 while (open < UPLOAD_PACK_REQUESTS_MAX && (n = next_wants(f, &at, wants)) > 0) {
-                        r = upload_pack_request(s, &(UploadPackRequest) { .wants = wants, .n_wants = n });
+                        r = upload_pack_request(s, &(UploadPackRequest){ .wants = wants, .n_wants = n });
                         if (r < 0)
                                 return r;
                         open++;

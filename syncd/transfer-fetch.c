@@ -13,7 +13,8 @@
 #define META_NAME "%%meta"
 /* All that a gateway may be asked to hold of one answer; a bomb of deltas has no end. */
 #define FETCH_TOTAL_MAX (UINT64_C(1) << 40)
-/* What is missing is asked for again when a pack's deltas could not be resolved; each round must bring something. */
+/* What is missing is asked for again when a pack's deltas could not be resolved; each round must bring
+ * something. */
 #define ROUNDS_MAX 64U
 
 typedef struct Fetch {
@@ -33,7 +34,8 @@ static int note_meta(Fetch *f, const git_oid *tree, const void *data, size_t siz
 
         git_tree_reader_init(&reader, data, size);
         while ((r = git_tree_next(&reader, &e)) > 0)
-                if (inside || (e.name_size == strlen(META_NAME) && memcmp(e.name, META_NAME, e.name_size) == 0)) {
+                if (inside ||
+                    (e.name_size == strlen(META_NAME) && memcmp(e.name, META_NAME, e.name_size) == 0)) {
                         r = object_map_add(&f->meta, &e.id, 0);
                         if (r < 0)
                                 return r;
@@ -50,7 +52,8 @@ static void keep_content(Transfer *t, const git_oid *id, const void *data, size_
         git_store_oid_to_sync(&file, id);
         if (content_has(&t->area, &file) || content_part_open(&t->area, &file, size, &new, &fd) < 0)
                 return;
-        if (loop_write(fd, data, size) < 0 || ftruncate(fd, (off_t) size) < 0 || content_part_complete(&t->area, &file) < 0)
+        if (loop_write(fd, data, size) < 0 || ftruncate(fd, (off_t) size) < 0 ||
+            content_part_complete(&t->area, &file) < 0)
                 content_part_remove(&t->area, &file);
 }
 
@@ -75,14 +78,19 @@ static int take_object(git_object_t type, const git_oid *id, const void *data, s
         return git_store_write_named(t->store, type, data, size, id);
 }
 
-static int find_base(const git_oid *id, git_object_t *ret_type, void **ret_data, size_t *ret_size, void *userdata) {
+static int find_base(
+                const git_oid *id,
+                git_object_t *ret_type,
+                void **ret_data,
+                size_t *ret_size,
+                void *userdata) {
         Fetch *f = userdata;
 
         return git_store_read(f->t->store, id, ret_type, ret_data, ret_size);
 }
 
 static PackConsumer consumer_of(Fetch *f) {
-        return (PackConsumer) {
+        return (PackConsumer){
                 .object = take_object,
                 .find = find_base,
                 .userdata = f,
@@ -125,7 +133,7 @@ static int fetch_wants(Fetch *f, PktStream *s, const git_oid *ids, size_t n) {
 }
 
 static int tree_of(GitStore *store, const git_oid *commit, git_oid *ret) {
-        *ret = (git_oid) {};
+        *ret = (git_oid){};
         return git_oid_is_zero(commit) ? 0 : git_store_commit_tree(store, commit, ret);
 }
 
@@ -138,7 +146,7 @@ static int complete_tree(Fetch *f, PktStream *s, const git_oid *from, const git_
         if (r < 0)
                 return r;
         if (tree_of(f->t->store, from, &older) < 0)
-                older = (git_oid) {};
+                older = (git_oid){};
         for (unsigned round = 0; round < ROUNDS_MAX; round++) {
                 _cleanup_(object_wants_done) ObjectWants wants = {};
 
@@ -155,7 +163,7 @@ static int complete_tree(Fetch *f, PktStream *s, const git_oid *from, const git_
 static int check_tip(GitStore *store, const git_oid *known, bool another, const git_oid *tip) {
         int r = git_store_check_descent(store, known, tip);
 
-        return r == -EXDEV && another ? git_store_check_descent(store, &(git_oid) {}, tip) : r;
+        return r == -EXDEV && another ? git_store_check_descent(store, &(git_oid){}, tip) : r;
 }
 
 static int take_main(const char *name, const git_oid *id, void *userdata) {
@@ -171,7 +179,9 @@ static int fetch_main(Fetch *f, PktStream *s, const git_oid *known, bool anew, g
                 .want_reference = GIT_STORE_MAIN,
                 .have = first ? NULL : known,
                 .thin = !first,
-                .filter = first ? "blob:none" : f->content ? "blob:limit=16384" : "blob:none",
+                .filter = first        ? "blob:none"
+                          : f->content ? "blob:limit=16384"
+                                       : "blob:none",
         };
         PackConsumer consumer = consumer_of(f);
         PackSummary summary;
@@ -179,7 +189,9 @@ static int fetch_main(Fetch *f, PktStream *s, const git_oid *known, bool anew, g
 
         static_assert(TRANSFER_SMALL_BLOB_MAX == 16384, "it stands in the filter");
         r = upload_pack_request(s, &q);
-        return r < 0 ? r : upload_pack_receive(s, q.want_reference, ret_tip, &consumer, &summary, &f->t->link.text);
+        return r < 0 ? r
+                     : upload_pack_receive(
+                                       s, q.want_reference, ret_tip, &consumer, &summary, &f->t->link.text);
 }
 
 static int fetch(Fetch *f, PktStream *s, const git_oid *known, bool another, git_oid *ret_tip) {
@@ -235,7 +247,7 @@ TransferResult transfer_fetch(Transfer *t, const git_oid *known, bool another, T
                 result = transfer_link_upload(&t->link, fresh, &s);
                 if (result != TRANSFER_OK)
                         return result;
-                f = (Fetch) { .t = t, .meta = meta };
+                f = (Fetch){ .t = t, .meta = meta };
                 r = fetch(&f, s, known, another, &tip);
                 meta = f.meta;
                 if (r >= 0 || !transfer_link_upload_died(&t->link, r))
@@ -273,7 +285,7 @@ static TransferResult fetch_by_id(Transfer *t, Fetch *f, const git_oid *ids, siz
 }
 
 TransferResult transfer_fetch_trees(Transfer *t, const git_oid *ids, size_t n) {
-        return fetch_by_id(t, &(Fetch) { .t = t, .trees = true }, ids, n);
+        return fetch_by_id(t, &(Fetch){ .t = t, .trees = true }, ids, n);
 }
 
 /* 1 if all trees of the history are there, 0 if not. */
@@ -306,7 +318,7 @@ TransferResult transfer_history(Transfer *t, const git_oid *tip) {
                 return TRANSFER_OK;
         if (r < 0)
                 return transfer_link_failure(&t->link, NULL, r);
-        result = fetch_by_id(t, &(Fetch) { .t = t }, tip, 1);
+        result = fetch_by_id(t, &(Fetch){ .t = t }, tip, 1);
         if (result != TRANSFER_OK)
                 return result;
         r = git_store_sync(t->store);

@@ -47,7 +47,8 @@ static bool has_next_key(const TransferLink *l) {
 static int adopt_next_key(TransferLink *l) {
         _cleanup_free_ char *from = strfmt("%s/" INSTANCE_KEY_NEXT, l->directory),
                             *to = strfmt("%s/" INSTANCE_KEY, l->directory),
-                            *from_pub = strfmt("%s.pub", strempty(from)), *to_pub = strfmt("%s.pub", strempty(to));
+                            *from_pub = strfmt("%s.pub", strempty(from)),
+                            *to_pub = strfmt("%s.pub", strempty(to));
 
         if (!from || !to || !from_pub || !to_pub)
                 return -ENOMEM;
@@ -139,7 +140,8 @@ static TransferResult open_with_key(TransferLink *l, const char *key, const Gree
         }
         result = transfer_link_failure(l, session, r);
         (void) transfer_link_close(l, session);
-        /* The shared connection may be older than the key's authorization: the next try opens one of its own. */
+        /* The shared connection may be older than the key's authorization: the next try opens one of its
+         * own. */
         if ((result == TRANSFER_REFUSED || result == TRANSFER_AUTHENTICATION_FAILED) && *l->control_path)
                 (void) unlink(control);
         return result;
@@ -170,7 +172,7 @@ TransferResult transfer_link_upload(TransferLink *l, bool fresh, PktStream **ret
                 transfer_link_close_upload(l);
         l->upload_used = l->upload;
         if (!l->upload) {
-                TransferResult result = open_session(l, &(Greeting) { .service = UPLOAD_PACK }, &l->upload);
+                TransferResult result = open_session(l, &(Greeting){ .service = UPLOAD_PACK }, &l->upload);
 
                 if (result != TRANSFER_OK)
                         return result;
@@ -196,7 +198,11 @@ void transfer_link_prepare_receive(TransferLink *l) {
 }
 
 TransferResult transfer_link_receive(
-                TransferLink *l, ReceivePackReferenceHandler handler, void *userdata, SshSession **ret, bool *ret_fresh) {
+                TransferLink *l,
+                ReceivePackReferenceHandler handler,
+                void *userdata,
+                SshSession **ret,
+                bool *ret_fresh) {
         Greeting greeting = { .service = RECEIVE_PACK, .handler = handler, .userdata = userdata };
 
         *ret_fresh = true;

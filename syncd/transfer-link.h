@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The way to the server: ssh sessions over one shared connection, with the key that the server takes. A session of
- * git-upload-pack stays open for the next request; one of git-receive-pack is opened beforehand, since it serves one push.
- * Blocks: for the transfer worker. */
+/* The way to the server: ssh sessions over one shared connection, with the key that the server takes. A
+ * session of git-upload-pack stays open for the next request; one of git-receive-pack is opened beforehand,
+ * since it serves one push. Blocks: for the transfer worker. */
 #pragma once
 
 #include "syncd/receive-pack.h"
@@ -9,7 +9,8 @@
 
 typedef struct TransferLink {
         const char *directory;    /* of the instance: keys, known hosts */
-        const char *control_path; /* of the shared connection, "" for none; the key's name is put behind it */
+        const char *control_path; /* of the shared connection, "" for none; the key's name is put behind it
+                                   */
         RepositoryUrl url;
         RateLimit *limit_in; /* NULL: none */
         RateLimit *limit_out;
@@ -36,11 +37,16 @@ TransferResult transfer_link_upload_failed(TransferLink *l, int error);
 bool transfer_link_upload_died(const TransferLink *l, int error);
 void transfer_link_close_upload(TransferLink *l);
 
-/* Opens a session of git-receive-pack, or takes the one that was opened beforehand, and reads the references that there
- * are (receive_pack_begin()); the handler is called with NULL when it begins, perhaps again. The session is the caller's, who gives it back to transfer_link_close(). *ret_fresh is false if the
- * references may have changed since. */
+/* Opens a session of git-receive-pack, or takes the one that was opened beforehand, and reads the references
+ * that there are (receive_pack_begin()); the handler is called with NULL when it begins, perhaps again. The
+ * session is the caller's, who gives it back to transfer_link_close(). *ret_fresh is false if the references
+ * may have changed since. */
 TransferResult transfer_link_receive(
-                TransferLink *l, ReceivePackReferenceHandler handler, void *userdata, SshSession **ret, bool *ret_fresh);
+                TransferLink *l,
+                ReceivePackReferenceHandler handler,
+                void *userdata,
+                SshSession **ret,
+                bool *ret_fresh);
 /* Begins to open one, for the next push. Failures show when it is used. */
 void transfer_link_prepare_receive(TransferLink *l);
 

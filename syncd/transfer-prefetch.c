@@ -11,8 +11,6 @@
 
 /* A batch of 8 MiB takes 0.7 s at 100 Mbit/s. Each look is a session of its own on the server. */
 #define LOOK_USEC UINT64_C(400000)
-/* A push that has stopped leaves its staging refs for the next try. */
-#define PATIENCE_USEC UINT64_C(30000000)
 
 typedef struct Prefetch {
         Transfer *t;
@@ -29,7 +27,8 @@ static uint64_t now_usec(void) {
 }
 
 static void pause_usec(uint64_t usec) {
-        struct timespec ts = { .tv_sec = (time_t) (usec / 1000000), .tv_nsec = (long) (usec % 1000000) * 1000 };
+        struct timespec ts = { .tv_sec = (time_t) (usec / 1000000),
+                               .tv_nsec = (long) (usec % 1000000) * 1000 };
 
         while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
                 ;
@@ -54,7 +53,7 @@ static TransferResult look(Prefetch *p) {
         PktStream *s;
         int r;
 
-        p->main = (git_oid) {};
+        p->main = (git_oid){};
         result = transfer_link_upload(&p->t->link, true, &s);
         if (result != TRANSFER_OK)
                 return result;
@@ -75,7 +74,7 @@ static TransferResult flush_wanted(Prefetch *p, Wanted *wanted) {
         TransferResult result = transfer_content(p->t, wanted);
 
         wanted_done(wanted);
-        *wanted = (Wanted) {};
+        *wanted = (Wanted){};
         return result;
 }
 
@@ -128,7 +127,7 @@ static TransferResult place_new(Prefetch *p) {
         return result;
 }
 
-TransferResult transfer_prefetch(Transfer *t, const git_oid *known) {
+TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned patience_sec) {
         Prefetch p = { .t = t };
         uint64_t last = now_usec();
         TransferResult result;
@@ -141,7 +140,7 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known) {
                         last = now_usec();
                         continue;
                 }
-                if (now_usec() - last >= PATIENCE_USEC)
+                if (now_usec() - last >= UINT64_C(1000000) * patience_sec)
                         break;
                 pause_usec(LOOK_USEC);
         }

@@ -6,8 +6,8 @@
 #include "common/base/str.h"
 #include "syncd/push-internal.h"
 
-/* To look through main's whole tree for content that is here under another name, costs less than to send so much. With more,
- * the chunks of its large files are looked through too. */
+/* To look through main's whole tree for content that is here under another name, costs less than to send so
+ * much. With more, the chunks of its large files are looked through too. */
 #define SEARCH_MIN (UINT64_C(1) << 20)
 #define SEARCH_CHUNKS_MIN (UINT64_C(8) << 20)
 /* Content that was sent is remembered up to so many objects; what comes again later costs its bytes. */
@@ -23,7 +23,6 @@ typedef struct Plan {
         PushList batch;
         PushList rest; /* for the final push */
         ObjectMap sent;
-        uint64_t window_content;
         uint64_t batch_content;
         uint64_t batch_max; /* 0: all in one push */
         uint64_t items;     /* measured */
@@ -48,7 +47,8 @@ static int content_length(Plan *plan, const PushFound *found, uint64_t *ret) {
         *ret = found->length;
         if (found->kind != PUSH_FILE && found->kind != PUSH_SYMLINK)
                 return 0;
-        return push_source_size(&plan->push->source, &found->file, found->path, found->kind == PUSH_SYMLINK, ret);
+        return push_source_size(
+                        &plan->push->source, &found->file, found->path, found->kind == PUSH_SYMLINK, ret);
 }
 
 /* Content that the store has (a version of before had all of it) comes from there. */
@@ -124,16 +124,35 @@ static void mark_present(const git_oid *id, void *userdata) {
                 window->items[i].present = true;
 }
 
+/* The bytes of content that main was not found to have. */
+static uint64_t window_left(const Plan *plan) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < plan->window.n; i++)
+                if (push_kind_is_content(plan->window.items[i].kind) && !plan->window.items[i].present)
+                        n += plan->window.items[i].length;
+        return n;
+}
+
 /* Finds what main has: the server has all of main's tip. */
 static int mark_window(Plan *plan) {
         GitStore *store = plan->push->t->store;
-        bool large = plan->window_content >= SEARCH_CHUNKS_MIN;
-        bool all = plan->window_content >= SEARCH_MIN;
         static const git_oid none = {};
+        uint64_t left;
+        int r;
 
-        /* What changed its place is missing in its old one. */
+        /* What changed, or moved away, has older content in the old place. */
+        r = push_walk_present(store, &plan->main_tree, &plan->tree, true, mark_present, &plan->window);
+        left = window_left(plan);
+        if (r < 0 || left < SEARCH_MIN)
+                return r;
         return push_walk_present(
-                        store, &plan->main_tree, all ? &none : &plan->tree, large || !all, mark_present, &plan->window);
+                        store,
+                        &plan->main_tree,
+                        &none,
+                        left >= SEARCH_CHUNKS_MIN,
+                        mark_present,
+                        &plan->window);
 }
 
 static TransferResult send_batch(Plan *plan) {
@@ -167,7 +186,8 @@ static TransferResult take_unit(Plan *plan, size_t begin, size_t end) {
         if (plan->batch_max == 0)
                 return TRANSFER_OK;
         if (plan->batch_content >= plan->batch_max ||
-            (plan->batch_content >= plan->batch_max / PUSH_BATCH_PART && (head->id.id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0))
+            (plan->batch_content >= plan->batch_max / PUSH_BATCH_PART &&
+             (head->id.id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0))
                 return send_batch(plan);
         return TRANSFER_OK;
 }
@@ -198,7 +218,6 @@ static TransferResult flush_window(Plan *plan) {
                 }
         }
         push_list_done(w);
-        plan->window_content = 0;
         plan->push->settle_first = false;
         return result;
 }
@@ -222,9 +241,7 @@ static int add_found(const PushFound *found, void *userdata) {
                 if (r < 0)
                         return stop(plan, push_failure(plan->push, NULL, r, f.path));
                 r = object_map_find(&plan->sent, &f.id, NULL) ? 0 : push_list_add(&plan->window, &f, length);
-                if (r > 0)
-                        plan->window_content += length;
-                else if (r == 0) {
+                if (r == 0) {
                         plan->push->total -= length;
                         plan->push->settle_first = true;
                 }
@@ -266,8 +283,14 @@ static TransferResult run(Plan *plan) {
         return result == TRANSFER_OK ? push_send_final(p, &plan->rest) : result;
 }
 
-TransferResult transfer_push(Transfer *t, const git_oid *known, const git_oid *candidate, TransferOutcome *ret) {
-        Push push = { .t = t, .known = known, .candidate = candidate, .outcome = ret };
+static TransferResult try_push(
+                Transfer *t,
+                const git_oid *known,
+                const git_oid *candidate,
+                TransferOutcome *outcome,
+                bool *ret_fresh) {
+
+        Push push = { .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true };
         _cleanup_(plan_done) Plan plan = { .push = &push };
         TransferResult result;
         int r;
@@ -278,7 +301,20 @@ TransferResult transfer_push(Transfer *t, const git_oid *known, const git_oid *c
         if (r >= 0 && !git_oid_is_zero(known))
                 r = git_store_commit_tree(t->store, known, &plan.main_tree);
         result = r < 0 ? transfer_link_failure(&t->link, NULL, r) : run(&plan);
+        *ret_fresh = push.fresh;
         push_done(&push);
+        return result;
+}
+
+TransferResult transfer_push(
+                Transfer *t, const git_oid *known, const git_oid *candidate, TransferOutcome *ret) {
+        TransferResult result;
+        bool fresh;
+        int r;
+
+        result = try_push(t, known, candidate, ret, &fresh);
+        if (!fresh && (result == TRANSFER_UNREACHABLE || result == TRANSFER_NON_FAST_FORWARD))
+                result = try_push(t, known, candidate, ret, &fresh);
         if (result != TRANSFER_OK)
                 return result;
         transfer_link_prepare_receive(&t->link);

@@ -12,9 +12,9 @@
 
 typedef struct WantFile {
         Wanted *wanted;
-        int fd;        /* of the part */
-        bool new;      /* so nothing is in it */
-        uint8_t *buf;  /* of CHUNK_MAX bytes */
+        int fd;       /* of the part */
+        bool new;     /* so nothing is in it */
+        uint8_t *buf; /* of CHUNK_MAX bytes */
 } WantFile;
 
 /* True if the part has the chunk. */
@@ -37,12 +37,18 @@ static bool is_tree(GitStore *store, const SyncOid *oid) {
         git_oid id;
 
         git_store_oid_from_sync(&id, oid);
-        return git_store_has(store, &id) && git_store_read(store, &id, &type, NULL, NULL) >= 0 && type == GIT_OBJECT_TREE;
+        return git_store_has(store, &id) && git_store_read(store, &id, &type, NULL, NULL) >= 0 &&
+               type == GIT_OBJECT_TREE;
 }
 
 /* group NULL: all of the file. */
 static int want_chunks(
-                Transfer *t, const SyncOid *file, uint64_t size, const SyncOid *group, uint64_t offset, Wanted *wanted) {
+                Transfer *t,
+                const SyncOid *file,
+                uint64_t size,
+                const SyncOid *group,
+                uint64_t offset,
+                Wanted *wanted) {
         _cleanup_free_ uint8_t *buf = malloc(CHUNK_MAX);
         WantFile f = { .wanted = wanted, .fd = -EBADF, .buf = buf };
         int r;
@@ -66,7 +72,12 @@ static int want_chunks(
 }
 
 int transfer_want_group(
-                Transfer *t, const SyncOid *file, uint64_t size, const SyncOid *group, uint64_t offset, Wanted *wanted) {
+                Transfer *t,
+                const SyncOid *file,
+                uint64_t size,
+                const SyncOid *group,
+                uint64_t offset,
+                Wanted *wanted) {
         return content_has(&t->area, file) ? 0 : want_chunks(t, file, size, group, offset, wanted);
 }
 
@@ -106,12 +117,12 @@ static TransferResult fetch_chunk_trees(Transfer *t, char *const *files) {
         ids = calloc(strv_length(files) + 1, sizeof(*ids));
         if (!ids)
                 return TRANSFER_LOCAL_ERROR;
-        STRV_FOREACH(text, files) {
+        STRV_FOREACH (text, files) {
                 uint64_t size;
                 SyncOid file;
 
-                if (parse_file(*text, &file, &size) >= 0 && size > FORMAT_PLAIN_MAX && !content_has(&t->area, &file) &&
-                    !is_tree(t->store, &file))
+                if (parse_file(*text, &file, &size) >= 0 && size > FORMAT_PLAIN_MAX &&
+                    !content_has(&t->area, &file) && !is_tree(t->store, &file))
                         git_store_oid_from_sync(ids + n++, &file);
         }
         if (n > 0)
@@ -121,7 +132,7 @@ static TransferResult fetch_chunk_trees(Transfer *t, char *const *files) {
 }
 
 static int want_files(Transfer *t, char *const *files, Wanted *wanted) {
-        STRV_FOREACH(text, files) {
+        STRV_FOREACH (text, files) {
                 uint64_t size;
                 SyncOid file;
                 int r;

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ispstorage-sync-transfer: conversations with the repository's server. It reaches the network, the local store and the
- * staging directory; of the user's folder it reads what its user id may: every privilege that syncd has for that is dropped
- * first.
+/* ispstorage-sync-transfer: conversations with the repository's server. It reaches the network, the local
+ * store and the staging directory; of the user's folder it reads what its user id may: every privilege that
+ * syncd has for that is dropped first.
  *
  *      ispstorage-sync-transfer STATE-DIRECTORY FOLDER-PATH STAGING-DIRECTORY URL CONTROL-PATH
  *
- * FOLDER-PATH may be empty: then content comes from snapshots alone. CONTROL-PATH, which may be empty, is where ssh's shared
- * connection listens. On WORKER_SOCKET_FD it takes one command at a time, a message whose field "command" is
+ * FOLDER-PATH may be empty: then content comes from snapshots alone. CONTROL-PATH, which may be empty, is
+ * where ssh's shared connection listens. On WORKER_SOCKET_FD it takes one command at a time, a message whose
+ * field "command" is
  *
  *      fetch      main's commits, trees and metadata come to the store
  *      history    the trees of all of main's history do
  *      content    what the tree worker wants (<state>/wanted) comes to the staging directory
  *      blob       likewise the files of the fields "file": "<oid>" or "<oid> <size>"
  *      push       the candidate becomes main
- *      prefetch   what others push comes to the staging directory before it is main
+ *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
+ * without news after which it ends, at most 30
  *
- * with the optional fields "upload" and "download", limits in bytes per second (0: none), and "floor", bytes that must stay
- * free on the disk. Answers: messages with event=progress, done and total (bytes; total 0 if not known), at most four a
- * second; and one with event=done: result, text, commit (main's tip, as far as it is known), key ("next" if it was
- * accepted), sent, received (bytes), and where it applies changed or poison, a path. A message with "upload" or "download"
- * and without "command" sets limits also while a command runs. Ends with the socket, or after two minutes without a command,
- * and leaves the connection to the next one. */
+ * with the optional fields "upload" and "download", limits in bytes per second (0: none), and "floor", bytes
+ * that must stay free on the disk. Answers: messages with event=progress, done and total (bytes; total 0 if
+ * not known), at most four a second; and one with event=done: result, text, commit (main's tip, as far as it
+ * is known), key ("next" if it was accepted), sent, received (bytes), and where it applies changed or
+ * poison, a path. A message with "upload" or "download" and without "command" sets limits also while a
+ * command runs. Ends with the socket, or after two minutes without a command, and leaves the connection to
+ * the next one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
@@ -77,7 +80,7 @@ static int get_or_zero(GitStore *store, const char *reference, git_oid *ret) {
         int r = git_store_get_reference(store, reference, ret);
 
         if (r == -ENOENT) {
-                *ret = (git_oid) {};
+                *ret = (git_oid){};
                 return 0;
         }
         return r;
@@ -99,7 +102,8 @@ static int is_another(const TransferWorker *w) {
 static int record_origin(const TransferWorker *w, bool another) {
         if (!another && faccessat(w->transfer.state_fd, INSTANCE_ORIGIN, F_OK, 0) >= 0)
                 return 0;
-        return write_file_atomic(w->transfer.state_fd, INSTANCE_ORIGIN, w->url_text, strlen(w->url_text), 0600);
+        return write_file_atomic(
+                        w->transfer.state_fd, INSTANCE_ORIGIN, w->url_text, strlen(w->url_text), 0600);
 }
 
 /* --- limits and progress --- */
@@ -124,7 +128,8 @@ static uint64_t clock_now(void *userdata) {
 /* Waits for the rate, and listens for a new one. */
 static void clock_wait(uint64_t usec, void *userdata) {
         struct pollfd p = { .fd = WORKER_SOCKET_FD, .events = POLLIN };
-        struct timespec ts = { .tv_sec = (time_t) (usec / 1000000), .tv_nsec = (long) (usec % 1000000) * 1000 };
+        struct timespec ts = { .tv_sec = (time_t) (usec / 1000000),
+                               .tv_nsec = (long) (usec % 1000000) * 1000 };
         _cleanup_strv_free_ char **message = NULL;
         TransferWorker *w = userdata;
 
@@ -217,13 +222,14 @@ static TransferResult do_content(TransferWorker *w, TransferOutcome *outcome) {
         /* Without it nothing is wanted; the tree worker finds out what is. */
         if (r == -ENOENT || r == -EBADMSG)
                 return TRANSFER_OK;
-        return r < 0 ? local_error(w, r, "The list of what is wanted cannot be read") : transfer_content(&w->transfer, &wanted);
+        return r < 0 ? local_error(w, r, "The list of what is wanted cannot be read")
+                     : transfer_content(&w->transfer, &wanted);
 }
 
 static TransferResult do_blob(TransferWorker *w, TransferOutcome *outcome) {
         _cleanup_strv_free_ char **files = NULL;
 
-        STRV_FOREACH(field, w->command) {
+        STRV_FOREACH (field, w->command) {
                 const char *file = worker_message_field(*field, "file");
 
                 if (file && strv_extend(&files, file) < 0)
@@ -233,22 +239,30 @@ static TransferResult do_blob(TransferWorker *w, TransferOutcome *outcome) {
 }
 
 static TransferResult do_prefetch(TransferWorker *w, TransferOutcome *outcome) {
-        int r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &outcome->tip);
+        const char *patience = worker_message_get(w->command, "patience");
+        uint64_t sec = TRANSFER_PATIENCE_SEC;
+        int r;
 
-        return r < 0 ? local_error(w, r, "The local store is damaged") : transfer_prefetch(&w->transfer, &outcome->tip);
+        /* A push that has stopped leaves its staging refs for its next try. */
+        if (patience && (parse_uint64(patience, &sec) < 0 || sec > TRANSFER_PATIENCE_SEC))
+                sec = TRANSFER_PATIENCE_SEC;
+        r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &outcome->tip);
+        return r < 0 ? local_error(w, r, "The local store is damaged")
+                     : transfer_prefetch(&w->transfer, &outcome->tip, (unsigned) sec);
 }
 
 static TransferResult do_history(TransferWorker *w, TransferOutcome *outcome) {
         int r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &outcome->tip);
 
-        return r < 0 ? local_error(w, r, "The local store is damaged") : transfer_history(&w->transfer, &outcome->tip);
+        return r < 0 ? local_error(w, r, "The local store is damaged")
+                     : transfer_history(&w->transfer, &outcome->tip);
 }
 
 static const struct {
         const char *name;
         TransferResult (*run)(TransferWorker *w, TransferOutcome *outcome);
 } commands[] = {
-        { "fetch", do_fetch },     { "push", do_push }, { "content", do_content },
+        { "fetch", do_fetch },       { "push", do_push }, { "content", do_content },
         { "prefetch", do_prefetch }, { "blob", do_blob }, { "history", do_history },
 };
 
@@ -261,7 +275,12 @@ static int name_gateway(TransferWorker *w) {
         return r < 0 ? r : staging_gateway_name(key, w->transfer.gateway);
 }
 
-static int answer(TransferWorker *w, TransferResult result, const TransferOutcome *outcome, uint64_t sent, uint64_t received) {
+static int answer(
+                TransferWorker *w,
+                TransferResult result,
+                const TransferOutcome *outcome,
+                uint64_t sent,
+                uint64_t received) {
         _cleanup_strv_free_ char **message = NULL;
         const char *path_key = result == TRANSFER_CHANGED ? "changed" : "poison";
         char hex[GIT_OID_HEXSZ + 1];
@@ -270,7 +289,8 @@ static int answer(TransferWorker *w, TransferResult result, const TransferOutcom
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
             (r = worker_message_add(&message, "result", transfer_result_to_string(result))) < 0 ||
             (r = worker_message_add(&message, "text", strempty(w->transfer.link.text))) < 0 ||
-            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &outcome->tip))) < 0 ||
+            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &outcome->tip))) <
+                            0 ||
             (r = worker_message_add(&message, "key", w->transfer.link.next_key ? "next" : "current")) < 0 ||
             (r = worker_message_addf(&message, "sent", "%llu", (unsigned long long) sent)) < 0 ||
             (r = worker_message_addf(&message, "received", "%llu", (unsigned long long) received)) < 0 ||

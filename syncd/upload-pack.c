@@ -72,13 +72,18 @@ static int parse_reference(char *line, git_oid *ret_id, const char **ret_name) {
         return 0;
 }
 
-int upload_pack_list(PktStream *s, char *const *prefixes, UploadPackReferenceHandler handler, void *userdata, char **text) {
+int upload_pack_list(
+                PktStream *s,
+                char *const *prefixes,
+                UploadPackReferenceHandler handler,
+                void *userdata,
+                char **text) {
         const char *line, *name;
         int r, failed = 0;
 
         if ((r = pkt_write_line(s, "command=ls-refs\n")) < 0 || (r = pkt_write_special(s, PKT_DELIM)) < 0)
                 return r;
-        STRV_FOREACH(prefix, prefixes) {
+        STRV_FOREACH (prefix, prefixes) {
                 r = pkt_write_line(s, "ref-prefix %s\n", *prefix);
                 if (r < 0)
                         return r;
@@ -119,7 +124,8 @@ int upload_pack_request(PktStream *s, const UploadPackRequest *q) {
                 if (r < 0)
                         return r;
         }
-        if ((q->have && (r = pkt_write_line(s, "have %s\n", git_oid_tostr(hex, sizeof(hex), q->have))) < 0) ||
+        if ((q->have &&
+             (r = pkt_write_line(s, "have %s\n", git_oid_tostr(hex, sizeof(hex), q->have))) < 0) ||
             (r = pkt_write_line(s, "done\n")) < 0 || (r = pkt_write_special(s, PKT_FLUSH)) < 0)
                 return r;
         return pkt_flush(s);
@@ -162,7 +168,7 @@ int upload_pack_receive(
         const char *line;
         int r;
 
-        *ret_summary = (PackSummary) {};
+        *ret_summary = (PackSummary){};
         r = read_line(s, &line, text);
         if (r >= 0 && want_reference) {
                 if (!line || !streq(line, "wanted-refs"))
