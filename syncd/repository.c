@@ -347,9 +347,8 @@ int repository_start_transfer(Repository *r, bool push) {
 void repository_limits_changed(Repository *r) {
         _cleanup_strv_free_ char **message = NULL;
 
-        if (r->transfer && worker_message_add(&message, "command", "limits") >= 0 &&
-            repository_bandwidth_add_limits(r, &message) >= 0)
-                (void) transfer_client_send(r->transfer, message);
+        if (r->transfer && repository_bandwidth_add_limits(r, &message) >= 0)
+                (void) transfer_client_tell(r->transfer, message);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {

@@ -166,20 +166,3 @@ TransferResult ssh_session_failure(SshSession *s, int error, char **ret_text) {
         *ret_text = TAKE_PTR(text);
         return result;
 }
-
-int ssh_master_stop(const SshTarget *target) {
-        _cleanup_(ssh_session_freep) SshSession *s = NULL;
-        _cleanup_strv_free_ char **argv = NULL;
-        int r;
-
-        if (!target->control_path || access(target->control_path, F_OK) < 0)
-                return 0;
-        r = ssh_command_build_stop(target, &argv);
-        if (r < 0)
-                return r;
-        r = ssh_session_new_command(&s, argv);
-        if (r < 0)
-                return r;
-        (void) reap(s);
-        return 0;
-}

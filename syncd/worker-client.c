@@ -185,7 +185,7 @@ int transfer_client_new(
         return 0;
 }
 
-int transfer_client_send(TransferClient *c, char *const *message) {
+int transfer_client_tell(TransferClient *c, char *const *message) {
         return worker_message_send(c->fd, message);
 }
 

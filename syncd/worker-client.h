@@ -58,7 +58,7 @@ int transfer_client_new(
                 char *const argv[],
                 TransferHandler handler,
                 void *userdata);
-/* Sends a message to the worker that runs, for example new limits (transfer-pace.h). 0 or a negative errno. */
-int transfer_client_send(TransferClient *c, char *const *message);
+/* Tells the worker, while a command runs, what holds from now on (transfer-pace.h). 0 or a negative errno. */
+int transfer_client_tell(TransferClient *c, char *const *message);
 TransferClient *transfer_client_free(TransferClient *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(TransferClient *, transfer_client_free);
