@@ -108,7 +108,12 @@ static bool next_word(const char **s, const char *end, char word[static WORD_SIZ
 
 /* On failure word is what is wrong, *ret_reason why. */
 static int parse_entry(
-                const char *s, const char *end, BandwidthEntry *ret, char word[static WORD_SIZE], const char **ret_reason) {
+                const char *s,
+                const char *end,
+                BandwidthEntry *ret,
+                char word[static WORD_SIZE],
+                const char **ret_reason) {
+
         BandwidthEntry e = { .days = EVERY_DAY };
 
         word[0] = 0;

@@ -133,7 +133,9 @@ static int send_items(Push *p, const PushList *l, PackWriter *w, const char **re
                 }
                 if (push_kind_is_content(item->kind)) {
                         p->done += item->length;
-                        p->t->progress(p->done, p->total, p->t->userdata);
+                        r = p->t->progress(p->done, p->total, p->t->userdata);
+                        if (r < 0)
+                                return r;
                 }
         }
         return 0;

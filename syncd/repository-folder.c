@@ -95,6 +95,7 @@ static void arm_dirty_timer(Repository *r) {
 static void add_dirty(Repository *r, const char *path) {
         size_t n = strlen(path) + sizeof("path=");
 
+        (void) sync_poison_changed(&r->poison, path);
         if (r->dirty_full)
                 return;
         if (!*path || r->dirty_bytes + n > DIRTY_BYTES_MAX) {
@@ -337,6 +338,13 @@ static bool get_flag(char *const *message, const char *key) {
         return streq_ptr(worker_message_get(message, key), "1");
 }
 
+static uint64_t get_bytes(char *const *message, const char *key) {
+        const char *value = worker_message_get(message, key);
+        uint64_t n;
+
+        return value && parse_uint64(value, &n) >= 0 ? n : 0;
+}
+
 static void on_run_done(char *const *message, void *userdata) {
         SyncTreeResult result = {};
         Repository *r = userdata;
@@ -355,6 +363,9 @@ static void on_run_done(char *const *message, void *userdata) {
         result.candidate = get_flag(message, "candidate");
         result.conflict = get_flag(message, "conflict");
         result.again = get_flag(message, "again");
+        result.missing = get_flag(message, "missing");
+        result.bytes_missing = get_bytes(message, "bytes-missing");
+        result.bytes_to_push = get_bytes(message, "bytes-to-push");
         pending = worker_message_get(message, "pending");
         if (!pending || parse_uint64(pending, &r->pending) < 0)
                 r->pending = 0;
@@ -380,7 +391,8 @@ int repository_start_run(Repository *r, bool full) {
             (k = worker_message_addf(&message, "full", "%d", full)) < 0 ||
             (k = worker_message_addf(&message, "max-delete-count", "%u", r->max_delete_count)) < 0 ||
             (k = worker_message_addf(&message, "max-delete-percent", "%u", r->max_delete_percent)) < 0 ||
-            (k = worker_message_add(&message, "confirmed", strempty(r->confirmed))) < 0)
+            (k = worker_message_add(&message, "confirmed", strempty(r->confirmed))) < 0 ||
+            (k = repository_add_poison(r, &message)) < 0)
                 return k;
         STRV_FOREACH(path, full ? NULL : r->dirty) {
                 k = worker_message_add(&message, "path", *path);

@@ -8,8 +8,7 @@
 
 #define PATH_FORMAT SYNC_TABLE "%u."
 
-/* File names are bytes; parameters are UTF-8. */
-static char *make_utf8(const char *s) {
+char *repository_make_utf8(const char *s) {
         char *copy = strdup(s);
 
         if (copy && !utf8_is_valid(copy))
@@ -24,7 +23,7 @@ static void set(DmUpdate *u, Repository *r, const char *name, const char *value)
 }
 
 static void set_last_error(DmUpdate *u, Repository *r) {
-        _cleanup_free_ char *text = make_utf8(strempty(r->text));
+        _cleanup_free_ char *text = repository_make_utf8(strempty(r->text));
         const char *word = sync_word_to_string(r->fsm.last_error);
         char value[256];
 
@@ -74,7 +73,7 @@ static void set_status(DmUpdate *u, Repository *r) {
 }
 
 static int add_conflict(DmUpdate *u, Repository *r, const SyncConflict *c) {
-        _cleanup_free_ char *path = make_utf8(c->path), *renamed_to = make_utf8(c->renamed_to);
+        _cleanup_free_ char *path = repository_make_utf8(c->path), *renamed_to = repository_make_utf8(c->renamed_to);
         uint32_t count, row;
 
         if (!path || !renamed_to)

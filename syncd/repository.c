@@ -88,6 +88,8 @@ Repository *repository_free(Repository *r) {
         if (!r)
                 return NULL;
         repository_stop_folder(r);
+        repository_bandwidth_clear(r);
+        sync_poison_clear(&r->poison);
         transfer_client_free(r->transfer);
         worker_free(r->key_maker);
         sd_event_source_disable_unref(r->timer);
@@ -195,6 +197,9 @@ static int configure(Repository *r) {
                 return k;
         if (r->max_delete_percent == 100)
                 r->max_delete_percent = 0;
+        k = repository_bandwidth_configure(r);
+        if (k < 0)
+                return k;
         renamed = configure_name(r);
         if (renamed < 0)
                 return renamed;
@@ -232,6 +237,8 @@ void repository_status_written(Repository *r, SyncStatus status) {
 }
 
 void repository_order(Repository *r, SyncOp op) {
+        if (op.kind == SYNC_OP_RESCAN)
+                sync_poison_clear(&r->poison);
         sync_fsm_ordered(&r->fsm, op);
         repository_step(r);
 }
@@ -288,6 +295,7 @@ static void on_transferred(TransferClient *c, const TransferAnswer *answer, void
         Repository *r = userdata;
         TransferResult result = answer->result;
 
+        repository_bandwidth_end(r, r->fsm.phase == SYNC_PHASE_PUSH ? answer->sent : answer->received);
         r->sent += answer->sent;
         r->received += answer->received;
         if (result != TRANSFER_OK && result != TRANSFER_NON_FAST_FORWARD) {
@@ -308,9 +316,10 @@ static void on_transferred(TransferClient *c, const TransferAnswer *answer, void
         repository_step(r);
 }
 
-/* Another server, key list or address must not reuse the connection that is open. */
+/* Another server, key list or address must not reuse the connection that is open; nor one whose packets are
+ * marked otherwise. */
 static uint32_t connection_id(Repository *r) {
-        uint32_t h = 2166136261U;
+        uint32_t h = 2166136261U ^ r->bandwidth.background;
 
         for (const char *p = r->url_text; *p; p++)
                 h = (h ^ (uint8_t) *p) * 16777619U;
@@ -335,11 +344,26 @@ static int start_worker(Repository *r) {
         return transfer_client_new(&r->transfer, r->environment->event, argv);
 }
 
+static void on_transfer_progress(uint64_t done, uint64_t total, bool yielding, void *userdata) {
+        repository_bandwidth_progress(userdata, done, total, yielding);
+}
+
 int repository_start_transfer(Repository *r, bool push) {
-        char *message[] = { (char *) (push ? "command=push" : "command=fetch"), NULL };
+        _cleanup_strv_free_ char **message = NULL;
         int k = r->transfer ? 0 : start_worker(r);
 
-        return k < 0 ? k : transfer_client_send(r->transfer, message, NULL, on_transferred, r);
+        if (k < 0 || (k = worker_message_add(&message, "command", push ? "push" : "fetch")) < 0 ||
+            (k = repository_bandwidth_add_limits(r, &message)) < 0)
+                return k;
+        repository_bandwidth_begin(r, push ? r->fsm.bytes_to_push : 0);
+        return transfer_client_send(r->transfer, message, on_transfer_progress, on_transferred, r);
+}
+
+void repository_limits_changed(Repository *r) {
+        _cleanup_strv_free_ char **message = NULL;
+
+        if (r->transfer && repository_bandwidth_add_limits(r, &message) >= 0)
+                (void) transfer_client_tell(r->transfer, message);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {

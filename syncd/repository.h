@@ -6,9 +6,11 @@
 #include <systemd/sd-event.h>
 
 #include "common/datamodel/dm.h"
+#include "syncd/repository-bandwidth.h"
 #include "syncd/repository-url.h"
 #include "syncd/sync-conflict.h"
 #include "syncd/sync-fsm.h"
+#include "syncd/sync-poison.h"
 #include "syncd/sync-watch.h"
 #include "syncd/worker-client.h"
 
@@ -32,8 +34,6 @@
 #define DIRTY_BYTES_MAX (WORKER_MESSAGE_MAX / 2)
 /* More rows are not kept in Conflict; the oldest go. */
 #define CONFLICTS_MAX 256U
-
-typedef struct Repository Repository;
 
 /* What the repository has in common with the others, and how it reaches the bus. */
 typedef struct RepositoryEnvironment {
@@ -82,6 +82,8 @@ struct Repository {
         sd_event_source *open_timer;
         sd_event_source *scan_timer;
 
+        SyncPoison poison;  /* what the next run leaves out */
+
         /* hands */
         TreeClient *tree;
         TransferClient *transfer;
@@ -102,6 +104,7 @@ struct Repository {
         uint32_t conflict_opseq;
         uint64_t sent;
         uint64_t received;
+        RepositoryBandwidth bandwidth;
 };
 
 /* Reads the parameters of the row and begins. The environment must outlive it. 0 or a negative errno. */
@@ -133,3 +136,9 @@ int repository_start_run(Repository *r, bool full);
 void repository_stop_folder(Repository *r);
 int repository_check_keys(Repository *r);       /* reads or makes the key */
 void repository_mark_dirty(Repository *r, const char *path);
+/* In place of sync_fsm_pushed(), for a push that was refused because of that path. */
+void repository_push_poisoned(Repository *r, const char *path);
+/* Appends a field poison for each path that a run is to leave out. 0 or -ENOMEM. */
+int repository_add_poison(Repository *r, char ***message);
+void repository_limits_changed(Repository *r);  /* tells the transfer that runs */
+char *repository_make_utf8(const char *s);      /* file names are bytes, parameters are UTF-8; the caller's */

@@ -9,12 +9,16 @@ static bool is_at_or_below(const char *path, const char *directory) {
 }
 
 int sync_poison_add(SyncPoison *p, const char *path) {
+        size_t bytes = strlen(path);
+
         if (isempty(path))
                 return -EINVAL;
-        STRV_FOREACH(known, p->paths)
+        STRV_FOREACH(known, p->paths) {
                 if (streq(*known, path))
                         return -EEXIST;
-        if (strv_length(p->paths) >= SYNC_POISON_MAX)
+                bytes += strlen(*known);
+        }
+        if (strv_length(p->paths) >= SYNC_POISON_MAX || bytes > SYNC_POISON_BYTES_MAX)
                 return -E2BIG;
         return strv_extend(&p->paths, path);
 }

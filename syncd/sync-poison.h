@@ -7,6 +7,8 @@
 
 /* More than this is no matter of single paths. */
 #define SYNC_POISON_MAX 64U
+/* They go into one message to the tree worker, beside the paths that changed. */
+#define SYNC_POISON_BYTES_MAX ((size_t) 16384)
 
 /* All zero is an empty list. */
 typedef struct SyncPoison {

@@ -29,6 +29,14 @@ static int validate_folder(DmModel *m, const DmChange *c, DmFaults *faults) {
         return 0;
 }
 
+static void validate_schedule(const DmChange *c, DmFaults *faults) {
+        char error[BANDWIDTH_ERROR_SIZE];
+        BandwidthSchedule schedule;
+
+        if (bandwidth_schedule_parse(c->value, &schedule, error) < 0)
+                (void) dm_faults_add(faults, c->path, DM_FAULT_INVALID_VALUE, "%s", error);
+}
+
 static int validate_value(DmModel *m, DmOrigin origin, const DmChange *c, DmFaults *faults) {
         _cleanup_free_ char *held = NULL, *known_hosts = NULL;
         RepositoryUrl url;
@@ -37,9 +45,8 @@ static int validate_value(DmModel *m, DmOrigin origin, const DmChange *c, DmFaul
 
         if (is_parameter(c, "Folder") && c->value[0])
                 return validate_folder(m, c, faults);
-        if (c->kind == DM_CHANGE_VALUE && endswith(c->object->name, ".Bandwidth.") &&
-            !streq(c->value, c->parameter->default_value))
-                (void) dm_faults_add(faults, c->path, DM_FAULT_REQUEST_DENIED, "Limits are not supported yet.");
+        if (is_parameter(c, "Schedule"))
+                validate_schedule(c, faults);
         if (is_parameter(c, "SyncOp") && sync_op_parse(c->value, &op) < 0)
                 (void) dm_faults_add(
                                 faults, c->path, DM_FAULT_INVALID_VALUE, "Not an operation and an opseq.");
@@ -159,6 +166,8 @@ static int get(DmModel *model,
                 value = strfmt("%llu", (unsigned long long) e->repository->sent);
         else if (streq(parameter->name, "BytesReceived"))
                 value = strfmt("%llu", (unsigned long long) e->repository->received);
+        else if (streq(parameter->name, "StateReason"))
+                value = repository_state_reason(e->repository);
         else
                 return -ENOENT;
         if (!value)

@@ -110,8 +110,8 @@ static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
         return 0;
 }
 
-static void progress(ContentFetch *f) {
-        f->t->progress(f->done, f->total, f->t->userdata);
+static int progress(ContentFetch *f) {
+        return f->t->progress(f->done, f->total, f->t->userdata);
 }
 
 /* A file may be wanted twice. */
@@ -125,14 +125,15 @@ static int complete(ContentFetch *f, const WantedFile *file) {
 static int item_arrived(ContentFetch *f, size_t i) {
         const WantedItem *item = f->items + i;
         WantedFile *file = f->files + item->file;
+        int r;
 
         f->arrived[i] = true;
         f->done += item->length;
-        progress(f);
         if (--file->n_items > 0 || !file->complete)
-                return 0;
+                return progress(f);
         close_part(f, item->file);
-        return complete(f, file);
+        r = complete(f, file);
+        return r < 0 ? r : progress(f);
 }
 
 static int place(ContentFetch *f, size_t i, const void *data, size_t size) {
@@ -198,7 +199,6 @@ static int large_end(const git_oid *id, uint64_t size, void *userdata) {
                 f->arrived[i] = true;
                 f->done += item->length;
         }
-        progress(f);
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", f->large_fd);
         if (linkat(AT_FDCWD,
                    path,
@@ -208,7 +208,7 @@ static int large_end(const git_oid *id, uint64_t size, void *userdata) {
             errno != EEXIST)
                 return -errno;
         f->large_fd = safe_close(f->large_fd);
-        return 0;
+        return progress(f);
 }
 
 /* The next blobs to be asked for, in the order in which they are wanted. Returns their number. */
@@ -313,7 +313,9 @@ TransferResult transfer_content(Transfer *t, const Wanted *wanted) {
                 return transfer_link_failure(&t->link, NULL, r);
         if (wanted->n_items == 0)
                 return TRANSFER_OK;
-        progress(&f);
+        r = progress(&f);
+        if (r < 0)
+                return transfer_link_failure(&t->link, NULL, r);
         for (bool fresh = false;; fresh = true) {
                 result = transfer_link_upload(&t->link, fresh, &s);
                 if (result != TRANSFER_OK)

@@ -63,7 +63,9 @@ static int take_object(git_object_t type, const git_oid *id, const void *data, s
         int r;
 
         f->received += size;
-        t->progress(f->received, 0, t->userdata);
+        r = t->progress(f->received, 0, t->userdata);
+        if (r < 0)
+                return r;
         if (type == GIT_OBJECT_TREE) {
                 r = note_meta(f, id, data, size);
                 if (r < 0)

@@ -73,6 +73,7 @@ static int start(TransferLink *l, const char *key, const char *service, SshSessi
                 .key_path = key_path,
                 .known_hosts_path = known_hosts,
                 .control_path = *l->control_path ? control : NULL,
+                .background = l->background,
         };
         int r;
 

@@ -12,6 +12,7 @@ typedef struct TransferLink {
         const char *control_path; /* of the shared connection, "" for none; the key's name is put behind it
                                    */
         RepositoryUrl url;
+        bool background;     /* new connections are marked for the lower-effort service */
         RateLimit *limit_in; /* NULL: none */
         RateLimit *limit_out;
 

@@ -131,6 +131,7 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
         Prefetch p = { .t = t };
         uint64_t last = now_usec();
         TransferResult result;
+        int r;
 
         while ((result = look(&p)) == TRANSFER_OK && git_oid_equal(&p.main, known)) {
                 if (p.n_done < p.trees.n) {
@@ -143,6 +144,11 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
                 if (now_usec() - last >= UINT64_C(1000000) * patience_sec)
                         break;
                 pause_usec(LOOK_USEC);
+                r = t->progress(0, 0, t->userdata);
+                if (r < 0) {
+                        result = transfer_link_failure(&t->link, NULL, r);
+                        break;
+                }
         }
         object_wants_done(&p.trees);
         return result;

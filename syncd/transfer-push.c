@@ -262,13 +262,16 @@ static TransferResult run(Plan *plan) {
         Push *p = plan->push;
         TransferResult result;
         bool landed;
+        int r;
 
         result = walk(plan, measure);
         if (result != TRANSFER_OK)
                 return result;
         if (p->total > PUSH_BATCH_MIN || plan->items > PUSH_WINDOW_MAX)
                 plan->batch_max = MAX(PUSH_BATCH_MIN, p->total / PUSH_BATCHES_MAX);
-        p->t->progress(0, p->total, p->t->userdata);
+        r = p->t->progress(0, p->total, p->t->userdata);
+        if (r < 0)
+                return transfer_link_failure(&p->t->link, NULL, r);
         result = push_open(p, &landed);
         if (result != TRANSFER_OK || landed)
                 return result;

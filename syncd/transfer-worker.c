@@ -43,6 +43,7 @@
 #include "common/daemon/worker.h"
 #include "syncd/instance.h"
 #include "syncd/staging-ref.h"
+#include "syncd/transfer-pace.h"
 #include "syncd/transfer.h"
 #include "syncd/worker-message.h"
 
@@ -59,11 +60,9 @@ typedef struct TransferWorker {
         Transfer transfer;
         const char *directory;
         const char *url_text;
-        RateLimit limit_in;
-        RateLimit limit_out;
+        TransferPace pace;
         char **command; /* the message */
         int64_t progress_time;
-        bool ended; /* the socket is closed */
 } TransferWorker;
 
 static int drop_privileges(void) {
@@ -106,43 +105,7 @@ static int record_origin(const TransferWorker *w, bool another) {
                         w->transfer.state_fd, INSTANCE_ORIGIN, w->url_text, strlen(w->url_text), 0600);
 }
 
-/* --- limits and progress --- */
-
-static void set_limit(RateLimit *limit, char *const *message, const char *key) {
-        const char *value = worker_message_get(message, key);
-        uint64_t rate;
-
-        if (value && parse_uint64(value, &rate) >= 0)
-                rate_limit_set(limit, rate);
-}
-
-static void set_limits(TransferWorker *w, char *const *message) {
-        set_limit(&w->limit_out, message, "upload");
-        set_limit(&w->limit_in, message, "download");
-}
-
-static uint64_t clock_now(void *userdata) {
-        return rate_clock_monotonic.now(NULL);
-}
-
-/* Waits for the rate, and listens for a new one. */
-static void clock_wait(uint64_t usec, void *userdata) {
-        struct pollfd p = { .fd = WORKER_SOCKET_FD, .events = POLLIN };
-        struct timespec ts = { .tv_sec = (time_t) (usec / 1000000),
-                               .tv_nsec = (long) (usec % 1000000) * 1000 };
-        _cleanup_strv_free_ char **message = NULL;
-        TransferWorker *w = userdata;
-
-        if (w->ended || ppoll(&p, 1, &ts, NULL) <= 0) {
-                if (w->ended)
-                        (void) nanosleep(&ts, NULL);
-                return;
-        }
-        if (worker_message_receive(WORKER_SOCKET_FD, &message) < 0)
-                w->ended = true;
-        else
-                set_limits(w, message);
-}
+/* --- progress --- */
 
 static int64_t now_nsec(void) {
         struct timespec ts;
@@ -151,19 +114,24 @@ static int64_t now_nsec(void) {
         return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static void on_progress(uint64_t done, uint64_t total, void *userdata) {
+static int on_progress(uint64_t done, uint64_t total, void *userdata) {
         _cleanup_strv_free_ char **message = NULL;
         TransferWorker *w = userdata;
         int64_t now = now_nsec();
 
+        transfer_pace_poll(&w->pace);
+        if (w->pace.stop)
+                return -ECANCELED;
         if (w->progress_time != 0 && now - w->progress_time < PROGRESS_NSEC)
-                return;
+                return 0;
         w->progress_time = now;
         /* Progress that does not get through is late, and not missed. */
         if (worker_message_add(&message, "event", "progress") >= 0 &&
             worker_message_addf(&message, "done", "%llu", (unsigned long long) done) >= 0 &&
-            worker_message_addf(&message, "total", "%llu", (unsigned long long) total) >= 0)
+            worker_message_addf(&message, "total", "%llu", (unsigned long long) total) >= 0 &&
+            worker_message_addf(&message, "yielding", "%d", transfer_pace_is_yielding(&w->pace)) >= 0)
                 (void) worker_message_send(WORKER_SOCKET_FD, message);
+        return 0;
 }
 
 /* --- commands --- */
@@ -313,9 +281,12 @@ static int run_command(TransferWorker *w, const char *name) {
         link->text = mfree(link->text);
         w->progress_time = 0;
         transfer_link_count(link, &sent_before, &received_before);
-        r = name_gateway(w);
+        r = transfer_pace_begin(&w->pace, w->command);
+        if (r >= 0)
+                r = name_gateway(w);
+        link->background = w->pace.background;
         if (r < 0)
-                result = local_error(w, r, "The public key cannot be read");
+                result = local_error(w, r, "The public key or the limits cannot be read");
         else {
                 (void) free_and_strdup(&link->text, "unknown command");
                 for (size_t i = 0; i < ELEMENTSOF(commands); i++)
@@ -324,6 +295,7 @@ static int run_command(TransferWorker *w, const char *name) {
                                 result = commands[i].run(w, &outcome);
                         }
         }
+        transfer_pace_end(&w->pace);
         transfer_link_count(link, &sent, &received);
         r = answer(w, result, &outcome, sent - sent_before, received - received_before);
         free(outcome.path);
@@ -332,7 +304,7 @@ static int run_command(TransferWorker *w, const char *name) {
 
 /* Serves until the socket's end, or a long idleness. */
 static int serve(TransferWorker *w) {
-        while (!w->ended) {
+        for (;;) {
                 struct pollfd p = { .fd = WORKER_SOCKET_FD, .events = POLLIN };
                 _cleanup_strv_free_ char **message = NULL;
                 const char *name;
@@ -346,7 +318,6 @@ static int serve(TransferWorker *w) {
                 r = worker_message_receive(WORKER_SOCKET_FD, &message);
                 if (r < 0)
                         return r == -EPIPE ? 0 : r;
-                set_limits(w, message);
                 name = worker_message_get(message, "command");
                 if (!name)
                         continue;
@@ -383,7 +354,6 @@ static int open_all(TransferWorker *w, const char *folder, const char *staging) 
 int main(int argc, char *argv[]) {
         static const char usage[] = "STATE-DIRECTORY FOLDER-PATH STAGING-DIRECTORY URL CONTROL-PATH";
         TransferWorker worker = {};
-        RateClock clock = { .now = clock_now, .wait = clock_wait, .userdata = &worker };
         Transfer *t = &worker.transfer;
         int r;
 
@@ -403,10 +373,9 @@ int main(int argc, char *argv[]) {
         worker.directory = t->link.directory = argv[1];
         worker.url_text = argv[4];
         t->link.control_path = argv[5];
-        rate_limit_init(&worker.limit_in, &clock);
-        rate_limit_init(&worker.limit_out, &clock);
-        t->link.limit_in = &worker.limit_in;
-        t->link.limit_out = &worker.limit_out;
+        transfer_pace_init(&worker.pace, WORKER_SOCKET_FD, t->link.url.port);
+        t->link.limit_in = &worker.pace.down;
+        t->link.limit_out = &worker.pace.up;
         t->progress = on_progress;
         t->userdata = &worker;
         r = open_all(&worker, argv[2], argv[3]);
@@ -418,6 +387,7 @@ int main(int argc, char *argv[]) {
         if (r < 0)
                 (void) log_error_errno(r, "Failed to serve: %m");
         transfer_link_done(&t->link);
+        transfer_pace_clear(&worker.pace);
         content_area_close(&t->area);
         git_store_free(t->store);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -21,8 +21,8 @@ typedef struct Transfer {
         int folder_fd;    /* of the user's folder, -EBADF if it is not there */
         char gateway[17]; /* in the names of staging refs (docs/repository-format.md) */
 
-        /* Called now and then with bytes that are done, of all that are expected (0: not known). */
-        void (*progress)(uint64_t done, uint64_t total, void *userdata);
+        /* Called with bytes that are done, of all that are expected (0: not known). -ECANCELED ends the command. */
+        int (*progress)(uint64_t done, uint64_t total, void *userdata);
         void *userdata;
 } Transfer;
 

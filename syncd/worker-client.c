@@ -34,8 +34,6 @@ struct TransferClient {
         TransferProgressHandler progress;
         TransferHandler done;
         void *userdata;
-        uint64_t upload;
-        uint64_t download;
 };
 
 static TreeRequest take_request(TreeClient *c) {
@@ -199,7 +197,10 @@ static int read_transfer(TransferClient *c) {
                         return 1;
                 }
                 if (c->progress)
-                        c->progress(get_number(message, "done"), get_number(message, "total"), c->userdata);
+                        c->progress(get_number(message, "done"),
+                                    get_number(message, "total"),
+                                    get_number(message, "yielding") > 0,
+                                    c->userdata);
         }
 }
 
@@ -250,8 +251,6 @@ static int start_transfer_worker(TransferClient *c) {
         if (r < 0)
                 stop_transfer_worker(c);
         c->answered = false;
-        if (r >= 0 && (c->upload > 0 || c->download > 0))
-                transfer_client_set_limits(c, c->upload, c->download);
         return r;
 }
 
@@ -333,15 +332,6 @@ int transfer_client_send(
         return r;
 }
 
-void transfer_client_set_limits(TransferClient *c, uint64_t upload, uint64_t download) {
-        _cleanup_strv_free_ char **message = NULL;
-
-        c->upload = upload;
-        c->download = download;
-        if (!c->worker)
-                return;
-        /* A worker that does not read is ending, or gets them with its next start. */
-        if (worker_message_addf(&message, "upload", "%llu", (unsigned long long) upload) >= 0 &&
-            worker_message_addf(&message, "download", "%llu", (unsigned long long) download) >= 0)
-                (void) worker_message_send(c->fd, message);
+int transfer_client_tell(TransferClient *c, char *const *message) {
+        return c->worker ? worker_message_send(c->fd, message) : -ENOTCONN;
 }

@@ -52,8 +52,9 @@ typedef struct TransferAnswer {
         uint64_t received;
 } TransferAnswer;
 
-/* Called up to four times a second, with bytes; total is 0 if it is not known. */
-typedef void (*TransferProgressHandler)(uint64_t done, uint64_t total, void *userdata);
+/* Called up to four times a second, with bytes; total is 0 if it is not known. yielding: it gives way to other
+ * traffic at the moment. */
+typedef void (*TransferProgressHandler)(uint64_t done, uint64_t total, bool yielding, void *userdata);
 /* Called once for each command; it may free the client, or send the next command. */
 typedef void (*TransferHandler)(TransferClient *c, const TransferAnswer *answer, void *userdata);
 
@@ -72,5 +73,6 @@ int transfer_client_send(
                 TransferHandler done,
                 void *userdata);
 
-/* Limits in bytes per second, 0 for none: for what runs, and for all that follows. */
-void transfer_client_set_limits(TransferClient *c, uint64_t upload, uint64_t download);
+/* Tells the worker, while a command runs, what holds from now on (transfer-pace.h); what comes too late is passed
+ * over. 0, -ENOTCONN if no worker runs, or another negative errno. */
+int transfer_client_tell(TransferClient *c, char *const *message);

@@ -64,7 +64,7 @@ int worker_message_send(int fd, char *const *message) {
         }
 }
 
-int worker_message_receive(int fd, char ***ret) {
+static int receive(int fd, int flags, char ***ret) {
         _cleanup_free_ char *buf = malloc(WORKER_MESSAGE_MAX);
         _cleanup_strv_free_ char **message = NULL;
         ssize_t n;
@@ -72,7 +72,7 @@ int worker_message_receive(int fd, char ***ret) {
         if (!buf)
                 return -ENOMEM;
         do
-                n = recv(fd, buf, WORKER_MESSAGE_MAX, 0);
+                n = recv(fd, buf, WORKER_MESSAGE_MAX, flags);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return errno == ECONNRESET ? -EPIPE : -errno;
@@ -88,4 +88,12 @@ int worker_message_receive(int fd, char ***ret) {
         }
         *ret = TAKE_PTR(message);
         return 0;
+}
+
+int worker_message_receive(int fd, char ***ret) {
+        return receive(fd, 0, ret);
+}
+
+int worker_message_peek(int fd, char ***ret) {
+        return receive(fd, MSG_PEEK | MSG_DONTWAIT, ret);
 }

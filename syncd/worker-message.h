@@ -22,3 +22,5 @@ int worker_message_send(int fd, char *const *message);
 /* Receives one. *ret is the caller's. 0, -EPIPE at the end, -EAGAIN, -EBADMSG, -ENOMEM or another
  * negative errno. */
 int worker_message_receive(int fd, char ***ret);
+/* The same, but the message stays to be received, and nothing is waited for. */
+int worker_message_peek(int fd, char ***ret);

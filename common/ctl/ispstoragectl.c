@@ -98,11 +98,11 @@ static int get_values(Context *c, const char *path, json_t **ret) {
 }
 
 static int verb_status(Context *c, char *arguments[]) {
-        static const char *const shown[] = { "Status",        "State",          "LastError",
-                                             "Folder",        "RepositoryURL",  "Revision",
-                                             "SyncStatus",    "PendingChanges", "LastSyncTime",
-                                             "ConflictCount", "Guard.Held",     "BytesSent",
-                                             "BytesReceived", "GatewayName" };
+        static const char *const shown[] = { "Status",         "State",         "StateReason",
+                                             "LastError",      "Folder",        "RepositoryURL",
+                                             "Revision",       "SyncStatus",    "PendingChanges",
+                                             "LastSyncTime",   "ConflictCount", "Guard.Held",
+                                             "BytesSent",      "BytesReceived", "GatewayName" };
         _cleanup_free_ char *path = strfmt("Services." SYNC_OBJECT ".%u.", arg_instance);
         json_auto_t *values = NULL;
         int r;

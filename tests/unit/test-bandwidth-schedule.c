@@ -22,9 +22,7 @@ static BandwidthSchedule parsed(const char *s) {
 static time_t at(const char *text) {
         struct tm tm = { .tm_isdst = -1 };
 
-        assert_int_equal(sscanf(text, "%d-%d-%d %d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min), 5);
-        tm.tm_year -= 1900;
-        tm.tm_mon--;
+        assert_non_null(strptime(text, "%Y-%m-%d %H:%M", &tm));
         return mktime(&tm);
 }
 
@@ -106,6 +104,8 @@ static void assert_error(const char *s, const char *expected) {
         assert_int_equal(schedule.n, 77);
 }
 
+#define NO_LIMIT "not a limit like up=512 or down=0, in kbit/s, each once."
+
 static void what_is_wrong_is_said(void **state) {
         assert_error("Mon-Fry 08:00-18:00 up=1", "Entry 1, \"Mon-Fry\": not days like Mon-Fri or Sat+Sun.");
         assert_error("mon 08:00-18:00 up=1", "Entry 1, \"mon\": not days like Mon-Fri or Sat+Sun.");
@@ -118,14 +118,13 @@ static void what_is_wrong_is_said(void **state) {
         assert_error("24:00-08:00 up=1", "Entry 1, \"24:00-08:00\": not a time like 08:00-18:00.");
         assert_error("08:00-08:00 up=1", "Entry 1, \"08:00-08:00\": not a time like 08:00-18:00.");
         assert_error("08:60-18:00 up=1", "Entry 1, \"08:60-18:00\": not a time like 08:00-18:00.");
-        assert_error("08:00-18:00", "Entry 1, \"08:00-18:00\": a limit like up=512 or down=0, in kbit/s, is missing.");
-        assert_error("08:00-18:00 up=1 up=1", "Entry 1, \"up=1\": not a limit like up=512 or down=0, in kbit/s, each once.");
-        assert_error("08:00-18:00 up=", "Entry 1, \"up=\": not a limit like up=512 or down=0, in kbit/s, each once.");
-        assert_error("08:00-18:00 up=-1", "Entry 1, \"up=-1\": not a limit like up=512 or down=0, in kbit/s, each once.");
-        assert_error(
-                        "08:00-18:00 up=4294967296",
-                        "Entry 1, \"up=4294967296\": not a limit like up=512 or down=0, in kbit/s, each once.");
-        assert_error("08:00-18:00 left=1", "Entry 1, \"left=1\": not a limit like up=512 or down=0, in kbit/s, each once.");
+        assert_error("08:00-18:00",
+                     "Entry 1, \"08:00-18:00\": a limit like up=512 or down=0, in kbit/s, is missing.");
+        assert_error("08:00-18:00 up=1 up=1", "Entry 1, \"up=1\": " NO_LIMIT);
+        assert_error("08:00-18:00 up=", "Entry 1, \"up=\": " NO_LIMIT);
+        assert_error("08:00-18:00 up=-1", "Entry 1, \"up=-1\": " NO_LIMIT);
+        assert_error("08:00-18:00 up=4294967296", "Entry 1, \"up=4294967296\": " NO_LIMIT);
+        assert_error("08:00-18:00 left=1", "Entry 1, \"left=1\": " NO_LIMIT);
 }
 
 static void there_is_an_end_to_entries(void **state) {

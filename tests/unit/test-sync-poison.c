@@ -60,7 +60,7 @@ static void what_changes_is_tried_again(void **state) {
 
 static void there_is_an_end_to_single_paths(void **state) {
         SyncPoison p = {};
-        char path[16];
+        char path[16], long_path[4096] = "";
 
         for (unsigned i = 0; i < SYNC_POISON_MAX; i++) {
                 (void) snprintf(path, sizeof(path), "%u", i);
@@ -69,6 +69,14 @@ static void there_is_an_end_to_single_paths(void **state) {
         assert_int_equal(sync_poison_add(&p, "more"), -E2BIG);
         assert_true(sync_poison_changed(&p, "5"));
         assert_int_equal(sync_poison_add(&p, "more"), 0);
+        sync_poison_clear(&p);
+        memset(long_path, 'a', sizeof(long_path) - 1);
+        for (unsigned i = 0; i < 4; i++) {
+                long_path[0] = (char) ('a' + i);
+                assert_int_equal(sync_poison_add(&p, long_path), 0);
+        }
+        long_path[0] = 'x';
+        assert_int_equal(sync_poison_add(&p, long_path), -E2BIG);
         sync_poison_clear(&p);
 }
 

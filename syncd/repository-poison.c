@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A push that the server refused because of one path. */
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "syncd/repository.h"
+
+void repository_push_poisoned(Repository *r, const char *path) {
+        int k = sync_poison_add(&r->poison, path);
+
+        if (k >= 0) {
+                log_warning("Instance %u: the server refuses %s; the rest goes on.", r->instance, path);
+                sync_fsm_poisoned(&r->fsm);
+        } else
+                /* It was left out already, or there are too many of them. */
+                sync_fsm_pushed(&r->fsm, TRANSFER_REFUSED, NULL);
+}
+
+int repository_add_poison(Repository *r, char ***message) {
+        STRV_FOREACH(path, r->poison.paths) {
+                int k = worker_message_add(message, "poison", *path);
+
+                if (k < 0)
+                        return k;
+        }
+        return 0;
+}
