@@ -41,8 +41,8 @@ typedef struct RepositoryBandwidth {
 int repository_bandwidth_configure(Repository *r);
 void repository_bandwidth_clear(Repository *r);
 
-/* Appends the fields up-limit, down-limit and background to a command for the transfer worker
- * (transfer-pace.h). When the limits change, repository_limits_changed() is called. 0 or -ENOMEM. */
+/* Appends the fields upload, download and background to a message for the transfer worker (transfer-pace.h).
+ * When they change, repository_limits_changed() is called. 0 or -ENOMEM. */
 int repository_bandwidth_add_limits(Repository *r, char ***message);
 
 /* A transfer begins, makes progress, has ended. total is 0 if it is not known; bytes are those of the transfer's

@@ -186,7 +186,7 @@ int repository_start_transfer(Repository *r, SyncActionKind kind) {
 }
 
 /* What is on its way is lost, what has come is at its place. */
-void repository_stop_transfer(Repository *r) {
+static void end_transfer(Repository *r) {
         r->transfer = transfer_client_free(r->transfer);
         repository_bandwidth_end(r, 0);
         if (r->fsm.phase == SYNC_PHASE_CONTENT)
@@ -195,6 +195,18 @@ void repository_stop_transfer(Repository *r) {
                 sync_fsm_fetched(&r->fsm, TRANSFER_UNREACHABLE);
         else if (r->fsm.phase == SYNC_PHASE_PUSH)
                 sync_fsm_pushed(&r->fsm, TRANSFER_UNREACHABLE, NULL);
+}
+
+/* What is on its way is taken in first. */
+static bool ask_to_stop(TransferClient *c) {
+        _cleanup_strv_free_ char **message = NULL;
+
+        return c && worker_message_add(&message, "stop", "1") >= 0 && transfer_client_tell(c, message) >= 0;
+}
+
+void repository_stop_transfer(Repository *r) {
+        if (r->fsm.phase != SYNC_PHASE_CONTENT || !ask_to_stop(r->transfer))
+                end_transfer(r);
 }
 
 static void on_prefetched(TransferClient *c, const TransferAnswer *answer, void *userdata) {
@@ -209,16 +221,21 @@ int repository_start_prefetch(Repository *r) {
         return send_command(r, &r->prefetcher, "prefetch", NULL, on_prefetched);
 }
 
-void repository_stop_prefetch(Repository *r) {
+static void end_prefetch(Repository *r) {
         r->prefetcher = transfer_client_free(r->prefetcher);
         sync_fsm_prefetched(&r->fsm, TRANSFER_OK);
 }
 
+void repository_stop_prefetch(Repository *r) {
+        if (!ask_to_stop(r->prefetcher))
+                end_prefetch(r);
+}
+
 void repository_stop_transfers(Repository *r) {
         if (r->fsm.phase == SYNC_PHASE_FETCH || r->fsm.phase == SYNC_PHASE_CONTENT || r->fsm.phase == SYNC_PHASE_PUSH)
-                repository_stop_transfer(r);
+                end_transfer(r);
         if (r->fsm.prefetching)
-                repository_stop_prefetch(r);
+                end_prefetch(r);
         r->transfer = transfer_client_free(r->transfer);
         r->prefetcher = transfer_client_free(r->prefetcher);
 }
@@ -230,6 +247,6 @@ void repository_limits_changed(Repository *r) {
                 _cleanup_strv_free_ char **message = NULL;
 
                 if (clients[i] && repository_bandwidth_add_limits(r, &message) >= 0)
-                        transfer_client_set_limits(clients[i], message);
+                        (void) transfer_client_tell(clients[i], message);
         }
 }

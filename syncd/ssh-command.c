@@ -84,22 +84,6 @@ int ssh_command_build(const SshTarget *target, const char *service, char ***ret)
         return 0;
 }
 
-int ssh_command_build_stop(const SshTarget *target, char ***ret) {
-        static const char *const fixed[] = { SSH_PROGRAM, "-F", "none", "-o", "LogLevel=QUIET", "-O", "stop" };
-        _cleanup_strv_free_ char **argv = NULL;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fixed); i++)
-                r = strv_extend(&argv, fixed[i]);
-        if (r < 0)
-                return r;
-        if ((r = add_option(&argv, strfmt("ControlPath=%s", target->control_path))) < 0 ||
-            (r = strv_extend(&argv, "--")) < 0 || (r = strv_extend(&argv, target->url.host)) < 0)
-                return r;
-        *ret = TAKE_PTR(argv);
-        return 0;
-}
-
 SshFailure ssh_failure_classify(const char *messages) {
         static const struct {
                 const char *text;

@@ -16,9 +16,10 @@
 #define SSH_ALIVE_INTERVAL_SEC 9U
 #define SSH_ALIVE_COUNT_MAX 2U
 #define SSH_CONNECT_TIMEOUT_SEC 15U
-/* A shared connection without a session ends after this, if nobody stopped it before (ssh_master_stop()). A
- * fleet's idle connections cost the operator memory. */
-#define SSH_PERSIST_SEC 120U
+/* A shared connection without a session ends after this. The transfer worker keeps a session open until it is
+ * idle itself, so this is for what comes between two workers. A fleet's idle connections cost the operator
+ * memory. */
+#define SSH_PERSIST_SEC 15U
 
 typedef struct SshTarget {
         RepositoryUrl url;
@@ -38,10 +39,6 @@ typedef enum SshFailure {
  * repository. No shell takes part here; on the other end one may, which the alphabet of RepositoryUrl
  * makes safe. *ret is the caller's. 0 or -ENOMEM. */
 int ssh_command_build(const SshTarget *target, const char *service, char ***ret);
-
-/* Makes the argument vector that tells the master of the target's shared connection to take no more sessions
- * and to end with the last one. *ret is the caller's. 0 or -ENOMEM. */
-int ssh_command_build_stop(const SshTarget *target, char ***ret);
 
 /* Tells from what ssh wrote to standard error before it ended with status 255 why it did. Anything
  * unknown counts as SSH_UNREACHABLE, which is tried again. */

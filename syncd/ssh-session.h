@@ -28,7 +28,3 @@ PktStream *ssh_session_stream(SshSession *session);
  * of the process, and tells from all that is known what went wrong. *ret_text becomes what ssh or the
  * server said, or NULL; it is the caller's. Never TRANSFER_OK. */
 TransferResult ssh_session_failure(SshSession *session, int error, char **ret_text);
-
-/* The shared connection of the target is not needed any more: it ends with the last of its sessions, which may
- * be another process'. Nothing happens if there is none. 0 or a negative errno. */
-int ssh_master_stop(const SshTarget *target);

@@ -68,20 +68,6 @@ static void a_dead_connection_is_noticed_within_30_seconds(void **state) {
         assert_true(SSH_ALIVE_INTERVAL_SEC * (SSH_ALIVE_COUNT_MAX + 1) <= 30);
 }
 
-static void a_master_is_stopped_by_its_socket(void **state) {
-        static const char *const expected[] = {
-                SSH_PROGRAM, "-F", "none", "-o", "LogLevel=QUIET", "-O", "stop",
-                "-o", "ControlPath=/run/c", "--", "server.example",
-        };
-        SshTarget t = target_of("ssh://git@server.example/home");
-        _cleanup_strv_free_ char **argv = NULL;
-
-        assert_int_equal(ssh_command_build_stop(&t, &argv), 0);
-        assert_int_equal(strv_length(argv), ELEMENTSOF(expected));
-        for (size_t i = 0; i < ELEMENTSOF(expected); i++)
-                assert_string_equal(argv[i], expected[i]);
-}
-
 static void messages_tell_why_it_failed(void **state) {
         assert_int_equal(ssh_failure_classify("Host key verification failed.\r\n"), SSH_HOST_KEY_MISMATCH);
         assert_int_equal(
@@ -98,7 +84,6 @@ int main(void) {
                 cmocka_unit_test(nothing_but_what_is_provisioned_counts),
                 cmocka_unit_test(background_packets_are_marked),
                 cmocka_unit_test(a_dead_connection_is_noticed_within_30_seconds),
-                cmocka_unit_test(a_master_is_stopped_by_its_socket),
                 cmocka_unit_test(messages_tell_why_it_failed),
         };
 
