@@ -332,7 +332,7 @@ static int serve(TransferWorker *w) {
 }
 
 static int open_all(TransferWorker *w, const char *folder, const char *staging) {
-        _cleanup_free_ char *objects = strfmt("%s/" INSTANCE_REPOSITORY, w->directory);
+        _cleanup_free_ char *objects = strfmt("%s/" INSTANCE_OBJECTS, w->directory);
         _cleanup_close_ int staging_fd = -EBADF;
         Transfer *t = &w->transfer;
         int r;
