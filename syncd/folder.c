@@ -22,7 +22,7 @@ Folder *folder_free(Folder *f) {
         if (!f)
                 return NULL;
         folder_forget_sources(f);
-        free(f->saved);
+        sync_tree_free(f->waiting);
         sync_tree_free(f->index);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);
@@ -340,6 +340,9 @@ int folder_open(
         if (r < 0)
                 return r;
         r = sync_index_load(f->state_fd, INSTANCE_INDEX, &f->index);
+        if (r < 0 && r != -ENOENT && r != -EBADMSG)
+                return r;
+        r = sync_index_load(f->state_fd, INSTANCE_WAITING, &f->waiting);
         if (r < 0 && r != -ENOENT && r != -EBADMSG)
                 return r;
         r = folder_load_base(f);
