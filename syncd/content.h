@@ -73,6 +73,10 @@ void content_sweep_pending(ContentArea *a, ContentKeep keep, void *userdata);
 #define WANTED_ITEMS_MAX 65536U
 #define WANTED_FILES_MAX 4096U
 
+/* The lists: what main has and the folder has not; what is to be restored. */
+#define WANTED_MAIN "wanted"
+#define WANTED_RESTORE "wanted-restore"
+
 typedef struct WantedItem {
         SyncOid blob;
         uint32_t file;   /* index of its WantedFile */
@@ -99,7 +103,7 @@ void wanted_done(Wanted *w);
 int wanted_add_file(Wanted *w, const SyncOid *file, uint64_t size);
 /* An item of the file added last. */
 int wanted_add_item(Wanted *w, const SyncOid *blob, uint64_t offset, uint32_t length);
-/* Atomically. 0 or a negative errno. */
-int wanted_save(int state_fd, const Wanted *w);
+/* Atomically, in the file of that name. 0 or a negative errno. */
+int wanted_save(int state_fd, const char *name, const Wanted *w);
 /* 0, -ENOENT, -EBADMSG (damaged: as if there were none), -ENOMEM. */
-int wanted_load(int state_fd, Wanted *ret);
+int wanted_load(int state_fd, const char *name, Wanted *ret);

@@ -306,7 +306,7 @@ static int make_list(Missing *m, Wanted *wanted, uint64_t *ret_bytes) {
         return r;
 }
 
-static int find_missing(Missing *m, const SyncPlan *plan, uint64_t *ret_bytes) {
+static int find_missing(Missing *m, const SyncPlan *plan, const char *list, uint64_t *ret_bytes) {
         Wanted wanted = {};
         int r;
 
@@ -319,12 +319,13 @@ static int find_missing(Missing *m, const SyncPlan *plan, uint64_t *ret_bytes) {
         if (r >= 0)
                 r = make_list(m, &wanted, ret_bytes);
         if (r >= 0 && *ret_bytes > 0)
-                r = wanted_save(m->folder->state_fd, &wanted);
+                r = wanted_save(m->folder->state_fd, list, &wanted);
         wanted_done(&wanted);
         return r;
 }
 
-int folder_prepare_content(Folder *f, SyncPlan *plan, uint64_t *ret_missing, const char **ret_no_space) {
+int folder_prepare_content(
+                Folder *f, SyncPlan *plan, const char *list, uint64_t *ret_missing, const char **ret_no_space) {
         _cleanup_(missing_done) Missing m = { .folder = f };
         uint64_t bytes = 0;
         size_t n = 0;
@@ -334,7 +335,7 @@ int folder_prepare_content(Folder *f, SyncPlan *plan, uint64_t *ret_missing, con
         if (r >= 0)
                 r = find_on_main(f, plan);
         if (r >= 0)
-                r = find_missing(&m, plan, &bytes);
+                r = find_missing(&m, plan, list, &bytes);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < plan->n_operations; i++)

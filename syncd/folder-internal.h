@@ -17,6 +17,13 @@ typedef struct FolderSource {
         const SyncEntry *local; /* an entry of the index with this content, or NULL */
 } FolderSource;
 
+/* What is put in place is not main's: where it is from. */
+typedef struct FolderOrigin {
+        git_oid commit;
+        const char *path; /* there; what goes to "to" or beneath it */
+        const char *to;
+} FolderOrigin;
+
 struct Folder {
         GitStore *store;
         ContentArea content;
@@ -52,6 +59,7 @@ struct Folder {
 
         FolderSource *sources; /* sorted; while a plan is applied */
         size_t n_sources;
+        const FolderOrigin *origin; /* NULL: it is main's */
         bool distrust;         /* a file did not hold what the index says: content is fetched, whoever seems to have it */
         SyncTree *waiting;     /* the local side of collisions that wait for main's: in no commit yet; or NULL */
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
@@ -65,6 +73,8 @@ int folder_get_reference(Folder *f, const char *name, git_oid *ret); /* the zero
 int folder_set_reference(Folder *f, const char *name, const git_oid *id); /* nothing is written if it is that already */
 void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);
 int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report);
+/* The index follows what apply has put in place. 0 or a negative errno. */
+int folder_take_placed(Folder *f, const SyncApplyReport *report);
 int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
 
 /* --- folder-base.c: base, main and the index, known by their differences --- */
@@ -95,12 +105,15 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 
 /* --- folder-content.c: content that a plan wants --- */
 
-/* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list of what
- * has to be fetched. What cannot be done without is taken out of the plan. *ret_missing is the number of bytes to
+/* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list (WANTED_MAIN, ...)
+ * of what has to be fetched. What cannot be done without is taken out of the plan. *ret_missing is the number of bytes to
  * be fetched (at least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a file that there
  * is no space for, or NULL. 0 or a negative errno. */
-int folder_prepare_content(Folder *f, SyncPlan *plan, uint64_t *ret_missing, const char **ret_no_space);
+int folder_prepare_content(
+                Folder *f, SyncPlan *plan, const char *list, uint64_t *ret_missing, const char **ret_no_space);
 void folder_forget_sources(Folder *f);
+/* True if main is known to have the content, of a local entry of the plan that content was prepared for. */
+bool folder_is_on_main(const Folder *f, const SyncOid *oid);
 /* write_content() of SyncApply. */
 int folder_write_content(const SyncOid *oid, uint64_t size, int fd, void *userdata);
 
@@ -128,6 +141,11 @@ int folder_list_chunks(Folder *f, const SyncOid *oid, uint32_t number, int part_
 int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks);
 /* The bytes of a file that the other, an older one (or NULL), does not have. 0 or a negative errno. */
 int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret);
+
+/* --- folder-restore.c --- */
+
+/* The path in the commit of what goes to a path; the caller's. NULL: no memory. */
+char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
 /* --- folder-commit.c --- */
 

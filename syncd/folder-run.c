@@ -232,7 +232,6 @@ static int apply(
                 FolderResult *result) {
         _cleanup_strv_free_ char **paths = NULL;
         SyncScanReport scanned = {};
-        SyncTree *patched;
         SyncApply a;
         int r;
 
@@ -249,15 +248,9 @@ static int apply(
         r = take_conflicts(report, result);
         if (r < 0)
                 return r;
-        if (report->placed) {
-                r = sync_tree_patch(f->index, report->placed, &patched);
-                if (r < 0)
-                        return r;
-                sync_tree_free(f->index);
-                f->index = patched;
-                f->index_dirty = true;
-        }
-        r = paths_to_scan(report, &paths);
+        r = folder_take_placed(f, report);
+        if (r >= 0)
+                r = paths_to_scan(report, &paths);
         if (r < 0 || !paths)
                 return r;
         r = folder_scan(f, false, paths, true, &scanned);
@@ -344,7 +337,7 @@ static int plan_and_apply(
                 return 0;
         if (plan->statistics.postponed > 0)
                 result->outcome.again = true;
-        r = folder_prepare_content(f, plan, &result->outcome.bytes_missing, &no_space);
+        r = folder_prepare_content(f, plan, WANTED_MAIN, &result->outcome.bytes_missing, &no_space);
         if (r < 0)
                 return r;
         result->outcome.missing = result->outcome.bytes_missing > 0;

@@ -66,10 +66,12 @@ static int compare_oids(const void *a, const void *b) {
         return memcmp(a, b, SYNC_OID_SIZE);
 }
 
-static bool is_kept(const SyncOid *oid, void *userdata) {
-        Folder *f = userdata;
-
+bool folder_is_on_main(const Folder *f, const SyncOid *oid) {
         return f->n_on_main > 0 && bsearch(oid, f->on_main, f->n_on_main, sizeof(*oid), compare_oids);
+}
+
+static bool is_kept(const SyncOid *oid, void *userdata) {
+        return folder_is_on_main(userdata, oid);
 }
 
 void folder_step(Folder *f) {
@@ -100,11 +102,17 @@ static void restore_attribute(int fd, char *attribute) {
 
 static int restore_metadata(const SyncEntry *wanted, int fd, void *userdata) {
         _cleanup_strv_free_ char **attributes = NULL;
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *path = NULL;
         Folder *f = userdata;
         int r;
 
-        r = git_store_read_xattrs(f->store, &f->main_commit, wanted->path, &text);
+        if (f->origin) {
+                path = folder_origin_path(f->origin, wanted->path);
+                if (!path)
+                        return -ENOMEM;
+        }
+        r = git_store_read_xattrs(
+                        f->store, f->origin ? &f->origin->commit : &f->main_commit, path ?: wanted->path, &text);
         if (r < 0 || !text)
                 return r == -ENOMEM ? r : 0;
         r = strv_split(text, " ", &attributes);
@@ -195,6 +203,21 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
                         f->busy_since = now;
         }
         return r;
+}
+
+int folder_take_placed(Folder *f, const SyncApplyReport *report) {
+        SyncTree *patched;
+        int r;
+
+        if (!report->placed)
+                return 0;
+        r = sync_tree_patch(f->index, report->placed, &patched);
+        if (r < 0)
+                return r;
+        sync_tree_free(f->index);
+        f->index = patched;
+        f->index_dirty = true;
+        return 0;
 }
 
 int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret) {

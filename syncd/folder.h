@@ -7,6 +7,7 @@
 #include "common/base/macro.h"
 #include "syncd/content.h"
 #include "syncd/git-store.h"
+#include "syncd/object-wants.h"
 #include "syncd/sync-apply.h"
 #include "syncd/sync-fsm.h"
 #include "syncd/sync-scan.h"
@@ -73,16 +74,41 @@ int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret);
  * to be pushed next, or the zero id. 0 or a negative errno. */
 int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push);
 
-/* Puts the entry that a commit has at path into the folder, at the path "to"; missing directories are
- * made. What is there is replaced, unless it changed meanwhile. The next run makes a new version of it.
- * 0; -ENOENT: no such version; -EISDIR: a directory; -EINVAL: not a path that can be synchronized;
- * -EBUSY: it is being changed; -ENOSPC; another negative errno. */
-int folder_restore(
-                Folder *f,
-                const git_oid *commit,
-                const char *path,
-                const char *to,
-                SyncConflictList *conflicts);
+/* --- bringing back what a commit of main had --- */
+
+typedef struct FolderRestore {
+        git_oid commit;
+        const char *path;  /* in the commit; "": all of the folder */
+        const char *to;    /* where it goes; path itself, or what is not there yet */
+        const char *after; /* where the last call ended; NULL in the first */
+        const char *gateway_name;
+} FolderRestore;
+
+typedef struct FolderRestoreResult {
+        /* One of these is to be fetched, then the same is to be asked again. */
+        ObjectWants wants;       /* trees and metadata */
+        uint64_t bytes_missing;  /* content, in the list WANTED_RESTORE */
+
+        char *after;             /* there is more: to be asked for with this; NULL: it is complete */
+        uint64_t bytes_total;    /* in the first call: of all that differs from what is in the folder */
+        uint64_t bytes;          /* that were put in place in this call */
+        size_t n_restored;       /* entries, in this call */
+        size_t n_failed;
+        char *failed_path;       /* the first of these */
+        int failed_error;
+        SyncConflictList conflicts;
+} FolderRestoreResult;
+
+void folder_restore_result_clear(FolderRestoreResult *result);
+
+/* Puts what a commit has at a path into the folder, a bounded part of it at a time; missing directories are made. What
+ * is in the folder and not in the commit stays. What is replaced stays in main's history; what main does not have yet
+ * gets a conflict name. The next run makes a new version of it. *ret is zeroed, and to be cleared in any case. 0;
+ * -ESRCH: the commit has no such path; -EEXIST: something is at "to"; -EINVAL: not a path that can be synchronized;
+ * -ENOTDIR: "to" lies beneath a file; -EBUSY: the folder was not looked at yet; -ENOSPC; another negative errno.
+ * Entries that fail on their own are counted: -EBUSY (being changed), -EEXIST, -EISDIR (a directory is in the place of
+ * a file), -ENOSPC, -EOPNOTSUPP, ... */
+int folder_restore(Folder *f, const FolderRestore *q, FolderRestoreResult *ret);
 
 /* Writes to disk what would otherwise have to be read again after a restart. Cheap if nothing changed. 0 or a
  * negative errno. */

@@ -186,6 +186,13 @@ int git_store_foreach_missing_meta(
                 int (*handler)(const git_oid *id, void *userdata),
                 void *userdata);
 
+/* Adds what the store lacks to read the entry at a path of the commit, "" for all: trees, metadata, and with beneath
+ * set all trees and metadata beneath it, those of chunks included. Where a tree is missing, it ends: fetch it with all
+ * beneath, and ask again. Nothing is added if the commit has no such path. 0 or an error as above. */
+typedef struct ObjectWants ObjectWants;
+int git_store_find_missing(
+                GitStore *store, const git_oid *commit, const char *path, bool beneath, ObjectWants *ret);
+
 /* --- the chunk trees of a large file (docs/repository-format.md, "Large files") --- */
 
 typedef struct GitChunkGroup {

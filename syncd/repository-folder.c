@@ -228,7 +228,7 @@ static int arm_scan_timer(Repository *r) {
                         r);
 }
 
-static void take_conflict(Repository *r, char *const *message) {
+void repository_take_conflict(Repository *r, char *const *message) {
         const char *path = worker_message_get(message, "path"),
                    *renamed_to = worker_message_get(message, "renamed-to"),
                    *time = worker_message_get(message, "time");
@@ -256,7 +256,7 @@ static void on_opened(char *const *message, void *userdata) {
         if (!message)
                 return;
         if (streq_ptr(worker_message_get(message, "event"), "conflict")) {
-                take_conflict(r, message);
+                repository_take_conflict(r, message);
                 return;
         }
         k = get_error(message);
@@ -363,7 +363,7 @@ static void on_run_done(char *const *message, void *userdata) {
         if (!message || r->fsm.phase != SYNC_PHASE_TREE)
                 return;
         if (streq_ptr(worker_message_get(message, "event"), "conflict")) {
-                take_conflict(r, message);
+                repository_take_conflict(r, message);
                 return;
         }
         word = sync_word_from_string(strempty(worker_message_get(message, "word")));

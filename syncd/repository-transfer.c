@@ -100,7 +100,7 @@ static void log_failure(Repository *r, const TransferAnswer *answer) {
         (void) free_and_strdup(&r->text, answer->text);
 }
 
-static void count(Repository *r, const TransferAnswer *answer) {
+void repository_count_bytes(Repository *r, const TransferAnswer *answer) {
         r->sent += answer->sent;
         r->received += answer->received;
         if (answer->next_key)
@@ -111,7 +111,7 @@ static void on_transferred(TransferClient *c, const TransferAnswer *answer, void
         Repository *r = userdata;
 
         repository_bandwidth_end(r, r->fsm.phase == SYNC_PHASE_PUSH ? answer->sent : answer->received);
-        count(r, answer);
+        repository_count_bytes(r, answer);
         log_failure(r, answer);
         switch (r->fsm.phase) {
         case SYNC_PHASE_FETCH:
@@ -212,7 +212,7 @@ void repository_stop_transfer(Repository *r) {
 static void on_prefetched(TransferClient *c, const TransferAnswer *answer, void *userdata) {
         Repository *r = userdata;
 
-        count(r, answer);
+        repository_count_bytes(r, answer);
         sync_fsm_prefetched(&r->fsm, answer->result);
         repository_step(r);
 }
@@ -241,7 +241,7 @@ void repository_stop_transfers(Repository *r) {
 }
 
 void repository_limits_changed(Repository *r) {
-        TransferClient *const clients[] = { r->transfer, r->prefetcher };
+        TransferClient *const clients[] = { r->transfer, r->prefetcher, r->restorer };
 
         for (size_t i = 0; i < ELEMENTSOF(clients); i++) {
                 _cleanup_strv_free_ char **message = NULL;

@@ -88,6 +88,7 @@ struct Repository {
         TreeClient *tree;
         TransferClient *transfer;
         TransferClient *prefetcher;
+        TransferClient *restorer;   /* belongs to who restores: what its limits are is told here, too */
         uint64_t progress_reported; /* monotonic */
         char *push;          /* the commit that main is to be moved to next, or NULL */
         bool changed;        /* what was to be pushed is not what it was */
@@ -146,6 +147,8 @@ bool repository_set_push(Repository *r, const char *commit); /* returns whether 
 int repository_start_run(Repository *r, bool full);
 void repository_stop_folder(Repository *r);
 int repository_check_keys(Repository *r);       /* reads or makes the key */
+void repository_take_conflict(Repository *r, char *const *message); /* event=conflict of the tree worker */
+void repository_count_bytes(Repository *r, const TransferAnswer *answer); /* and the key that was accepted */
 void repository_mark_dirty(Repository *r, const char *path);
 /* In place of sync_fsm_pushed(), for a push that was refused because of that path. */
 void repository_push_poisoned(Repository *r, const char *path);

@@ -3,6 +3,7 @@
 
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "syncd/repository-bus-history.h"
 #include "syncd/sync-manager.h"
 #include "sync-schema.h"
 
@@ -120,6 +121,7 @@ static int watch_share_manager(Manager *m) {
 
 static void *entry_free(ManagerEntry *e) {
         sd_bus_slot_unref(e->object);
+        repository_bus_cancel_jobs(e);
         repository_free(e->repository);
         sd_bus_slot_unref(e->resolving);
         free(e);

@@ -12,6 +12,9 @@
 
 typedef struct Manager Manager;
 
+/* A method call that asks for main's history (repository-bus-history.c). */
+typedef struct BusJob BusJob;
+
 /* An instance on the bus. */
 typedef struct ManagerEntry {
         Manager *manager;
@@ -19,6 +22,7 @@ typedef struct ManagerEntry {
         Repository *repository;
         sd_bus_slot *object;
         sd_bus_slot *resolving;
+        BusJob *jobs;
 } ManagerEntry;
 
 struct Manager {

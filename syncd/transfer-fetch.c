@@ -290,6 +290,20 @@ TransferResult transfer_fetch_trees(Transfer *t, const git_oid *ids, size_t n) {
         return fetch_by_id(t, &(Fetch){ .t = t, .trees = true }, ids, n);
 }
 
+static TransferResult fetch_and_sync(Transfer *t, const git_oid *ids, size_t n) {
+        TransferResult result = fetch_by_id(t, &(Fetch){ .t = t }, ids, n);
+        int r;
+
+        if (result != TRANSFER_OK)
+                return result;
+        r = git_store_sync(t->store);
+        return r < 0 ? transfer_link_failure(&t->link, NULL, r) : TRANSFER_OK;
+}
+
+TransferResult transfer_fetch_objects(Transfer *t, const git_oid *ids, size_t n) {
+        return n > 0 ? fetch_and_sync(t, ids, n) : TRANSFER_OK;
+}
+
 /* 1 if all trees of the history are there, 0 if not. */
 static int history_is_complete(GitStore *store, const git_oid *tip) {
         git_oid commit = *tip;
@@ -312,17 +326,9 @@ static int history_is_complete(GitStore *store, const git_oid *tip) {
 }
 
 TransferResult transfer_history(Transfer *t, const git_oid *tip) {
-        TransferResult result;
-        int r;
+        int r = history_is_complete(t->store, tip);
 
-        r = history_is_complete(t->store, tip);
         if (r > 0)
                 return TRANSFER_OK;
-        if (r < 0)
-                return transfer_link_failure(&t->link, NULL, r);
-        result = fetch_by_id(t, &(Fetch){ .t = t }, tip, 1);
-        if (result != TRANSFER_OK)
-                return result;
-        r = git_store_sync(t->store);
-        return r < 0 ? transfer_link_failure(&t->link, NULL, r) : TRANSFER_OK;
+        return r < 0 ? transfer_link_failure(&t->link, NULL, r) : fetch_and_sync(t, tip, 1);
 }

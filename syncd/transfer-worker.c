@@ -11,7 +11,9 @@
  *
  *      fetch      main's commits, trees and metadata come to the store
  *      history    the trees of all of main's history do
- *      content    what the tree worker wants (<state>/wanted) comes to the staging directory
+ *      objects    the trees, with all beneath them, and metadata of the fields "object", ids, come to the store
+ *      content    what the tree worker wants (<state>/wanted, or the list of the field "list") comes to the
+ *                 staging directory
  *      blob       likewise the files of the fields "file": "<oid>" or "<oid> <size>"
  *      push       the commit of the field "commit" becomes main; without it, the candidate
  *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
@@ -187,9 +189,12 @@ static TransferResult do_push(TransferWorker *w, TransferOutcome *outcome) {
 
 static TransferResult do_content(TransferWorker *w, TransferOutcome *outcome) {
         _cleanup_(wanted_done) Wanted wanted = {};
+        const char *list = worker_message_get(w->command, "list");
         int r;
 
-        r = wanted_load(w->transfer.state_fd, &wanted);
+        if (list && !streq(list, WANTED_MAIN) && !streq(list, WANTED_RESTORE))
+                return local_error(w, -EINVAL, "There is no such list");
+        r = wanted_load(w->transfer.state_fd, list ?: WANTED_MAIN, &wanted);
         /* Without it nothing is wanted; the tree worker finds out what is. */
         if (r == -ENOENT || r == -EBADMSG)
                 return TRANSFER_OK;
@@ -229,12 +234,29 @@ static TransferResult do_history(TransferWorker *w, TransferOutcome *outcome) {
                      : transfer_history(&w->transfer, &outcome->tip);
 }
 
+static TransferResult do_objects(TransferWorker *w, TransferOutcome *outcome) {
+        _cleanup_free_ git_oid *ids = NULL;
+        size_t n = 0;
+
+        ids = calloc(strv_length(w->command) + 1, sizeof(*ids));
+        if (!ids)
+                return local_error(w, -ENOMEM, "The list of objects cannot be read");
+        STRV_FOREACH (field, w->command) {
+                const char *id = worker_message_field(*field, "object");
+
+                if (id && git_oid_fromstr(ids + n++, id) < 0)
+                        return local_error(w, -EINVAL, "The list of objects cannot be read");
+        }
+        return transfer_fetch_objects(&w->transfer, ids, n);
+}
+
 static const struct {
         const char *name;
         TransferResult (*run)(TransferWorker *w, TransferOutcome *outcome);
 } commands[] = {
         { "fetch", do_fetch },       { "push", do_push }, { "content", do_content },
         { "prefetch", do_prefetch }, { "blob", do_blob }, { "history", do_history },
+        { "objects", do_objects },
 };
 
 /* Staging refs bear the name of the key, which may be a new one by now. */

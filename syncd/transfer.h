@@ -44,6 +44,9 @@ TransferResult transfer_history(Transfer *t, const git_oid *tip);
 /* Fetches trees by their ids, with all trees beneath them, into the store. It is not synced. */
 TransferResult transfer_fetch_trees(Transfer *t, const git_oid *ids, size_t n);
 
+/* The same with the metadata that is asked for by its own ids, and synced. */
+TransferResult transfer_fetch_objects(Transfer *t, const git_oid *ids, size_t n);
+
 /* Fetches what is wanted (wanted.c) to its place in the content area. The same results. */
 TransferResult transfer_content(Transfer *t, const Wanted *wanted);
 

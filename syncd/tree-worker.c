@@ -23,18 +23,14 @@
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/daemon/worker.h"
-#include "syncd/folder.h"
-#include "syncd/worker-message.h"
+#include "syncd/tree-worker.h"
 
-/* More versions of one path are not listed. */
-#define VERSIONS_MAX 1000U
 /* When nothing was asked for so long, what was scanned is written down. */
 #define IDLE_MSEC 10000
 
 typedef struct TreeWorker {
         Folder *folder;
         const char *gateway_name;
-        unsigned n_versions;
 } TreeWorker;
 
 /* Sockets beyond the one it has are not its business. */
@@ -53,7 +49,7 @@ static int refuse_network(void) {
         return 0;
 }
 
-static int send_conflicts(const SyncConflictList *conflicts) {
+int tree_send_conflicts(const SyncConflictList *conflicts) {
         for (size_t i = 0; i < conflicts->n; i++) {
                 _cleanup_strv_free_ char **message = NULL;
                 int r;
@@ -69,8 +65,7 @@ static int send_conflicts(const SyncConflictList *conflicts) {
         return 0;
 }
 
-/* The end of an answer that is an errno only. */
-static int send_done(int error) {
+int tree_send_done(int error) {
         _cleanup_strv_free_ char **message = NULL;
         int r;
 
@@ -93,7 +88,7 @@ static int send_result(const FolderResult *result) {
         char revision[SYNC_REVISION_SIZE], push[GIT_OID_HEXSZ + 1];
         int r;
 
-        r = send_conflicts(&result->conflicts);
+        r = tree_send_conflicts(&result->conflicts);
         if (r < 0)
                 return r;
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
@@ -173,59 +168,6 @@ static int do_landed(TreeWorker *w, char *const *message_in) {
         return worker_message_send(WORKER_SOCKET_FD, message);
 }
 
-/* Keys of the event: commit, time, size, author, deleted. */
-static int send_version(const GitStoreVersion *version, void *userdata) {
-        _cleanup_strv_free_ char **message = NULL;
-        char hex[GIT_OID_HEXSZ + 1];
-        TreeWorker *w = userdata;
-        int r;
-
-        if (++w->n_versions > VERSIONS_MAX)
-                return 1;
-        if ((r = worker_message_add(&message, "event", "version")) < 0 ||
-            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &version->commit))) <
-                            0 ||
-            (r = worker_message_addf(&message, "time", "%lld", (long long) version->time)) < 0 ||
-            (r = worker_message_addf(&message, "size", "%llu", (unsigned long long) version->entry.size)) <
-                            0 ||
-            (r = worker_message_add(&message, "author", version->author)) < 0 ||
-            (r = worker_message_addf(&message, "deleted", "%d", version->entry.kind == SYNC_ABSENT)) < 0)
-                return r;
-        return worker_message_send(WORKER_SOCKET_FD, message);
-}
-
-/* Key: path. */
-static int do_versions(TreeWorker *w, char *const *message) {
-        const char *path = worker_message_get(message, "path");
-        git_oid tip;
-        int r;
-
-        w->n_versions = 0;
-        r = git_store_get_reference(folder_store(w->folder), GIT_STORE_REMOTE, &tip);
-        if (r == -ENOENT)
-                return send_done(0);
-        if (r >= 0)
-                r = git_store_foreach_version(
-                                folder_store(w->folder), &tip, strempty(path), send_version, w, NULL);
-        return send_done(MIN(r, 0));
-}
-
-/* Keys: path, commit, to. */
-static int do_restore(TreeWorker *w, char *const *message) {
-        const char *path = worker_message_get(message, "path"),
-                   *commit = worker_message_get(message, "commit"), *to = worker_message_get(message, "to");
-        SyncConflictList conflicts = {};
-        git_oid id;
-        int r, k;
-
-        if (!path || !commit || !to || git_oid_fromstr(&id, commit) < 0)
-                return send_done(-EINVAL);
-        r = folder_restore(w->folder, &id, path, to, &conflicts);
-        k = send_conflicts(&conflicts);
-        sync_conflict_list_clear(&conflicts);
-        return k < 0 ? k : send_done(r);
-}
-
 /* A negative errno ends the worker. */
 static int serve(TreeWorker *w, char *const *message) {
         const char *command = strempty(worker_message_get(message, "command"));
@@ -234,11 +176,7 @@ static int serve(TreeWorker *w, char *const *message) {
                 return do_run(w, message);
         if (streq(command, "landed"))
                 return do_landed(w, message);
-        if (streq(command, "versions"))
-                return do_versions(w, message);
-        if (streq(command, "restore"))
-                return do_restore(w, message);
-        return -EBADMSG;
+        return tree_serve_history(w->folder, w->gateway_name, command, message);
 }
 
 /* Waits for a request. What is written down meanwhile only saves work after a restart. */
@@ -263,11 +201,11 @@ static int run(TreeWorker *w, char *argv[]) {
 
         r = folder_open(&w->folder, argv[1], argv[2], argv[3], argv[4], &conflicts);
         if (r >= 0)
-                r = send_conflicts(&conflicts);
+                r = tree_send_conflicts(&conflicts);
         sync_conflict_list_clear(&conflicts);
         if (r < 0)
                 (void) log_debug_errno(r, "Failed to open %s: %m", argv[2]);
-        if (send_done(r) < 0 || r < 0)
+        if (tree_send_done(r) < 0 || r < 0)
                 return r;
         for (;;) {
                 _cleanup_strv_free_ char **message = NULL;

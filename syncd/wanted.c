@@ -7,7 +7,6 @@
 #include "syncd/content.h"
 #include "syncd/sync-stream.h"
 
-#define WANTED_NAME "wanted"
 #define MAGIC "ISPSWNT1"
 /* The most that WANTED_FILES_MAX files and WANTED_ITEMS_MAX items can take. */
 #define WANTED_FILE_MAX ((size_t) 4 << 20)
@@ -62,7 +61,7 @@ int wanted_add_item(Wanted *w, const SyncOid *blob, uint64_t offset, uint32_t le
         return 0;
 }
 
-int wanted_save(int state_fd, const Wanted *w) {
+int wanted_save(int state_fd, const char *name, const Wanted *w) {
         _cleanup_free_ uint8_t *data = NULL;
         SyncWriter out = {};
         uint32_t crc;
@@ -89,7 +88,7 @@ int wanted_save(int state_fd, const Wanted *w) {
         data = out.data;
         if (out.failed)
                 return -ENOMEM;
-        return write_file_atomic(state_fd, WANTED_NAME, data, out.size, 0600);
+        return write_file_atomic(state_fd, name, data, out.size, 0600);
 }
 
 static void read_oid(SyncReader *r, SyncOid *ret) {
@@ -141,7 +140,7 @@ static int parse(SyncReader *r, Wanted *w) {
         return k < 0 || r->failed || r->at != r->size ? -EBADMSG : 0;
 }
 
-int wanted_load(int state_fd, Wanted *ret) {
+int wanted_load(int state_fd, const char *name, Wanted *ret) {
         _cleanup_free_ char *data = NULL;
         Wanted w = {};
         SyncReader reader;
@@ -149,7 +148,7 @@ int wanted_load(int state_fd, Wanted *ret) {
         size_t size;
         int r;
 
-        r = read_file(state_fd, WANTED_NAME, WANTED_FILE_MAX, &data, &size);
+        r = read_file(state_fd, name, WANTED_FILE_MAX, &data, &size);
         if (r < 0)
                 return r == -EFBIG ? -EBADMSG : r;
         if (size < strlen(MAGIC) + 4 || memcmp(data, MAGIC, strlen(MAGIC)) != 0)

@@ -21,6 +21,10 @@ static const struct {
         { BUS_ERROR_BUSY, EBUSY, DM_FAULT_INTERNAL_ERROR },
         { BUS_ERROR_NO_SUCH_TOKEN, ENOLCK, DM_FAULT_INTERNAL_ERROR },
         { BUS_ERROR_STORAGE_FAILED, EIO, DM_FAULT_INTERNAL_ERROR },
+        { BUS_ERROR_NO_SUCH_VERSION, ESRCH, DM_FAULT_INTERNAL_ERROR },
+        { BUS_ERROR_ALREADY_EXISTS, EEXIST, DM_FAULT_INTERNAL_ERROR },
+        { BUS_ERROR_UNREACHABLE, EHOSTUNREACH, DM_FAULT_INTERNAL_ERROR },
+        { BUS_ERROR_CANCELED, ECANCELED, DM_FAULT_INTERNAL_ERROR },
 };
 
 int bus_error_register(void) {
@@ -36,6 +40,10 @@ int bus_error_register(void) {
                 SD_BUS_ERROR_MAP(BUS_ERROR_BUSY, EBUSY),
                 SD_BUS_ERROR_MAP(BUS_ERROR_NO_SUCH_TOKEN, ENOLCK),
                 SD_BUS_ERROR_MAP(BUS_ERROR_STORAGE_FAILED, EIO),
+                SD_BUS_ERROR_MAP(BUS_ERROR_NO_SUCH_VERSION, ESRCH),
+                SD_BUS_ERROR_MAP(BUS_ERROR_ALREADY_EXISTS, EEXIST),
+                SD_BUS_ERROR_MAP(BUS_ERROR_UNREACHABLE, EHOSTUNREACH),
+                SD_BUS_ERROR_MAP(BUS_ERROR_CANCELED, ECANCELED),
                 SD_BUS_ERROR_MAP_END,
         };
         int r = sd_bus_error_add_map(map);
@@ -73,6 +81,17 @@ int bus_error_set_errno(sd_bus_error *e, int error) {
                                 strerror(error));
                 return -EIO;
         }
+}
+
+int bus_error_set_named(sd_bus_error *e, int error, const char *text) {
+        error = error < 0 ? -error : error;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (table[i].error == error) {
+                        (void) sd_bus_error_set(e, table[i].name, text);
+                        return -error;
+                }
+        (void) sd_bus_error_set(e, BUS_ERROR_STORAGE_FAILED, text);
+        return -EIO;
 }
 
 DmFault bus_error_to_fault(const sd_bus_error *e) {

@@ -17,6 +17,10 @@
 #define BUS_ERROR_BUSY "org.ispstorage.Error.Busy"                    /* EBUSY */
 #define BUS_ERROR_NO_SUCH_TOKEN "org.ispstorage.Error.NoSuchToken"    /* ENOLCK */
 #define BUS_ERROR_STORAGE_FAILED "org.ispstorage.Error.StorageFailed" /* EIO */
+#define BUS_ERROR_NO_SUCH_VERSION "org.ispstorage.Error.NoSuchVersion" /* ESRCH */
+#define BUS_ERROR_ALREADY_EXISTS "org.ispstorage.Error.AlreadyExists" /* EEXIST */
+#define BUS_ERROR_UNREACHABLE "org.ispstorage.Error.Unreachable"      /* EHOSTUNREACH */
+#define BUS_ERROR_CANCELED "org.ispstorage.Error.Canceled"            /* ECANCELED */
 
 /* Makes sd-bus translate the names above to errnos and back, in this process. May be called again. 0 or a
  * negative errno. */
@@ -29,6 +33,10 @@ int bus_error_set_fault(sd_bus_error *e, DmFault fault, const char *text);
 /* Fills e for what the engine or the disk answered: -EBUSY is Busy, -ENOLCK NoSuchToken, -ENOMEM and all
  * others by name StorageFailed or InternalError. Returns a negative errno. */
 int bus_error_set_errno(sd_bus_error *e, int error);
+
+/* Fills e with the name that stands for the errno in the table above, StorageFailed for all others, and the text.
+ * Returns a negative errno. */
+int bus_error_set_named(sd_bus_error *e, int error, const char *text);
 
 /* The fault that an error means to an ACS. A name that is not ours, NoReply and Busy included, is an
  * internal error. */

@@ -17,7 +17,7 @@ static void check(const Scratch *s, const Wanted *w) {
         for (size_t i = 0; i < w->n_items; i++)
                 if (w->items[i].file >= w->n_files || (i > 0 && w->items[i].file < w->items[i - 1].file))
                         abort();
-        if (wanted_save(s->fd, w) < 0 || wanted_load(s->fd, &again) < 0)
+        if (wanted_save(s->fd, WANTED_MAIN, w) < 0 || wanted_load(s->fd, WANTED_MAIN, &again) < 0)
                 abort();
         if (again.n_files != w->n_files || again.n_items != w->n_items)
                 abort();
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 Wanted w = {};
 
                 scratch_write(&s, "wanted", framed ? "ISPSWNT1" : "", data, size, framed);
-                if (wanted_load(s.fd, &w) >= 0)
+                if (wanted_load(s.fd, WANTED_MAIN, &w) >= 0)
                         check(&s, &w);
                 wanted_done(&w);
         }

@@ -232,7 +232,7 @@ static void do_content(const char *state, const char *staging, bool want) {
         get(GIT_STORE_REMOTE, &tip);
         check(git_store_foreach_entry(arg_store, &tip, "", want ? want_entry : check_entry, &c), "tree");
         if (want)
-                check(wanted_save(state_fd, &c.wanted), "wanted");
+                check(wanted_save(state_fd, WANTED_MAIN, &c.wanted), "wanted");
         printf("%llu\n", (unsigned long long) (want ? c.missing : c.files));
         wanted_done(&c.wanted);
         content_area_close(&c.area);

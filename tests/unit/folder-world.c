@@ -16,6 +16,7 @@
 #include "common/base/str.h"
 #include "common/format/chunker.h"
 #include "syncd/folder-internal.h"
+#include "syncd/git-object.h"
 #include "tests/unit/folder-world.h"
 
 #define WORLD_UUID "0b5a2a4e-6f0c-4a57-9a52-7c1b3ad1f6a5"
@@ -169,16 +170,32 @@ static void copy_tree(GitStore *from, GitStore *to, const git_oid *id, bool meta
         copy_one(from, to, id);
 }
 
-static void copy_commits(GitStore *from, GitStore *to, const git_oid *tip) {
+static void copy_commits(GitStore *from, GitStore *to, const git_oid *tip, bool trees, bool all_trees) {
         git_oid tree, parent;
 
         if (git_oid_is_zero(tip) || git_store_has(to, tip))
                 return;
         assert_int_equal(git_store_commit_parent(from, tip, &parent), 0);
-        copy_commits(from, to, &parent);
+        copy_commits(from, to, &parent, all_trees, all_trees);
         assert_int_equal(git_store_commit_tree(from, tip, &tree), 0);
-        copy_tree(from, to, &tree, false);
+        if (trees)
+                copy_tree(from, to, &tree, false);
         copy_one(from, to, tip);
+}
+
+/* The trees alone, as a server sends them that is asked for no blobs. */
+static void copy_bare_tree(GitStore *from, GitStore *to, const git_oid *id) {
+        _cleanup_free_ void *data = NULL;
+        GitTreeReader reader;
+        GitTreeEntry e;
+        size_t size;
+
+        assert_int_equal(git_store_read(from, id, NULL, &data, &size), 0);
+        git_tree_reader_init(&reader, data, size);
+        while (git_tree_next(&reader, &e) > 0)
+                if (git_tree_entry_is_directory(&e))
+                        copy_bare_tree(from, to, &e.id);
+        copy_one(from, to, id);
 }
 
 static git_oid main_of(GitStore *store) {
@@ -198,7 +215,7 @@ void world_fetch(World *w, WorldGateway *g) {
         GitStore *store = folder_store(g->folder);
         git_oid tip = main_of(w->server);
 
-        copy_commits(w->server, store, &tip);
+        copy_commits(w->server, store, &tip, true, !w->shallow);
         set_main(store, &tip);
 }
 
@@ -332,7 +349,7 @@ bool world_push(World *w, WorldGateway *g) {
         close(staging_fd);
         if (!sent)
                 return false;
-        copy_commits(store, w->server, &g->push);
+        copy_commits(store, w->server, &g->push, true, true);
         set_main(w->server, &g->push);
         set_main(store, &g->push);
         engine(w, true);
@@ -341,13 +358,13 @@ bool world_push(World *w, WorldGateway *g) {
         return is_good(w, g, r);
 }
 
-void world_content(World *w, WorldGateway *g, size_t items_max) {
+static void bring_content(World *w, WorldGateway *g, const char *list, size_t items_max) {
         int state_fd = open(g->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC), staging_fd = open_staging(g);
         Wanted wanted = {};
         ContentArea area;
 
         assert_int_equal(content_area_open(&area, staging_fd, 0), 0);
-        assert_int_equal(wanted_load(state_fd, &wanted), 0);
+        assert_int_equal(wanted_load(state_fd, list, &wanted), 0);
         for (size_t i = 0; i < wanted.n_items && i < items_max; i++) {
                 WantedFile *file = wanted.files + wanted.items[i].file;
                 _cleanup_free_ char *data = NULL;
@@ -369,6 +386,71 @@ void world_content(World *w, WorldGateway *g, size_t items_max) {
         content_area_close(&area);
         close(staging_fd);
         close(state_fd);
+}
+
+void world_content(World *w, WorldGateway *g, size_t items_max) {
+        bring_content(w, g, WANTED_MAIN, items_max);
+}
+
+void world_objects(World *w, WorldGateway *g, const ObjectWants *wants) {
+        GitStore *store = folder_store(g->folder);
+
+        for (size_t i = 0; i < wants->n; i++) {
+                git_object_t type;
+
+                assert_false(git_store_has(store, wants->ids + i));
+                assert_int_equal(git_store_read(w->server, wants->ids + i, &type, NULL, NULL), 0);
+                if (type == GIT_OBJECT_TREE)
+                        copy_bare_tree(w->server, store, wants->ids + i);
+                else
+                        copy_one(w->server, store, wants->ids + i);
+        }
+        assert_int_equal(git_store_sync(store), 0);
+}
+
+int world_restore(
+                World *w,
+                WorldGateway *g,
+                const git_oid *commit,
+                const char *path,
+                const char *to,
+                void (*before_content)(World *w, WorldGateway *g),
+                WorldRestored *ret) {
+
+        FolderRestore q = { .commit = *commit, .path = path, .to = to, .gateway_name = g->name };
+        _cleanup_free_ char *after = NULL;
+
+        *ret = (WorldRestored) {};
+        for (unsigned round = 0;; round++) {
+                FolderRestoreResult result = {};
+                bool again;
+                int r;
+
+                assert_true(round < SETTLE_ROUNDS_MAX);
+                q.after = after;
+                r = folder_restore(g->folder, &q, &result);
+                ret->bytes_total = MAX(ret->bytes_total, result.bytes_total);
+                ret->n_restored += result.n_restored;
+                ret->n_conflicts += result.conflicts.n;
+                if (result.n_failed > 0 && ret->n_failed == 0)
+                        ret->failed_error = result.failed_error;
+                ret->n_failed += result.n_failed;
+                again = r >= 0 && (result.wants.n > 0 || result.bytes_missing > 0 || result.after);
+                if (again && result.wants.n > 0)
+                        world_objects(w, g, &result.wants);
+                else if (again && result.bytes_missing > 0) {
+                        bring_content(w, g, WANTED_RESTORE, SIZE_MAX);
+                        if (before_content)
+                                before_content(w, g);
+                } else {
+                        ret->n_parts++;
+                        free(after);
+                        after = TAKE_PTR(result.after);
+                }
+                folder_restore_result_clear(&result);
+                if (!again)
+                        return r;
+        }
 }
 
 /* Returns true if something was done. */

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "syncd/folder.h"
+#include "syncd/object-wants.h"
 
 #define WORLD_GATEWAYS_MAX 4U
 
@@ -38,6 +39,7 @@ typedef struct World {
         WorldContent *contents; /* by tag */
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
+        bool shallow; /* a fetch brings the trees of main's tip only, as if the others were pruned */
 
         /* Tests of faults: called around what the engine does, or NULL. */
         void (*engine)(bool inside);
@@ -57,6 +59,23 @@ void world_fetch(World *w, WorldGateway *g);
 void world_run(World *w, WorldGateway *g);
 void world_content(World *w, WorldGateway *g, size_t items_max);
 bool world_push(World *w, WorldGateway *g);
+
+/* Restores as syncd does, and fetches what is asked for. What came of it, in all; -errno as folder_restore() does. */
+typedef struct WorldRestored {
+        uint64_t bytes_total;
+        size_t n_restored, n_failed, n_conflicts, n_parts;
+        int failed_error;
+} WorldRestored;
+int world_restore(
+                World *w,
+                WorldGateway *g,
+                const git_oid *commit,
+                const char *path,
+                const char *to,
+                void (*before_content)(World *w, WorldGateway *g),
+                WorldRestored *ret);
+/* The objects come from the server. */
+void world_objects(World *w, WorldGateway *g, const ObjectWants *wants);
 
 /* Ends the gateway's worker as a crash would, and begins it anew. */
 void world_restart(World *w, WorldGateway *g);

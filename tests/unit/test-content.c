@@ -147,7 +147,7 @@ static void a_list_comes_back_as_it_was(void **state) {
         Fixture *f = *state;
         Wanted w = {}, back = {};
 
-        assert_int_equal(wanted_load(f->fd, &back), -ENOENT);
+        assert_int_equal(wanted_load(f->fd, WANTED_MAIN, &back), -ENOENT);
         assert_int_equal(wanted_add_file(&w, &file_a, UINT64_C(5) << 40), 0);
         assert_int_equal(wanted_add_item(&w, &file_b, UINT64_C(1) << 40, 123456), 0);
         assert_int_equal(wanted_add_item(&w, &file_b, 0, 1), 0);
@@ -155,8 +155,8 @@ static void a_list_comes_back_as_it_was(void **state) {
         assert_int_equal(wanted_add_file(&w, &file_b, SYNC_SIZE_UNKNOWN), 0);
         assert_int_equal(wanted_add_file(&w, &file_b, 0), 0);
         assert_int_equal(wanted_add_item(&w, &file_b, 0, 0), 0);
-        assert_int_equal(wanted_save(f->fd, &w), 0);
-        assert_int_equal(wanted_load(f->fd, &back), 0);
+        assert_int_equal(wanted_save(f->fd, WANTED_MAIN, &w), 0);
+        assert_int_equal(wanted_load(f->fd, WANTED_MAIN, &back), 0);
         assert_int_equal(back.n_files, 3);
         assert_int_equal(back.n_items, 3);
         for (size_t i = 0; i < 3; i++) {
@@ -181,16 +181,16 @@ static void a_damaged_list_is_none(void **state) {
 
         assert_int_equal(wanted_add_file(&w, &file_a, 7), 0);
         assert_int_equal(wanted_add_item(&w, &file_b, 0, 7), 0);
-        assert_int_equal(wanted_save(f->fd, &w), 0);
+        assert_int_equal(wanted_save(f->fd, WANTED_MAIN, &w), 0);
         wanted_done(&w);
         assert_int_equal(read_file(f->fd, "wanted", 1 << 20, &data, &size), 0);
         for (size_t i = 0; i < size; i++) {
                 data[i] ^= 1;
                 assert_int_equal(write_file_atomic(f->fd, "wanted", data, size, 0600), 0);
-                assert_int_equal(wanted_load(f->fd, &w), -EBADMSG);
+                assert_int_equal(wanted_load(f->fd, WANTED_MAIN, &w), -EBADMSG);
                 data[i] ^= 1;
                 assert_int_equal(write_file_atomic(f->fd, "wanted", data, i, 0600), 0);
-                assert_int_equal(wanted_load(f->fd, &w), -EBADMSG);
+                assert_int_equal(wanted_load(f->fd, WANTED_MAIN, &w), -EBADMSG);
         }
 }
 
