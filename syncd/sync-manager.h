@@ -12,7 +12,7 @@
 
 typedef struct Manager Manager;
 
-/* A method call that asks for main's history (repository-bus-history.c). */
+/* A method call that asks for main's history (repository-bus-job.h). */
 typedef struct BusJob BusJob;
 
 /* An instance on the bus. */

@@ -45,7 +45,7 @@ static int parse_local(const char *s, int64_t *ret) {
                         continue;
                 made = tm;
                 t = mktime(&made);
-                /* A day that does not exist comes back as another one; an hour that a change of clocks leaves out may. */
+                /* A day that does not exist comes back as another one; so may an hour that the clocks skip. */
                 if (made.tm_mday != tm.tm_mday || made.tm_mon != tm.tm_mon)
                         return -EINVAL;
                 *ret = t;

@@ -358,7 +358,7 @@ bool world_push(World *w, WorldGateway *g) {
         return is_good(w, g, r);
 }
 
-static void bring_content(World *w, WorldGateway *g, const char *list, size_t items_max) {
+void world_list_content(World *w, WorldGateway *g, const char *list, size_t items_max) {
         int state_fd = open(g->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC), staging_fd = open_staging(g);
         Wanted wanted = {};
         ContentArea area;
@@ -389,7 +389,7 @@ static void bring_content(World *w, WorldGateway *g, const char *list, size_t it
 }
 
 void world_content(World *w, WorldGateway *g, size_t items_max) {
-        bring_content(w, g, WANTED_MAIN, items_max);
+        world_list_content(w, g, WANTED_MAIN, items_max);
 }
 
 void world_objects(World *w, WorldGateway *g, const ObjectWants *wants) {
@@ -406,51 +406,6 @@ void world_objects(World *w, WorldGateway *g, const ObjectWants *wants) {
                         copy_one(w->server, store, wants->ids + i);
         }
         assert_int_equal(git_store_sync(store), 0);
-}
-
-int world_restore(
-                World *w,
-                WorldGateway *g,
-                const git_oid *commit,
-                const char *path,
-                const char *to,
-                void (*before_content)(World *w, WorldGateway *g),
-                WorldRestored *ret) {
-
-        FolderRestore q = { .commit = *commit, .path = path, .to = to, .gateway_name = g->name };
-        _cleanup_free_ char *after = NULL;
-
-        *ret = (WorldRestored) {};
-        for (unsigned round = 0;; round++) {
-                FolderRestoreResult result = {};
-                bool again;
-                int r;
-
-                assert_true(round < SETTLE_ROUNDS_MAX);
-                q.after = after;
-                r = folder_restore(g->folder, &q, &result);
-                ret->bytes_total = MAX(ret->bytes_total, result.bytes_total);
-                ret->n_restored += result.n_restored;
-                ret->n_conflicts += result.conflicts.n;
-                if (result.n_failed > 0 && ret->n_failed == 0)
-                        ret->failed_error = result.failed_error;
-                ret->n_failed += result.n_failed;
-                again = r >= 0 && (result.wants.n > 0 || result.bytes_missing > 0 || result.after);
-                if (again && result.wants.n > 0)
-                        world_objects(w, g, &result.wants);
-                else if (again && result.bytes_missing > 0) {
-                        bring_content(w, g, WANTED_RESTORE, SIZE_MAX);
-                        if (before_content)
-                                before_content(w, g);
-                } else {
-                        ret->n_parts++;
-                        free(after);
-                        after = TAKE_PTR(result.after);
-                }
-                folder_restore_result_clear(&result);
-                if (!again)
-                        return r;
-        }
 }
 
 /* Returns true if something was done. */

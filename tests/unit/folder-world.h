@@ -58,22 +58,10 @@ unsigned world_random(World *w, unsigned n);
 void world_fetch(World *w, WorldGateway *g);
 void world_run(World *w, WorldGateway *g);
 void world_content(World *w, WorldGateway *g, size_t items_max);
+/* The same of another list than WANTED_MAIN. */
+void world_list_content(World *w, WorldGateway *g, const char *list, size_t items_max);
 bool world_push(World *w, WorldGateway *g);
 
-/* Restores as syncd does, and fetches what is asked for. What came of it, in all; -errno as folder_restore() does. */
-typedef struct WorldRestored {
-        uint64_t bytes_total;
-        size_t n_restored, n_failed, n_conflicts, n_parts;
-        int failed_error;
-} WorldRestored;
-int world_restore(
-                World *w,
-                WorldGateway *g,
-                const git_oid *commit,
-                const char *path,
-                const char *to,
-                void (*before_content)(World *w, WorldGateway *g),
-                WorldRestored *ret);
 /* The objects come from the server. */
 void world_objects(World *w, WorldGateway *g, const ObjectWants *wants);
 
