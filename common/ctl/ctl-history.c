@@ -323,6 +323,29 @@ static int choose_commit(CtlContext *c, const char *path, char **ret) {
         return *ret ? 0 : log_oom();
 }
 
+static int print_restored(CtlContext *c, const Restoration *s, const char *commit) {
+        json_auto_t *j = NULL;
+
+        if (c->json) {
+                j = json_pack(
+                                "{s:s, s:I, s:I}",
+                                "version", commit,
+                                "entries", (json_int_t) s->entries,
+                                "bytes", (json_int_t) s->bytes);
+                return ctl_print_json(j);
+        }
+        if (s->entries == 0)
+                printf("Nothing differs from %.*s.\n", COMMIT_SHOWN, commit);
+        else
+                printf("Restored from %.*s: %llu %s, %llu bytes.\n",
+                       COMMIT_SHOWN,
+                       commit,
+                       (unsigned long long) s->entries,
+                       s->entries == 1 ? "entry" : "entries",
+                       (unsigned long long) s->bytes);
+        return 0;
+}
+
 int ctl_restore(CtlContext *c, char *arguments[]) {
         _cleanup_free_ char *path = NULL, *to = NULL, *commit = NULL;
         Restoration s = { .progress = !c->json && isatty(STDERR_FILENO) };
@@ -339,14 +362,5 @@ int ctl_restore(CtlContext *c, char *arguments[]) {
         r = restore(c, &s, commit, strempty(to));
         if (r < 0)
                 return r;
-        if (c->json)
-                return ctl_print_json(json_pack("{s:s, s:I, s:I}", "version", commit, "entries",
-                                                (json_int_t) s.entries, "bytes", (json_int_t) s.bytes));
-        if (s.entries == 0)
-                printf("Nothing differs from %.*s.\n", COMMIT_SHOWN, commit);
-        else
-                printf("Restored from %.*s: %llu %s, %llu bytes.\n", COMMIT_SHOWN, commit,
-                       (unsigned long long) s.entries, s.entries == 1 ? "entry" : "entries",
-                       (unsigned long long) s.bytes);
-        return 0;
+        return print_restored(c, &s, commit);
 }

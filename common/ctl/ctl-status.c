@@ -77,9 +77,7 @@ int ctl_status(CtlContext *c, char *arguments[]) {
 }
 
 int ctl_sync(CtlContext *c, char *arguments[]) {
-        int r = ctl_call(c, "Sync", NULL, "");
-
-        return r >= 0 && c->json ? ctl_print_json(json_object()) : r;
+        return ctl_call(c, "Sync", NULL, "");
 }
 
 /* Rows come in their order, and Path is the first parameter of each. */
