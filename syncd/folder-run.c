@@ -166,6 +166,7 @@ static int read_main(Folder *f, FolderResult *result) {
 }
 
 static void take_failures(Folder *f, const SyncApplyReport *report, FolderResult *result) {
+        f->distrust = false;
         for (size_t i = 0; i < report->n_failures; i++) {
                 const SyncApplyFailure *failure = &report->failures[i];
                 char text[FOLDER_TEXT_MAX];
@@ -353,10 +354,10 @@ static int plan_and_apply(
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
         if (plan->n_operations > 0) {
-                f->distrust = false;
                 r = apply(f, request, plan, report, result);
                 if (r < 0)
                         return r;
+                content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC, NULL, NULL);
         }
         return 1;
 }

@@ -121,6 +121,9 @@ static int make_content(ApplyRun *run, const SyncEntry *wanted, int *ret_fd) {
         if (fd < 0)
                 return -errno;
         r = fill(run, wanted, fd);
+        /* If it came from the content area, it is a file of the folder by now, and was written to there. */
+        if (r == -ENODATA && run->apply->content)
+                content_remove(run->apply->content, &wanted->oid);
         if (r < 0)
                 return r;
         *ret_fd = TAKE_FD(fd);
