@@ -89,6 +89,8 @@ class Message:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    # A response is one piece, as servers send it.
+    wbufsize = 1 << 16
 
     def log_message(self, *args):
         pass
@@ -111,7 +113,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return fields['response'] == expected
 
     def answer(self, status, body=b'', headers=()):
-        self.send_response(status)
+        self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
         if status != 204:
