@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A provider of a vendor's own, whole: it adds X_000000_Example. with a greeting that the ACS may set, and a count of how
- * often it was set. It needs nothing but libsystemd; see provider.conf beside, and docs/data-model.md.
+/* A provider of a vendor's own, whole: it adds X_000000_Example. with a greeting that the ACS may set, and a count of
+ * how often it was set. It needs nothing but libsystemd; see provider.conf beside, and docs/data-model.md.
  *
  *     cc provider.c $(pkg-config --cflags --libs libsystemd) -o example-provider */
 #include <stdint.h>
@@ -27,8 +27,8 @@ static int names(const char *path, const char *parameter) {
         return (n == 0 || path[n - 1] == '.') ? strncmp(parameter, path, n) == 0 : strcmp(parameter, path) == 0;
 }
 
-static int get_prefixes(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                        void *userdata, sd_bus_error *error) {
+static int get_prefixes(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "as", 1, OBJECT);
 }
 
@@ -69,9 +69,11 @@ static int get_values(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
                 if (!greeting && !number)
                         return sd_bus_error_setf(error, INVALID_NAME, "There is no %s.", path);
-                if (greeting && (r = sd_bus_message_append(reply, "(sss)", OBJECT "Greeting", "string", e->greeting)) < 0)
-                        return r;
-                if (number && (r = sd_bus_message_append(reply, "(sss)", OBJECT "Count", "unsignedInt", count)) < 0)
+                if (greeting)
+                        r = sd_bus_message_append(reply, "(sss)", OBJECT "Greeting", "string", e->greeting);
+                if (number && r >= 0)
+                        r = sd_bus_message_append(reply, "(sss)", OBJECT "Count", "unsignedInt", count);
+                if (r < 0)
                         return r;
         }
         if (r < 0 || (r = sd_bus_message_close_container(reply)) < 0)
@@ -107,7 +109,7 @@ static int prepare(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
         e->token = wrong ? 0 : ++e->last_token;
         if (wrong)
-                r = sd_bus_message_append(reply, "ta(sus)", e->token, 1, wrong, code, "Only Greeting can be set, to 64 bytes");
+                r = sd_bus_message_append(reply, "ta(sus)", e->token, 1, wrong, code, "Only Greeting can be set");
         else
                 r = sd_bus_message_append(reply, "ta(sus)", e->token, 0);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
@@ -127,8 +129,8 @@ static int commit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         e->token = 0;
         (void) snprintf(count, sizeof(count), "%u", ++e->count);
         /* The ACS knows what it has set; the count is news. */
-        r = sd_bus_emit_signal(sd_bus_message_get_bus(m), sd_bus_message_get_path(m), "org.ispstorage.DataModel1", "ValuesChanged",
-                               "a(sss)", 1, OBJECT "Count", "unsignedInt", count);
+        r = sd_bus_emit_signal(sd_bus_message_get_bus(m), sd_bus_message_get_path(m), "org.ispstorage.DataModel1",
+                               "ValuesChanged", "a(sss)", 1, OBJECT "Count", "unsignedInt", count);
         return r < 0 ? r : sd_bus_reply_method_return(m, "i", 0);
 }
 
@@ -142,7 +144,8 @@ static int no_rows(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 static int get_notify_rules(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return sd_bus_reply_method_return(m, "a(ss)", 2, OBJECT "Greeting", "normal", OBJECT "Count", "forceDefaultEnabled");
+        return sd_bus_reply_method_return(m, "a(ss)", 2, OBJECT "Greeting", "normal", OBJECT "Count",
+                                          "forceDefaultEnabled");
 }
 
 static const sd_bus_vtable vtable[] = {
@@ -167,7 +170,8 @@ int main(void) {
 
         int r = sd_bus_open_system(&bus);
         if (r >= 0)
-                r = sd_bus_add_object_vtable(bus, NULL, "/com/example/Greeter1", "org.ispstorage.DataModel1", vtable, &e);
+                r = sd_bus_add_object_vtable(bus, NULL, "/com/example/Greeter1", "org.ispstorage.DataModel1", vtable,
+                                             &e);
         if (r >= 0)
                 r = sd_bus_request_name(bus, "com.example.Greeter1", 0);
         while (r >= 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A provider with as many parameters as its argument says, for measurements: X_000000_Many.Value1 and so on, all read-only. */
+/* A provider with as many parameters as its argument says, for measurements: X_000000_Many.Value1 and so on, all
+ * read-only. */
 #include <stdlib.h>
 #include <systemd/sd-bus.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A value as an ACS may write it, for every parameter of the schemas: what is taken has one form, which is taken too. */
+/* A value as an ACS may write it, for every parameter of the schemas: what is taken has one form, which is taken
+ * too. */
 #include <stdlib.h>
 
 #include "agent-schema.h"
