@@ -163,7 +163,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Acs:
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, tls_version=None, client_authority=None):
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self.server.daemon_threads = True
         self.server.acs = self
@@ -171,6 +171,12 @@ class Acs:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(f'{tls}/acs.pem', f'{tls}/acs.key')
+            if tls_version:
+                context.set_ciphers('DEFAULT@SECLEVEL=0')
+                context.minimum_version = context.maximum_version = tls_version
+            if client_authority:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_authority)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
             scheme = 'https'
         self.url = f'{scheme}://localhost:{self.server.server_port}/cwmp'
