@@ -118,8 +118,10 @@ static void write_share(FILE *out, const ShareSet *s, const ShareFolder *f) {
         if (!open && !any_user_may_read(s, f))
                 return;
         fprintf(out, "\n[%s]\npath = %s\n", f->share, f->directory);
+        if (f->quota > 0)
+                fputs("dfree command = " LIBEXECDIR "/smb-free-space\ndfree cache time = 2\n", out);
         if (open) {
-                fputs("guest ok = yes\nread only = no\n", out);
+                fprintf(out, "guest ok = yes\nread only = %s\n", f->full ? "yes" : "no");
                 return;
         }
         fputs("valid users =", out);
