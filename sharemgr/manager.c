@@ -169,6 +169,8 @@ static int pass(Manager *m) {
         if ((r = volumes_apply(m, s)) < 0)
                 return r;
         manager_prepare_folders(m, s);
+        if ((r = manager_find_folders(m)) < 0)
+                return r;
         if ((r = manager_apply_quotas(m, s)) < 0)
                 return r;
         if ((r = manager_apply_accounts(m, s)) < 0)

@@ -27,12 +27,13 @@ typedef struct SessionQuery SessionQuery;
 typedef struct FolderUsage FolderUsage;
 
 typedef struct ManagerConfig {
-        char **media;      /* [Media] Match= */
-        char *file_system; /* [Media] FileSystem= */
-        char **interfaces; /* [Network] Interfaces= */
-        bool http_writing; /* [HTTP] Writing= */
-        ShareTls ftp_tls;  /* [FTP] TLS= */
-        char *certificate; /* [TLS] Certificate=, NULL: one of our own */
+        char **media;        /* [Media] Match= */
+        char *file_system;   /* [Media] FileSystem= */
+        char **interfaces;   /* [Network] Interfaces= */
+        bool http_writing;   /* [HTTP] Writing= */
+        ShareTls ftp_tls;    /* [FTP] TLS= */
+        ShareSmbOptions smb; /* [SMB] */
+        char *certificate;   /* [TLS] Certificate=, NULL: one of our own */
 } ManagerConfig;
 
 void manager_config_done(ManagerConfig *config);
@@ -133,6 +134,10 @@ int manager_measure_folders(Manager *m);
 /* Quota.UsedSpace and Quota.ThresholdReached. manager-quota.c */
 int manager_report_quotas(Manager *m, DmUpdate *update);
 void manager_quota_done(Manager *m);
+
+/* Brings the rows of Folder that users made to what is at the top of the volumes. 0 or a negative errno.
+ * manager-found.c */
+int manager_find_folders(Manager *m);
 
 /* Answers ResolveFolder. *ret_status is the caller's, also the others, which are "" unless it is Online. 0;
  * -EINVAL if path is not the path name of a Folder row; -ENOMEM. manager-folders.c */
