@@ -25,6 +25,9 @@ static const char help_text[] =
                 "  export SUBSCRIPTION DIRECTORY [--at=VERSION] [--path=PATH]\n"
                 "                              what the folder held, as plain files; VERSION is a revision's\n"
                 "                              number or commit, or a time as 2026-01-31T23:59:59Z\n"
+                "  publish SUBSCRIPTION... FILE... [--into=DIRECTORY]\n"
+                "                              puts files of this host into the folders, in place of what has their\n"
+                "                              names there; an argument that names a file is one\n"
                 "  device allow DEVICE --subscription=NAME [--name=GATEWAYNAME]\n"
                 "  device list | show DEVICE | remove DEVICE\n"
                 "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
@@ -39,7 +42,7 @@ static const char help_text[] =
                 "else a VALUE is "
                 "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, ...).\n\n"
                 "  --json             JSON instead of tables\n"
-                "  --wait[=SECONDS]   get, set, add, delete, check, maintain: wait for the result (60 seconds)\n"
+                "  --wait[=SECONDS]   get, set, add, delete, check, maintain, publish: wait for the result (60 seconds)\n"
                 "  --socket=PATH      the frontend's socket instead of " SOCKET "\n"
                 "  --help, --version\n\n"
                 "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
@@ -99,6 +102,7 @@ static const struct {
         { "quota", offsetof(Options, quota), 0 },
         { "at", offsetof(Options, at), 0 },
         { "path", offsetof(Options, path), 0 },
+        { "into", offsetof(Options, into), 0 },
 };
 
 enum {
@@ -154,8 +158,8 @@ static const struct {
         int (*run)(int argc, char *argv[], const Options *o);
 } commands[] = {
         { "subscription", verb_subscription }, { "device", verb_device }, { "operation", verb_operation },
-        { "export", verb_export },             { "task", verb_task },     { "audit", verb_audit },
-        { "token", verb_token },
+        { "publish", verb_publish },           { "export", verb_export }, { "task", verb_task },
+        { "audit", verb_audit },               { "token", verb_token },
 };
 
 int main(int argc, char *argv[]) {

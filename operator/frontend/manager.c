@@ -240,11 +240,13 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
         r = connect_broker(m);
         if (r < 0)
                 return r;
+        manager_make_spool(m);
         r = store_task_restart(m->db);
         if (r >= 0)
                 r = manager_check_repositories(m, false);
         if (r < 0)
                 return log_error_errno(r, "Failed to look at the repositories: %m");
+        manager_start_tasks(m);
         *ret = TAKE_PTR(m);
         return 0;
 }
