@@ -83,8 +83,8 @@ static bool is_file(const char *argument) {
 }
 
 int verb_publish(int argc, char *argv[], const Options *o) {
-        _cleanup_json_ json_t *files = json_array(), *subscriptions = json_array(), *body = NULL, *where = NULL,
-                              *answer = NULL;
+        _cleanup_json_ json_t *files = json_array(), *subscriptions = json_array(), *body = NULL,
+                              *where = NULL, *answer = NULL;
         const char *spool;
         int r;
 

@@ -33,17 +33,23 @@ static const char help_text[] =
                 "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
                 "  device set DEVICE PARAMETER=VALUE...\n"
                 "  device add DEVICE OBJECT.  |  device delete DEVICE OBJECT.INSTANCE.\n"
+                "  backup DIRECTORY            databases, configuration and repositories of this host; again into\n"
+                "                              the same directory: only what is new\n"
+                "  restore DIRECTORY           on a host whose services are stopped and have no state\n"
                 "  operation list [--device=DEVICE]\n"
                 "  task list [--subscription=NAME] | show ID\n"
                 "  audit list [--before=ID]    what administrators ordered, the newest first\n"
                 "  token list | create NAME [--read-only] | remove NAME\n"
                 "                              for the HTTP API over the network\n\n"
-                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as boolean,\n"
-                "else a VALUE is "
+                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as\n"
+                "boolean, else a VALUE is "
                 "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, ...).\n\n"
                 "  --json             JSON instead of tables\n"
                 "  --wait[=SECONDS]   get, set, add, delete, check, maintain, publish: wait for the result (60 seconds)\n"
                 "  --socket=PATH      the frontend's socket instead of " SOCKET "\n"
+                "  --state, --repositories, --configuration=DIRECTORY\n"
+                "                     backup, restore: instead of /var/lib/ispstorage-operator,\n"
+                "                     /srv/ispstorage-repositories, /etc/ispstorage-operator\n"
                 "  --help, --version\n\n"
                 "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
 
@@ -103,6 +109,9 @@ static const struct {
         { "at", offsetof(Options, at), 0 },
         { "path", offsetof(Options, path), 0 },
         { "into", offsetof(Options, into), 0 },
+        { "state", offsetof(Options, state), 0 },
+        { "repositories", offsetof(Options, repositories), 0 },
+        { "configuration", offsetof(Options, configuration), 0 },
 };
 
 enum {
@@ -159,11 +168,18 @@ static const struct {
 } commands[] = {
         { "subscription", verb_subscription }, { "device", verb_device }, { "operation", verb_operation },
         { "publish", verb_publish },           { "export", verb_export }, { "task", verb_task },
-        { "audit", verb_audit },               { "token", verb_token },
+        { "audit", verb_audit },               { "token", verb_token },   { "backup", verb_backup },
+        { "restore", verb_restore },
 };
 
 int main(int argc, char *argv[]) {
-        Options o = { .socket = SOCKET, .wait_sec = WAIT_DEFAULT_SEC };
+        Options o = {
+                .socket = SOCKET,
+                .wait_sec = WAIT_DEFAULT_SEC,
+                .state = "/var/lib/ispstorage-operator",
+                .repositories = "/srv/ispstorage-repositories",
+                .configuration = "/etc/ispstorage-operator",
+        };
         int r;
 
         log_open();

@@ -8,6 +8,7 @@ typedef struct Options {
         unsigned wait_sec; /* first, so that no other has the offset 0 */
         const char *socket;
         const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path, *into;
+        const char *state, *repositories, *configuration;
         bool json, password_stdin, wait, erase, read_only;
 } Options;
 
@@ -19,10 +20,12 @@ enum {
         EXIT_TIMEOUT = 4,     /* --wait: no result in time; the command stays ordered */
 };
 
-/* argv[0] is the verb. Return an exit code. */
+/* argv[0] is the verb, or of commands without one the first argument. Return an exit code. */
 int verb_subscription(int argc, char *argv[], const Options *o);
 int verb_device(int argc, char *argv[], const Options *o);
 int verb_operation(int argc, char *argv[], const Options *o);
+int verb_backup(int argc, char *argv[], const Options *o);
+int verb_restore(int argc, char *argv[], const Options *o);
 int verb_publish(int argc, char *argv[], const Options *o);
 int verb_export(int argc, char *argv[], const Options *o);
 int verb_task(int argc, char *argv[], const Options *o);

@@ -16,7 +16,8 @@ static bool spooled_is_valid(Manager *m, const char *name) {
         struct stat st;
 
         return path && name[0] != '.' && name[0] != 0 && strlen(name) <= 128 &&
-               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(name) &&
+               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
+                               strlen(name) &&
                lstat(path, &st) >= 0 && S_ISREG(st.st_mode);
 }
 
@@ -29,15 +30,19 @@ static int read_files(Manager *m, const json_t *order, char **ret, char **ret_er
 
         if (json_array_size(files) == 0 || json_array_size(files) > PUBLISH_FILES_MAX)
                 return administration_complain(
-                                ret_error, -EINVAL, strfmt("\"files\" must be 1 to %u files.", PUBLISH_FILES_MAX));
+                                ret_error,
+                                -EINVAL,
+                                strfmt("\"files\" must be 1 to %u files.", PUBLISH_FILES_MAX));
         json_array_foreach(files, i, f) {
                 json_t *file = json_object_get(f, "file"), *path = json_object_get(f, "path");
 
-                if (!json_is_string(path) || !file || !spooled_is_valid(m, strempty(json_string_value(file))))
+                if (!json_is_string(path) || !file ||
+                    !spooled_is_valid(m, strempty(json_string_value(file))))
                         return administration_complain(
                                         ret_error,
                                         -EINVAL,
-                                        strdup("A file needs a \"path\", and as \"file\" its name in the spool."));
+                                        strdup("A file needs a \"path\", and as \"file\" its name in the "
+                                               "spool."));
                 if (json_array_append(words, file) < 0 || json_array_append(words, path) < 0)
                         return -ENOMEM;
         }

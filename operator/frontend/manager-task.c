@@ -180,11 +180,11 @@ static void clean_spool(Manager *m) {
         const struct dirent *e;
         int64_t n = 1;
 
-        if (!d || sqlite_get_int(
-                                  m->db,
-                                  &n,
-                                  "SELECT count(*) FROM tasks WHERE kind = 'publish' AND finished IS NULL",
-                                  "") < 0 ||
+        if (!d ||
+            sqlite_get_int(m->db,
+                           &n,
+                           "SELECT count(*) FROM tasks WHERE kind = 'publish' AND finished IS NULL",
+                           "") < 0 ||
             n > 0)
                 return;
         while ((e = readdir(d))) {
