@@ -71,6 +71,7 @@ class Operator:
         self.listen()
         self.hook = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.hook.bind(str(self.directory / "hook.socket"))
+        self.hook_client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.start_frontend()
 
     def listen(self):
@@ -193,6 +194,7 @@ LogLevel ERROR
             process.wait()
         self.api.close()
         self.hook.close()
+        self.hook_client.close()
         shutil.rmtree(self.directory)
         shutil.rmtree(self.trusted)
 
