@@ -20,6 +20,8 @@ CGROUPS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 SYNCD = "system.slice/ispstorage-syncd.service"
 # The repositories' side: sshd, its sessions and the git in them.
 SSH_SERVER = ("system.slice/ssh.service", "user.slice")
+# What runs in a host's network and limits, but is not the host's.
+PEERS = "../peers"
 CWMP_PORTS = (7547, 7557)
 SSH_PORT = 22
 
@@ -62,6 +64,15 @@ class Node:
     def in_network(self, *argv):
         """The command line that runs one of the machine's own programs in the host's network."""
         return ["ip", "netns", "exec", self.namespace, *map(str, argv)]
+
+    def limited(self, *argv):
+        """The same, with the host's limits of memory and processor time, and counted in the unit PEERS of cpu_seconds()."""
+        own = self.cgroup / PEERS
+        own.mkdir(exist_ok=True)
+        groups = [f"/sys/fs/cgroup/{controller}/{self.namespace}/cgroup.procs" for controller in ("memory", "cpu")]
+        script = 'while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"'
+        return ["sh", "-c", script, "sh", *filter(os.path.exists, groups), f"{own}/cgroup.procs", "--",
+                *self.in_network(*argv)]
 
     def cpu_seconds(self, *units):
         """Processor time that units (their cgroups) have taken, their past processes included."""
@@ -241,9 +252,14 @@ class Bed:
     def settle(self):
         """Waits until all gateways hold the same revision, nothing is pending or ordered, and the links are still."""
         def equal():
-            states = [(g.property("Revision"), g.property("PendingChanges"), g.property("State")) for g in self.gateways]
-            return len(set(states)) == 1 and states[0][1:] == (0, "idle") and (
-                self.orders_by_hand or not self.open_operations())
+            states = {g.name: (g.property("Revision"), g.property("PendingChanges"), g.property("State"))
+                      for g in self.gateways}
+            if len(set(states.values())) != 1 or states[self.gateways[0].name][1:] != (0, "idle"):
+                raise Failure(f"{states}")
+            ordered = [] if self.orders_by_hand else self.open_operations()
+            if ordered:
+                raise Failure(f"{ordered}")
+            return True
 
         wait_until("all gateways are equal", equal, Patience.seconds)
         self.still()
@@ -301,10 +317,9 @@ def up(name, gateways, link="lan", provisioned=True):
 
 
 @contextlib.contextmanager
-def borrowed(name, gateways):
-    """The testbed that the tests have up, with as many gateways or more; afterwards its folders are empty again and its links
-    as they were."""
-    bed = Bed(name, max(gateways, sum(host.startswith("gw") for host in machine(name).hosts)))
+def borrowed(name):
+    """A testbed that is up, with all its gateways; afterwards its folders are empty again and its links as they were."""
+    bed = Bed(name, sum(host.startswith("gw") for host in machine(name).hosts))
     bed.confirm_deletions()
     try:
         bed.settle()

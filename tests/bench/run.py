@@ -3,6 +3,7 @@
 """Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built everything."""
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -34,18 +35,17 @@ def lacks(benchmark):
 
 
 def measure(benchmark, mode, bed_name, shared):
-    """Runs one benchmark; returns its entry for the results."""
+    """Runs one benchmark; returns its entry for the results. shared: a Bed to use, or None for testbeds of its own."""
     recorder, size = Recorder(say), benchmark.sizes[mode]
     entry = {"mode": mode, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "sizes": size,
              "command": f"./bench --{mode} {benchmark.name}", "environment": environment.describe(), "error": None}
     start = time.monotonic()
     before = os.getloadavg()[0]
     try:
-        if benchmark.own_bed and not shared:
-            benchmark().measure(None, size, recorder)
+        if shared or benchmark.own_bed:
+            benchmark().measure(shared, size, recorder)
         else:
-            opened = gateways.borrowed(shared, benchmark.gateways) if shared else gateways.up(bed_name, benchmark.gateways)
-            with opened as bed:
+            with gateways.up(bed_name, benchmark.gateways) as bed:
                 benchmark().measure(bed, size, recorder)
     except Exception as error:  # pylint: disable=broad-exception-caught
         # What one benchmark does not survive is told in its place in the report; the others still run.
@@ -102,11 +102,18 @@ def show(known):
 
 
 def run(arguments, known, path):
-    chosen = arguments.names or list(known)
-    bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     if arguments.mode == "smoke":
         gateways.Patience.seconds = SMOKE_PATIENCE_SECONDS
         gateways.Pace.seconds = 0
+    with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(gateways.borrowed(arguments.testbed)) if arguments.testbed else None
+        return run_all(arguments, known, path, shared)
+
+
+def run_all(arguments, known, path, shared):
+    """Returns how many failed."""
+    chosen = arguments.names or list(known)
+    bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     failed = 0
     for position, name in enumerate(chosen, 1):
         benchmark = known[name]
@@ -118,7 +125,7 @@ def run(arguments, known, path):
         if arguments.mode not in benchmark.sizes:
             say(f"skipped {name}: not in {arguments.mode} runs")
             continue
-        entry = measure(benchmark, arguments.mode, bed_name, arguments.testbed)
+        entry = measure(benchmark, arguments.mode, bed_name, shared)
         failed += entry["error"] is not None
         # Read again: a run of hours should not lose what another one wrote meanwhile.
         results = load(path)
