@@ -3,13 +3,10 @@
 
 import dataclasses
 import inspect
+import pathlib
 import statistics
 
-MODES = ("smoke", "quick", "full")
-
-
-class Skip(Exception):
-    """The benchmark cannot run here; its text says why."""
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass(frozen=True)

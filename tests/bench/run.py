@@ -79,7 +79,7 @@ def parse_arguments(known):
                     "values that were committed.",
         epilog=f"benchmarks:\n{names}\n\nResults of benchmarks that are not named stay as they are.")
     mode = parser.add_mutually_exclusive_group()
-    for name, text in (("quick", "about 15 minutes in all (default)"), ("full", "up to 6 hours in all"),
+    for name, text in (("quick", "about 20 minutes in all (default)"), ("full", "up to 6 hours in all"),
                        ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     parser.set_defaults(mode="quick")

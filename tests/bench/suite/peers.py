@@ -121,7 +121,7 @@ class Peers(Benchmark):
             moves, expected = workload.prepare(first.scratch, first.folder)
             outcome = way(bed, lambda g, m=moves: place(g, m), expected)
             labels = {"system": name, "link": link, "workload": workload.name}
-            self.record(record, bed, workload, outcome.seconds, total(outcome.meter.wire), total(outcome.meter.data), labels)
+            self.record(record, bed, workload, outcome.seconds, outcome.meter.wire, outcome.meter.data, labels)
             record.add("gateway CPU", outcome.meter.cpu[first.name], "CPU s", **labels)
             record.add("peer RSS", max(max(p.values()) for p in outcome.meter.peaks.values()) * 1024, "B", **labels)
 
@@ -152,13 +152,14 @@ class Peers(Benchmark):
         push, pull = peer.synchronize(expected)
         kib = peaks.stop()
         bed.still()
-        wire = total(difference(bed.counters(), before, lambda counters: counters["bytes"]))
+        wire = difference(bed.counters(), before, lambda counters: counters["bytes"])
         peer.verify(expected)
         labels = {"system": peer.name, "link": link, "workload": workload.name}
         self.record(record, bed, workload, (push or 0) + pull, wire, wire, labels)
+        references = theoretical_seconds(bed, link, workload.size) if workload.whole else (None, None)
         if push is not None:
-            record.add("push", push, "s", **labels)
-            record.add("pull", pull, "s", **labels)
+            record.add("push", push, "s", references[0], **labels)
+            record.add("pull", pull, "s", references[1], **labels)
         record.add("gateway CPU", first.cpu_seconds() - cpu, "CPU s", **labels)
         record.add("peer RSS", max(max(found.values(), default=0) for found in kib.values()) * 1024, "B", **labels)
 
@@ -166,9 +167,10 @@ class Peers(Benchmark):
     def record(record, bed, workload, seconds, wire, data, labels):
         reference = sum(theoretical_seconds(bed, labels["link"], workload.size)) if workload.whole else None
         record.add("seconds", seconds, "s", reference, **labels)
-        record.add("bytes", wire, "B", 3 * workload.size if workload.whole else None, **labels)
+        record.add("bytes", total(wire), "B", 3 * workload.size if workload.whole else None, **labels)
+        record.add("bytes on a link", max(sum(ways.values()) for ways in data.values()), "B", **labels)
         if workload.whole:
-            record.add("wire overhead", data - 3 * workload.size, "B", 3 * workload.size, **labels)
+            record.add("wire overhead", total(data) - 3 * workload.size, "B", 3 * workload.size, **labels)
 
 
 BENCHMARKS = (Peers,)

@@ -76,7 +76,7 @@ class Sync(Benchmark):
     sizes = {
         "smoke": {"links": ("lan",), "single": (20 * KB,), "multiple": ((3, 2 * KB),), "repeats": 1},
         "quick": {"links": ("lan", "gpon100"), "single": (100 * KB, 1000 * KB, 10_000 * KB),
-                  "multiple": ((100, 100 * KB),), "repeats": 3},
+                  "multiple": ((10, 100 * KB),), "repeats": 2},
         "full": {"links": LINKS, "single": (100 * KB, 1000 * KB, 10_000 * KB, 100_000 * KB),
                  "multiple": ((1, 100 * KB), (10, 100 * KB), (100, 100 * KB), (1000, 100 * KB)), "repeats": 3},
     }
@@ -118,7 +118,7 @@ class Phases(Benchmark):
     others may fetch while the first still pushes, and its reference is push + pull."""
     name, title = "phases", "Push and pull"
     sizes = {
-        "smoke": {"links": ("lan",), "single": (20 * KB,), "multiple": ((3, 2 * KB),), "repeats": 1},
+        "smoke": {"links": ("lan",), "single": (), "multiple": ((3, 2 * KB),), "repeats": 1},
         "quick": {"links": ("lan",), "single": (1000 * KB, 100_000 * KB), "multiple": ((100, 100 * KB),), "repeats": 2},
         "full": {"links": LINKS, "single": (100 * KB, 1000 * KB, 10_000 * KB, 100_000 * KB),
                  "multiple": ((10, 100 * KB), (100, 100 * KB), (1000, 100 * KB)), "repeats": 3},
@@ -171,7 +171,7 @@ class Latency(Benchmark):
     name, title = "latency", "Close to visible"
     sizes = {
         "smoke": {"links": ("lan",), "bytes": 20 * KB, "repeats": 1},
-        "quick": {"links": ("lan",), "bytes": 100 * KB, "repeats": 7},
+        "quick": {"links": ("lan",), "bytes": 100 * KB, "repeats": 4},
         "full": {"links": LINKS, "bytes": 100 * KB, "repeats": 10},
     }
     tables = (Table("Seconds", "seconds", ("link",), ("signalling",)),

@@ -19,8 +19,7 @@ MB = 1000 * KB
 
 class Server(Benchmark):
     """Processor time of sshd and git at the operator for one gateway's push of a file, and for another one's pull of it (their
-    control groups, so that nothing else counts), and of syncd, its workers and ssh on the gateways. Links are not limited.
-    (git's defaults took 70 s for a pull of 1 GB of chunks, and server settings that suit them about 3.)"""
+    control groups, so that nothing else counts), and of syncd, its workers and ssh on the gateways. Links are not limited."""
     name, title = "server", "Processor time of a transfer"
     sizes = {"smoke": {"bytes": 2 * MB, "repeats": 1}, "quick": {"bytes": 200 * MB, "repeats": 2},
              "full": {"bytes": 1000 * MB, "repeats": 3}}
