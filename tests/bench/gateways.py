@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The testbed as benchmarks see it: its hosts from outside, their folders, buses, links, and what their processes cost."""
+"""The testbed as benchmarks see it: its hosts from outside, their folders, buses, links, and what their processes
+cost."""
 
 import contextlib
 import json
@@ -38,9 +39,9 @@ class Patience:
 
 
 class Pace:
-    """The least time between two measured changes: syncd takes a first change at once, and lets those of a series wait for
-    each other until there was none for 5 s."""
-    seconds = 6
+    """The least time between two measured changes: syncd takes a first change at once, and lets those of a series
+    wait for each other until there was none for 5 s."""
+    seconds = 5.5
 
 
 class Node:
@@ -66,7 +67,8 @@ class Node:
         return ["ip", "netns", "exec", self.namespace, *map(str, argv)]
 
     def limited(self, *argv):
-        """The same, with the host's limits of memory and processor time, and counted in the unit PEERS of cpu_seconds()."""
+        """The same, with the host's limits of memory and processor time, and counted in the unit PEERS of
+        cpu_seconds()."""
         own = self.cgroup / PEERS
         own.mkdir(exist_ok=True)
         groups = [f"/sys/fs/cgroup/{controller}/{self.namespace}/cgroup.procs" for controller in ("memory", "cpu")]
@@ -318,7 +320,8 @@ def up(name, gateways, link="lan", provisioned=True):
 
 @contextlib.contextmanager
 def borrowed(name):
-    """A testbed that is up, with all its gateways; afterwards its folders are empty again and its links as they were."""
+    """A testbed that is up, with all its gateways; afterwards its folders are empty again and its links as they
+    were."""
     bed = Bed(name, sum(host.startswith("gw") for host in machine(name).hosts))
     bed.confirm_deletions()
     try:
@@ -331,7 +334,8 @@ def borrowed(name):
 
 
 def empty(bed):
-    """Removes what is in the folder, and waits until it is gone everywhere. An emptied folder is held until confirmed."""
+    """Removes what is in the folder, and waits until it is gone everywhere. An emptied folder is held until
+    confirmed."""
     source = bed.gateways[0]
     if not any(source.folder.iterdir()):
         return

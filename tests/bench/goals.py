@@ -14,8 +14,8 @@ PROGRAMS = ("syncd", "tree worker", "transfer worker")
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """benchmark: where the value is from; measure(entries) gives it, or None without data. paper: what the paper's prototype had;
-    peers: (metric, workload, whether as ratio) in the benchmark "peers" on the LAN link."""
+    """benchmark: where the value is from; measure(entries) gives it, or None without data. paper: what the paper's
+    prototype had; peers: (metric, workload, whether as ratio) in the benchmark "peers" on the LAN link."""
     key: str
     what: str
     limit: float
@@ -128,8 +128,8 @@ def first_paragraph(entries, values):
     sentences = []
     for goal in missed:
         why = REASONS.get(goal.key, "the reason is not known yet")
-        sentences.append(f"{goal.what}: {shown(values[goal.key], goal.unit)}, where {shown(goal.limit, goal.unit)} was to be reached "
-                         f"({why}).")
+        sentences.append(f"{goal.what}: {shown(values[goal.key], goal.unit)}, where {shown(goal.limit, goal.unit)} was to be "
+                         f"reached ({why}).")
     sentences += worse_than_peers(entries)
     if not entries:
         return "Nothing has been measured yet."
@@ -158,9 +158,11 @@ def summary(entries):
         value = values[goal.key]
         verdict = "" if value is None else "met" if value <= goal.limit else "**missed**"
         mode = entries[goal.benchmark]["mode"] if value is not None and goal.benchmark in entries else ""
-        lines.append(f"| {goal.what} | {shown(goal.limit, goal.unit)} | {shown(value, goal.unit)} | {verdict} | {mode} | {goal.paper} "
-                     f"| {peers_text(entries, goal)} |")
-    lines += ["", "The paper's figures are those of the prototype that T. Cruz, P. Simões and others measured; the peers' are of the run "
-              "in \"Beside what a user would pick instead\", where bytes are those of the busiest link. A quick run measures smaller sizes than a full one; "
-              "each section says which.", ""]
+        cells = (goal.what, shown(goal.limit, goal.unit), shown(value, goal.unit), verdict, mode, goal.paper,
+                 peers_text(entries, goal))
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "The paper's figures are those of the prototype that T. Cruz, P. Simões and others measured; the peers' are "
+              "of the run "
+              "in \"Beside what a user would pick instead\", where bytes are those of the busiest link. A quick run "
+              "measures smaller sizes than a full one; each section says which.", ""]
     return lines

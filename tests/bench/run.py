@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built everything."""
+"""Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built
+everything."""
 
 import argparse
 import contextlib
@@ -85,7 +86,8 @@ def parse_arguments(known):
     parser.set_defaults(mode="quick")
     parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report")
     parser.add_argument("--output", metavar="FILE", type=pathlib.Path, help="keep the values there, and make no report")
-    parser.add_argument("--testbed", metavar="NAME", help="use this testbed, which is up (its folders are emptied), instead of new ones")
+    parser.add_argument("--testbed", metavar="NAME",
+                        help="use this testbed, which is up (its folders are emptied), instead of new ones")
     parser.add_argument("--list", action="store_true", help="show the benchmarks and what each does")
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these benchmarks")
     arguments = parser.parse_args()

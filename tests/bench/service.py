@@ -53,7 +53,8 @@ def wait_arrivals(arrivals):
 
 
 def place(gateway, moves):
-    """Moves what was prepared beside the folder into it: {path in scratch: path in the folder}. Returns when it began."""
+    """Moves what was prepared beside the folder into it: {path in scratch: path in the folder}. Returns when it
+    began."""
     for source in moves:
         gateway.own(gateway.scratch / source)
     start = time.time()
@@ -160,7 +161,8 @@ def synchronize_in_sequence(bed, act, expected, check=True):
 
 
 def catch_up(bed):
-    """What the first gateway committed besides (it came to rest only after the push) is pulled too, when nobody else orders it."""
+    """What the first gateway committed besides (it came to rest only after the push) is pulled too, when nobody else
+    orders it."""
     first, *others = bed.gateways
 
     def at_rest():

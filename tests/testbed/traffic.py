@@ -63,7 +63,8 @@ class Traffic:
 
     @contextlib.contextmanager
     def capture(self, host='gw1'):
-        """Captures on the host's access link until the end of the block; then {"up" or "down": lengths of the frames} is filled."""
+        """Captures on the host's access link until the end of the block; then {"up" or "down": lengths of the frames}
+        is filled."""
         sizes = {}
         with tempfile.TemporaryDirectory() as directory:
             ways = {'up': 'out', 'down': 'in'}

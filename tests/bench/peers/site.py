@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where peers run: the machine's own programs in the networks of the testbed's hosts, on the gateways' disks and within the
-gateways' limits; an sshd at the operator."""
+"""Where peers run: the machine's own programs in the networks of the testbed's hosts, on the gateways' disks and
+within the gateways' limits; an sshd at the operator."""
 
 import contextlib
 import os
@@ -32,7 +32,8 @@ SetEnv SHLVL=9 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 
 class PeerHost:
-    """A gateway as a peer uses it: a folder on its disk, and programs in its network. Has what service.Arrival needs."""
+    """A gateway as a peer uses it: a folder on its disk, and programs in its network. Has what service.Arrival
+    needs."""
 
     def __init__(self, node, directory):
         self.node = node
@@ -143,8 +144,8 @@ def at_once(action, hosts):
 
 
 class Peer:
-    """A way to keep folders in step: push() from the first host, then pull() on all others at once. Those that do both together
-    have synchronize() of their own. configuration goes into the report."""
+    """A way to keep folders in step: push() from the first host, then pull() on all others at once. Those that do
+    both together have synchronize() of their own. configuration goes into the report."""
     name = configuration = ""
     needs = ()
     whole_files_only = False  # it has no way to send only a part

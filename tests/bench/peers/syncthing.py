@@ -53,13 +53,14 @@ class Instance:
         tree.write(f"{self.home}/config.xml")
 
     def start(self):
-        self.process = subprocess.Popen(self.command("syncthing", "serve", f"--home={self.home}", "--no-browser", "--no-restart"),
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command = self.command("syncthing", "serve", f"--home={self.home}", "--no-browser", "--no-restart")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         env=self.environment())
 
     def call(self, path, method="GET"):
-        done = subprocess.run(self.command("curl", "-sS", "--fail", "-X", method, "-H", f"X-API-Key: {API_KEY}",
-                                           f"http://127.0.0.1:{API_PORT}/rest/{path}"), capture_output=True, text=True, check=False)
+        command = self.command("curl", "-sS", "--fail", "-X", method, "-H", f"X-API-Key: {API_KEY}",
+                               f"http://127.0.0.1:{API_PORT}/rest/{path}")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failure(f"syncthing on {self.name}: {done.stderr}")
         return done.stdout
@@ -67,8 +68,8 @@ class Instance:
 
 class Syncthing(Peer):
     name = "syncthing"
-    configuration = ("a star around the server, no relays, discovery or NAT; its watcher off, and told to scan at once through its "
-                     "interface (its watcher would wait for 1 s or more)")
+    configuration = ("a star around the server, no relays, discovery or NAT; its watcher off, and told to scan at once through "
+                     "its interface (its watcher would wait for 1 s or more)")
     needs = ("syncthing", "curl")
 
     def start(self):

@@ -58,7 +58,8 @@ def overwritten(name, share=100):
 
 
 def workloads(single, multiple, large):
-    """single: sizes; multiple: (files, bytes of each); large: size of the file that is changed, or None. The names are new ones."""
+    """single: sizes; multiple: (files, bytes of each); large: size of the file that is changed, or None. The names
+    are new ones."""
     tag = os.urandom(4).hex()
     chosen = [Workload(f"{n // KB:,} KB", n, one_file(f"single-{n}-{tag}", n)) for n in single]
     chosen += [Workload(f"{n} x {each // KB} KB", n * each, files(f"multiple-{n}-{tag}", n, each)) for n, each in multiple]
@@ -71,12 +72,13 @@ def workloads(single, multiple, large):
 
 
 class Peers(Benchmark):
-    """Every system synchronizes the same payloads from one gateway to two others, by way of the operator's host, over the same links, one
-    system after the other. Theirs run in the gateways' networks, on their disks, and within their limits of memory and
-    processor time; a payload is moved into the folder, and the system is told at once: the seconds are those to all of it in all
-    folders, without any watching or signalling. Ours runs as always, signalled by the operator over CWMP, and once with
-    prompt signalling (the pulls are ordered as soon as the push is over). Connections are up before. Bytes: all frames on the three
-    access links, ours with CWMP; "wire overhead" of ours is that of ssh alone."""
+    """Every system synchronizes the same payloads from one gateway to two others, by way of the operator's host, over
+    the same links, one system after the other. Theirs run in the gateways' networks, on their disks, and within their
+    limits of memory and processor time; a payload is moved into the folder, and the system is told at once: the
+    seconds are those to all of it in all folders, without any watching or signalling. Ours runs as always, signalled
+    by the operator over CWMP, and once with prompt signalling (the pulls are ordered as soon as the push is over).
+    Connections are up before. Bytes: all frames on the three access links, ours with CWMP; "wire overhead" of ours is
+    that of ssh alone."""
     name, title = "peers", "Beside what a user would pick instead"
     sizes = {
         "smoke": {"links": {"lan": ((20 * KB,), (), None)}, "repeats": 1},
