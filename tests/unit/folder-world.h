@@ -8,6 +8,7 @@
 #include "syncd/folder.h"
 
 #define WORLD_GATEWAYS_MAX 4U
+#define WORLD_CONTENTS_MAX 65536U
 
 typedef struct WorldGateway {
         unsigned number;
@@ -18,7 +19,7 @@ typedef struct WorldGateway {
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
-        SyncWord word; /* what the last run told */
+        uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;
 
 /* One that somebody wrote: each has a number, its tag, in its first line. */
@@ -34,7 +35,7 @@ typedef struct World {
         WorldGateway gateways[WORLD_GATEWAYS_MAX];
         unsigned n_gateways;
         uint64_t seed;
-        WorldContent *contents; /* by tag */
+        WorldContent *contents; /* by tag; shared with processes that are forked from this one */
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
 
