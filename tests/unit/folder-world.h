@@ -73,5 +73,7 @@ void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 char *world_text(const WorldGateway *g);
 /* Fails the test unless every content that was seen in a folder is in main's history. */
 void world_check_ledger(World *w);
+/* How many are not. */
+unsigned world_count_lost(World *w);
 /* Fails the test if a file in main's history holds what nobody wrote. */
 void world_check_origin(World *w);
