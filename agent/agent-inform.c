@@ -44,7 +44,8 @@ static int add_events(Agent *a, CwmpMessage *inform) {
                 if (r < 0)
                         return r;
         }
-        return inform_queue_collect(a->queue, &inform->events);
+        int r = inform_queue_collect(a->queue, &inform->events);
+        return r < 0 ? r : transfer_queue_collect(a->transfers, &inform->events);
 }
 
 int agent_make_inform(Agent *a, const char *local_address, CwmpMessage **ret) {
@@ -75,5 +76,24 @@ int agent_make_inform(Agent *a, const char *local_address, CwmpMessage **ret) {
                 return r;
 
         *ret = TAKE_PTR(m);
+        return 0;
+}
+
+int agent_add_requests(Agent *a) {
+        const TransferList *l = transfer_queue_list(a->transfers);
+
+        for (size_t i = 0; i < l->n; i++) {
+                if (!l->items[i].informed)
+                        continue;
+                _cleanup_(cwmp_message_freep) CwmpMessage *m = cwmp_message_new(CWMP_TRANSFER_COMPLETE);
+                if (!m || !(m->id = strfmt("%u-%zu", a->inform_id, i + 1)))
+                        return -ENOMEM;
+                int r = transfer_list_add(&m->transfers, l->items + i);
+                if (r < 0)
+                        return r;
+                r = session_add_request(a->session, TAKE_PTR(m));
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "agent/agent-http.h"
+#include "agent/helper.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -30,10 +31,15 @@ static void config_done(AgentConfig *c) {
         free(c->acs_username);
         free(c->acs_password);
         free(c->trusted_certificates);
+        free(c->client_certificate);
+        free(c->clock_file);
+        free(c->discovery_file);
         free(c->connection_request_address);
         free(c->connection_request_interface);
         free(c->state_directory);
         free(c->session_worker);
+        free(c->transfer_worker);
+        free(c->helper_directory);
         free(c->document_directory);
         free(c->device_type_document);
         strv_free(c->provider_directories);
@@ -44,6 +50,10 @@ Agent *agent_free(Agent *a) {
                 return NULL;
 
         agent_cancel_schedules(a);
+        agent_transfers_done(a);
+        sd_event_source_disable_unref(a->restart_timer);
+        sd_event_source_disable_unref(a->discovery_source);
+        helper_free(a->restart_helper);
         a->rpc = rpc_cancel(a->rpc);
         sd_event_source_disable_unref(a->worker_io);
         sd_event_source_disable_unref(a->worker_deadline);
@@ -121,7 +131,8 @@ int agent_new(Agent **ret, AgentConfig *config) {
                 return log_error_errno(r, "Cannot read the provider files: %m");
         if (strv_copy(a->config.withheld, &a->providers.withheld) < 0)
                 return log_oom();
-        if ((r = load_state(a)) < 0 || (r = agent_http_setup(a)) < 0 || (r = agent_model_setup(a)) < 0 ||
+        if ((r = load_state(a)) < 0 || (r = agent_transfers_setup(a)) < 0 ||
+            (r = agent_http_setup(a)) < 0 || (r = agent_model_setup(a)) < 0 || (r = agent_discover(a)) < 0 ||
             (r = agent_documents_publish(a)) < 0)
                 return r;
 
@@ -132,6 +143,10 @@ int agent_new(Agent **ret, AgentConfig *config) {
                 .journal = a->journal,
                 .set_parameter_key = set_parameter_key,
                 .schedule_inform = agent_schedule_inform,
+                .reboot = agent_order_reboot,
+                .factory_reset = agent_order_factory_reset,
+                .transfers = a->transfers,
+                .transfers_changed = agent_transfers_changed,
                 .userdata = a,
         };
         *ret = TAKE_PTR(a);
@@ -144,7 +159,7 @@ static int queue_boot_events(Agent *a) {
 
         if (!path)
                 return -ENOMEM;
-        int r = read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", BOOT_ID_MAX, &boot_id, NULL);
+        int r = agent_boot_id(&boot_id);
         if (r < 0)
                 return r;
         if (read_file(AT_FDCWD, path, BOOT_ID_MAX, &known, NULL) < 0 || !streq(known, boot_id)) {
@@ -180,6 +195,9 @@ int agent_start(Agent *a) {
         if (r < 0)
                 return log_error_errno(r, "Cannot take the bus name " AGENT_BUS_NAME ": %m");
 
+        r = agent_restart_load(a);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read what the ACS ordered: %m");
         r = queue_boot_events(a);
         if (r < 0)
                 return log_error_errno(r, "Cannot note the boot of the device: %m");
@@ -188,7 +206,13 @@ int agent_start(Agent *a) {
         r = agent_schedule_periodic(a);
         if (r < 0)
                 return log_error_errno(r, "Cannot schedule the periodic inform: %m");
+        r = agent_discovery_watch(a);
+        if (r < 0)
+                return log_error_errno(r, "Cannot watch %s: %m", a->config.discovery_file);
 
-        agent_consider_session(a);
+        if (!agent_restart(a)) {
+                agent_consider_transfers(a);
+                agent_consider_session(a);
+        }
         return 0;
 }

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/core/channel.h"
+#include "agent/core/configuration.h"
 #include "agent/core/connection-request.h"
 #include "agent/core/inform-queue.h"
 #include "agent/core/rpc.h"
@@ -23,6 +24,10 @@
 /* ScheduleInforms that can wait; an ACS has use for one or two. */
 #define SCHEDULED_INFORMS_MAX 8U
 
+/* MiB: a firmware image; what the services of the device need to go on. */
+#define TRANSFER_MAX_MIB_DEFAULT 512U
+#define TRANSFER_FLOOR_MIB_DEFAULT 16U
+
 /* The configuration file, for what the data model does not (yet) know. */
 typedef struct AgentConfig {
         char *manufacturer, *model_name, *product_class, *serial_number, *hardware_version, *software_version;
@@ -30,16 +35,33 @@ typedef struct AgentConfig {
         char **withheld;            /* parameters that this version of the root object does not have */
         char *acs_url, *acs_username, *acs_password;
         char *trusted_certificates; /* file */
+        char *client_certificate;   /* file, with its key; NULL for none */
+        char *clock_file;           /* there is one once the clock is right */
+        char *discovery_file;       /* what DHCP says about the ACS */
+        bool basic_without_tls;
         char *connection_request_address;   /* numeric; NULL for all addresses */
         char *connection_request_interface; /* NULL for all */
         char *state_directory;
-        char *session_worker;       /* path of the executable */
+        char *session_worker, *transfer_worker; /* paths of the executables */
+        char *helper_directory;     /* with the sockets of the helper units */
+        uint32_t transfer_max_mib;  /* largest file that is taken */
+        uint32_t transfer_floor_mib; /* stays free on the disk of the state directory */
         char *document_directory;
         char *device_type_document; /* of the root object, in that directory */
         char **provider_directories;
 } AgentConfig;
 
+/* What happens to the device when the session is over. */
+typedef enum RestartKind {
+        RESTART_NONE,
+        RESTART_REBOOT,
+        RESTART_FACTORY_RESET,
+        RESTART_MAX,
+} RestartKind;
+
 typedef struct ScheduledInform ScheduledInform;
+typedef struct TransferRun TransferRun;
+typedef struct Helper Helper;
 typedef struct Listener Listener;
 typedef struct Agent Agent;
 
@@ -69,6 +91,14 @@ struct Agent {
         Rpc *rpc;
         char *challenge; /* of the ACS, from the last session */
         uint32_t nonce_count;
+
+        TransferQueue *transfers;
+        TransferRun *transfer_run; /* the one in progress */
+        sd_event_source *transfer_timer;
+        sd_event_source *discovery_source;
+        RestartKind restart;
+        Helper *restart_helper;
+        sd_event_source *restart_timer;
 
         sd_event_source *retry_timer, *throttle_timer, *start_source, *periodic_timer;
         ScheduledInform *scheduled[SCHEDULED_INFORMS_MAX];
@@ -127,6 +157,35 @@ void agent_end_session(Agent *a, const char *error);
 /* The model names an ACS that does not know us. */
 void agent_new_acs(Agent *a);
 
+/* agent-restart.c: Reboot and FactoryReset. */
+/* The boot's identity, in a new string. 0 or a negative errno. */
+int agent_boot_id(char **ret);
+/* "<helper directory>/<name>" in a new string. */
+char *agent_helper_path(const Agent *a, const char *helper);
+/* The two for RpcContext; agent_order_restart() is what has no CommandKey. 0, -EOPNOTSUPP if the device has no helper
+ * for it, or another negative errno. */
+int agent_order_reboot(void *userdata, const char *command_key);
+int agent_order_factory_reset(void *userdata);
+int agent_order_restart(Agent *a, RestartKind kind);
+/* Between sessions: begins what was ordered. True if it is under way. */
+bool agent_restart(Agent *a);
+/* What was ordered before the agent was stopped. 0 or a negative errno. */
+int agent_restart_load(Agent *a);
+
+/* agent-transfer.c: the queue of file transfers. */
+int agent_transfers_setup(Agent *a);
+void agent_transfers_done(Agent *a);
+/* Begins what is due, if no session runs. */
+void agent_consider_transfers(Agent *a);
+/* For RpcContext. */
+bool agent_transfers_changed(void *userdata, const Transfer *running);
+
+/* agent-discovery.c: the ACS that DHCP names. */
+/* Reads the file. 0 or a negative errno. This function logs. */
+int agent_discover(Agent *a);
+/* Does so whenever it changes. 0 or a negative errno. */
+int agent_discovery_watch(Agent *a);
+
 /* agent-schedule.c: informs at their time. */
 int agent_schedule_periodic(Agent *a);
 int agent_schedule_inform(void *userdata, uint32_t delay_sec, const char *command_key);
@@ -134,6 +193,9 @@ void agent_cancel_schedules(Agent *a);
 
 /* agent-inform.c: the Inform with all that waits; local_address is the own one towards the ACS. */
 int agent_make_inform(Agent *a, const char *local_address, CwmpMessage **ret);
+
+/* Adds to the session what the Inform announces: a TransferComplete for each transfer. 0 or a negative errno. */
+int agent_add_requests(Agent *a);
 
 /* agent-worker.c: the process of one session and what it says. */
 /* Starts it; all else follows from its answers. 0 or a negative errno. */

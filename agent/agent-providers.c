@@ -223,12 +223,25 @@ static void compare_values(Arrival *arrival) {
         agent_provider_call(arrival->agent, &arrival->call, values_compared, arrival);
 }
 
+/* The ParameterKey is the last thing of a SetParameterValues (TR-069 A.3.2.1). */
+static void promise_kept(Agent *a, const char *provider) {
+        const char *key = journal_parameter_key(a->journal);
+
+        int r = 0;
+        if (key && journal_is_last(a->journal, provider))
+                r = agent_model_set(a, "ManagementServer.ParameterKey", key);
+        if (r >= 0)
+                r = journal_complete(a->journal, provider);
+        if (r < 0)
+                (void) log_warning_errno(r, "Cannot complete an interrupted SetParameterValues: %m");
+}
+
 static void promise_committed(ProviderReply *reply, void *userdata) {
         Arrival *arrival = userdata;
         Agent *a = arrival->agent;
 
-        if (reply->fault == 0 && journal_complete(a->journal, a->providers.providers[arrival->call.provider].name) < 0)
-                log_warning("Cannot write the journal of SetParameterValues.");
+        if (reply->fault == 0)
+                promise_kept(a, a->providers.providers[arrival->call.provider].name);
         compare_values(arrival);
 }
 

@@ -57,7 +57,9 @@ static bool is_throttled(Agent *a) {
         uint64_t distance = agent_model_uint32(a, "ManagementServer.DefaultActiveNotificationThrottle") * USEC_PER_SEC;
         uint64_t now = now_usec(a), due = a->last_session_end_usec + distance;
 
-        if (!inform_queue_is_empty(a->queue) || a->last_session_end_usec == 0 || now >= due)
+        if (!inform_queue_is_empty(a->queue) || transfer_queue_has_news(a->transfers))
+                return false;
+        if (a->last_session_end_usec == 0 || now >= due)
                 return false;
         if (!a->throttle_timer) {
                 int r = sd_event_add_time(a->event, &a->throttle_timer, CLOCK_MONOTONIC, due, 0, on_throttle, a);
@@ -78,9 +80,10 @@ static bool may_start(Agent *a) {
 }
 
 void agent_consider_session(Agent *a) {
-        if (a->worker || a->retry_timer || a->comparisons > 0)
+        if (a->worker || a->retry_timer || a->comparisons > 0 || a->restart_helper)
                 return;
-        if (inform_queue_is_empty(a->queue) && !notifications_pending_active(a->notifications))
+        if (inform_queue_is_empty(a->queue) && !notifications_pending_active(a->notifications) &&
+            !transfer_queue_has_news(a->transfers))
                 return;
         if (!may_start(a) || is_throttled(a))
                 return;
@@ -151,6 +154,7 @@ void agent_end_session(Agent *a, const char *error) {
         a->rpc = rpc_cancel(a->rpc);
         a->session = session_free(a->session);
         agent_worker_stop(a);
+        transfer_queue_session_ended(a->transfers);
         a->last_session_end_usec = now_usec(a);
         (void) free_and_strdup(&a->last_error, strempty(error));
 

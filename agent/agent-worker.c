@@ -43,9 +43,21 @@ static void perform(Agent *a, const CwmpMessage *received) {
         rpc_start(&a->rpc, &a->rpc_context, request, on_response, a);
 }
 
+/* The ACS answered the TransferComplete: the transfer is history. */
+static void forget_told_transfer(Agent *a) {
+        const CwmpMessage *answered = session_answered(a->session);
+
+        if (!answered || answered->type != CWMP_TRANSFER_COMPLETE)
+                return;
+        int r = transfer_queue_remove(a->transfers, answered->transfers.items[0].number);
+        if (r < 0)
+                (void) log_error_errno(r, "Cannot note that a transfer was told; it will be told again: %m");
+}
+
 static void act(Agent *a, SessionAction action, const CwmpMessage *received) {
         if (session_is_informed(a->session))
                 agent_informed(a);
+        forget_told_transfer(a);
 
         switch (action) {
         case SESSION_SEND:
@@ -71,6 +83,8 @@ static void start_session(Agent *a, const char *local_address) {
         int r = agent_make_inform(a, strempty(local_address), &inform);
         if (r >= 0)
                 r = session_new(&a->session, inform);
+        if (r >= 0)
+                r = agent_add_requests(a);
         if (r < 0) {
                 (void) log_error_errno(r, "Cannot make the Inform: %m");
                 agent_end_session(a, "The Inform could not be made");
@@ -127,7 +141,10 @@ static int on_worker_io(sd_event_source *s, int fd, uint32_t revents, void *user
 static void forget_worker(Agent *a) {
         a->worker_deadline = sd_event_source_disable_unref(a->worker_deadline);
         a->worker = worker_free(a->worker);
-        agent_consider_session(a);
+        if (!agent_restart(a)) {
+                agent_consider_transfers(a);
+                agent_consider_session(a);
+        }
         agent_bus_changed(a);
 }
 
@@ -158,7 +175,12 @@ static int send_open(Agent *a) {
             free_and_strdup(&f.trusted_certificates, a->config.trusted_certificates) < 0 ||
             free_and_strdup(&f.credentials.challenge, a->challenge) < 0)
                 return -ENOMEM;
+        if (a->config.client_certificate &&
+            free_and_strdup(&f.client_certificate, a->config.client_certificate) < 0)
+                return -ENOMEM;
         f.compress = streq(compression, "GZIP");
+        f.basic_without_tls = a->config.basic_without_tls;
+        f.clock_is_right = access(a->config.clock_file, F_OK) >= 0;
         return channel_send(a->worker_socket, &f);
 }
 

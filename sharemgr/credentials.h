@@ -12,7 +12,7 @@
 #define NT_HASH_LENGTH 32U
 
 /* Hashes a password: "<yescrypt of crypt(5)> <NT hash>", in a new string. 0; -EOPNOTSUPP if the library has
- * one of the hashes not; or a negative errno. Takes some 20 ms on purpose. */
+ * one of the hashes not; or a negative errno. Takes some milliseconds on purpose. */
 int credentials_from_password(const char *password, char **ret);
 
 /* Splits credentials in place. 0 or -EBADMSG. */

@@ -74,8 +74,9 @@ int kernel_monitor_new(
         if (!m)
                 return -ENOMEM;
         *m = (KernelMonitor){ .kind = kind, .handler = handler, .userdata = userdata };
-        address.nl_groups = kind == KERNEL_MONITOR_BLOCK_DEVICES ? UEVENT_GROUP_KERNEL
-                                                                 : RTMGRP_LINK | RTMGRP_IPV4_IFADDR;
+        address.nl_groups = kind == KERNEL_MONITOR_BLOCK_DEVICES
+                                            ? UEVENT_GROUP_KERNEL
+                                            : RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
         m->fd = socket(AF_NETLINK,
                        SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
                        kind == KERNEL_MONITOR_BLOCK_DEVICES ? NETLINK_KOBJECT_UEVENT : NETLINK_ROUTE);

@@ -50,8 +50,7 @@ void manager_drop_users_without_password(Manager *m, ShareSet *s) {
         }
 }
 
-/* Writes only what differs. 1 if it did, 0, or a negative errno. */
-static int write_if_changed(const char *path, const char *text, mode_t mode) {
+int manager_write_if_changed(const char *path, const char *text, mode_t mode) {
         _cleanup_free_ char *old = NULL;
         int r;
 
@@ -71,9 +70,9 @@ static int write_record(Manager *m, const Account *a) {
                 return -ENOMEM;
         if ((r = render_user_record(a, m->data_uid, m->data_gid, &record)) < 0 ||
             (r = render_user_record_privileged(a, &privileged)) < 0 ||
-            (r = write_if_changed(privileged_path, privileged, 0600)) < 0)
+            (r = manager_write_if_changed(privileged_path, privileged, 0600)) < 0)
                 return r;
-        return write_if_changed(path, record, 0644);
+        return manager_write_if_changed(path, record, 0644);
 }
 
 /* For Samba's import alone, another record of the same name, with a number of its own. */
@@ -85,7 +84,7 @@ static int write_samba_record(Manager *m, const Account *a) {
         if (!path)
                 return -ENOMEM;
         r = render_user_record(a, SAMBA_UID_BASE + a->instance, m->data_gid, &record);
-        return r < 0 ? r : write_if_changed(path, record, 0644);
+        return r < 0 ? r : manager_write_if_changed(path, record, 0644);
 }
 
 static void remove_file(char *path) {
@@ -130,7 +129,7 @@ static int replace_account_list(const Account *accounts, size_t n) {
                         return r;
         }
         text = strv_join(present, "\n");
-        return text ? write_if_changed(ACCOUNT_LIST, text, 0600) : -ENOMEM;
+        return text ? manager_write_if_changed(ACCOUNT_LIST, text, 0600) : -ENOMEM;
 }
 
 static int write_vsftpd_files(const ShareSet *s) {
@@ -143,11 +142,11 @@ static int write_vsftpd_files(const ShareSet *s) {
                 if (!path)
                         return -ENOMEM;
                 if ((r = render_vsftpd_user(s, u, &text)) < 0 ||
-                    (r = write_if_changed(path, text, 0644)) < 0)
+                    (r = manager_write_if_changed(path, text, 0644)) < 0)
                         return r;
         }
         r = render_vsftpd_user_list(s, &list);
-        return r < 0 ? r : write_if_changed(VSFTPD_DIRECTORY "/userlist", list, 0644);
+        return r < 0 ? r : manager_write_if_changed(VSFTPD_DIRECTORY "/userlist", list, 0644);
 }
 
 static int import_smbpasswd(Manager *m);
@@ -199,7 +198,7 @@ static int write_tables(Manager *m, const Account *accounts, size_t n) {
         int r;
 
         if ((r = render_smbpasswd(accounts, n, &smbpasswd)) < 0 ||
-            (r = write_if_changed(SMBPASSWD, smbpasswd, 0600)) < 0)
+            (r = manager_write_if_changed(SMBPASSWD, smbpasswd, 0600)) < 0)
                 return r;
         /* The first time in any case: a predecessor may have been killed after the file was written. */
         if (r > 0 || !m->set) {
@@ -209,7 +208,7 @@ static int write_tables(Manager *m, const Account *accounts, size_t n) {
                         return r;
         }
         if ((r = render_htpasswd(accounts, n, &htpasswd)) < 0 ||
-            (r = write_if_changed(HTPASSWD, htpasswd, 0640)) < 0)
+            (r = manager_write_if_changed(HTPASSWD, htpasswd, 0640)) < 0)
                 return r;
         /* lighttpd reads it as the data user. */
         return chown(HTPASSWD, 0, m->data_gid) < 0 ? -errno : 0;

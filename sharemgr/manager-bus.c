@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.ispstorage.Share1.Manager; the contract is dbus-interfaces/org.ispstorage.Share1.Manager.xml. */
 #include "common/base/cleanup.h"
+#include "common/bus/bus-error.h"
 #include "sharemgr/manager.h"
 
 #define MANAGER_INTERFACE "org.ispstorage.Share1.Manager"
@@ -23,6 +24,30 @@ static int method_resolve_folder(sd_bus_message *message, void *userdata, sd_bus
         return sd_bus_reply_method_return(message, "sss", directory, uuid, status);
 }
 
+/* 1: the answer follows. */
+static int answer_later(int r, sd_bus_error *error) {
+        if (r == -EBUSY)
+                return bus_error_set_errno(error, r);
+        return r < 0 ? r : 1;
+}
+
+static int method_list_sessions(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return answer_later(manager_list_sessions(userdata, message), error);
+}
+
+static int method_end_session(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const char *id;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &id);
+        if (r < 0)
+                return r;
+        r = manager_end_session(userdata, id, message);
+        if (r == -EINVAL)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "Not the name of a session.");
+        return answer_later(r, error);
+}
+
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS(
@@ -30,6 +55,18 @@ static const sd_bus_vtable vtable[] = {
                         SD_BUS_ARGS("s", path),
                         SD_BUS_RESULT("s", directory, "s", filesystem_uuid, "s", status),
                         method_resolve_folder,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS(
+                        "ListSessions",
+                        SD_BUS_NO_ARGS,
+                        SD_BUS_RESULT("a(ssssasas)", sessions),
+                        method_list_sessions,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS(
+                        "EndSession",
+                        SD_BUS_ARGS("s", session),
+                        SD_BUS_NO_RESULT,
+                        method_end_session,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("FolderChanged", SD_BUS_ARGS("s", path), 0),
         SD_BUS_VTABLE_END,

@@ -23,6 +23,7 @@ void manager_config_done(ManagerConfig *config) {
         strv_free(config->media);
         strv_free(config->interfaces);
         free(config->file_system);
+        free(config->certificate);
 }
 
 Manager *manager_free(Manager *m) {
@@ -46,6 +47,12 @@ Manager *manager_free(Manager *m) {
         media_done(&m->media);
         share_set_free(m->set);
         share_network_done(&m->network);
+        session_query_free(m->query);
+        worker_free(m->ending);
+        sd_bus_message_unref(m->ending_call);
+        sd_bus_slot_unref(m->eviction);
+        strv_free(m->evicted);
+        strv_free(m->lowered);
         free(m->answered);
         safe_close(m->state_fd);
         return mfree(m);
@@ -102,8 +109,15 @@ static int report(Manager *m) {
                              dm_update_set(u,
                                            server_status_to_string(server_status(m->servers + SERVER_HTTP)),
                                            STORAGE_SERVICE "HTTPServer.Status")) < 0 ||
+            (r =
+                             dm_update_set(u,
+                                           server_status_to_string(server_status(m->servers + SERVER_HTTPS)),
+                                           STORAGE_SERVICE "HTTPSServer.Status")) < 0 ||
             (r = dm_update_set_bool(
                              u, m->config->http_writing, STORAGE_SERVICE "HTTPServer.HTTPWritingEnabled")) <
+                            0 ||
+            (r = dm_update_set_bool(
+                             u, m->config->http_writing, STORAGE_SERVICE "HTTPSServer.HTTPWritingEnabled")) <
                             0 ||
             (r =
                              dm_update_set(u,
@@ -130,16 +144,13 @@ static bool folder_left(ShareSet *before, ShareSet *now) {
         return false;
 }
 
-static int read_network(Manager *m, bool *ret_changed) {
+static int read_network(Manager *m) {
         ShareNetwork n;
         int r;
 
         r = share_network_read(m->config->interfaces, &n);
         if (r < 0)
                 return r;
-        _cleanup_free_ char *before = strv_join(m->network.addresses, " "),
-                            *now = strv_join(n.addresses, " ");
-        *ret_changed = !streq_ptr(before, now);
         share_network_done(&m->network);
         m->network = n;
         return 0;
@@ -147,23 +158,25 @@ static int read_network(Manager *m, bool *ret_changed) {
 
 static int pass(Manager *m) {
         _cleanup_(share_set_freep) ShareSet *s = NULL;
-        bool restart;
         int r;
 
         if ((r = manager_update_media_rows(m)) < 0 || (r = share_set_load(m->model, &s)) < 0 ||
-            (r = read_network(m, &restart)) < 0)
+            (r = read_network(m)) < 0)
                 return r;
         manager_drop_users_without_password(m, s);
         if ((r = volumes_apply(m, s)) < 0)
                 return r;
         manager_prepare_folders(m, s);
-        restart = folder_left(m->set, s) || restart;
         if ((r = manager_apply_accounts(m, s)) < 0)
                 return r;
         /* At a start the servers wait for the volumes, so that they start once and clients find all shares. */
         m->settled = m->settled || (m->media_known && !volumes_are_busy(m));
         if (m->settled) {
-                if ((r = servers_apply(m, s, restart)) < 0)
+                if (m->set && (r = share_set_list_lowered(m->set, s, SHARE_SMB, &m->lowered)) < 0)
+                        return r;
+                if ((r = servers_apply(m, s, folder_left(m->set, s))) < 0)
+                        return r;
+                if (m->set && (r = manager_evict_ftp_users(m, m->set, s)) < 0)
                         return r;
                 share_set_free(m->set);
                 m->set = TAKE_PTR(s);
@@ -204,6 +217,7 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
                 m->settled = true;
                 manager_schedule(m);
         }
+        servers_confirm(m);
         if (needs_clock(m)) {
                 for (Volume *v = m->volumes; v; v = v->next)
                         if (!v->present && v->failed) { /* could not be unmounted */

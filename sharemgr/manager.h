@@ -23,12 +23,15 @@
 #define SHARE_OBJECT_PATH "/org/ispstorage/Share1"
 
 typedef struct Manager Manager;
+typedef struct SessionQuery SessionQuery;
 
 typedef struct ManagerConfig {
         char **media;      /* [Media] Match= */
         char *file_system; /* [Media] FileSystem= */
         char **interfaces; /* [Network] Interfaces= */
         bool http_writing; /* [HTTP] Writing= */
+        ShareTls ftp_tls;  /* [FTP] TLS= */
+        char *certificate; /* [TLS] Certificate=, NULL: one of our own */
 } ManagerConfig;
 
 void manager_config_done(ManagerConfig *config);
@@ -60,12 +63,18 @@ struct Manager {
         Media media, media_found;
         bool media_known;
 
-        bool settled; /* the first volumes are up, or took too long: servers may run */
+        bool settled;  /* the first volumes are up, or took too long: servers may run */
         ShareSet *set; /* of the last pass */
         ShareNetwork network;
         Volume *volumes;
         Server servers[_SERVER_MAX];
-        char *answered; /* folders and answers of ResolveFolder at the last pass, one a line */
+        SessionQuery *query; /* somebody asked for the sessions */
+        Worker *ending;      /* tells Samba to end one */
+        sd_bus_message *ending_call;
+        sd_bus_slot *eviction; /* FTP sessions are looked for that lost their rights, */
+        char **evicted;        /* of these users */
+        char **lowered;        /* users whose SMB sessions end when Samba has its next configuration */
+        char *answered;        /* folders and answers of ResolveFolder at the last pass, one a line */
 };
 
 /* Opens state and model, creates what has to be there; nothing acts before manager_start(). event, bus and
@@ -92,6 +101,10 @@ int manager_update_media_rows(Manager *m);
 /* The attached medium that a PhysicalMedium row stands for, or NULL. manager-media.c */
 const Medium *manager_medium_of_row(Manager *m, const char *path);
 
+/* Writes the file, in a runtime directory, if it differs. 1 if it did, 0, or a negative errno.
+ * manager-accounts.c */
+int manager_write_if_changed(const char *path, const char *text, mode_t mode);
+
 /* Writes user records, smbpasswd, htpasswd and vsftpd's lists, and removes what is stale. 0 or a negative
  * errno. manager-accounts.c */
 int manager_apply_accounts(Manager *m, const ShareSet *s);
@@ -114,6 +127,25 @@ int manager_resolve_folder(
 /* Emits FolderChanged for each folder whose answer is another than at the last pass. manager-folders.c */
 int manager_announce_folders(Manager *m);
 
+/* Answers the call, later, with all sessions; manager-sessions.c. 0; -EBUSY if another one is being
+ * answered; or a negative errno. */
+int manager_list_sessions(Manager *m, sd_bus_message *call);
+
+/* Ends a session and answers the call, later. 0; -EINVAL if id is not one that manager_list_sessions() gave;
+ * -EBUSY; or a negative errno. */
+int manager_end_session(Manager *m, const char *id, sd_bus_message *call);
+
+SessionQuery *session_query_free(SessionQuery *q);
+
+/* Has Samba end what is connected to the shares that are gone, and what has no right any more. As
+ * worker_spawn(). */
+int manager_close_shares(
+                Manager *m, Worker **ret, char *const *gone, WorkerExitHandler handler, void *userdata);
+
+/* Ends the FTP sessions of those who may do less than before, and those that nobody has logged in to, as
+ * they would still see the old folders. 0 or a negative errno. */
+int manager_evict_ftp_users(Manager *m, const ShareSet *before, const ShareSet *now);
+
 /* The control interface. manager-bus.c */
 int manager_bus_export(Manager *m);
 int manager_bus_emit_folder_changed(Manager *m, const char *path);
@@ -121,6 +153,6 @@ int manager_bus_emit_folder_changed(Manager *m, const char *path);
 /* The rules and reactions that the model calls. manager-model.c */
 extern const DmProvider manager_provider;
 
-/* The names and IPv4 addresses of the LAN interfaces that are there. manager-network.c */
+/* The names and addresses of the LAN interfaces that are there. manager-network.c */
 int share_network_read(char *const *interfaces, ShareNetwork *ret);
 void share_network_done(ShareNetwork *n);

@@ -35,54 +35,72 @@ static const char constant[] =
                 "        \"\" => \"application/octet-stream\"\n"
                 ")\n";
 
-static void write_server(FILE *out, const ShareSet *s, const ShareNetwork *network) {
-        uint32_t idle = s->http.idle_time > 0 ? s->http.idle_time : IDLE_TIME_FOREVER;
+static const char tls[] = "server.modules += ( \"mod_openssl\" )\n"
+                          "ssl.engine = \"enable\"\nssl.pemfile = \"" TLS_PEM "\"\n";
+
+typedef struct Site {
+        FILE *out;
+        const ShareSet *set;
+        ShareProtocol protocol;
+        const ShareServer *server;
+} Site;
+
+static void write_server(const Site *site, const ShareNetwork *network) {
+        const ShareServer *server = site->server;
+        uint32_t idle = server->idle_time > 0 ? server->idle_time : IDLE_TIME_FOREVER;
+        const char *engine = site->protocol == SHARE_HTTPS ? tls : "";
         char **a = network->addresses;
+        FILE *out = site->out;
 
         fprintf(out,
-                "server.port = %" PRIu32 "\n"
+                "%sserver.port = %" PRIu32 "\n"
                 "server.max-connections = %" PRIu32 "\n"
                 "server.max-keep-alive-idle = %" PRIu32 "\n"
                 "server.max-read-idle = %" PRIu32 "\n",
-                s->http.port,
-                s->http.max_users,
+                engine,
+                server->port,
+                server->max_users,
                 idle,
                 idle);
         if (!a || !a[0])
                 return;
-        fprintf(out, "server.bind = \"%s\"\n", a[0]);
+        fprintf(out, strchr(a[0], ':') ? "server.bind = \"[%s]\"\n" : "server.bind = \"%s\"\n", a[0]);
         for (a++; *a; a++)
-                fprintf(out, "$SERVER[\"socket\"] == \"%s:%" PRIu32 "\" {}\n", *a, s->http.port);
+                fprintf(out,
+                        strchr(*a, ':') ? "$SERVER[\"socket\"] == \"[%s]:%" PRIu32 "\" {%s}\n"
+                                        : "$SERVER[\"socket\"] == \"%s:%" PRIu32 "\" {%s}\n",
+                        *a,
+                        server->port,
+                        *engine ? " ssl.engine = \"enable\" " : "");
 }
 
 /* What is in no folder shows the folders' names. A folder's own rule takes the place of this one. */
-static void write_root_rule(FILE *out, const ShareSet *s) {
-        if (s->http_authentication)
+static void write_root_rule(const Site *site) {
+        if (site->server->authentication)
                 fputs("auth.require = ( \"/\" => ( \"method\" => \"basic\", \"realm\" => \"ISPStorage\", "
                       "\"require\" => \"valid-user\" ) )\n",
-                      out);
+                      site->out);
 }
 
-static void write_aliases(FILE *out, const ShareSet *s) {
+static void write_aliases(const Site *site) {
+        FILE *out = site->out;
+
         fputs("alias.url = (\n", out);
-        SHARE_SET_FOREACH_ONLINE(f, s)
+        SHARE_SET_FOREACH_ONLINE(f, site->set)
         fprintf(out, "        \"/%s/\" => \"%s/\",\n", f->share, f->directory);
         fputs(")\n", out);
 }
 
 /* Who has at least this access, as the value of auth.require; or nobody. */
-static void write_rule(
-                FILE *out,
-                const ShareSet *s,
-                const ShareFolder *f,
-                ShareAccess at_least,
-                const char *indent) {
+static void write_rule(const Site *site, const ShareFolder *f, ShareAccess at_least, const char *indent) {
+        const ShareSet *s = site->set;
+        FILE *out = site->out;
         bool any = false;
 
-        if (share_folder_is_open(s, f, SHARE_HTTP))
+        if (share_folder_is_open(s, f, site->protocol))
                 return;
         for (size_t i = 0; i < s->n_users; i++) {
-                if (share_folder_access(s, f, s->users + i, SHARE_HTTP) < at_least)
+                if (share_folder_access(s, f, s->users + i, site->protocol) < at_least)
                         continue;
                 if (!any)
                         fprintf(out,
@@ -122,9 +140,11 @@ static void write_name_expression(FILE *out, const char *name) {
 
 /* COPY and MOVE name their target in a header that no rule on the URL looks at: it must be in the same
  * folder, without a step upwards, written plainly or encoded. */
-static void write_copy_rules(FILE *out, const ShareSet *s, const ShareFolder *f) {
+static void write_copy_rules(const Site *site, const ShareFolder *f) {
+        FILE *out = site->out;
+
         fputs("        else $HTTP[\"request-method\"] =~ \"^(?:COPY|MOVE)$\" {\n", out);
-        write_rule(out, s, f, SHARE_ACCESS_WRITE, "                ");
+        write_rule(site, f, SHARE_ACCESS_WRITE, "                ");
         fputs("                $REQUEST_HEADER[\"Destination\"] !~ \"^(?:https?://[^/?#]+)?/", out);
         write_name_expression(out, f->share);
         fputs("/(?!(?:.*/)?[.][.]?(?:/|$))(?!.*%(?:00|2[EFef]|5[Cc]))\" {\n"
@@ -134,36 +154,47 @@ static void write_copy_rules(FILE *out, const ShareSet *s, const ShareFolder *f)
               out);
 }
 
-static void write_folder(FILE *out, const ShareSet *s, const ShareFolder *f, bool writable) {
+static void write_folder(const Site *site, const ShareFolder *f, bool writable) {
+        FILE *out = site->out;
+
         fprintf(out, "$HTTP[\"url\"] =^ \"/%s/\" {\n", f->share);
         if (!writable) {
-                write_rule(out, s, f, SHARE_ACCESS_READ, "        ");
+                write_rule(site, f, SHARE_ACCESS_READ, "        ");
                 fputs("}\n", out);
                 return;
         }
         fputs("        webdav.activate = \"enable\"\n"
               "        $HTTP[\"request-method\"] =~ \"^(?:GET|HEAD|OPTIONS|PROPFIND)$\" {\n",
               out);
-        write_rule(out, s, f, SHARE_ACCESS_READ, "                ");
+        write_rule(site, f, SHARE_ACCESS_READ, "                ");
         fputs("        }\n", out);
-        write_copy_rules(out, s, f);
+        /* What makes room is allowed also when nothing may be added. */
+        if (f->full)
+                fputs("        else $HTTP[\"request-method\"] =~ \"^(?:PUT|POST|PATCH|MKCOL|COPY)$\" {\n"
+                      "                url.access-deny = ( \"\" )\n"
+                      "        }\n",
+                      out);
+        write_copy_rules(site, f);
         fputs("        else {\n", out);
-        write_rule(out, s, f, SHARE_ACCESS_WRITE, "                ");
+        write_rule(site, f, SHARE_ACCESS_WRITE, "                ");
         fputs("        }\n}\n", out);
 }
 
-int render_lighttpd_conf(const ShareSet *s, const ShareNetwork *network, bool writable, char **ret) {
+int render_lighttpd_conf(
+                const ShareSet *s, const ShareNetwork *network, ShareProtocol protocol, bool writable, char **ret) {
+        Site site = { .set = s, .protocol = protocol, .server = protocol == SHARE_HTTPS ? &s->https : &s->http };
         _cleanup_text_ Text text = {};
         int r;
 
         r = text_begin(&text);
         if (r < 0)
                 return r;
-        fputs(constant, text.stream);
-        write_server(text.stream, s, network);
-        write_root_rule(text.stream, s);
-        write_aliases(text.stream, s);
+        site.out = text.stream;
+        fputs(constant, site.out);
+        write_server(&site, network);
+        write_root_rule(&site);
+        write_aliases(&site);
         SHARE_SET_FOREACH_ONLINE(f, s)
-        write_folder(text.stream, s, f, writable);
+        write_folder(&site, f, writable);
         return text_end(&text, ret);
 }

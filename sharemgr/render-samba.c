@@ -11,53 +11,54 @@
  *
  * "kernel oplocks" makes the synchronizer's open() call back what a client caches; it cannot do that with
  * SMB2 leases. POSIX locking shows a client's byte-range locks to fcntl(2). Modes stay 0644 and 0755
- * whatever a client asks for: DOS attributes live in extended attributes, and there are no Windows ACLs that
- * would be mapped to modes.
+ * whatever a client asks for, as they are the folder's: DOS attributes live in extended attributes.
  *
- * All accounts have the data user's number. A cached answer to the question whose number that is would name the
- * account that logged in last, and the files would seem to belong to that one alone. */
-static const char global_constant[] =
-                "[global]\n"
-                "server role = standalone server\n"
-                "server string = ISPStorage\n"
-                "server min protocol = SMB2_10\n"
-                "disable netbios = yes\n"
-                "smb ports = 445\n"
-                "bind interfaces only = yes\n"
-                "passdb backend = tdbsam:" SAMBA_RUNTIME_DIRECTORY "/passdb.tdb\n"
-                "guest account = " DATA_USER "\n"
-                "private dir = " SAMBA_RUNTIME_DIRECTORY "/private\n"
-                "lock directory = " SAMBA_RUNTIME_DIRECTORY "/lock\n"
-                "state directory = " SAMBA_RUNTIME_DIRECTORY "/state\n"
-                "cache directory = " SAMBA_RUNTIME_DIRECTORY "/cache\n"
-                "pid directory = " SAMBA_RUNTIME_DIRECTORY "\n"
-                "ncalrpc dir = " SAMBA_RUNTIME_DIRECTORY "/ncalrpc\n"
-                "logging = file\n"
-                "log file = " SAMBA_RUNTIME_DIRECTORY "/log.smbd\n"
-                "idmap cache time = 0\n"
-                "idmap negative cache time = 0\n"
-                "usershare max shares = 0\n"
-                "load printers = no\n"
-                "printcap name = /dev/null\n"
-                "disable spoolss = yes\n"
-                "host msdfs = no\n"
-                "smb2 leases = no\n"
-                "kernel oplocks = yes\n"
-                "posix locking = yes\n"
-                "create mask = 0644\n"
-                "force create mode = 0644\n"
-                "directory mask = 0755\n"
-                "force directory mode = 0755\n"
-                "map archive = no\n"
-                "map hidden = no\n"
-                "map system = no\n"
-                "map readonly = no\n"
-                "store dos attributes = yes\n"
-                "ea support = yes\n"
-                "nt acl support = no\n"
-                "follow symlinks = no\n"
-                "wide links = no\n"
-                "veto files = /.ispstorage/lost+found/\n";
+ * All accounts have the data user's number, but identifiers (SIDs) of their own. So Samba must not make
+ * access rights from the owner and mode of a file: the owner's identifier is that of whoever logged in last.
+ * What a share lets one do is all that counts, and acl_xattr, without a stored ACL, says so: everybody may
+ * do everything. */
+static const char global_constant[] = "[global]\n"
+                                      "server role = standalone server\n"
+                                      "server string = ISPStorage\n"
+                                      "server min protocol = SMB2_10\n"
+                                      "disable netbios = yes\n"
+                                      "smb ports = 445\n"
+                                      "bind interfaces only = yes\n"
+                                      "passdb backend = tdbsam:" SAMBA_RUNTIME_DIRECTORY "/passdb.tdb\n"
+                                      "guest account = " DATA_USER "\n"
+                                      "private dir = " SAMBA_RUNTIME_DIRECTORY "/private\n"
+                                      "lock directory = " SAMBA_RUNTIME_DIRECTORY "/lock\n"
+                                      "state directory = " SAMBA_RUNTIME_DIRECTORY "/state\n"
+                                      "cache directory = " SAMBA_RUNTIME_DIRECTORY "/cache\n"
+                                      "pid directory = " SAMBA_RUNTIME_DIRECTORY "\n"
+                                      "ncalrpc dir = " SAMBA_RUNTIME_DIRECTORY "/ncalrpc\n"
+                                      "logging = file\n"
+                                      "log file = " SAMBA_RUNTIME_DIRECTORY "/log.smbd\n"
+                                      /* Who logged in or failed to, in the journal. Whose a session is shows
+                                       * there alone, as to the kernel all are the data user. */
+                                      "log level = 0 auth_json_audit:4\n"
+                                      "usershare max shares = 0\n"
+                                      "load printers = no\n"
+                                      "printcap name = /dev/null\n"
+                                      "disable spoolss = yes\n"
+                                      "host msdfs = no\n"
+                                      "smb2 leases = no\n"
+                                      "kernel oplocks = yes\n"
+                                      "posix locking = yes\n"
+                                      "vfs objects = acl_xattr\n"
+                                      "acl_xattr:ignore system acls = yes\n"
+                                      "acl_xattr:default acl style = everyone\n"
+                                      "inherit permissions = yes\n"
+                                      "map archive = no\n"
+                                      "map hidden = no\n"
+                                      "map system = no\n"
+                                      "map readonly = no\n"
+                                      "store dos attributes = yes\n"
+                                      "ea support = yes\n"
+                                      "nt acl support = no\n"
+                                      "follow symlinks = no\n"
+                                      "wide links = no\n"
+                                      "veto files = /.ispstorage/lost+found/\n";
 
 static bool any_folder_is_open(const ShareSet *s) {
         SHARE_SET_FOREACH_ONLINE(f, s)
@@ -67,15 +68,16 @@ static bool any_folder_is_open(const ShareSet *s) {
 }
 
 static void write_global(FILE *out, const ShareSet *s, const ShareNetwork *network) {
-        char **interfaces = network->interfaces;
+        char **addresses = network->addresses;
 
         fputs(global_constant, out);
         fputs("interfaces = lo", out);
-        STRV_FOREACH (i, interfaces)
-                fprintf(out, " %s", *i);
+        STRV_FOREACH (a, addresses)
+                fprintf(out, " %s", *a);
         fputc('\n', out);
         /* TR-140 has one parameter for both; a name with dots is a DNS domain, which SMB has no use for. */
-        if (!isempty(s->domain_name) && strlen(s->domain_name) <= NETBIOS_NAME_MAX && !strchr(s->domain_name, '.'))
+        if (!isempty(s->domain_name) && strlen(s->domain_name) <= NETBIOS_NAME_MAX &&
+            !strchr(s->domain_name, '.'))
                 fprintf(out, "workgroup = %s\n", s->domain_name);
         if (!isempty(s->host_name))
                 fprintf(out, "netbios name = %.*s\n", NETBIOS_NAME_MAX, s->host_name);

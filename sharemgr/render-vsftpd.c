@@ -6,11 +6,13 @@
 #include "sharemgr/share-paths.h"
 #include "sharemgr/text.h"
 
-/* vsftpd's own seccomp filter lacks system calls that the C library of today makes, and its namespaces need
+/* Started by ispstorage-vsftpd.socket, once for each connection.
+ *
+ * vsftpd's own seccomp filter lacks system calls that the C library of today makes, and its namespaces need
  * privileges that the unit does not give; the unit's sandbox does both. chmod would make files executable.
  */
 static const char constant[] = "background=NO\n"
-                               "listen=YES\n"
+                               "listen=NO\n"
                                "session_support=NO\n"
                                "seccomp_sandbox=NO\n"
                                "isolate=NO\n"
@@ -33,7 +35,17 @@ static const char constant[] = "background=NO\n"
                                "use_localtime=NO\n"
                                "xferlog_enable=NO\n"
                                "ftpd_banner=ISPStorage\n"
-                               "connect_from_port_20=NO\n";
+                               "connect_from_port_20=NO\n"
+                               /* By this the share manager knows whose session it is. */
+                               "setproctitle_enable=YES\n";
+
+/* Explicit TLS (RFC 4217). Clients do not resume TLS sessions as vsftpd would want it by default. */
+static const char tls_constant[] = "ssl_enable=YES\n"
+                                   "allow_anon_ssl=YES\n"
+                                   "require_ssl_reuse=NO\n"
+                                   "ssl_ciphers=HIGH\n"
+                                   "rsa_cert_file=" TLS_PEM "\n"
+                                   "rsa_private_key_file=" TLS_PEM "\n";
 
 static const char anonymous_constant[] = "anonymous_enable=YES\n"
                                          "no_anon_password=YES\n"
@@ -48,7 +60,8 @@ static const char anonymous_writes[] = "anon_upload_enable=YES\n"
                                        "anon_other_write_enable=YES\n"
                                        "allow_writeable_chroot=YES\n";
 
-int render_vsftpd_conf(const ShareSet *s, const ShareNetwork *network, char **ret) {
+int render_vsftpd_conf(const ShareSet *s, ShareTls tls, char **ret) {
+        const char *forced = tls == SHARE_TLS_REQUIRED ? "YES" : "NO";
         _cleanup_text_ Text text = {};
         int r;
 
@@ -56,16 +69,19 @@ int render_vsftpd_conf(const ShareSet *s, const ShareNetwork *network, char **re
         if (r < 0)
                 return r;
         fputs(constant, text.stream);
+        if (tls != SHARE_TLS_OFF)
+                fprintf(text.stream,
+                        "%sforce_local_logins_ssl=%s\nforce_local_data_ssl=%s\nforce_anon_logins_ssl=%s\n"
+                        "force_anon_data_ssl=%s\n",
+                        tls_constant,
+                        forced,
+                        forced,
+                        forced,
+                        forced);
         fprintf(text.stream,
-                "pasv_min_port=%u\npasv_max_port=%u\n",
+                "pasv_min_port=%u\npasv_max_port=%u\nidle_session_timeout=%" PRIu32 "\n",
                 FTP_PASSIVE_PORT_FIRST,
-                FTP_PASSIVE_PORT_LAST);
-        if (network->addresses && network->addresses[0])
-                fprintf(text.stream, "listen_address=%s\n", network->addresses[0]);
-        fprintf(text.stream,
-                "listen_port=%" PRIu32 "\nmax_clients=%" PRIu32 "\nidle_session_timeout=%" PRIu32 "\n",
-                s->ftp.port,
-                s->ftp.max_users,
+                FTP_PASSIVE_PORT_LAST,
                 s->ftp.idle_time);
         if (share_set_find_anonymous_folder(s)) {
                 fputs(anonymous_constant, text.stream);
@@ -73,6 +89,24 @@ int render_vsftpd_conf(const ShareSet *s, const ShareNetwork *network, char **re
                         fputs(anonymous_writes, text.stream);
         } else
                 fputs("anonymous_enable=NO\n", text.stream);
+        return text_end(&text, ret);
+}
+
+int render_vsftpd_socket(const ShareSet *s, const ShareNetwork *network, char **ret) {
+        char **addresses = network->addresses;
+        _cleanup_text_ Text text = {};
+        int r;
+
+        r = text_begin(&text);
+        if (r < 0)
+                return r;
+        fputs("[Socket]\nListenStream=\n", text.stream);
+        STRV_FOREACH (a, addresses)
+                fprintf(text.stream,
+                        strchr(*a, ':') ? "ListenStream=[%s]:%" PRIu32 "\n" : "ListenStream=%s:%" PRIu32 "\n",
+                        *a,
+                        s->ftp.port);
+        fprintf(text.stream, "MaxConnections=%" PRIu32 "\n", s->ftp.max_users);
         return text_end(&text, ret);
 }
 
@@ -101,13 +135,9 @@ static bool have_equal_rights(const ShareSet *s, const ShareUser *a, const Share
 /* The first user with the same rights, after whom the common root directory is named. */
 static const ShareUser *root_owner(const ShareSet *s, const ShareUser *u) {
         for (const ShareUser *first = s->users; first < u; first++)
-                if (have_equal_rights(s, first, u))
+                if (first->ftp_allowed && have_equal_rights(s, first, u))
                         return first;
         return u;
-}
-
-bool vsftpd_user_has_own_root(const ShareSet *s, const ShareUser *u) {
-        return root_owner(s, u) == u;
 }
 
 int render_vsftpd_user(const ShareSet *s, const ShareUser *u, char **ret) {
@@ -120,15 +150,8 @@ int render_vsftpd_user(const ShareSet *s, const ShareUser *u, char **ret) {
         return 0;
 }
 
-static void write_mount(
-                FILE *out, bool writable, const ShareFolder *f, const char *root, const char *share) {
-        fprintf(out,
-                "%s=\"%s\":\"" VSFTPD_ROOTS_DIRECTORY "/%s%s%s\"\n",
-                writable ? "BindPaths" : "BindReadOnlyPaths",
-                f->directory,
-                root,
-                share ? "/" : "",
-                strempty(share));
+static void write_mount(FILE *out, bool writable, const ShareFolder *f, const char *root, const char *share) {
+        fprintf(out, "%s %s\t%s%s%s\n", writable ? "rw" : "ro", f->directory, root, share ? "/" : "", strempty(share));
 }
 
 static int write_root_mounts(FILE *out, const ShareSet *s, const ShareUser *u) {
@@ -153,37 +176,18 @@ int render_vsftpd_mounts(const ShareSet *s, char **ret) {
         r = text_begin(&text);
         if (r < 0)
                 return r;
-        fputs("[Service]\n", text.stream);
-        for (size_t i = 0; i < s->n_users; i++)
-                if (vsftpd_user_has_own_root(s, s->users + i)) {
-                        r = write_root_mounts(text.stream, s, s->users + i);
-                        if (r < 0)
-                                return r;
-                }
-        if (anonymous)
-                write_mount(text.stream, !s->anonymous_read_only, anonymous, "anonymous", NULL);
-        return text_end(&text, ret);
-}
-
-int list_vsftpd_directories(const ShareSet *s, char ***ret) {
-        _cleanup_strv_free_ char **l = NULL;
-        int r;
-
-        r = strv_extend(&l, VSFTPD_ROOTS_DIRECTORY "/anonymous");
-        for (const ShareUser *u = s->users; r >= 0 && u && u < s->users + s->n_users; u++) {
-                if (!vsftpd_user_has_own_root(s, u))
+        for (const ShareUser *u = s->users; u && u < s->users + s->n_users; u++) {
+                if (!u->ftp_allowed || root_owner(s, u) != u)
                         continue;
-                r = strv_consume(&l, strfmt(VSFTPD_ROOTS_DIRECTORY "/%" PRIu32, u->instance));
-                SHARE_SET_FOREACH_ONLINE(f, s)
-                if (r >= 0 && share_folder_access(s, f, u, SHARE_FTP) != SHARE_ACCESS_NONE)
-                        r =
-                                        strv_consume(&l,
-                                                     strfmt(VSFTPD_ROOTS_DIRECTORY "/%" PRIu32 "/%s",
-                                                            u->instance,
-                                                            f->share));
+                r = write_root_mounts(text.stream, s, u);
+                if (r < 0)
+                        return r;
         }
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(l);
-        return 0;
+        if (anonymous)
+                write_mount(text.stream,
+                            !s->anonymous_read_only && !anonymous->full,
+                            anonymous,
+                            "anonymous",
+                            NULL);
+        return text_end(&text, ret);
 }

@@ -11,8 +11,14 @@
 /* Where the servers listen. */
 typedef struct ShareNetwork {
         char **interfaces; /* names of the LAN interfaces that exist */
-        char **addresses;  /* their IPv4 addresses */
+        char **addresses;  /* their addresses: IPv4, and unique local IPv6 */
 } ShareNetwork;
+
+typedef enum ShareTls {
+        SHARE_TLS_OFF,
+        SHARE_TLS_OFFERED,
+        SHARE_TLS_REQUIRED,
+} ShareTls;
 
 /* Ports for passive FTP: enough for 32 users (TR-140 MaxNumUsers) with two transfers each, outside the
  * ephemeral range. */
@@ -22,8 +28,11 @@ typedef struct ShareNetwork {
 /* smb.conf(5). */
 int render_smb_conf(const ShareSet *s, const ShareNetwork *network, char **ret);
 
-/* vsftpd.conf(5); listens on the first address only, as vsftpd knows one. */
-int render_vsftpd_conf(const ShareSet *s, const ShareNetwork *network, char **ret);
+/* vsftpd.conf(5). */
+int render_vsftpd_conf(const ShareSet *s, ShareTls tls, char **ret);
+
+/* The drop-in of ispstorage-vsftpd.socket: where it listens, and for how many. */
+int render_vsftpd_socket(const ShareSet *s, const ShareNetwork *network, char **ret);
 
 /* The names that may log in over FTP, one a line (vsftpd's userlist_file). */
 int render_vsftpd_user_list(const ShareSet *s, char **ret);
@@ -31,18 +40,10 @@ int render_vsftpd_user_list(const ShareSet *s, char **ret);
 /* The file in vsftpd's user_config_dir that is named after the user. */
 int render_vsftpd_user(const ShareSet *s, const ShareUser *u, char **ret);
 
-/* A drop-in of ispstorage-vsftpd.service: the bind mounts from which each root directory is made. vsftpd has
- * rights per user, not per folder; a folder that may only be read is a read-only mount. Users with equal
- * rights share a root. */
+/* What ftp-session mounts: lines "ro <directory>\t<path below the roots>", or "rw". Users with equal rights share a
+ * root, which is named after the first of them. */
 int render_vsftpd_mounts(const ShareSet *s, char **ret);
 
-/* Directories that are to exist for render_vsftpd_mounts(): a string list of absolute paths, parents first.
- */
-int list_vsftpd_directories(const ShareSet *s, char ***ret);
-
-/* True if this user's rights differ from those of all users before him, so that a root of his own is made.
- */
-bool vsftpd_user_has_own_root(const ShareSet *s, const ShareUser *u);
-
-/* lighttpd.conf. writable: WebDAV is on. */
-int render_lighttpd_conf(const ShareSet *s, const ShareNetwork *network, bool writable, char **ret);
+/* lighttpd.conf of SHARE_HTTP or SHARE_HTTPS. writable: WebDAV is on. */
+int render_lighttpd_conf(
+                const ShareSet *s, const ShareNetwork *network, ShareProtocol protocol, bool writable, char **ret);

@@ -39,6 +39,12 @@ static bool has_control_character(const char *s) {
         return false;
 }
 
+bool group_name_is_valid(const char *name) {
+        size_t n = strlen(name);
+
+        return n > 0 && utf8_is_valid(name) && !has_control_character(name) && name[0] != ' ' && name[n - 1] != ' ';
+}
+
 bool password_is_valid(const char *password) {
         return strlen(password) <= PASSWORD_MAX && utf8_is_valid(password) &&
                !has_control_character(password);

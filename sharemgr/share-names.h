@@ -25,6 +25,9 @@
  * and a file name can carry. Whether the name belongs to somebody else on this system is not asked here. */
 bool user_name_is_valid(const char *name) _pure_;
 
+/* UTF-8 without control characters and without blanks at its ends; it is only looked at by people. */
+bool group_name_is_valid(const char *name) _pure_;
+
 /* UTF-8 of at most PASSWORD_MAX bytes without control characters. */
 bool password_is_valid(const char *password) _pure_;
 

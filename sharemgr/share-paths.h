@@ -19,13 +19,21 @@
 #define VSFTPD_CONF VSFTPD_DIRECTORY "/vsftpd.conf"
 #define VSFTPD_USERS_DIRECTORY VSFTPD_DIRECTORY "/users"
 #define VSFTPD_ROOTS_DIRECTORY VSFTPD_DIRECTORY "/roots"
+/* Exists while FTP sessions may see folders that "mounts" has no more. */
+#define VSFTPD_EVICTION_MARK VSFTPD_DIRECTORY "/pending-eviction"
+/* What ftp-session mounts. */
+#define VSFTPD_MOUNTS VSFTPD_DIRECTORY "/mounts"
 #define VSFTPD_EMPTY_DIRECTORY VSFTPD_DIRECTORY "/empty"
 #define LIGHTTPD_DIRECTORY RUNTIME_DIRECTORY "/lighttpd"
 #define LIGHTTPD_CONF LIGHTTPD_DIRECTORY "/lighttpd.conf"
+#define LIGHTTPD_TLS_CONF LIGHTTPD_DIRECTORY "/lighttpd-tls.conf"
 #define HTPASSWD LIGHTTPD_DIRECTORY "/htpasswd"
 #define LIGHTTPD_ROOT_DIRECTORY LIGHTTPD_DIRECTORY "/root"
 /* Where Samba keeps its databases: made here, as testparm wants to see them. */
 #define SAMBA_RUNTIME_DIRECTORY SAMBA_DIRECTORY "/run"
+
+/* Certificate and key of HTTPS and FTP over TLS, in one file. */
+#define TLS_PEM RUNTIME_DIRECTORY "/tls.pem"
 
 /* systemd's drop-in user records (nss-systemd(8)). */
 #define USERDB_DIRECTORY "/run/userdb"

@@ -128,6 +128,39 @@ static int check_volume_enabled(const Check *c, const char *row) {
         return r;
 }
 
+static int check_group(const Check *c) {
+        _cleanup_free_ char *row = row_of(c->change), *name = NULL;
+        bool enabled;
+        int r;
+
+        if (!row)
+                return -ENOMEM;
+        if ((r = dm_get_bool(c->model, &enabled, "%s.Enable", row)) < 0 ||
+            (r = dm_get_string(c->model, &name, "%s.GroupName", row)) < 0)
+                return r;
+        if (!isempty(name) && !group_name_is_valid(name))
+                refuse(c, "not a name: no control characters, no blanks around it");
+        else if (enabled && isempty(name))
+                refuse(c, "an enabled group needs a GroupName");
+        return 0;
+}
+
+static int check_quota(const Check *c) {
+        _cleanup_free_ char *row = row_of(c->change);
+        uint32_t capacity;
+        bool enabled;
+        int r;
+
+        if (!row)
+                return -ENOMEM;
+        if ((r = dm_get_bool(c->model, &enabled, "%s.Enable", row)) < 0 ||
+            (r = dm_get_uint32(c->model, &capacity, "%s.Capacity", row)) < 0)
+                return r;
+        if (enabled && capacity == 0)
+                refuse(c, "an enabled quota needs a Capacity");
+        return 0;
+}
+
 static int check_volume(const Check *c) {
         static const char *const fixed[] = { "Name", "PhysicalReference", "Capacity" };
         _cleanup_free_ char *row = row_of(c->change);
@@ -257,6 +290,10 @@ int share_rules_check(
                         r = check_volume(&c);
                 else if (streq(changes[i].object->name, "Folder"))
                         r = check_folder(&c);
+                else if (streq(changes[i].object->name, "UserGroup"))
+                        r = check_group(&c);
+                else if (streq(changes[i].object->name, "Quota"))
+                        r = check_quota(&c);
                 else
                         check_setting(&c);
         }

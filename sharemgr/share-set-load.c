@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 
-#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "sharemgr/share-names.h"
 #include "sharemgr/share-set-load.h"
@@ -9,7 +8,23 @@
 #define USER STORAGE_SERVICE "UserAccount.%" PRIu32
 #define VOLUME STORAGE_SERVICE "LogicalVolume.%" PRIu32
 #define FOLDER VOLUME ".Folder.%" PRIu32
-#define ACCESS FOLDER ".UserAccess.%" PRIu32
+
+/* Takes the groups that are not enabled out of the list. */
+static int load_groups(DmModel *m, uint32_t i, ShareUser *u) {
+        _cleanup_strv_free_ char **groups = NULL;
+        _cleanup_free_ char *list = NULL;
+        bool enabled;
+        int r;
+
+        if ((r = dm_get_string(m, &list, USER ".UserGroupParticipation", i)) < 0 ||
+            (r = strv_split(list, ",", &groups)) < 0)
+                return r;
+        STRV_FOREACH (group, groups)
+                if (dm_get_bool(m, &enabled, "%s.Enable", *group) >= 0 && enabled &&
+                    (r = strv_extend(&u->groups, *group)) < 0)
+                        return r;
+        return 0;
+}
 
 static int load_users(DmModel *m, ShareSet *s) {
         bool enabled;
@@ -29,49 +44,68 @@ static int load_users(DmModel *m, ShareSet *s) {
                 u->instance = i;
                 if ((r = dm_get_string(m, &u->name, USER ".Username", i)) < 0 ||
                     (r = dm_get_bool(m, &u->ftp_allowed, USER ".AllowFTPAccess", i)) < 0 ||
-                    (r = dm_get_bool(m, &u->http_allowed, USER ".AllowHTTPAccess", i)) < 0)
+                    (r = dm_get_bool(m, &u->http_allowed, USER ".AllowHTTPAccess", i)) < 0 ||
+                    (r = load_groups(m, i, u)) < 0)
                         return r;
                 if (!user_name_is_valid(u->name)) {
                         free(u->name);
+                        strv_free(u->groups);
                         s->n_users--;
                 }
         }
         return 0;
 }
 
-/* The instance number of the account that a reference names; 0 if it names none. */
-static uint32_t user_of_reference(const char *reference) {
-        const char *number = startswith(reference, STORAGE_SERVICE "UserAccount.");
-        uint32_t instance;
-
-        return number && parse_uint32(number, &instance) >= 0 ? instance : 0;
-}
-
-static int load_grants(DmModel *m, uint32_t v, uint32_t i, ShareFolder *f) {
+/* Reads an access row into what those may do whom it names: an account, or the members of a group. */
+static int load_access(DmModel *m, const char *row, const char *reference_name, ShareSet *s, ShareFolder *f) {
+        _cleanup_free_ char *reference = NULL;
+        uint32_t permissions;
         bool enabled;
         int r;
 
-        DM_FOREACH_INSTANCE(a, m, FOLDER ".UserAccess.", v, i) {
-                _cleanup_free_ char *reference = NULL;
-                ShareGrant *g;
+        if ((r = dm_get_bool(m, &enabled, "%s.Enable", row)) < 0 ||
+            (r = dm_get_string(m, &reference, "%s.%s", row, reference_name)) < 0 ||
+            (r = dm_get_uint32(m, &permissions, "%s.Permissions", row)) < 0 || !enabled)
+                return r;
+        for (const ShareUser *u = s->users; u && u < s->users + s->n_users; u++) {
+                _cleanup_free_ char *path = strfmt(USER, u->instance);
 
-                r = dm_get_bool(m, &enabled, ACCESS ".Enable", v, i, a);
+                if (!path)
+                        return -ENOMEM;
+                if (!streq(path, reference) && !strv_contains(u->groups, reference))
+                        continue;
+                r = share_folder_grant(f, u->instance, permissions);
                 if (r < 0)
                         return r;
-                if (!enabled)
-                        continue;
-                g = share_folder_add_grant(f);
-                if (!g)
-                        return -ENOMEM;
-                if ((r = dm_get_string(m, &reference, ACCESS ".UserReference", v, i, a)) < 0 ||
-                    (r = dm_get_uint32(m, &g->permissions, ACCESS ".Permissions", v, i, a)) < 0)
-                        return r;
-                g->user = user_of_reference(reference);
         }
         return 0;
 }
 
-static int load_folder(DmModel *m, ShareVolume *volume, uint32_t i) {
+static int load_grants(DmModel *m, ShareSet *s, uint32_t v, uint32_t i, ShareFolder *f) {
+        static const struct {
+                const char *table, *reference;
+        } kinds[] = { { "UserAccess", "UserReference" }, { "GroupAccess", "GroupReference" } };
+        int r;
+
+        for (size_t k = 0; k < ELEMENTSOF(kinds); k++)
+                DM_FOREACH_INSTANCE(a, m, FOLDER ".%s.", v, i, kinds[k].table) {
+                        _cleanup_free_ char *row = strfmt(FOLDER ".%s.%" PRIu32, v, i, kinds[k].table, a);
+
+                        r = row ? load_access(m, row, kinds[k].reference, s, f) : -ENOMEM;
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+static int load_quota(DmModel *m, uint32_t v, uint32_t i, ShareFolder *f) {
+        bool enabled;
+        int r = dm_get_bool(m, &enabled, FOLDER ".Quota.Enable", v, i);
+
+        return r < 0 || !enabled ? r : dm_get_uint32(m, &f->quota, FOLDER ".Quota.Capacity", v, i);
+}
+
+static int load_folder(DmModel *m, ShareSet *s, ShareVolume *volume, uint32_t i) {
         _cleanup_free_ char *name = NULL;
         uint32_t v = volume->instance;
         ShareFolder *f;
@@ -91,8 +125,10 @@ static int load_folder(DmModel *m, ShareVolume *volume, uint32_t i) {
         f->directory = folder_directory(volume->name, name);
         if (!f->share || !f->directory)
                 return -ENOMEM;
-        r = dm_get_uint32(m, &f->account_access, FOLDER ".UserAccountAccess", v, i);
-        return r < 0 ? r : load_grants(m, v, i, f);
+        if ((r = dm_get_uint32(m, &f->account_access, FOLDER ".UserAccountAccess", v, i)) < 0 ||
+            (r = load_quota(m, v, i, f)) < 0)
+                return r;
+        return load_grants(m, s, v, i, f);
 }
 
 static int load_volume(DmModel *m, ShareSet *s, uint32_t v) {
@@ -115,7 +151,7 @@ static int load_volume(DmModel *m, ShareSet *s, uint32_t v) {
             (r = dm_get_uint32(m, &volume->capacity, VOLUME ".Capacity", v)) < 0)
                 return r;
         DM_FOREACH_INSTANCE(i, m, VOLUME ".Folder.", v) {
-                r = load_folder(m, volume, i);
+                r = load_folder(m, s, volume, i);
                 if (r < 0)
                         return r;
         }
@@ -143,8 +179,6 @@ static int load_settings(DmModel *m, ShareSet *s) {
             (r = dm_get_bool(m,
                              &s->smb_authentication,
                              STORAGE_SERVICE "NetworkServer.NetworkProtocolAuthReq")) < 0 ||
-            (r = dm_get_bool(m, &s->http_authentication, STORAGE_SERVICE "HTTPServer.AuthenticationReq")) <
-                            0 ||
             (r = dm_get_bool(m, &s->anonymous_enabled, STORAGE_SERVICE "FTPServer.AnonymousUser.Enable")) <
                             0 ||
             (r = dm_get_bool(m,
@@ -156,7 +190,10 @@ static int load_settings(DmModel *m, ShareSet *s) {
                                            STORAGE_SERVICE "FTPServer.AnonymousUser.StartingFolder")) < 0 ||
             (r = load_server(m, "FTPServer", &s->ftp)) < 0)
                 return r;
-        return load_server(m, "HTTPServer", &s->http);
+        if ((r = load_server(m, "HTTPServer", &s->http)) < 0 || (r = load_server(m, "HTTPSServer", &s->https)) < 0 ||
+            (r = dm_get_bool(m, &s->http.authentication, STORAGE_SERVICE "HTTPServer.AuthenticationReq")) < 0)
+                return r;
+        return dm_get_bool(m, &s->https.authentication, STORAGE_SERVICE "HTTPSServer.AuthenticationReq");
 }
 
 int share_set_load(DmModel *m, ShareSet **ret) {

@@ -24,17 +24,36 @@ static int parse_file_system(const char *value, void *data) {
         return -EINVAL;
 }
 
+static int parse_tls(const char *value, void *data) {
+        static const char *const known[] = {
+                [SHARE_TLS_OFF] = "no",
+                [SHARE_TLS_OFFERED] = "offered",
+                [SHARE_TLS_REQUIRED] = "required",
+        };
+        ShareTls *tls = data;
+
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (streq(value, known[i])) {
+                        *tls = (ShareTls) i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 static int read_config(ManagerConfig *config) {
         const ConfigItem items[] = {
                 { "Media", "Match", config_parse_strv, &config->media },
                 { "Media", "FileSystem", parse_file_system, &config->file_system },
                 { "Network", "Interfaces", config_parse_strv, &config->interfaces },
                 { "HTTP", "Writing", config_parse_bool, &config->http_writing },
+                { "FTP", "TLS", parse_tls, &config->ftp_tls },
+                { "TLS", "Certificate", config_parse_string, &config->certificate },
                 {},
         };
         int r;
 
         config->http_writing = true;
+        config->ftp_tls = SHARE_TLS_OFFERED;
         if ((r = config_parse_string("ext4", &config->file_system)) < 0)
                 return log_oom();
         r = config_read(CONFIG_PATH, items);

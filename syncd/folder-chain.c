@@ -307,7 +307,13 @@ static int extend(ChainUpdate *u) {
 }
 
 int folder_update_chain(
-                Folder *f, const SyncTree *changes, const char *gateway_name, bool verify, FolderResult *result) {
+                Folder *f,
+                const SyncPlan *plan,
+                const SyncTree *changes,
+                const char *gateway_name,
+                bool verify,
+                FolderResult *result) {
+
         ChainUpdate u = { .folder = f, .gateway_name = gateway_name, .wanted = changes, .time = time(NULL) };
         FolderChain old = {};
         git_oid tip = {};
@@ -322,6 +328,8 @@ int folder_update_chain(
                 old = (FolderChain) {};
         } else
                 r = folder_chain_replay(&u, &old, verify);
+        if (r >= 0)
+                r = folder_chain_save_colliding(&u, plan);
         if (r >= 0)
                 r = extend(&u);
         if (r >= 0 && u.chain.n > 0)

@@ -97,5 +97,5 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
         if (r < 0)
                 return r;
         result->pending = sync_tree_size(changes);
-        return folder_update_chain(f, changes, request->gateway_name, request->changed, result);
+        return folder_update_chain(f, plan, changes, request->gateway_name, request->changed, result);
 }

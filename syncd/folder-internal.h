@@ -53,6 +53,8 @@ struct Folder {
         FolderSource *sources; /* sorted; while a plan is applied */
         size_t n_sources;
         bool distrust;         /* a file did not hold what the index says: content is fetched, whoever seems to have it */
+        SyncOid *saved;        /* local content of collisions that wait; it is in a commit of the chain already */
+        size_t n_saved;
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
 };
@@ -136,11 +138,16 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
 
 /* --- folder-chain.c: commits that main does not have yet --- */
 
-/* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder.
- * With verify set, older versions whose snapshot is damaged are dropped. 0 with result filled in, or a negative
- * errno. */
+/* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder;
+ * plan is what they are from: its collisions wait. With verify set, older versions whose snapshot is damaged are
+ * dropped. 0 with result filled in, or a negative errno. */
 int folder_update_chain(
-                Folder *f, const SyncTree *changes, const char *gateway_name, bool verify, FolderResult *result);
+                Folder *f,
+                const SyncPlan *plan,
+                const SyncTree *changes,
+                const char *gateway_name,
+                bool verify,
+                FolderResult *result);
 /* The last of these commits that is on main already, the zero id if none is. */
 int folder_accepted_commit(Folder *f, const git_oid *tip, git_oid *ret);
 /* The commit to be pushed next, the zero id if there is none, and what it takes. */

@@ -55,6 +55,34 @@ static bool is_untouched(const SyncTree *from, const SyncTree *to, const char *p
         return true;
 }
 
+/* A name in the folder itself that nothing has, on main or in the chain or among the changes. 1, 0 if there is
+ * none, or a negative errno. */
+static int choose_name(ChainUpdate *u, const char *path, int64_t time, const SyncTree *changes, char **ret) {
+        for (unsigned counter = 0; counter <= SYNC_CONFLICT_COUNTER_MAX; counter++) {
+                _cleanup_free_ char *name = NULL;
+                bool taken = false;
+                SyncEntry buf;
+                int r;
+
+                r = sync_conflict_path(sync_path_name(path), time, u->gateway_name, counter, &name);
+                if (r < 0)
+                        return r == -ENAMETOOLONG ? 0 : r;
+                SYNC_TREE_FOREACH(e, changes)
+                        taken = taken || streq(e->path, name);
+                if (!taken && !sync_tree_find(u->wanted, name)) {
+                        r = git_store_find_entry(u->folder->store, folder_chain_tip(&u->chain), name, &buf);
+                        if (r < 0 && r != -ENOENT)
+                                return r;
+                        taken = r >= 0;
+                        if (!taken) {
+                                *ret = TAKE_PTR(name);
+                                return 1;
+                        }
+                }
+        }
+        return 0;
+}
+
 /* Adds the version at its path, or beside what is there now, and the directories that it needs. */
 static int add_version(
                 ChainUpdate *u, const SyncEntry *e, const SyncTree *from, const SyncTree *to, int64_t time, SyncTree *changes) {
@@ -63,9 +91,9 @@ static int add_version(
         int r;
 
         if (!is_untouched(from, to, e->path)) {
-                r = sync_conflict_path(sync_path_name(e->path), time, u->gateway_name, 0, &beside);
-                if (r < 0)
-                        return r == -ENAMETOOLONG ? 0 : r;
+                r = choose_name(u, e->path, time, changes, &beside);
+                if (r <= 0)
+                        return r;
                 copy.path = beside;
                 return sync_tree_add(changes, &copy);
         }
@@ -115,6 +143,83 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
                         r = folder_chain_commit(u, changes, time);
         }
         return r;
+}
+
+/* --- collisions that wait --- */
+
+static bool is_saved(const Folder *f, const SyncOid *oid) {
+        for (size_t i = 0; i < f->n_saved; i++)
+                if (sync_oid_equal(f->saved + i, oid))
+                        return true;
+        return false;
+}
+
+static int save_entry(ChainUpdate *u, const SyncEntry *e, SyncTree *changes) {
+        _cleanup_free_ char *beside = NULL;
+        Folder *f = u->folder;
+        SyncEntry copy = *e;
+        SyncOid *saved;
+        int r;
+
+        if ((e->kind != SYNC_FILE && e->kind != SYNC_SYMLINK) || e->certainty >= SYNC_BUSY || is_saved(f, &e->oid))
+                return 0;
+        saved = reallocarray(f->saved, f->n_saved + 1, sizeof(*saved));
+        if (!saved)
+                return -ENOMEM;
+        f->saved = saved;
+        r = choose_name(u, e->path, u->time, changes, &beside);
+        if (r <= 0)
+                return r;
+        copy.path = beside;
+        copy.inode = 0;
+        copy.ctime_ns = 0;
+        copy.certainty = SYNC_SETTLED;
+        r = sync_tree_add(changes, &copy);
+        if (r >= 0)
+                f->saved[f->n_saved++] = e->oid;
+        return r;
+}
+
+/* What is beneath a directory that collides, and base does not have. */
+static int save_beneath(ChainUpdate *u, const char *directory, SyncTree *changes) {
+        SYNC_TREE_FOREACH(d, u->folder->differing) {
+                const SyncEntry *e = sync_path_is_below(d->path, directory) ? sync_tree_find(u->folder->index, d->path)
+                                                                            : NULL;
+                int r = e ? save_entry(u, e, changes) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        int r;
+
+        if (plan->statistics.collisions == 0) {
+                u->folder->n_saved = 0;
+                return 0;
+        }
+        r = sync_tree_new(&changes);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < plan->n_operations; i++) {
+                const SyncOperation *o = plan->operations + i;
+
+                if (!o->renamed_to)
+                        continue;
+                if (o->local->kind == SYNC_DIRECTORY)
+                        r = save_beneath(u, o->path, changes);
+                else
+                        r = save_entry(u, o->local, changes);
+                if (r < 0)
+                        return r;
+        }
+        if (sync_tree_size(changes) == 0)
+                return 0;
+        r = sync_tree_sort(changes);
+        return r < 0 ? r : folder_chain_commit(u, changes, u->time);
 }
 
 /* --- snapshots --- */

@@ -22,6 +22,7 @@ Folder *folder_free(Folder *f) {
         if (!f)
                 return NULL;
         folder_forget_sources(f);
+        free(f->saved);
         sync_tree_free(f->index);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);

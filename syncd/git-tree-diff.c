@@ -92,9 +92,7 @@ static int diff_directories(Diff *diff, const git_oid *from, const git_oid *to) 
 
         if (git_oid_equal(from, to))
                 return 0;
-        r = directory_load(diff->store, from, root, &d[0]);
-        if (r >= 0)
-                r = directory_load(diff->store, to, root, &d[1]);
+        r = directory_load_differing(diff->store, (const git_oid *const[2]){ from, to }, root, d);
         if (r >= 0)
                 r = merge_directories(diff, d);
         directory_done(&d[0]);

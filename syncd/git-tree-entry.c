@@ -27,11 +27,13 @@ int raw_entry_compare(const RawEntry *a, const RawEntry *b) {
 }
 
 int raw_tree_next(RawTree *t, RawEntry *ret) {
-        const char *p = t->data + t->at, *end = t->data + t->size, *name_end;
+        const char *p, *end, *name_end;
         RawEntry e = {};
 
-        if (p == end)
+        if (t->at == t->size)
                 return 0;
+        p = t->data + t->at;
+        end = t->data + t->size;
         if (*p == '0')
                 return -EBADMSG;
         for (; p < end && *p >= '0' && *p <= '7' && e.mode <= 0177777; p++)
@@ -149,15 +151,15 @@ void directory_done(Directory *d) {
         *d = (Directory){};
 }
 
-static int directory_add(Directory *d, size_t *allocated, const TreeItem *item) {
-        if (d->n == *allocated) {
-                size_t wanted = MAX((size_t) 16, *allocated * 2);
+static int directory_add(Directory *d, const TreeItem *item) {
+        if (d->n == d->allocated) {
+                size_t wanted = MAX((size_t) 16, d->allocated * 2);
                 TreeItem *items = reallocarray(d->items, wanted, sizeof(*items));
 
                 if (!items)
                         return -ENOMEM;
                 d->items = items;
-                *allocated = wanted;
+                d->allocated = wanted;
         }
         d->items[d->n++] = *item;
         if (*item->stored != GIT_NAME_MARK)
@@ -165,49 +167,90 @@ static int directory_add(Directory *d, size_t *allocated, const TreeItem *item) 
         return git_name_unescape(item->stored, &d->items[d->n - 1].unescaped);
 }
 
-static int directory_parse(GitStore *store, Directory *d, size_t size, bool root) {
-        RawTree tree = { .data = d->data, .size = size };
-        size_t allocated = 0;
-        RawEntry raw;
+static int directory_take(GitStore *store, Directory *d, const RawEntry *raw, bool root) {
+        TreeItem item;
         int r;
 
-        while ((r = raw_tree_next(&tree, &raw)) > 0) {
-                TreeItem item;
-
-                r = tree_item_parse(&raw, root, &item);
-                if (r >= 0 && item.role == TREE_META)
-                        r = meta_open(store, &item, &d->meta);
-                else if (r >= 0 && item.role == TREE_ENTRY)
-                        r = directory_add(d, &allocated, &item);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
+        r = tree_item_parse(raw, root, &item);
+        if (r < 0 || item.role == TREE_FORMAT)
                 return r;
+        return item.role == TREE_META ? meta_open(store, &item, &d->meta) : directory_add(d, &item);
+}
+
+/* -EBADMSG: one name as two kinds, or with two marks. */
+static int directory_sort(Directory *d) {
         if (d->n > 1)
                 qsort(d->items, d->n, sizeof(*d->items), compare_items);
-        /* One name as two kinds, or with two marks. */
         for (size_t i = 1; i < d->n; i++)
                 if (compare_items(d->items + i - 1, d->items + i) == 0)
                         return -EBADMSG;
         return 0;
 }
 
+/* The zero id is an empty tree. */
+static int read_raw_tree(GitStore *store, const git_oid *id, Directory *d, RawTree *ret) {
+        size_t size = 0;
+        int r = 0;
+
+        if (!git_oid_is_zero(id))
+                r = git_store_read_typed(store, id, GIT_OBJECT_TREE, &d->data, &size);
+        *ret = (RawTree){ .data = d->data, .size = size };
+        return r;
+}
+
 int directory_load(GitStore *store, const git_oid *id, bool root, Directory *ret) {
         _cleanup_directory_done_ Directory d = {};
-        size_t size;
+        RawTree tree;
+        RawEntry raw;
         int r;
 
-        if (!git_oid_is_zero(id)) {
-                r = git_store_read_typed(store, id, GIT_OBJECT_TREE, &d.data, &size);
-                if (r >= 0)
-                        r = directory_parse(store, &d, size, root);
-                if (r < 0)
-                        return r;
-        }
+        r = read_raw_tree(store, id, &d, &tree);
+        while (r >= 0 && (r = raw_tree_next(&tree, &raw)) > 0)
+                r = directory_take(store, &d, &raw, root);
+        if (r >= 0)
+                r = directory_sort(&d);
+        if (r < 0)
+                return r;
         *ret = d;
         d = (Directory){};
         return 0;
+}
+
+static bool is_in_both(const RawEntry *a, const RawEntry *b) {
+        return a->mode == b->mode && git_oid_equal(a->id, b->id) && !streq(a->name, TREE_NAME_META);
+}
+
+int directory_load_differing(GitStore *store, const git_oid *const ids[2], bool root, Directory ret[2]) {
+        bool have[2] = { true, true };
+        RawEntry e[2] = {};
+        RawTree trees[2];
+        int r = 0, order = 0;
+
+        for (unsigned i = 0; i < 2 && r >= 0; i++)
+                r = read_raw_tree(store, ids[i], &ret[i], &trees[i]);
+        while (r >= 0) {
+                /* On with the one that is behind, or with both. */
+                for (unsigned i = 0; i < 2; i++) {
+                        if (!have[i] || order == (i == 0 ? 1 : -1))
+                                continue;
+                        r = raw_tree_next(&trees[i], &e[i]);
+                        if (r < 0)
+                                return r;
+                        have[i] = r > 0;
+                }
+                if (!have[0] && !have[1])
+                        break;
+                order = !have[0] ? 1 : !have[1] ? -1 : raw_entry_compare(&e[0], &e[1]);
+                order = (order > 0) - (order < 0);
+                if (order == 0 && is_in_both(&e[0], &e[1]))
+                        continue;
+                for (unsigned i = 0; i < 2 && r >= 0; i++)
+                        if (order != (i == 0 ? 1 : -1))
+                                r = directory_take(store, &ret[i], &e[i], root);
+        }
+        for (unsigned i = 0; i < 2 && r >= 0; i++)
+                r = directory_sort(&ret[i]);
+        return r;
 }
 
 /* A size above FORMAT_PLAIN_MAX says that a file is one of chunks, whatever the metadata say. */

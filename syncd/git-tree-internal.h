@@ -140,7 +140,7 @@ int meta_write(GitStore *store,
 typedef struct Directory {
         char *data;
         TreeItem *items; /* its entries, by name */
-        size_t n;
+        size_t n, allocated;
         Meta meta;
 } Directory;
 
@@ -148,6 +148,9 @@ typedef struct Directory {
 void directory_done(Directory *d);
 /* Reads the tree of a directory; the zero id is an empty one. */
 int directory_load(GitStore *store, const git_oid *id, bool root, Directory *ret);
+/* The same of two directories, but only the entries that one has and the other does not have just so. ret is
+ * zeroed, and to be freed also after a failure. */
+int directory_load_differing(GitStore *store, const git_oid *const ids[2], bool root, Directory ret[2]);
 /* Fills the entry of an item, with its metadata. tolerant: what is not in the store counts as not recorded.
  */
 int directory_entry(

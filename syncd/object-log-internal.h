@@ -2,7 +2,7 @@
 /* Parts of object-log.h: the records of the file, and the index in memory.
  *
  *      file    = "ISPSLOG1" compacted-size:u64 record*
- *      record  = crc32:u32 payload-size:u32 content-size:u32 type:u8 encoding:u8 depth:u8 zero:u8 oid:20
+ *      record  = crc32:u32 payload-size:u32 content-size:u32 type:u8 encoding:u8 version:u8 zero:u8 oid:20
  * payload
  *
  * Numbers are little-endian. The checksum is of all of the record behind it. */
@@ -25,9 +25,11 @@
 typedef enum RecordEncoding {
         ENCODING_STORED,
         ENCODING_DEFLATED, /* RFC 1951 */
-        ENCODING_TREE,  /* text-size:u32, size of it deflated:u32, the deflated text, the ids of the entries
-                         */
-        ENCODING_DELTA, /* oid:20 prefix:u32 suffix:u32, then what stands between: as ENCODING_STORED */
+        ENCODING_TREE, /* text-size:u32, size of it deflated:u32, the deflated text, the ids of the entries
+                        */
+        /* oid:20, size of the literals:u32, size of the steps:u32, the steps (object-log-delta.c), the
+         * literals as ENCODING_STORED */
+        ENCODING_DELTA,
         ENCODING_DELTA_DEFLATED, /* ... as ENCODING_DEFLATED */
         _ENCODING_MAX,
 } RecordEncoding;
@@ -40,7 +42,7 @@ typedef struct Record {
         uint32_t content_size;
         uint8_t type; /* ObjectType or RECORD_REFERENCES */
         uint8_t encoding;
-        uint8_t depth; /* how many objects it takes to make this one of a difference */
+        uint8_t version; /* 0: whole; else a number above that of what it is the difference to */
         SyncOid oid;
 } Record;
 
@@ -63,10 +65,10 @@ void record_codec_done(RecordCodec *c);
 /* Appends the record of an object; base (may be NULL) is another object and its data. 0 or -ENOMEM, then to
  * is as before. */
 typedef struct RecordBase {
-        const SyncOid *oid;
+        SyncOid oid;
         const uint8_t *data;
         size_t size;
-        unsigned depth;
+        unsigned version; /* of the new record */
 } RecordBase;
 int record_append_object(
                 RecordCodec *c,
@@ -78,6 +80,25 @@ int record_append_object(
                 const RecordBase *base);
 /* Appends a record with the payload as it is. 0 or -ENOMEM. */
 int record_append(SyncWriter *to, const Record *r, const void *payload);
+
+/* Appends the steps and the literals that make the data of the base. What is left of the literals at the end
+ * follows the last step. 0 or -ENOMEM. */
+int delta_encode(
+                const RecordBase *base,
+                const uint8_t *data,
+                size_t size,
+                SyncWriter *ops,
+                SyncWriter *literals);
+/* Fills size bytes. 0 or -EBADMSG. */
+int delta_decode(
+                const uint8_t *base,
+                size_t base_size,
+                const uint8_t *ops,
+                size_t ops_size,
+                const uint8_t *literals,
+                size_t literals_size,
+                uint8_t *to,
+                size_t size);
 
 /* The object whose difference the record is. */
 void record_delta_base(const uint8_t *payload, SyncOid *ret);
@@ -170,6 +191,9 @@ int object_log_find(ObjectLog *l, const SyncOid *oid, LogPlace *ret);
 int object_log_find_in_file(ObjectLog *l, const SyncOid *oid, LogPlace *ret);
 /* Reads the payload and checks it. *ret is the caller's. 0, -EBADMSG or another negative errno. */
 int object_log_read_payload(ObjectLog *l, const LogPlace *place, uint8_t **ret);
+/* Where the object is that the record with this payload is the difference to. 0, -EBADMSG or another
+ * negative errno. */
+int object_log_find_base(ObjectLog *l, const uint8_t *payload, LogPlace *ret);
 /* The content, made of at most depth differences. *ret is the caller's. The same errors. */
 int object_log_read_at(ObjectLog *l, const LogPlace *place, unsigned depth, uint8_t **ret);
 

@@ -84,10 +84,18 @@ int object_log_read_payload(ObjectLog *l, const LogPlace *place, uint8_t **ret) 
         return 0;
 }
 
+int object_log_find_base(ObjectLog *l, const uint8_t *payload, LogPlace *ret) {
+        SyncOid oid;
+        int r;
+
+        record_delta_base(payload, &oid);
+        r = object_log_find(l, &oid, ret);
+        return r == -ENOENT ? -EBADMSG : r;
+}
+
 int object_log_read_at(ObjectLog *l, const LogPlace *place, unsigned depth, uint8_t **ret) {
         _cleanup_free_ uint8_t *payload = NULL, *base = NULL;
         LogPlace base_place = {};
-        SyncOid oid;
         int r;
 
         r = object_log_read_payload(l, place, &payload);
@@ -96,12 +104,11 @@ int object_log_read_at(ObjectLog *l, const LogPlace *place, unsigned depth, uint
         if (record_is_delta(&place->record)) {
                 if (depth == 0)
                         return -EBADMSG;
-                record_delta_base(payload, &oid);
-                r = object_log_find(l, &oid, &base_place);
+                r = object_log_find_base(l, payload, &base_place);
                 if (r >= 0)
                         r = object_log_read_at(l, &base_place, depth - 1, &base);
                 if (r < 0)
-                        return r == -ENOENT ? -EBADMSG : r;
+                        return r;
         }
         return record_decode(&l->codec, &place->record, payload, base, base_place.record.content_size, ret);
 }

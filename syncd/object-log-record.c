@@ -36,15 +36,15 @@ int record_parse(const uint8_t data[static RECORD_HEADER_SIZE], Record *ret) {
                 .content_size = get_u32(data + 8),
                 .type = data[12],
                 .encoding = data[13],
-                .depth = data[14],
+                .version = data[14],
         };
 
         memcpy(r.oid.bytes, data + 16, SYNC_OID_SIZE);
         /* An encoding never takes more than the content, and what is stored stands for itself. */
         if (r.content_size > OBJECT_LOG_OBJECT_MAX || r.payload_size > r.content_size + DELTA_HEADER_SIZE ||
-            r.encoding >= _ENCODING_MAX || r.depth > OBJECT_LOG_DELTA_DEPTH_MAX || data[15] != 0 ||
+            r.encoding >= _ENCODING_MAX || data[15] != 0 || record_is_delta(&r) != (r.version > 0) ||
             (r.encoding == ENCODING_STORED && r.payload_size != r.content_size) ||
-            (record_is_delta(&r) && (r.payload_size < DELTA_HEADER_SIZE || r.depth == 0)))
+            (record_is_delta(&r) && r.payload_size < DELTA_HEADER_SIZE))
                 return -EBADMSG;
         if (r.type == RECORD_REFERENCES ? r.encoding != ENCODING_STORED
                                         : r.type < OBJECT_COMMIT || r.type > OBJECT_BLOB)
@@ -66,7 +66,7 @@ int record_append(SyncWriter *to, const Record *r, const void *payload) {
         put_u32(header + 8, r->content_size);
         header[12] = r->type;
         header[13] = r->encoding;
-        header[14] = r->depth;
+        header[14] = r->version;
         memcpy(header + 16, r->oid.bytes, SYNC_OID_SIZE);
         put_u32(header, checksum(header, payload, r->payload_size));
         sync_write_bytes(to, header, sizeof(header));
@@ -205,7 +205,6 @@ static int decode_tree(RecordCodec *c, const Record *r, const uint8_t *payload, 
         return oids == payload + r->payload_size ? 0 : -EBADMSG;
 }
 
-/* The difference is what stands between the longest common beginning and the longest common end. */
 static int encode_delta(
                 RecordCodec *c,
                 const uint8_t *data,
@@ -213,28 +212,31 @@ static int encode_delta(
                 const RecordBase *base,
                 uint8_t *payload,
                 Record *r) {
-        size_t limit = MIN(size, base->size), prefix = 0, suffix = 0, middle, deflated;
+
+        _cleanup_free_ uint8_t *ops_data = NULL, *literals_data = NULL;
+        SyncWriter ops = {}, literals = {};
+        size_t deflated, at = DELTA_HEADER_SIZE;
         int k;
 
-        while (prefix < limit && data[prefix] == base->data[prefix])
-                prefix++;
-        while (suffix < limit - prefix && data[size - 1 - suffix] == base->data[base->size - 1 - suffix])
-                suffix++;
-        middle = size - prefix - suffix;
+        k = delta_encode(base, data, size, &ops, &literals);
+        ops_data = ops.data;
+        literals_data = literals.data;
         /* Otherwise it can be a great deal worse than the whole. */
-        if (base->depth >= OBJECT_LOG_DELTA_DEPTH_MAX || middle + DELTA_HEADER_SIZE > size / 2)
-                return 0;
-        memcpy(payload, base->oid->bytes, SYNC_OID_SIZE);
-        put_u32(payload + SYNC_OID_SIZE, (uint32_t) prefix);
-        put_u32(payload + SYNC_OID_SIZE + 4, (uint32_t) suffix);
-        k = deflate_bytes(c, data + prefix, middle, payload + DELTA_HEADER_SIZE, &deflated);
+        if (k < 0 || ops.size + literals.size + DELTA_HEADER_SIZE > size / 2)
+                return k;
+        memcpy(payload, base->oid.bytes, SYNC_OID_SIZE);
+        put_u32(payload + SYNC_OID_SIZE, (uint32_t) literals.size);
+        put_u32(payload + SYNC_OID_SIZE + 4, (uint32_t) ops.size);
+        memcpy(payload + at, ops.data, ops.size);
+        at += ops.size;
+        k = deflate_bytes(c, literals.data, literals.size, payload + at, &deflated);
         if (k < 0)
                 return k;
-        if (deflated == 0)
-                memcpy(payload + DELTA_HEADER_SIZE, data + prefix, middle);
+        if (deflated == 0 && literals.size > 0)
+                memcpy(payload + at, literals.data, literals.size);
         r->encoding = deflated > 0 ? ENCODING_DELTA_DEFLATED : ENCODING_DELTA;
-        r->payload_size = (uint32_t) (DELTA_HEADER_SIZE + (deflated ?: middle));
-        r->depth = (uint8_t) (base->depth + 1);
+        r->payload_size = (uint32_t) (at + (deflated ?: literals.size));
+        r->version = (uint8_t) base->version;
         return 0;
 }
 
@@ -249,21 +251,28 @@ static int decode_delta(
                 const uint8_t *base,
                 size_t base_size,
                 uint8_t *to) {
-        size_t prefix = get_u32(payload + SYNC_OID_SIZE), suffix = get_u32(payload + SYNC_OID_SIZE + 4),
-               middle;
-        size_t size = r->payload_size - DELTA_HEADER_SIZE;
 
-        if (prefix > base_size || suffix > base_size - prefix || prefix + suffix > r->content_size)
+        size_t n_literals = get_u32(payload + SYNC_OID_SIZE), n_ops = get_u32(payload + SYNC_OID_SIZE + 4);
+        const uint8_t *ops = payload + DELTA_HEADER_SIZE, *literals;
+        size_t size = r->payload_size - DELTA_HEADER_SIZE;
+        _cleanup_free_ uint8_t *inflated = NULL;
+        int k;
+
+        if (n_ops > size || n_literals > r->content_size)
                 return -EBADMSG;
-        middle = r->content_size - prefix - suffix;
-        memcpy(to, base, prefix);
-        memcpy(to + prefix + middle, base + base_size - suffix, suffix);
-        if (r->encoding == ENCODING_DELTA_DEFLATED)
-                return inflate_bytes(c, payload + DELTA_HEADER_SIZE, size, to + prefix, middle);
-        if (size != middle)
+        literals = ops + n_ops;
+        size -= n_ops;
+        if (r->encoding == ENCODING_DELTA_DEFLATED) {
+                inflated = malloc(n_literals + 1);
+                if (!inflated)
+                        return -ENOMEM;
+                k = inflate_bytes(c, literals, size, inflated, n_literals);
+                if (k < 0)
+                        return k;
+                literals = inflated;
+        } else if (size != n_literals)
                 return -EBADMSG;
-        memcpy(to + prefix, payload + DELTA_HEADER_SIZE, middle);
-        return 0;
+        return delta_decode(base, base_size, ops, n_ops, literals, n_literals, to, r->content_size);
 }
 
 int record_append_object(

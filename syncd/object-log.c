@@ -323,6 +323,47 @@ static int flush(ObjectLog *l, bool durable) {
         return r;
 }
 
+/* Finds what a new version of the object is to be stored as the difference to. *ret_data is the caller's. */
+static int read_base(
+                ObjectLog *l, const SyncOid *similar, ObjectType type, uint8_t **ret_data, RecordBase *ret) {
+
+        SyncOid oid = *similar;
+        unsigned version, before;
+        LogPlace place;
+        int r;
+
+        r = object_log_find(l, &oid, &place);
+        if (r < 0)
+                return r;
+        version = place.record.version + 1U;
+        if (version > OBJECT_LOG_VERSIONS_MAX || place.record.type != type)
+                return -ENOENT;
+        while (place.record.version > (version & (version - 1))) {
+                _cleanup_free_ uint8_t *payload = NULL;
+
+                r = object_log_read_payload(l, &place, &payload);
+                if (r < 0)
+                        return r;
+                record_delta_base(payload, &oid);
+                before = place.record.version;
+                r = object_log_find_base(l, payload, &place);
+                if (r < 0)
+                        return r;
+                if (place.record.version >= before)
+                        return -EBADMSG;
+        }
+        r = object_log_read_at(l, &place, OBJECT_LOG_DELTA_DEPTH_MAX, ret_data);
+        if (r < 0)
+                return r;
+        *ret = (RecordBase){
+                .oid = oid,
+                .data = *ret_data,
+                .size = place.record.content_size,
+                .version = version,
+        };
+        return 0;
+}
+
 int object_log_add(
                 ObjectLog *l,
                 const SyncOid *oid,
@@ -332,8 +373,7 @@ int object_log_add(
                 const SyncOid *similar) {
 
         _cleanup_free_ uint8_t *base_data = NULL;
-        RecordBase base = { .oid = similar };
-        LogPlace place;
+        RecordBase base = {};
         size_t at;
         int r;
 
@@ -350,12 +390,8 @@ int object_log_add(
                         return r;
         }
         /* Without it, whatever the reason, the object is just larger. */
-        if (similar && object_log_find(l, similar, &place) >= 0 && place.record.type == type &&
-            object_log_read_at(l, &place, OBJECT_LOG_DELTA_DEPTH_MAX, &base_data) >= 0) {
-                base.data = base_data;
-                base.size = place.record.content_size;
-                base.depth = place.record.depth;
-        }
+        if (similar)
+                (void) read_base(l, similar, type, &base_data, &base);
         r = log_index_reserve(&l->pending_index, 1);
         if (r < 0)
                 return r;

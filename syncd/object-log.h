@@ -17,8 +17,12 @@
 /* In bytes. Larger objects are refused; GIT_STORE_OBJECT_MAX says why. */
 #define OBJECT_LOG_OBJECT_MAX (64U << 20)
 #define OBJECT_LOG_PENDING_MAX (1U << 20)
-/* A reader of a difference reads at most so many objects more. */
-#define OBJECT_LOG_DELTA_DEPTH_MAX 16U
+/* So many versions of an object are differences, to one of those before it; then one is whole. Version n
+ * differs from the one whose number is n without its lowest bit, so that a reader needs at most eight others
+ * (the "skip-deltas" of Subversion); some more if processes added the same object at the same time, as
+ * different versions. */
+#define OBJECT_LOG_VERSIONS_MAX 255U
+#define OBJECT_LOG_DELTA_DEPTH_MAX 32U
 /* The folder has four references; the name of one is a path below "refs/". */
 #define OBJECT_LOG_REFERENCES_MAX 64U
 #define OBJECT_LOG_NAME_MAX 255U

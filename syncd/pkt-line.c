@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/file.h"
 #include "common/base/str.h"
 #include "syncd/pkt-line.h"
 
@@ -25,26 +25,89 @@ int pkt_line_parse_length(const void *digits) {
 }
 
 void pkt_stream_init(PktStream *s, int in_fd, int out_fd) {
-        *s = (PktStream) { .in_fd = in_fd, .out_fd = out_fd };
+        *s = (PktStream){ .in_fd = in_fd, .out_fd = out_fd };
+}
+
+/* Waits until the descriptor is ready, or at its end. */
+static int wait_for(int fd, short events) {
+        struct pollfd p = { .fd = fd, .events = events };
+        int n;
+
+        do
+                n = poll(&p, 1, PKT_SILENCE_MAX_MSEC);
+        while (n < 0 && errno == EINTR);
+        return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Pieces of what may pass at once keep the flow steady. */
+static size_t piece_of(const RateLimit *limit, size_t size) {
+        return limit ? MIN(size, rate_limit_quantum(limit)) : size;
+}
+
+static ssize_t read_some(PktStream *s) {
+        ssize_t n;
+        int r;
+
+        r = wait_for(s->in_fd, POLLIN);
+        if (r < 0)
+                return r;
+        n = read(s->in_fd, s->buf + s->end, piece_of(s->limit_in, sizeof(s->buf) - s->end));
+        if (n < 0)
+                return -errno;
+        if (s->limit_in && n > 0)
+                rate_limit_take(s->limit_in, (size_t) n);
+        return n == 0 ? -EPIPE : n;
+}
+
+static int send_all(PktStream *s, const uint8_t *p, size_t size) {
+        while (size > 0) {
+                size_t piece = piece_of(s->limit_out, size);
+                ssize_t n;
+                int r;
+
+                r = wait_for(s->out_fd, POLLOUT);
+                if (r < 0)
+                        return r;
+                n = write(s->out_fd, p, piece);
+                if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (s->limit_out)
+                        rate_limit_take(s->limit_out, (size_t) n);
+                s->sent += (uint64_t) n;
+                p += n;
+                size -= (size_t) n;
+        }
+        return 0;
+}
+
+int pkt_flush(PktStream *s) {
+        size_t n = s->n_out;
+
+        s->n_out = 0;
+        return send_all(s, s->out, n);
 }
 
 /* Has at least size bytes in the buffer afterwards. */
 static int fill(PktStream *s, size_t size) {
         while (s->end - s->begin < size) {
                 ssize_t n;
+                int r = pkt_flush(s);
+
+                if (r < 0)
+                        return r;
 
                 if (s->begin > 0) {
                         memmove(s->buf, s->buf + s->begin, s->end - s->begin);
                         s->end -= s->begin;
                         s->begin = 0;
                 }
-                n = read(s->in_fd, s->buf + s->end, sizeof(s->buf) - s->end);
-                if (n < 0 && errno == EINTR)
+                n = read_some(s);
+                if (n == -EINTR || n == -EAGAIN)
                         continue;
                 if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        return -EPIPE;
+                        return (int) n;
                 s->end += (size_t) n;
                 s->received += (uint64_t) n;
         }
@@ -101,11 +164,18 @@ int pkt_read_line(PktStream *s, const char **ret) {
 }
 
 int pkt_write_raw(PktStream *s, const void *data, size_t size) {
-        int r = loop_write(s->out_fd, data, size);
+        for (const uint8_t *p = data; size > 0;) {
+                size_t n = MIN(size, sizeof(s->out) - s->n_out);
+                int r;
 
-        if (r >= 0)
-                s->sent += size;
-        return r;
+                memcpy(s->out + s->n_out, p, n);
+                s->n_out += n;
+                p += n;
+                size -= n;
+                if (s->n_out == sizeof(s->out) && (r = pkt_flush(s)) < 0)
+                        return r;
+        }
+        return 0;
 }
 
 int pkt_write(PktStream *s, const void *data, size_t size) {

@@ -53,7 +53,6 @@ void rate_limit_set(RateLimit *l, uint64_t rate) {
 }
 
 void rate_limit_take(RateLimit *l, size_t bytes) {
-        l->taken += bytes;
         while (l->rate > 0 && bytes > 0) {
                 refill(l);
                 if (l->tokens >= 0) {

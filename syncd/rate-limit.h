@@ -30,7 +30,6 @@ typedef struct RateLimit {
         uint64_t rate;  /* bytes per second; 0: no limit */
         int64_t tokens; /* millionths of bytes that may pass now; below 0: the debt of what has passed */
         uint64_t time;  /* when tokens was right */
-        uint64_t taken; /* bytes, with and without a limit */
 } RateLimit;
 
 /* Without a limit. clock is copied. */

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <string.h>
-
 #include "common/base/log.h"
-#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/repository.h"
 #include "syncd/state-reason.h"
@@ -89,10 +86,11 @@ void repository_bandwidth_clear(Repository *r) {
 
 int repository_bandwidth_add_limits(Repository *r, char ***message) {
         const RepositoryBandwidth *b = &r->bandwidth;
+        unsigned long long up = b->limits.up * BYTES_PER_KBIT, down = b->limits.down * BYTES_PER_KBIT;
         int k;
 
-        if ((k = worker_message_addf(message, "up-limit", "%u", b->limits.up)) < 0 ||
-            (k = worker_message_addf(message, "down-limit", "%u", b->limits.down)) < 0)
+        if ((k = worker_message_addf(message, "upload", "%llu", up)) < 0 ||
+            (k = worker_message_addf(message, "download", "%llu", down)) < 0)
                 return k;
         return worker_message_addf(message, "background", "%d", b->background);
 }
@@ -106,23 +104,18 @@ void repository_bandwidth_begin(Repository *r, uint64_t total) {
         b->yielding = false;
 }
 
-static bool goes_up(const Repository *r) {
-        return r->fsm.phase == SYNC_PHASE_PUSH;
-}
-
-void repository_bandwidth_progress(Repository *r, char *const *message) {
-        const char *bytes = worker_message_get(message, goes_up(r) ? "sent" : "received");
-        uint64_t now = now_monotonic(r), done;
+void repository_bandwidth_progress(Repository *r, uint64_t done, uint64_t total, bool yielding) {
         RepositoryBandwidth *b = &r->bandwidth;
+        uint64_t now = now_monotonic(r);
 
-        if (!bytes || parse_uint64(bytes, &done) < 0 || done < b->done)
-                return;
-        b->yielding = streq_ptr(worker_message_get(message, "yielding"), "1");
-        if (now > b->progressed) {
+        if (done >= b->done && now > b->progressed) {
                 uint64_t rate = (done - b->done) * USEC_PER_SEC / (now - b->progressed);
 
-                b->bytes_per_second = b->bytes_per_second > 0 ? (b->bytes_per_second + rate) / 2 : rate;
+                /* Several reports in a second: a few of them together. */
+                b->bytes_per_second = b->bytes_per_second > 0 ? (3 * b->bytes_per_second + rate) / 4 : rate;
         }
+        b->yielding = yielding;
+        b->total = total > 0 ? total : b->total;
         b->done = done;
         b->progressed = now;
 }
@@ -139,6 +132,10 @@ void repository_bandwidth_end(Repository *r, uint64_t bytes) {
         }
         b->begun = b->total = b->done = b->bytes_per_second = 0;
         b->yielding = false;
+}
+
+static bool goes_up(const Repository *r) {
+        return r->fsm.phase == SYNC_PHASE_PUSH;
 }
 
 static uint64_t time_left(Repository *r) {

@@ -41,14 +41,14 @@ typedef struct RepositoryBandwidth {
 int repository_bandwidth_configure(Repository *r);
 void repository_bandwidth_clear(Repository *r);
 
-/* Appends the fields up-limit, down-limit and background to a command for the transfer worker
- * (transfer-pace.h). When the limits change, repository_limits_changed() is called. 0 or -ENOMEM. */
+/* Appends the fields upload, download and background to a message for the transfer worker (transfer-pace.h).
+ * When they change, repository_limits_changed() is called. 0 or -ENOMEM. */
 int repository_bandwidth_add_limits(Repository *r, char ***message);
 
-/* A transfer begins, makes progress (the worker's "event=progress"), has ended. total is 0 if it is not known;
- * bytes are those of the transfer's direction. */
+/* A transfer begins, makes progress, has ended. total is 0 if it is not known; bytes are those of the transfer's
+ * direction. */
 void repository_bandwidth_begin(Repository *r, uint64_t total);
-void repository_bandwidth_progress(Repository *r, char *const *message);
+void repository_bandwidth_progress(Repository *r, uint64_t done, uint64_t total, bool yielding);
 void repository_bandwidth_end(Repository *r, uint64_t bytes);
 
 /* The value of StateReason; the caller's. NULL: no memory. */

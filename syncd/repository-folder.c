@@ -56,6 +56,8 @@ void repository_stop_folder(Repository *r) {
                 });
         if (r->facts.folder == SYNC_WORD_NONE)
                 set_opening(r);
+        /* They know the folder's path. */
+        repository_stop_transfers(r);
         tree = TAKE_PTR(r->tree);
         tree_client_free(tree);
 }
@@ -343,6 +345,13 @@ static uint64_t get_bytes(char *const *message, const char *key) {
         return value && parse_uint64(value, &n) >= 0 ? n : 0;
 }
 
+static uint64_t get_number(char *const *message, const char *key) {
+        const char *value = worker_message_get(message, key);
+        uint64_t n;
+
+        return value && parse_uint64(value, &n) >= 0 ? n : 0;
+}
+
 static void on_run_done(char *const *message, void *userdata) {
         SyncTreeResult result = {};
         Repository *r = userdata;
@@ -361,6 +370,10 @@ static void on_run_done(char *const *message, void *userdata) {
         result.candidate = get_flag(message, "candidate");
         result.conflict = get_flag(message, "conflict");
         result.again = get_flag(message, "again");
+        result.missing = get_flag(message, "missing");
+        result.bytes_missing = get_number(message, "bytes-missing");
+        result.bytes_to_push = get_number(message, "bytes-to-push");
+        result.candidate &= repository_set_push(r, worker_message_get(message, "push"));
         result.missing = get_flag(message, "missing");
         result.bytes_missing = get_bytes(message, "bytes-missing");
         result.bytes_to_push = get_bytes(message, "bytes-to-push");
@@ -387,6 +400,7 @@ int repository_start_run(Repository *r, bool full) {
         full |= r->dirty_full;
         if ((k = worker_message_add(&message, "command", "run")) < 0 ||
             (k = worker_message_addf(&message, "full", "%d", full)) < 0 ||
+            (k = worker_message_addf(&message, "changed", "%d", r->changed)) < 0 ||
             (k = worker_message_addf(&message, "max-delete-count", "%u", r->max_delete_count)) < 0 ||
             (k = worker_message_addf(&message, "max-delete-percent", "%u", r->max_delete_percent)) < 0 ||
             (k = worker_message_add(&message, "confirmed", strempty(r->confirmed))) < 0 ||
@@ -404,6 +418,6 @@ int repository_start_run(Repository *r, bool full) {
         r->pending = MAX(r->pending, (uint64_t) strv_length(r->dirty));
         r->dirty = strv_free(r->dirty);
         r->dirty_bytes = 0;
-        r->dirty_full = false;
+        r->dirty_full = r->changed = false;
         return 0;
 }

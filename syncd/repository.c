@@ -12,8 +12,6 @@
 #include "syncd/repository.h"
 #include "syncd/ssh-command.h"
 
-#define TRANSFER_WORKER "ispstorage-sync-transfer"
-
 static int get_string(Repository *r, char **ret, const char *name) {
         return dm_get_string(r->environment->model, ret, SYNC_TABLE "%u.%s", r->instance, name);
 }
@@ -90,7 +88,7 @@ Repository *repository_free(Repository *r) {
         repository_stop_folder(r);
         repository_bandwidth_clear(r);
         sync_poison_clear(&r->poison);
-        transfer_client_free(r->transfer);
+        repository_stop_transfers(r);
         worker_free(r->key_maker);
         sd_event_source_disable_unref(r->timer);
         sd_event_source_disable_unref(r->retry);
@@ -107,6 +105,7 @@ Repository *repository_free(Repository *r) {
         free(r->text);
         free(r->held);
         free(r->confirmed);
+        free(r->push);
         free(r->directory);
         free(r);
         return NULL;
@@ -168,6 +167,8 @@ static int configure_server(Repository *r) {
         r->facts.repository = SYNC_WORD_NONE;
         if (!changed && !k)
                 return 0;
+        /* They talk to another server. */
+        repository_stop_transfers(r);
         sync_fsm_ordered(&r->fsm, (SyncOp) { .kind = SYNC_OP_PULL });
         return write_known_hosts(r);
 }
@@ -262,93 +263,18 @@ void repository_confirm(Repository *r, const char *id) {
         repository_step(r);
 }
 
-static void on_landed(char *const *message, void *userdata) {
-        Repository *r = userdata;
-        SyncRevision revision;
+char *repository_staging_directory(const Repository *r) {
+        const char *name = sync_path_name(r->path);
 
-        if (r->fsm.phase != SYNC_PHASE_PUSH)
-                return;
-        if (message &&
-            sync_revision_parse(strempty(worker_message_get(message, "revision")), &revision) >= 0) {
-                r->pending = 0;
-                r->synchronized = true;
-                sync_fsm_pushed(&r->fsm, TRANSFER_OK, &revision);
-        } else
-                sync_fsm_pushed(&r->fsm, TRANSFER_LOCAL_ERROR, NULL);
-        repository_step(r);
+        return strfmt("%.*s.ispstorage/%s", (int) (name - r->path), r->path, name);
 }
 
-/* main is at our commit: the tree worker makes it the base. */
-static int send_landed(Repository *r) {
-        _cleanup_strv_free_ char **message = NULL;
-        int k;
+bool repository_set_push(Repository *r, const char *commit) {
+        bool none = isempty(commit) || strspn(commit, "0") == strlen(commit);
 
-        if (!r->tree)
-                return -ENOTCONN;
-        k = worker_message_add(&message, "command", "landed");
-        if (k < 0)
-                return k;
-        return tree_client_send(r->tree, message, on_landed, r);
-}
-
-static void on_transferred(TransferClient *c, const TransferAnswer *answer, void *userdata) {
-        Repository *r = userdata;
-        TransferResult result = answer->result;
-
-        repository_bandwidth_end(r, r->fsm.phase == SYNC_PHASE_PUSH ? answer->sent : answer->received);
-        r->sent += answer->sent;
-        r->received += answer->received;
-        if (result != TRANSFER_OK && result != TRANSFER_NON_FAST_FORWARD) {
-                log_warning("Instance %u: %s with %s: %s",
-                            r->instance,
-                            transfer_result_to_string(result),
-                            r->url_text,
-                            strempty(answer->text));
-                (void) free_and_strdup(&r->text, answer->text);
-        }
-        if (answer->next_key)
-                (void) repository_check_keys(r);
-        r->transfer = transfer_client_free(r->transfer);
-        if (r->fsm.phase == SYNC_PHASE_FETCH)
-                sync_fsm_fetched(&r->fsm, result);
-        else if (r->fsm.phase == SYNC_PHASE_PUSH && (result != TRANSFER_OK || send_landed(r) < 0))
-                sync_fsm_pushed(&r->fsm, result == TRANSFER_OK ? TRANSFER_LOCAL_ERROR : result, NULL);
-        repository_step(r);
-}
-
-/* Another server, key list or address must not reuse the connection that is open. */
-static uint32_t connection_id(Repository *r) {
-        uint32_t h = 2166136261U;
-
-        for (const char *p = r->url_text; *p; p++)
-                h = (h ^ (uint8_t) *p) * 16777619U;
-        for (const char *p = r->host_keys; *p; p++)
-                h = (h ^ (uint8_t) *p) * 16777619U;
-        return h;
-}
-
-int repository_start_transfer(Repository *r, bool push) {
-        _cleanup_free_ char *program = strfmt("%s/" TRANSFER_WORKER, r->environment->program_directory),
-                            *control = strfmt(
-                                            "%s/ssh-%u-%08x",
-                                            r->environment->runtime_directory,
-                                            r->instance,
-                                            connection_id(r));
-        char *operation = (char *) (push ? "push" : "fetch");
-        char *argv[] = { program, operation, r->directory, r->url_text, control, NULL };
-
-        if (!program || !control)
-                return -ENOMEM;
-        repository_bandwidth_begin(r, push ? r->fsm.bytes_to_push : 0);
-        return transfer_client_new(&r->transfer, r->environment->event, argv, on_transferred, r);
-}
-
-void repository_limits_changed(Repository *r) {
-        _cleanup_strv_free_ char **message = NULL;
-
-        if (r->transfer && worker_message_add(&message, "command", "limits") >= 0 &&
-            repository_bandwidth_add_limits(r, &message) >= 0)
-                (void) transfer_client_send(r->transfer, message);
+        if (free_and_strdup(&r->push, none ? NULL : commit) < 0)
+                (void) log_oom();
+        return r->push;
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -368,21 +294,21 @@ static int set_timer(Repository *r, uint64_t usec) {
 static int act(Repository *r, const SyncAction *action) {
         switch (action->kind) {
         case SYNC_ACTION_FETCH:
-                return repository_start_transfer(r, false);
+        case SYNC_ACTION_CONTENT:
+        case SYNC_ACTION_PUSH:
+                return repository_start_transfer(r, action->kind);
         case SYNC_ACTION_TREE:
                 return repository_start_run(r, action->full);
-        case SYNC_ACTION_PUSH:
-                return repository_start_transfer(r, true);
+        case SYNC_ACTION_STOP_TRANSFER:
+                repository_stop_transfer(r);
+                return 0;
+        case SYNC_ACTION_PREFETCH:
+                return repository_start_prefetch(r);
+        case SYNC_ACTION_STOP_PREFETCH:
+                repository_stop_prefetch(r);
+                return 0;
         case SYNC_ACTION_WAIT:
                 return set_timer(r, action->usec);
-        case SYNC_ACTION_PREFETCH:
-                /* This store has no staged content: there is nothing to prefetch. */
-                sync_fsm_prefetched(&r->fsm, TRANSFER_OK);
-                return 0;
-        case SYNC_ACTION_CONTENT:
-                return -EOPNOTSUPP;
-        case SYNC_ACTION_STOP_TRANSFER:
-        case SYNC_ACTION_STOP_PREFETCH:
         case SYNC_ACTION_NONE:
         default:
                 return 0;

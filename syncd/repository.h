@@ -87,6 +87,10 @@ struct Repository {
         /* hands */
         TreeClient *tree;
         TransferClient *transfer;
+        TransferClient *prefetcher;
+        uint64_t progress_reported; /* monotonic */
+        char *push;          /* the commit that main is to be moved to next, or NULL */
+        bool changed;        /* what was to be pushed is not what it was */
         Worker *key_maker;
         bool key_maker_next; /* it makes the next key, not the first */
         bool rotate;         /* another one is to be made */
@@ -131,7 +135,14 @@ void repository_folder_changed(Repository *r);
 /* For the files of this module. */
 void repository_step(Repository *r);            /* lets the state machine go on, and reports */
 void repository_report(Repository *r);          /* writes what changed to the data model */
-int repository_start_transfer(Repository *r, bool push);
+int repository_start_transfer(Repository *r, SyncActionKind kind); /* FETCH, CONTENT or PUSH */
+void repository_stop_transfer(Repository *r);
+int repository_start_prefetch(Repository *r);
+void repository_stop_prefetch(Repository *r);
+void repository_stop_transfers(Repository *r);  /* ends both workers, whatever they do */
+int repository_new_transfer(Repository *r, TransferClient **ret); /* a client of its own, for the bus */
+char *repository_staging_directory(const Repository *r); /* the caller's; NULL: no memory */
+bool repository_set_push(Repository *r, const char *commit); /* returns whether there is one */
 int repository_start_run(Repository *r, bool full);
 void repository_stop_folder(Repository *r);
 int repository_check_keys(Repository *r);       /* reads or makes the key */

@@ -46,6 +46,8 @@ static int add_connection_options(char ***argv, const SshTarget *target) {
             (r = add_option(argv, strfmt("ConnectTimeout=%u", SSH_CONNECT_TIMEOUT_SEC))) < 0 ||
             (r = add_option(argv, strfmt("ServerAliveInterval=%u", SSH_ALIVE_INTERVAL_SEC))) < 0 ||
             (r = add_option(argv, strfmt("ServerAliveCountMax=%u", SSH_ALIVE_COUNT_MAX))) < 0 ||
+            /* Else ssh takes CS1, which some routers hold back and others do not know. */
+            (r = add_option(argv, strdup(target->background ? "IPQoS=le" : "IPQoS=none"))) < 0 ||
             (r = add_option(argv, strfmt("Port=%u", (unsigned) target->url.port))) < 0 ||
             (r = add_option(argv, strfmt("User=%s", target->url.user))) < 0)
                 return r;

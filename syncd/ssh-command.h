@@ -11,19 +11,22 @@
  * address needs no new file. */
 #define SSH_HOST_KEY_ALIAS "ispstorage-repository"
 
-/* ssh notices within 30 s that the other end has gone (ServerAliveInterval x ServerAliveCountMax). */
-#define SSH_ALIVE_INTERVAL_SEC 10U
-#define SSH_ALIVE_COUNT_MAX 3U
+/* ssh notices within 30 s that the other end has gone: it asks after each interval without any data, and gives
+ * up an interval after the last question that may stay without an answer. */
+#define SSH_ALIVE_INTERVAL_SEC 9U
+#define SSH_ALIVE_COUNT_MAX 2U
 #define SSH_CONNECT_TIMEOUT_SEC 15U
-/* A shared connection without a session ends after this. A fleet's idle connections cost the operator
+/* A shared connection without a session ends after this. The transfer worker keeps a session open until it is
+ * idle itself, so this is for what comes between two workers. A fleet's idle connections cost the operator
  * memory. */
-#define SSH_PERSIST_SEC 120U
+#define SSH_PERSIST_SEC 15U
 
 typedef struct SshTarget {
         RepositoryUrl url;
         const char *key_path;         /* the private key */
         const char *known_hosts_path; /* with SSH_HOST_KEY_ALIAS as host */
         const char *control_path;     /* of the shared connection; NULL for one of its own */
+        bool background;              /* packets are marked for the lower-effort service (RFC 8622) */
 } SshTarget;
 
 typedef enum SshFailure {

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/str.h"
 #include "syncd/ssh-session.h"
 
-/* ssh(1): its own failures end with this status, those of the remote command with the command's. */
 /* What the forced command says to a key that it does not serve (operator/storage/git-shell.c). */
 #define SERVER_DENIED "ispstorage: denied: "
+/* ssh(1): its own failures end with this status, those of the remote command with the command's. */
 #define SSH_EXIT_FAILURE 255
+/* A process whose conversation is over ends within this, or is ended. */
+#define END_MAX_MSEC 30000
 
 struct SshSession {
         pid_t pid; /* 0 once it was reaped */
@@ -57,7 +61,7 @@ int ssh_session_new_command(SshSession **ret, char *const argv[]) {
                 return -errno;
         s->message_fd = p[0];
         child_err = p[1];
-        if (fcntl(s->message_fd, F_SETFL, O_NONBLOCK) < 0)
+        if (fcntl(s->message_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(s->out_fd, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
 
         s->pid = fork();
@@ -130,6 +134,15 @@ static char *read_messages(int fd) {
         return text && *text ? text : mfree(text);
 }
 
+/* Waits for the end of the process, and sees to it. */
+static void await_end(SshSession *s, int patience_msec) {
+        _cleanup_close_ int fd = s->pid > 0 ? (int) syscall(SYS_pidfd_open, s->pid, 0) : -EBADF;
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        if (s->pid > 0 && (fd < 0 || poll(&p, 1, patience_msec) <= 0))
+                (void) kill(s->pid, SIGTERM);
+}
+
 TransferResult ssh_session_failure(SshSession *s, int error, char **ret_text) {
         _cleanup_free_ char *text = NULL;
         TransferResult result;
@@ -138,12 +151,15 @@ TransferResult ssh_session_failure(SshSession *s, int error, char **ret_text) {
         /* The server has nothing more to say to us: without these ends ssh and it come to their end. */
         s->in_fd = safe_close(s->in_fd);
         s->out_fd = safe_close(s->out_fd);
+        await_end(s, error == -ETIMEDOUT ? 0 : END_MAX_MSEC);
         status = reap(s);
         text = read_messages(s->message_fd);
 
         if (error == -EBADMSG)
                 result = TRANSFER_PROTOCOL_ERROR;
-        else if (error != -EPIPE)
+        else if (error == -ETIMEDOUT)
+                result = TRANSFER_UNREACHABLE;
+        else if (error != -EPIPE && error != -ECONNRESET)
                 result = TRANSFER_LOCAL_ERROR;
         else if (status == SSH_EXIT_FAILURE)
                 switch (ssh_failure_classify(strempty(text))) {

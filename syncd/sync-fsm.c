@@ -370,6 +370,10 @@ static void push_landed(SyncFsm *m, const SyncRevision *revision) {
         answer_prefetch(m);
 }
 
+void sync_fsm_push_more(SyncFsm *m) {
+        m->candidate = true;
+}
+
 static void push_again_at_once_or_later(SyncFsm *m) {
         m->candidate = false;
         m->want_tree = true;

@@ -1,233 +1,328 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <git2.h>
-#include <git2/sys/odb_backend.h>
+/* Commits, trees and metadata. */
+#include <stdio.h>
 #include <string.h>
 
+#include "common/base/cleanup.h"
+#include "common/base/file.h"
 #include "common/base/str.h"
-#include "syncd/transfer-fetch.h"
+#include "syncd/git-object.h"
+#include "syncd/object-wants.h"
+#include "syncd/transfer.h"
 
-/* gitprotocol-pack(5), "side-band-64k". */
-enum {
-        BAND_PACK = 1,
-        BAND_PROGRESS = 2,
-        BAND_ERROR = 3,
-};
+#define META_NAME "%%meta"
+/* All that a gateway may be asked to hold of one answer; a bomb of deltas has no end. */
+#define FETCH_TOTAL_MAX (UINT64_C(1) << 40)
+/* What is missing is asked for again when a pack's deltas could not be resolved; each round must bring
+ * something. */
+#define ROUNDS_MAX 64U
 
-static void writepack_freep(git_odb_writepack **w) {
-        if (*w)
-                (*w)->free(*w);
+typedef struct Fetch {
+        Transfer *t;
+        ObjectMap meta; /* what the trees so far name as metadata */
+        bool content;   /* other blobs are content of small files, and welcome */
+        bool trees;     /* nothing else is */
+        uint64_t received;
+} Fetch;
+
+/* git sends trees before the blobs that they name; what comes in another order is asked for later. */
+static int note_meta(Fetch *f, const git_oid *tree, const void *data, size_t size) {
+        bool inside = object_map_find(&f->meta, tree, NULL);
+        GitTreeReader reader;
+        GitTreeEntry e;
+        int r;
+
+        git_tree_reader_init(&reader, data, size);
+        while ((r = git_tree_next(&reader, &e)) > 0)
+                if (inside ||
+                    (e.name_size == strlen(META_NAME) && memcmp(e.name, META_NAME, e.name_size) == 0)) {
+                        r = object_map_add(&f->meta, &e.id, 0);
+                        if (r < 0)
+                                return r;
+                }
+        return r;
 }
 
-/* A line "ERR text" ends any conversation. Returns -EREMOTEIO then. */
-static int check_error_line(const char *line, char **text) {
-        const char *message = line ? startswith(line, "ERR ") : NULL;
+/* Small content is an advance only: without room for it, it comes later. */
+static void keep_content(Transfer *t, const git_oid *id, const void *data, size_t size) {
+        _cleanup_close_ int fd = -EBADF;
+        SyncOid file;
+        bool new;
 
-        if (!message)
+        git_store_oid_to_sync(&file, id);
+        if (content_has(&t->area, &file) || content_part_open(&t->area, &file, size, &new, &fd) < 0)
+                return;
+        if (loop_write(fd, data, size) < 0 || ftruncate(fd, (off_t) size) < 0 ||
+            content_part_complete(&t->area, &file) < 0)
+                content_part_remove(&t->area, &file);
+}
+
+static int take_object(git_object_t type, const git_oid *id, const void *data, size_t size, void *userdata) {
+        Fetch *f = userdata;
+        Transfer *t = f->t;
+        int r;
+
+        f->received += size;
+        r = t->progress(f->received, 0, t->userdata);
+        if (r < 0)
+                return r;
+        if (type == GIT_OBJECT_TREE) {
+                r = note_meta(f, id, data, size);
+                if (r < 0)
+                        return r;
+        }
+        if (type == GIT_OBJECT_BLOB && f->trees)
                 return 0;
-        free(*text);
-        *text = strndup(message, TRANSFER_TEXT_MAX);
-        return -EREMOTEIO;
+        if (type == GIT_OBJECT_BLOB && f->content && !object_map_find(&f->meta, id, NULL)) {
+                keep_content(t, id, data, size);
+                return 0;
+        }
+        return git_store_write_named(t->store, type, data, size, id);
 }
 
-/* Reads the server's capabilities up to the flush. -EPROTO if it does not speak version 2. */
-static int read_advertisement(PktStream *s, char **text) {
-        const char *line;
-        bool first = true;
+static int find_base(
+                const git_oid *id,
+                git_object_t *ret_type,
+                void **ret_data,
+                size_t *ret_size,
+                void *userdata) {
+        Fetch *f = userdata;
+
+        return git_store_read(f->t->store, id, ret_type, ret_data, ret_size);
+}
+
+static PackConsumer consumer_of(Fetch *f) {
+        return (PackConsumer){
+                .object = take_object,
+                .find = find_base,
+                .userdata = f,
+                .blob_max = TRANSFER_META_MAX,
+                .other_max = GIT_STORE_OBJECT_MAX,
+                .total_max = FETCH_TOTAL_MAX,
+        };
+}
+
+/* Fetches objects by their ids; each tree comes with those beneath it. */
+static int fetch_wants(Fetch *f, PktStream *s, const git_oid *ids, size_t n) {
+        size_t asked = 0, answered = 0;
+        PackConsumer consumer = consumer_of(f);
         int r;
 
-        for (;;) {
-                r = pkt_read_line(s, &line);
-                if (r >= 0)
-                        r = check_error_line(line, text);
+        /* What is asked for by its id is metadata, whatever the trees say. */
+        f->content = false;
+        while (answered < n) {
+                PackSummary summary;
+                git_oid none;
+
+                while (asked < n && asked < answered + UPLOAD_PACK_REQUESTS_MAX * UPLOAD_PACK_WANTS_MAX) {
+                        UploadPackRequest q = {
+                                .wants = ids + asked,
+                                .n_wants = MIN(n - asked, (size_t) UPLOAD_PACK_WANTS_MAX),
+                                .filter = "blob:none",
+                        };
+
+                        r = upload_pack_request(s, &q);
+                        if (r < 0)
+                                return r;
+                        asked += q.n_wants;
+                }
+                r = upload_pack_receive(s, NULL, &none, &consumer, &summary, &f->t->link.text);
                 if (r < 0)
                         return r;
-                if (first && (!line || !streq(line, "version 2")))
-                        return -EPROTO;
-                if (!line)
-                        return 0;
-                if (startswith(line, "object-format=") && !streq(line, "object-format=sha1"))
-                        return -EPROTO;
-                first = false;
+                answered += MIN(n - answered, (size_t) UPLOAD_PACK_WANTS_MAX);
         }
-}
-
-static int begin_command(PktStream *s, const char *command) {
-        int r;
-
-        if ((r = pkt_write_line(s, "command=%s\n", command)) < 0 ||
-            (r = pkt_write_line(s, "agent=ispstorage/" PROJECT_VERSION "\n")) < 0)
-                return r;
-        return pkt_write_special(s, PKT_DELIM);
-}
-
-/* *ret_tip is the zero id if there is no main. */
-static int list_main(PktStream *s, git_oid *ret_tip, char **text) {
-        git_oid tip = {};
-        const char *line;
-        int r;
-
-        if ((r = begin_command(s, "ls-refs")) < 0 ||
-            (r = pkt_write_line(s, "ref-prefix %s\n", GIT_STORE_MAIN)) < 0 ||
-            (r = pkt_write_special(s, PKT_FLUSH)) < 0)
-                return r;
-        for (;;) {
-                r = pkt_read_line(s, &line);
-                if (r >= 0)
-                        r = check_error_line(line, text);
-                if (r < 0)
-                        return r;
-                if (!line)
-                        break;
-                /* The prefix also matches "refs/heads/main2". */
-                if (strlen(line) <= GIT_OID_HEXSZ || !streq(line + GIT_OID_HEXSZ, " " GIT_STORE_MAIN))
-                        continue;
-                if (git_oid_fromstrn(&tip, line, GIT_OID_HEXSZ) < 0)
-                        return -EPROTO;
-        }
-        *ret_tip = tip;
         return 0;
 }
 
-static int request_pack(PktStream *s, const git_oid *want, const git_oid *have) {
-        char hex[GIT_OID_HEXSZ + 1];
+static int tree_of(GitStore *store, const git_oid *commit, git_oid *ret) {
+        *ret = (git_oid){};
+        return git_oid_is_zero(commit) ? 0 : git_store_commit_tree(store, commit, ret);
+}
+
+/* Fetches what is missing of the commit's tree, as far as the commit from does not have it. */
+static int complete_tree(Fetch *f, PktStream *s, const git_oid *from, const git_oid *commit) {
+        git_oid tree, older;
         int r;
 
-        /* No "thin-pack": the pack stays complete in itself, and so readable whatever happens to older
-         * objects. */
-        if ((r = begin_command(s, "fetch")) < 0 || (r = pkt_write_line(s, "ofs-delta\n")) < 0 ||
-            (r = pkt_write_line(s, "no-progress\n")) < 0 ||
-            (r = pkt_write_line(s, "want %s\n", git_oid_tostr(hex, sizeof(hex), want))) < 0)
+        r = tree_of(f->t->store, commit, &tree);
+        if (r < 0)
                 return r;
-        if (!git_oid_is_zero(have)) {
-                r = pkt_write_line(s, "have %s\n", git_oid_tostr(hex, sizeof(hex), have));
+        if (tree_of(f->t->store, from, &older) < 0)
+                older = (git_oid){};
+        for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+                _cleanup_(object_wants_done) ObjectWants wants = {};
+
+                r = object_wants_add_missing(&wants, f->t->store, &tree, &older);
+                if (r < 0 || wants.n == 0)
+                        return r;
+                r = fetch_wants(f, s, wants.ids, wants.n);
                 if (r < 0)
                         return r;
         }
-        r = pkt_write_line(s, "done\n");
-        if (r < 0)
-                return r;
-        return pkt_write_special(s, PKT_FLUSH);
-}
-
-/* The bands of the section "packfile", up to the flush. */
-static int receive_pack(PktStream *s, git_odb_writepack *pack, char **text) {
-        git_indexer_progress progress = {};
-        const uint8_t *data;
-        PktType type;
-        size_t size;
-        int r;
-
-        for (;;) {
-                r = pkt_read(s, &type, &data, &size);
-                if (r < 0)
-                        return r;
-                if (type == PKT_FLUSH)
-                        return pack->commit(pack, &progress) < 0 ? -EPROTO : 0;
-                if (type != PKT_DATA || size == 0)
-                        return -EPROTO;
-                switch (data[0]) {
-                case BAND_PACK:
-                        /* A band may be empty: upload-pack's sign of life. */
-                        if (size > 1 && pack->append(pack, data + 1, size - 1, &progress) < 0)
-                                return -EPROTO;
-                        break;
-                case BAND_PROGRESS:
-                        break;
-                case BAND_ERROR:
-                        while (size > 1 && (data[size - 1] == '\n' || data[size - 1] == '\r'))
-                                size--;
-                        free(*text);
-                        *text = strndup((const char *) data + 1, MIN(size - 1, TRANSFER_TEXT_MAX));
-                        return -EREMOTEIO;
-                default:
-                        return -EPROTO;
-                }
-        }
-}
-
-static int fetch_objects(
-                GitStore *store,
-                PktStream *s,
-                const git_oid *want,
-                const git_oid *have,
-                char **text) {
-
-        _cleanup_(writepack_freep) git_odb_writepack *pack = NULL;
-        const char *line;
-        int r;
-
-        r = request_pack(s, want, have);
-        if (r < 0)
-                return r;
-        r = pkt_read_line(s, &line);
-        if (r >= 0)
-                r = check_error_line(line, text);
-        if (r < 0)
-                return r;
-        if (!line || !streq(line, "packfile"))
-                return -EPROTO;
-        if (git_odb_write_pack(&pack, git_store_odb(store), NULL, NULL) < 0)
-                return -EIO;
-        return receive_pack(s, pack, text);
+        return -EBADMSG;
 }
 
 static int check_tip(GitStore *store, const git_oid *known, bool another, const git_oid *tip) {
         int r = git_store_check_descent(store, known, tip);
 
-        return r == -EXDEV && another ? git_store_check_descent(store, &(git_oid) {}, tip) : r;
+        return r == -EXDEV && another ? git_store_check_descent(store, &(git_oid){}, tip) : r;
 }
 
-static int fetch(
-                GitStore *store, PktStream *s, const git_oid *known, bool another, git_oid *ret_tip, char **text) {
-        git_oid tip;
-        int r;
-
-        r = read_advertisement(s, text);
-        if (r < 0)
-                return r;
-        r = list_main(s, &tip, text);
-        if (r < 0)
-                return r;
-        if (!git_oid_equal(&tip, known)) {
-                if (git_oid_is_zero(&tip)) {
-                        *ret_tip = tip;
-                        return another ? 0 : -EXDEV;
-                }
-                r = fetch_objects(store, s, &tip, known, text);
-                if (r < 0)
-                        return r;
-                r = check_tip(store, known, another, &tip);
-                if (r < 0)
-                        return r;
-        }
-        *ret_tip = tip;
+static int take_main(const char *name, const git_oid *id, void *userdata) {
+        if (streq(name, GIT_STORE_MAIN))
+                *(git_oid *) userdata = *id;
         return 0;
 }
 
-TransferResult transfer_fetch(
-                GitStore *store,
-                SshSession *session,
-                const git_oid *known,
-                bool another,
-                git_oid *ret_tip,
-                char **ret_text) {
-        _cleanup_free_ char *text = NULL;
-        TransferResult result = TRANSFER_OK;
-        git_oid tip;
+/* main and all that is new in it. With anew nothing that is here counts. */
+static int fetch_main(Fetch *f, PktStream *s, const git_oid *known, bool anew, git_oid *ret_tip) {
+        bool first = anew || git_oid_is_zero(known);
+        UploadPackRequest q = {
+                .want_reference = GIT_STORE_MAIN,
+                .have = first ? NULL : known,
+                .thin = !first,
+                .filter = first        ? "blob:none"
+                          : f->content ? "blob:limit=16384"
+                                       : "blob:none",
+        };
+        PackConsumer consumer = consumer_of(f);
+        PackSummary summary;
         int r;
 
-        *ret_text = NULL;
-        r = fetch(store, ssh_session_stream(session), known, another, &tip, &text);
+        static_assert(TRANSFER_SMALL_BLOB_MAX == 16384, "it stands in the filter");
+        r = upload_pack_request(s, &q);
+        return r < 0 ? r
+                     : upload_pack_receive(
+                                       s, q.want_reference, ret_tip, &consumer, &summary, &f->t->link.text);
+}
+
+static int fetch(Fetch *f, PktStream *s, const git_oid *known, bool another, git_oid *ret_tip) {
+        git_oid tip = {};
+        int r;
+
+        /* A reference that is asked for must be there; this session is a new one, so the list is right. */
+        if (another || git_oid_is_zero(known)) {
+                char *prefixes[] = { (char *) GIT_STORE_MAIN, NULL };
+
+                r = upload_pack_list(s, prefixes, take_main, &tip, &f->t->link.text);
+                if (r < 0)
+                        return r;
+                *ret_tip = tip;
+                if (git_oid_is_zero(&tip))
+                        return 0;
+        }
+        f->content = true;
+        r = fetch_main(f, s, known, false, &tip);
+        if (r >= 0)
+                r = check_tip(f->t->store, known, another, &tip);
+        if (r == -ENOENT) {
+                f->content = false;
+                r = fetch_main(f, s, known, true, &tip);
+                if (r >= 0)
+                        r = check_tip(f->t->store, known, another, &tip);
+                /* Sent twice, and not there. */
+                if (r == -ENOENT)
+                        r = -EBADMSG;
+        }
+        if (r >= 0 && !git_oid_equal(&tip, known))
+                r = complete_tree(f, s, known, &tip);
         if (r >= 0)
                 *ret_tip = tip;
-        else if (r == -EREMOTEIO)
-                result = TRANSFER_REFUSED;
-        else if (r == -EPROTO)
-                result = TRANSFER_PROTOCOL_ERROR;
-        else if (r == -EXDEV)
-                result = TRANSFER_HISTORY_REWRITTEN;
-        else
-                return ssh_session_failure(session, r, ret_text);
-        *ret_text = TAKE_PTR(text);
-        return result;
+        return r;
+}
+
+/* upload-pack's words for a reference that is not there. */
+static bool main_is_gone(const Transfer *t, int error) {
+        return error == -EREMOTEIO && t->link.text && strstr(t->link.text, "unknown ref " GIT_STORE_MAIN);
+}
+
+TransferResult transfer_fetch(Transfer *t, const git_oid *known, bool another, TransferOutcome *ret) {
+        bool fresh = another || git_oid_is_zero(known);
+        _cleanup_(object_map_done) ObjectMap meta = {};
+        TransferResult result;
+        PktStream *s;
+        git_oid tip;
+        Fetch f;
+        int r;
+
+        for (;;) {
+                result = transfer_link_upload(&t->link, fresh, &s);
+                if (result != TRANSFER_OK)
+                        return result;
+                f = (Fetch){ .t = t, .meta = meta };
+                r = fetch(&f, s, known, another, &tip);
+                meta = f.meta;
+                if (r >= 0 || !transfer_link_upload_died(&t->link, r))
+                        break;
+                fresh = true;
+        }
+        if (r >= 0)
+                r = git_store_set_reference(t->store, GIT_STORE_REMOTE, &tip);
+        if (r >= 0)
+                r = git_store_sync(t->store);
+        if (r < 0) {
+                if (main_is_gone(t, r))
+                        r = -EXDEV;
+                return transfer_link_upload_failed(&t->link, r);
+        }
+        ret->tip = tip;
+        return TRANSFER_OK;
+}
+
+static TransferResult fetch_by_id(Transfer *t, Fetch *f, const git_oid *ids, size_t n) {
+        for (bool fresh = false;; fresh = true) {
+                TransferResult result;
+                PktStream *s;
+                int r;
+
+                result = transfer_link_upload(&t->link, fresh, &s);
+                if (result != TRANSFER_OK)
+                        return result;
+                r = fetch_wants(f, s, ids, n);
+                if (r < 0 && transfer_link_upload_died(&t->link, r))
+                        continue;
+                object_map_done(&f->meta);
+                return r < 0 ? transfer_link_upload_failed(&t->link, r) : TRANSFER_OK;
+        }
+}
+
+TransferResult transfer_fetch_trees(Transfer *t, const git_oid *ids, size_t n) {
+        return fetch_by_id(t, &(Fetch){ .t = t, .trees = true }, ids, n);
+}
+
+/* 1 if all trees of the history are there, 0 if not. */
+static int history_is_complete(GitStore *store, const git_oid *tip) {
+        git_oid commit = *tip;
+
+        while (!git_oid_is_zero(&commit)) {
+                _cleanup_(object_wants_done) ObjectWants wants = {};
+                git_oid parent, tree, older = {};
+                int r;
+
+                if ((r = git_store_commit_parent(store, &commit, &parent)) < 0 ||
+                    (r = git_store_commit_tree(store, &commit, &tree)) < 0 ||
+                    (r = tree_of(store, &parent, &older)) < 0 ||
+                    (r = object_wants_add_missing(&wants, store, &tree, &older)) < 0)
+                        return r;
+                if (wants.n > 0)
+                        return 0;
+                commit = parent;
+        }
+        return 1;
+}
+
+TransferResult transfer_history(Transfer *t, const git_oid *tip) {
+        TransferResult result;
+        int r;
+
+        r = history_is_complete(t->store, tip);
+        if (r > 0)
+                return TRANSFER_OK;
+        if (r < 0)
+                return transfer_link_failure(&t->link, NULL, r);
+        result = fetch_by_id(t, &(Fetch){ .t = t }, tip, 1);
+        if (result != TRANSFER_OK)
+                return result;
+        r = git_store_sync(t->store);
+        return r < 0 ? transfer_link_failure(&t->link, NULL, r) : TRANSFER_OK;
 }

@@ -11,9 +11,9 @@
 /* Asks git-upload-pack at the other end of the session for main, and brings its commits, trees and blobs
  * into the store. known is main's tip as it was before, or the zero id; the store has everything that it
  * reaches. If that was another repository's main, this one's need not descend from it (any linear history is
- * taken). On TRANSFER_OK *ret_tip is main's tip now, the zero id if main does not exist yet (then known was zero
- * or another repository's). *ret_text is set in every case, to NULL or to what the server or ssh said; it is the
- * caller's. References are not written here. Results: all but TRANSFER_NON_FAST_FORWARD. */
+ * taken). On TRANSFER_OK *ret_tip is main's tip now, the zero id if main does not exist yet (then known was
+ * zero or another repository's). *ret_text is set in every case, to NULL or to what the server or ssh said;
+ * it is the caller's. References are not written here. Results: all but TRANSFER_NON_FAST_FORWARD. */
 TransferResult transfer_fetch(
                 GitStore *store,
                 SshSession *session,

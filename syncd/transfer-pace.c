@@ -6,8 +6,8 @@
 #include "syncd/transfer-pace.h"
 #include "syncd/worker-message.h"
 
-/* kbit/s are 125 bytes per second each. */
-#define BYTES_PER_KBIT 125U
+/* Longer waits are cut: the worker is told of nothing else in between. */
+#define WAIT_MAX_USEC UINT64_C(60000000)
 
 static uint64_t least_limit(uint64_t a, uint64_t b) {
         return a == 0 ? b : b == 0 ? a : MIN(a, b);
@@ -32,29 +32,23 @@ static void open_probe(TransferPace *p) {
         }
 }
 
-/* Returns 1 if the field is there. */
-static int get_number(char *const *message, const char *key, uint32_t *ret) {
+/* A field that is not there leaves *ret as it is. */
+static int get_number(char *const *message, const char *key, uint64_t *ret) {
         const char *value = worker_message_get(message, key);
 
-        if (!value)
-                return 0;
-        return parse_uint32(value, ret) < 0 ? -EBADMSG : 1;
+        return value && parse_uint64(value, ret) < 0 ? -EBADMSG : 0;
 }
 
 static int apply(TransferPace *p, char *const *message) {
-        uint32_t up, down, background;
-        int has_up, has_down, has_background;
+        uint64_t up = p->up_limit, down = p->down_limit, background = p->background, stop = p->stop;
 
-        if ((has_up = get_number(message, "up-limit", &up)) < 0 ||
-            (has_down = get_number(message, "down-limit", &down)) < 0 ||
-            (has_background = get_number(message, "background", &background)) < 0)
+        if (get_number(message, "upload", &up) < 0 || get_number(message, "download", &down) < 0 ||
+            get_number(message, "background", &background) < 0 || get_number(message, "stop", &stop) < 0)
                 return -EBADMSG;
-        if (has_up)
-                p->up_limit = (uint64_t) up * BYTES_PER_KBIT;
-        if (has_down)
-                p->down_limit = (uint64_t) down * BYTES_PER_KBIT;
-        if (has_background)
-                p->background = background != 0;
+        p->up_limit = up;
+        p->down_limit = down;
+        p->background = background != 0;
+        p->stop = stop != 0;
         open_probe(p);
         set_rates(p);
         return 0;
@@ -63,24 +57,20 @@ static int apply(TransferPace *p, char *const *message) {
 static void take_commands(TransferPace *p) {
         while (!p->deaf) {
                 _cleanup_strv_free_ char **message = NULL, **taken = NULL;
-                const char *command;
                 int r;
 
                 r = worker_message_peek(p->fd, &message);
                 if (r == -EAGAIN)
                         return;
-                /* What else there is waits for the end of the transfer. */
-                command = r < 0 ? "" : strempty(worker_message_get(message, "command"));
-                if (!streq(command, "limits") && !streq(command, "stop")) {
+                /* The next command waits for the end of the transfer. */
+                if (r < 0 || worker_message_get(message, "command")) {
                         p->deaf = true;
                         p->stop |= r < 0;
                         return;
                 }
                 if (worker_message_receive(p->fd, &taken) < 0)
                         return;
-                if (streq(command, "stop"))
-                        p->stop = true;
-                else if (apply(p, taken) < 0)
+                if (apply(p, taken) < 0)
                         log_debug("Limits that are no numbers were ignored.");
         }
 }
@@ -115,20 +105,8 @@ static void measure(TransferPace *p, uint64_t usec) {
         set_rates(p);
 }
 
-static void report_progress(TransferPace *p) {
-        _cleanup_strv_free_ char **message = NULL;
-        bool yielding = p->background && p->probe && (p->up_rate.yielding || p->down_rate.yielding);
-
-        if (worker_message_add(&message, "event", "progress") < 0 ||
-            worker_message_addf(&message, "sent", "%llu", (unsigned long long) (p->up.taken - p->sent_before)) < 0 ||
-            worker_message_addf(
-                            &message,
-                            "received",
-                            "%llu",
-                            (unsigned long long) (p->down.taken - p->received_before)) < 0 ||
-            worker_message_addf(&message, "yielding", "%d", yielding) < 0)
-                return;
-        (void) worker_message_send(p->fd, message);
+bool transfer_pace_is_yielding(const TransferPace *p) {
+        return p->background && p->probe && (p->up_rate.yielding || p->down_rate.yielding);
 }
 
 void transfer_pace_poll(TransferPace *p) {
@@ -142,17 +120,13 @@ void transfer_pace_poll(TransferPace *p) {
                 measure(p, now - p->sampled);
                 p->sampled = now;
         }
-        if (now >= p->progressed + TRANSFER_PROGRESS_USEC) {
-                report_progress(p);
-                p->progressed = now;
-        }
 }
 
 /* Until there is something to do: a command, a sample, or the end of what the limit waits for. */
 static void wait_for(uint64_t usec, void *userdata) {
         TransferPace *p = userdata;
         struct pollfd pollfd = { .fd = p->running && !p->deaf ? p->fd : -1, .events = POLLIN };
-        uint64_t longest = p->background && p->probe ? BACKGROUND_INTERVAL_USEC : TRANSFER_PROGRESS_USEC;
+        uint64_t longest = p->background && p->probe ? BACKGROUND_INTERVAL_USEC : WAIT_MAX_USEC;
 
         usec = MIN(usec, longest);
         (void) ppoll(&pollfd,
@@ -180,9 +154,7 @@ void transfer_pace_clear(TransferPace *p) {
 int transfer_pace_begin(TransferPace *p, char *const *command) {
         p->stop = p->deaf = p->has_last = false;
         p->running = true;
-        p->sampled = p->progressed = rate_clock_monotonic.now(NULL);
-        p->sent_before = p->up.taken;
-        p->received_before = p->down.taken;
+        p->sampled = rate_clock_monotonic.now(NULL);
         return apply(p, command);
 }
 

@@ -2,17 +2,14 @@
 /* How fast the transfer worker may go, and whether it is to end: what syncd says on the command socket
  * before and during a transfer, and what the path says in the background mode.
  *
- * Each command that begins a transfer may carry the fields up-limit and down-limit (kbit/s, 0: none) and
- * background (0 or 1). While it runs, syncd may send "command=limits" with the same fields, and
- * "command=stop"; nothing else. The worker sends "event=progress" with sent, received (bytes since the
- * transfer began), and yielding (1: to other traffic) now and then. */
+ * A command may carry the fields upload and download (bytes per second, 0: no limit) and background (0 or 1),
+ * which hold from then on. While it runs, a message without "command" sets them as well; stop=1 in it asks for
+ * an end of what runs. */
 #pragma once
 
 #include "syncd/background-rate.h"
 #include "syncd/connection-probe.h"
 #include "syncd/rate-limit.h"
-
-#define TRANSFER_PROGRESS_USEC UINT64_C(1000000)
 
 typedef struct TransferPace {
         RateLimit up;   /* for PktStream */
@@ -34,9 +31,6 @@ typedef struct TransferPace {
         ConnectionState last;
         bool has_last;
         uint64_t sampled;
-        uint64_t progressed;
-        uint64_t sent_before;
-        uint64_t received_before;
 } TransferPace;
 
 /* fd is the command socket, not owned; port is the server's. */
@@ -49,5 +43,8 @@ int transfer_pace_begin(TransferPace *p, char *const *command);
 void transfer_pace_end(TransferPace *p);
 
 /* To be called between packets; a limit that waits does it by itself. Takes in what came from syncd, measures
- * the path if it is time to, reports progress. Never blocks. */
+ * the path if it is time to. Never blocks. */
 void transfer_pace_poll(TransferPace *p);
+
+/* Whether it gives way to others now: a field "yielding" of progress messages. */
+bool transfer_pace_is_yielding(const TransferPace *p);

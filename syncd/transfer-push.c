@@ -1,252 +1,331 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <git2.h>
+/* Planning a push: what is new between main and the candidate, and what of it the server has elsewhere. */
 #include <string.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/str.h"
-#include "syncd/transfer-push.h"
+#include "syncd/push-internal.h"
 
-typedef struct PushReport {
-        bool unpacked;
-        bool updated;
-        char reason[256];                 /* behind "ng refs/heads/main" or "unpack" */
-        char messages[TRANSFER_TEXT_MAX]; /* what hooks printed */
-        size_t messages_size;
-} PushReport;
+/* To look through main's whole tree for content that is here under another name, costs less than to send so
+ * much. With more, the chunks of its large files are looked through too. */
+#define SEARCH_MIN (UINT64_C(1) << 20)
+#define SEARCH_CHUNKS_MIN (UINT64_C(8) << 20)
+/* Content that was sent is remembered up to so many objects; what comes again later costs its bytes. */
+#define SENT_MAX 131072U
+/* Commits that one push brings; a gateway makes one at a time. */
+#define COMMITS_MAX 65536U
 
-static void packbuilder_freep(git_packbuilder **p) {
-        git_packbuilder_free(*p);
+typedef struct Plan {
+        Push *push;
+        git_oid main_tree; /* zero: none */
+        git_oid tree;
+        PushList window;
+        PushList batch;
+        PushList rest; /* for the final push */
+        ObjectMap sent;
+        uint64_t batch_content;
+        uint64_t batch_max; /* 0: all in one push */
+        uint64_t items;     /* measured */
+        TransferResult result;
+} Plan;
+
+static void plan_done(Plan *plan) {
+        push_list_done(&plan->window);
+        push_list_done(&plan->batch);
+        push_list_done(&plan->rest);
+        object_map_done(&plan->sent);
 }
 
-static void revwalk_freep(git_revwalk **w) {
-        git_revwalk_free(*w);
+/* Ends a walk with a result. */
+static int stop(Plan *plan, TransferResult result) {
+        plan->result = result;
+        return result == TRANSFER_OK ? 0 : 1;
 }
 
-/* Reads the advertised references; *ret_main is the zero id if there is no main. The first packet has the
- * capabilities behind a NUL. */
-static int read_advertisement(PktStream *s, git_oid *ret_main) {
-        git_oid main_tip = {};
-
-        for (;;) {
-                char line[GIT_OID_HEXSZ + 1 + 256];
-                const uint8_t *data;
-                PktType type;
-                size_t size;
-                int r;
-
-                r = pkt_read(s, &type, &data, &size);
-                if (r < 0)
-                        return r;
-                if (type == PKT_FLUSH)
-                        break;
-                if (type != PKT_DATA)
-                        return -EPROTO;
-                size = MIN(size, sizeof(line) - 1);
-                memcpy(line, data, size);
-                line[size] = 0;
-                line[strcspn(line, "\n")] = 0;
-                if (startswith(line, "version 1"))
-                        continue;
-                if (strlen(line) <= GIT_OID_HEXSZ)
-                        return -EPROTO;
-                if (streq(line + GIT_OID_HEXSZ, " " GIT_STORE_MAIN) &&
-                    git_oid_fromstrn(&main_tip, line, GIT_OID_HEXSZ) < 0)
-                        return -EPROTO;
-        }
-        *ret_main = main_tip;
-        return 0;
+/* The bytes of a content object. */
+static int content_length(Plan *plan, const PushFound *found, uint64_t *ret) {
+        *ret = found->length;
+        if (found->kind != PUSH_FILE && found->kind != PUSH_SYMLINK)
+                return 0;
+        return push_source_size(
+                        &plan->push->source, &found->file, found->path, found->kind == PUSH_SYMLINK, ret);
 }
 
-static int send_command(PktStream *s, const git_oid *from, const git_oid *to) {
-        static const char capabilities[] =
-                        " report-status side-band-64k quiet agent=ispstorage/" PROJECT_VERSION;
-        char line[512], old[GIT_OID_HEXSZ + 1], new[GIT_OID_HEXSZ + 1];
-        int n, r;
+/* Content that the store has (a version of before had all of it) comes from there. */
+static PushFound classify(Plan *plan, const PushFound *found) {
+        PushFound f = *found;
 
-        n = snprintf(
-                        line,
-                        sizeof(line),
-                        "%s %s %s%c%s",
-                        git_oid_tostr(old, sizeof(old), from),
-                        git_oid_tostr(new, sizeof(new), to),
-                        GIT_STORE_MAIN,
-                        0,
-                        capabilities);
-        r = pkt_write(s, line, (size_t) n);
-        if (r < 0)
-                return r;
-        return pkt_write_special(s, PKT_FLUSH);
+        if (push_kind_is_content(f.kind) && git_store_has(plan->push->t->store, &f.id))
+                f.kind = PUSH_META;
+        return f;
 }
 
-static int write_pack_data(void *data, size_t size, void *userdata) {
-        PktStream *s = userdata;
-
-        return pkt_write_raw(s, data, size);
-}
-
-static int send_pack(GitStore *store, PktStream *s, const git_oid *from, const git_oid *to) {
-        _cleanup_(packbuilder_freep) git_packbuilder *builder = NULL;
-        _cleanup_(revwalk_freep) git_revwalk *walk = NULL;
-        git_repository *repository = git_store_repository(store);
+static int walk_commits(Plan *plan, PushWalkHandler handler) {
+        _cleanup_(object_map_done) ObjectMap visited = {};
+        _cleanup_free_ git_oid *commits = NULL;
+        GitStore *store = plan->push->t->store;
+        git_oid at = *plan->push->candidate;
+        size_t n = 0;
         int r;
 
-        if (git_packbuilder_new(&builder, repository) < 0 || git_revwalk_new(&walk, repository) < 0 ||
-            git_revwalk_push(walk, to) < 0)
-                return -EIO;
-        if (!git_oid_is_zero(from) && git_revwalk_hide(walk, from) < 0)
-                return -EIO;
-        if (git_packbuilder_insert_walk(builder, walk) < 0)
-                return -EIO;
-        r = git_packbuilder_foreach(builder, write_pack_data, s);
-        /* Our own error comes back through libgit2; its errors are above -100, and none is -EPIPE. */
-        return r == -EPIPE ? r : r < 0 ? -EIO : 0;
-}
+        for (; !git_oid_equal(&at, plan->push->known); n++) {
+                if (git_oid_is_zero(&at) || n == COMMITS_MAX)
+                        return git_oid_is_zero(&at) ? -EXDEV : -E2BIG;
+                if ((n & (n - 1)) == 0) {
+                        git_oid *more = reallocarray(commits, n > 0 ? n * 2 : 1, sizeof(*more));
 
-/* One line of the report: gitprotocol-pack(5), "Report Status". */
-static void take_report_line(PushReport *report, const char *line) {
-        const char *rest;
+                        if (!more)
+                                return -ENOMEM;
+                        commits = more;
+                }
+                commits[n] = at;
+                r = git_store_commit_parent(store, &at, &at);
+                if (r < 0)
+                        return r;
+        }
+        while (n-- > 0) {
+                PushFound found = { .kind = PUSH_COMMIT, .id = commits[n], .path = "" };
+                git_oid tree, parent, older = {};
 
-        if ((rest = startswith(line, "unpack "))) {
-                report->unpacked = streq(rest, "ok");
-                if (!report->unpacked)
-                        (void) snprintf(report->reason, sizeof(report->reason), "%.200s", rest);
-        } else if (streq(line, "ok " GIT_STORE_MAIN))
-                report->updated = true;
-        else if ((rest = startswith(line, "ng " GIT_STORE_MAIN " ")) && !report->reason[0])
-                (void) snprintf(report->reason, sizeof(report->reason), "%.200s", rest);
-}
-
-/* The report's own packets are cut into the packets of the band at any place. */
-typedef struct ReportBuffer {
-        char data[4096];
-        size_t size;
-} ReportBuffer;
-
-static int take_report_data(PushReport *report, ReportBuffer *buf, const uint8_t *data, size_t size) {
-        if (size > sizeof(buf->data) - buf->size)
-                return -EPROTO;
-        memcpy(buf->data + buf->size, data, size);
-        buf->size += size;
-        while (buf->size >= 4) {
-                int n = pkt_line_parse_length(buf->data);
-                char line[sizeof(buf->data)];
-                size_t whole = n >= 4 ? (size_t) n : 4;
-
-                if (n < 0)
-                        return n;
-                if (buf->size < whole)
-                        break;
-                memcpy(line, buf->data + 4, whole - 4);
-                line[whole - 4] = 0;
-                line[strcspn(line, "\n")] = 0;
-                take_report_line(report, line);
-                buf->size -= whole;
-                memmove(buf->data, buf->data + whole, buf->size);
+                if ((r = git_store_commit_tree(store, commits + n, &tree)) < 0 ||
+                    (r = git_store_commit_parent(store, commits + n, &parent)) < 0 ||
+                    (!git_oid_is_zero(&parent) && (r = git_store_commit_tree(store, &parent, &older)) < 0))
+                        return r;
+                r = push_walk(store, &tree, &older, &visited, handler, plan);
+                if (r == 0)
+                        r = handler(&found, plan);
+                if (r != 0)
+                        return r;
         }
         return 0;
 }
 
-static int read_report(PktStream *s, PushReport *report) {
-        ReportBuffer buf = {};
+static int measure(const PushFound *found, void *userdata) {
+        PushFound f = classify(userdata, found);
+        Plan *plan = userdata;
+        uint64_t length;
+        int r;
 
-        for (;;) {
-                const uint8_t *data;
-                PktType type;
-                size_t size;
+        plan->items++;
+        if (!push_kind_is_content(f.kind))
+                return 0;
+        r = content_length(plan, &f, &length);
+        if (r < 0)
+                return stop(plan, push_failure(plan->push, NULL, r, f.path));
+        plan->push->total += length;
+        return 0;
+}
+
+static void mark_present(const git_oid *id, void *userdata) {
+        PushList *window = userdata;
+        uint32_t i;
+
+        if (object_map_find(&window->index, id, &i))
+                window->items[i].present = true;
+}
+
+/* The bytes of content that main was not found to have. */
+static uint64_t window_left(const Plan *plan) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < plan->window.n; i++)
+                if (push_kind_is_content(plan->window.items[i].kind) && !plan->window.items[i].present)
+                        n += plan->window.items[i].length;
+        return n;
+}
+
+/* Finds what main has: the server has all of main's tip. */
+static int mark_window(Plan *plan) {
+        GitStore *store = plan->push->t->store;
+        static const git_oid none = {};
+        uint64_t left;
+        int r;
+
+        /* What changed, or moved away, has older content in the old place. */
+        r = push_walk_present(store, &plan->main_tree, &plan->tree, true, mark_present, &plan->window);
+        left = window_left(plan);
+        if (r < 0 || left < SEARCH_MIN)
+                return r;
+        return push_walk_present(
+                        store,
+                        &plan->main_tree,
+                        &none,
+                        left >= SEARCH_CHUNKS_MIN,
+                        mark_present,
+                        &plan->window);
+}
+
+static TransferResult send_batch(Plan *plan) {
+        TransferResult result = plan->batch.n > 0 ? push_send_batch(plan->push, &plan->batch) : TRANSFER_OK;
+
+        push_list_done(&plan->batch);
+        plan->batch_content = 0;
+        return result;
+}
+
+/* Moves a unit, the items from begin to end of the window, to the batch or to the final push. */
+static TransferResult take_unit(Plan *plan, size_t begin, size_t end) {
+        PushList *to = plan->batch_max > 0 ? &plan->batch : &plan->rest;
+        const PushItem *head = plan->window.items + begin;
+
+        for (size_t i = begin; i < end; i++) {
+                const PushItem *item = plan->window.items + i;
                 int r;
 
-                r = pkt_read(s, &type, &data, &size);
+                if (item->present) {
+                        plan->push->total -= item->length;
+                        continue;
+                }
+                r = push_list_copy(to, &plan->window, item);
+                if (r >= 0 && push_kind_is_content(item->kind) && plan->sent.n < SENT_MAX)
+                        r = object_map_add(&plan->sent, &item->id, 0);
                 if (r < 0)
-                        return r;
-                if (type == PKT_FLUSH)
-                        return 0;
-                if (type != PKT_DATA || size == 0)
-                        return -EPROTO;
-                data++;
-                size--;
-                if (data[-1] == 1) {
-                        r = take_report_data(report, &buf, data, size);
-                        if (r < 0)
-                                return r;
-                } else {
-                        size_t n = MIN(size, sizeof(report->messages) - 1 - report->messages_size);
+                        return transfer_link_failure(&plan->push->t->link, NULL, r);
+                plan->batch_content += push_kind_is_content(item->kind) ? item->length : 0;
+        }
+        if (plan->batch_max == 0)
+                return TRANSFER_OK;
+        if (plan->batch_content >= plan->batch_max ||
+            (plan->batch_content >= plan->batch_max / PUSH_BATCH_PART &&
+             (head->id.id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0))
+                return send_batch(plan);
+        return TRANSFER_OK;
+}
 
-                        memcpy(report->messages + report->messages_size, data, n);
-                        report->messages_size += n;
+/* Distributes what the window has. */
+static TransferResult flush_window(Plan *plan) {
+        TransferResult result = TRANSFER_OK;
+        PushList *w = &plan->window;
+        int r;
+
+        r = mark_window(plan);
+        if (r < 0)
+                return transfer_link_failure(&plan->push->t->link, NULL, r);
+        for (size_t i = 0, end; i < w->n && result == TRANSFER_OK; i = end) {
+                PushItem *item = w->items + i;
+
+                end = i + 1;
+                if (item->kind == PUSH_GROUP) {
+                        for (; end < w->n && w->items[end].kind == PUSH_CHUNK; end++)
+                                w->items[end].present = w->items[end].present || item->present;
+                        result = take_unit(plan, i, end);
+                } else if (push_kind_is_content(item->kind))
+                        result = take_unit(plan, i, end);
+                else if (!item->present) {
+                        r = push_list_copy(&plan->rest, w, item);
+                        if (r < 0)
+                                result = transfer_link_failure(&plan->push->t->link, NULL, r);
                 }
         }
+        push_list_done(w);
+        plan->push->settle_first = false;
+        return result;
 }
 
-/* What receive-pack says when main moved between its advertisement and the update. */
-static bool is_race(const char *reason) {
-        static const char *const reasons[] = { "non-fast-forward",         "fetch first",
-                                               "cannot lock ref",          "failed to update ref",
-                                               "reference already exists", "incorrect old value" };
+static int add_found(const PushFound *found, void *userdata) {
+        PushFound f = classify(userdata, found);
+        Plan *plan = userdata;
+        uint64_t length = 0;
+        int r = 0;
 
-        for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
-                if (strstr(reason, reasons[i]))
-                        return true;
-        return false;
+        /* A group stays whole. */
+        if (plan->batch_max > 0 && plan->window.n >= PUSH_WINDOW_MAX && f.kind != PUSH_CHUNK) {
+                r = stop(plan, flush_window(plan));
+                if (r == 0)
+                        r = stop(plan, send_batch(plan));
+                if (r != 0)
+                        return r;
+        }
+        if (push_kind_is_content(f.kind)) {
+                r = content_length(plan, &f, &length);
+                if (r < 0)
+                        return stop(plan, push_failure(plan->push, NULL, r, f.path));
+                r = object_map_find(&plan->sent, &f.id, NULL) ? 0 : push_list_add(&plan->window, &f, length);
+                if (r == 0) {
+                        plan->push->total -= length;
+                        plan->push->settle_first = true;
+                }
+        } else
+                r = push_list_add(&plan->window, &f, 0);
+        return r < 0 ? r : 0;
 }
 
-static bool has_line(const char *text, const char *beginning) {
-        for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-                if (startswith(line, beginning))
-                        return true;
-        return false;
-}
-
-static TransferResult judge_report(PushReport *report, char **ret_text) {
-        if (report->unpacked && report->updated)
-                return TRANSFER_OK;
-        if (report->unpacked && is_race(report->reason))
-                return TRANSFER_NON_FAST_FORWARD;
-        if (!report->reason[0])
-                return TRANSFER_PROTOCOL_ERROR;
-        while (report->messages_size > 0 && strchr("\r\n ", report->messages[report->messages_size - 1]))
-                report->messages[--report->messages_size] = 0;
-        *ret_text = strfmt("%s%s%s", report->reason, report->messages[0] ? ": " : "", report->messages);
-        return has_line(report->messages, "quota") ? TRANSFER_QUOTA_EXCEEDED : TRANSFER_REFUSED;
-}
-
-static int push(GitStore *store, PktStream *s, const git_oid *from, const git_oid *to, PushReport *report) {
-        git_oid tip;
+static TransferResult walk(Plan *plan, PushWalkHandler handler) {
         int r;
 
-        r = read_advertisement(s, &tip);
+        plan->result = TRANSFER_OK;
+        r = walk_commits(plan, handler);
+        return r < 0 ? transfer_link_failure(&plan->push->t->link, NULL, r) : plan->result;
+}
+
+static TransferResult run(Plan *plan) {
+        Push *p = plan->push;
+        TransferResult result;
+        bool landed;
+        int r;
+
+        result = walk(plan, measure);
+        if (result != TRANSFER_OK)
+                return result;
+        if (p->total > PUSH_BATCH_MIN || plan->items > PUSH_WINDOW_MAX)
+                plan->batch_max = MAX(PUSH_BATCH_MIN, p->total / PUSH_BATCHES_MAX);
+        r = p->t->progress(0, p->total, p->t->userdata);
         if (r < 0)
-                return r;
-        if (git_oid_equal(&tip, to)) {
-                report->unpacked = report->updated = true;
-                return pkt_write_special(s, PKT_FLUSH);
-        }
-        if (!git_oid_equal(&tip, from))
-                return -ESTALE;
-        r = send_command(s, from, to);
-        if (r < 0)
-                return r;
-        r = send_pack(store, s, from, to);
-        /* receive-pack may have refused before it read everything; then its report says why. */
-        if (r < 0 && r != -EPIPE)
-                return r;
-        return read_report(s, report);
+                return transfer_link_failure(&p->t->link, NULL, r);
+        result = push_open(p, &landed);
+        if (result != TRANSFER_OK || landed)
+                return result;
+        result = walk(plan, add_found);
+        if (result == TRANSFER_OK)
+                result = flush_window(plan);
+        for (size_t i = 0; i < plan->batch.n && result == TRANSFER_OK; i++)
+                if (push_list_copy(&plan->rest, &plan->batch, plan->batch.items + i) < 0)
+                        result = TRANSFER_LOCAL_ERROR;
+        if (result == TRANSFER_OK)
+                result = push_settle(p);
+        return result == TRANSFER_OK ? push_send_final(p, &plan->rest) : result;
+}
+
+static TransferResult try_push(
+                Transfer *t,
+                const git_oid *known,
+                const git_oid *candidate,
+                TransferOutcome *outcome,
+                bool *ret_fresh) {
+
+        Push push = { .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true };
+        _cleanup_(plan_done) Plan plan = { .push = &push };
+        TransferResult result;
+        int r;
+
+        r = push_source_init(&push.source, &t->area, t->folder_fd);
+        if (r >= 0)
+                r = git_store_commit_tree(t->store, candidate, &plan.tree);
+        if (r >= 0 && !git_oid_is_zero(known))
+                r = git_store_commit_tree(t->store, known, &plan.main_tree);
+        result = r < 0 ? transfer_link_failure(&t->link, NULL, r) : run(&plan);
+        *ret_fresh = push.fresh;
+        push_done(&push);
+        return result;
 }
 
 TransferResult transfer_push(
-                GitStore *store,
-                SshSession *session,
-                const git_oid *from,
-                const git_oid *to,
-                char **ret_text) {
-        PushReport report = {};
+                Transfer *t, const git_oid *known, const git_oid *candidate, TransferOutcome *ret) {
+        TransferResult result;
+        bool fresh;
         int r;
 
-        *ret_text = NULL;
-        r = push(store, ssh_session_stream(session), from, to, &report);
+        result = try_push(t, known, candidate, ret, &fresh);
+        if (!fresh && (result == TRANSFER_UNREACHABLE || result == TRANSFER_NON_FAST_FORWARD))
+                result = try_push(t, known, candidate, ret, &fresh);
+        if (result != TRANSFER_OK)
+                return result;
+        transfer_link_prepare_receive(&t->link);
+        r = git_store_set_reference(t->store, GIT_STORE_REMOTE, candidate);
         if (r >= 0)
-                return judge_report(&report, ret_text);
-        if (r == -ESTALE)
-                return TRANSFER_NON_FAST_FORWARD;
-        if (r == -EPROTO)
-                return TRANSFER_PROTOCOL_ERROR;
-        return ssh_session_failure(session, r, ret_text);
+                r = git_store_sync(t->store);
+        if (r < 0)
+                return transfer_link_failure(&t->link, NULL, r);
+        ret->tip = *candidate;
+        return TRANSFER_OK;
 }

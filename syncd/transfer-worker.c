@@ -1,44 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ispstorage-sync-transfer: one conversation with the repository's server. It reaches the network and the
- * local store, not the user's files: every privilege that syncd has for those is dropped first.
+/* ispstorage-sync-transfer: conversations with the repository's server. It reaches the network, the local
+ * store and the staging directory; of the user's folder it reads what its user id may: every privilege that
+ * syncd has for that is dropped first.
  *
- *      ispstorage-sync-transfer fetch|push STATE-DIRECTORY URL CONTROL-PATH
+ *      ispstorage-sync-transfer STATE-DIRECTORY FOLDER-PATH STAGING-DIRECTORY URL CONTROL-PATH
  *
- * Answers on WORKER_SOCKET_FD with one message: result, text, commit (main's tip afterwards), key ("next"
- * if it was accepted), sent, received. */
+ * FOLDER-PATH may be empty: then content comes from snapshots alone. CONTROL-PATH, which may be empty, is
+ * where ssh's shared connection listens. On WORKER_SOCKET_FD it takes one command at a time, a message whose
+ * field "command" is
+ *
+ *      fetch      main's commits, trees and metadata come to the store
+ *      history    the trees of all of main's history do
+ *      content    what the tree worker wants (<state>/wanted) comes to the staging directory
+ *      blob       likewise the files of the fields "file": "<oid>" or "<oid> <size>"
+ *      push       the commit of the field "commit", one after main's tip, becomes main
+ *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
+ * without news after which it ends, at most 30
+ *
+ * with the optional fields "upload" and "download", limits in bytes per second (0: none), and "floor", bytes
+ * that must stay free on the disk. Answers: messages with event=progress, done and total (bytes; total 0 if
+ * not known), at most four a second; and one with event=done: result, text, commit (main's tip, as far as it
+ * is known), key ("next" if it was accepted), sent, received (bytes), and where it applies changed or
+ * poison, a path. A message with "upload" or "download" and without "command" sets limits also while a
+ * command runs. Ends with the socket, or after two minutes without a command, and leaves the connection to
+ * the next one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/parse.h"
 #include "common/daemon/worker.h"
-#include "syncd/git-store.h"
 #include "syncd/instance.h"
-#include "syncd/transfer-fetch.h"
-#include "syncd/transfer-push.h"
+#include "syncd/staging-ref.h"
+#include "syncd/transfer-pace.h"
+#include "syncd/transfer.h"
 #include "syncd/worker-message.h"
 
 /* A RepositoryURL has at most 256 characters; what is longer is none. */
 #define ORIGIN_MAX 1024U
+/* A public key with its comment. */
+#define PUBLIC_KEY_MAX 16384U
+#define IDLE_MSEC 120000
+#define PROGRESS_NSEC INT64_C(250000000)
+/* What stays free on the disk if the command does not say. */
+#define DISK_FLOOR (UINT64_C(64) << 20)
 
-typedef struct Transfer {
-        GitStore *store;
+typedef struct TransferWorker {
+        Transfer transfer;
         const char *directory;
-        const char *control_path;
         const char *url_text;
-        bool push;
-        RepositoryUrl url;
-        git_oid tip;
-        uint64_t sent;
-        uint64_t received;
-} Transfer;
+        TransferPace pace;
+        char **command; /* the message */
+        int64_t progress_time;
+} TransferWorker;
 
 static int drop_privileges(void) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -54,7 +79,7 @@ static int get_or_zero(GitStore *store, const char *reference, git_oid *ret) {
         int r = git_store_get_reference(store, reference, ret);
 
         if (r == -ENOENT) {
-                *ret = (git_oid) {};
+                *ret = (git_oid){};
                 return 0;
         }
         return r;
@@ -62,153 +87,280 @@ static int get_or_zero(GitStore *store, const char *reference, git_oid *ret) {
 
 /* Returns 1 if main, as it is known here, is of another repository, 0 if it is of this one or not known at
  * all. */
-static int is_another(const Transfer *t) {
-        _cleanup_free_ char *path = strfmt("%s/" INSTANCE_ORIGIN, t->directory), *origin = NULL;
+static int is_another(const TransferWorker *w) {
+        _cleanup_free_ char *origin = NULL;
         int r;
 
-        if (!path)
-                return -ENOMEM;
-        r = read_file(AT_FDCWD, path, ORIGIN_MAX, &origin, NULL);
+        r = read_file(w->transfer.state_fd, INSTANCE_ORIGIN, ORIGIN_MAX, &origin, NULL);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        return !streq(origin, t->url_text);
+        return !streq(origin, w->url_text);
 }
 
-/* Main is what the server has now. Its origin goes last: until then it counts as another's. */
-static int record(const Transfer *t, bool another) {
-        _cleanup_free_ char *path = strfmt("%s/" INSTANCE_ORIGIN, t->directory);
-        int r;
-
-        if (!path)
-                return -ENOMEM;
-        r = git_store_set_reference(t->store, GIT_STORE_REMOTE, &t->tip);
-        if (r < 0 || (!another && access(path, F_OK) >= 0))
-                return r;
-        return write_file_atomic(AT_FDCWD, path, t->url_text, strlen(t->url_text), 0600);
+/* Main is what this server has now. Until this is written it counts as another's. */
+static int record_origin(const TransferWorker *w, bool another) {
+        if (!another && faccessat(w->transfer.state_fd, INSTANCE_ORIGIN, F_OK, 0) >= 0)
+                return 0;
+        return write_file_atomic(
+                        w->transfer.state_fd, INSTANCE_ORIGIN, w->url_text, strlen(w->url_text), 0600);
 }
 
-static TransferResult converse(Transfer *t, SshSession *session, char **ret_text) {
+/* --- progress --- */
+
+static int64_t now_nsec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int on_progress(uint64_t done, uint64_t total, void *userdata) {
+        _cleanup_strv_free_ char **message = NULL;
+        TransferWorker *w = userdata;
+        int64_t now = now_nsec();
+
+        transfer_pace_poll(&w->pace);
+        if (w->pace.stop)
+                return -ECANCELED;
+        if (w->progress_time != 0 && now - w->progress_time < PROGRESS_NSEC)
+                return 0;
+        w->progress_time = now;
+        /* Progress that does not get through is late, and not missed. */
+        if (worker_message_add(&message, "event", "progress") >= 0 &&
+            worker_message_addf(&message, "done", "%llu", (unsigned long long) done) >= 0 &&
+            worker_message_addf(&message, "total", "%llu", (unsigned long long) total) >= 0 &&
+            worker_message_addf(&message, "yielding", "%d", transfer_pace_is_yielding(&w->pace)) >= 0)
+                (void) worker_message_send(WORKER_SOCKET_FD, message);
+        return 0;
+}
+
+/* --- commands --- */
+
+static TransferResult local_error(TransferWorker *w, int error, const char *what) {
+        free(w->transfer.link.text);
+        w->transfer.link.text = strfmt("%s: %s", what, strerror(-error));
+        return TRANSFER_LOCAL_ERROR;
+}
+
+static TransferResult do_fetch(TransferWorker *w, TransferOutcome *outcome) {
+        TransferResult result;
+        git_oid known;
+        int r, another;
+
+        r = another = is_another(w);
+        if (r >= 0)
+                r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &known);
+        if (r < 0)
+                return local_error(w, r, "The local store is damaged");
+        result = transfer_fetch(&w->transfer, &known, another, outcome);
+        if (result != TRANSFER_OK)
+                return result;
+        r = record_origin(w, another);
+        return r < 0 ? local_error(w, r, "The state directory cannot be written") : TRANSFER_OK;
+}
+
+static TransferResult do_push(TransferWorker *w, TransferOutcome *outcome) {
+        const char *commit = strempty(worker_message_get(w->command, "commit"));
         git_oid known, candidate;
         TransferResult result;
         int r, another;
 
-        r = another = is_another(t);
+        r = another = is_another(w);
         if (r >= 0)
-                r = get_or_zero(t->store, GIT_STORE_REMOTE, &known);
-        if (r >= 0 && t->push)
-                r = git_store_get_reference(t->store, GIT_STORE_CANDIDATE, &candidate);
-        if (r < 0) {
-                *ret_text = strfmt("The local store is damaged: %s", strerror(-r));
-                return TRANSFER_LOCAL_ERROR;
-        }
+                r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &known);
+        if (r >= 0)
+                r = git_oid_fromstr(&candidate, commit) < 0 ? -EBADMSG : 0;
+        if (r < 0)
+                return local_error(w, r, "The local store is damaged");
+        outcome->tip = known;
         /* What was made for the one repository is not for the other. */
-        if (t->push && another)
+        if (another)
                 return TRANSFER_NON_FAST_FORWARD;
-        if (t->push) {
-                result = transfer_push(t->store, session, &known, &candidate, ret_text);
-                t->tip = candidate;
-        } else
-                result = transfer_fetch(t->store, session, &known, another, &t->tip, ret_text);
-        t->sent += ssh_session_stream(session)->sent;
-        t->received += ssh_session_stream(session)->received;
+        result = transfer_push(&w->transfer, &known, &candidate, outcome);
         if (result != TRANSFER_OK)
                 return result;
-        r = record(t, another);
-        return r < 0 ? TRANSFER_LOCAL_ERROR : TRANSFER_OK;
+        r = record_origin(w, another);
+        return r < 0 ? local_error(w, r, "The state directory cannot be written") : TRANSFER_OK;
 }
 
-static TransferResult transfer_with_key(Transfer *t, const char *key, char **ret_text) {
-        _cleanup_free_ char *key_path = strfmt("%s/%s", t->directory, key),
-                            *known_hosts = strfmt("%s/" INSTANCE_KNOWN_HOSTS, t->directory),
-                            *control = strfmt("%s-%s", t->control_path, key);
-        _cleanup_(ssh_session_freep) SshSession *session = NULL;
-        SshTarget target = {
-                .url = t->url,
-                .key_path = key_path,
-                .known_hosts_path = known_hosts,
-                .control_path = *t->control_path ? control : NULL,
-        };
-        TransferResult result;
+static TransferResult do_content(TransferWorker *w, TransferOutcome *outcome) {
+        _cleanup_(wanted_done) Wanted wanted = {};
         int r;
 
-        *ret_text = NULL;
-        if (!key_path || !known_hosts || !control)
-                return TRANSFER_LOCAL_ERROR;
-        r = ssh_session_new(&session, &target, t->push ? "git-receive-pack" : "git-upload-pack");
-        if (r < 0)
-                return TRANSFER_LOCAL_ERROR;
-        result = converse(t, session, ret_text);
-        /* The shared connection may be older than the key's authorization: the next try opens one of its own. */
-        if ((result == TRANSFER_REFUSED || result == TRANSFER_AUTHENTICATION_FAILED) && target.control_path)
-                (void) unlink(target.control_path);
-        return result;
+        r = wanted_load(w->transfer.state_fd, &wanted);
+        /* Without it nothing is wanted; the tree worker finds out what is. */
+        if (r == -ENOENT || r == -EBADMSG)
+                return TRANSFER_OK;
+        return r < 0 ? local_error(w, r, "The list of what is wanted cannot be read")
+                     : transfer_content(&w->transfer, &wanted);
 }
 
-/* The new key is the current one from now on. The private half goes last: until then the next try does it
- * again. */
-static int adopt_next_key(const char *directory) {
-        _cleanup_free_ char *from = strfmt("%s/" INSTANCE_KEY_NEXT, directory),
-                            *to = strfmt("%s/" INSTANCE_KEY, directory),
-                            *from_pub = strfmt("%s.pub", strempty(from)),
-                            *to_pub = strfmt("%s.pub", strempty(to));
+static TransferResult do_blob(TransferWorker *w, TransferOutcome *outcome) {
+        _cleanup_strv_free_ char **files = NULL;
 
-        if (!from || !to || !from_pub || !to_pub)
-                return -ENOMEM;
-        if (rename(from_pub, to_pub) < 0 && errno != ENOENT)
-                return -errno;
-        return rename(from, to) < 0 ? -errno : 0;
+        STRV_FOREACH (field, w->command) {
+                const char *file = worker_message_field(*field, "file");
+
+                if (file && strv_extend(&files, file) < 0)
+                        return TRANSFER_LOCAL_ERROR;
+        }
+        return transfer_files(&w->transfer, files);
 }
 
-static int answer(const Transfer *t, TransferResult result, const char *text, bool next_key) {
+static TransferResult do_prefetch(TransferWorker *w, TransferOutcome *outcome) {
+        const char *patience = worker_message_get(w->command, "patience");
+        uint64_t sec = TRANSFER_PATIENCE_SEC;
+        int r;
+
+        /* A push that has stopped leaves its staging refs for its next try. */
+        if (patience && (parse_uint64(patience, &sec) < 0 || sec > TRANSFER_PATIENCE_SEC))
+                sec = TRANSFER_PATIENCE_SEC;
+        r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &outcome->tip);
+        return r < 0 ? local_error(w, r, "The local store is damaged")
+                     : transfer_prefetch(&w->transfer, &outcome->tip, (unsigned) sec);
+}
+
+static TransferResult do_history(TransferWorker *w, TransferOutcome *outcome) {
+        int r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &outcome->tip);
+
+        return r < 0 ? local_error(w, r, "The local store is damaged")
+                     : transfer_history(&w->transfer, &outcome->tip);
+}
+
+static const struct {
+        const char *name;
+        TransferResult (*run)(TransferWorker *w, TransferOutcome *outcome);
+} commands[] = {
+        { "fetch", do_fetch },       { "push", do_push }, { "content", do_content },
+        { "prefetch", do_prefetch }, { "blob", do_blob }, { "history", do_history },
+};
+
+/* Staging refs bear the name of the key, which may be a new one by now. */
+static int name_gateway(TransferWorker *w) {
+        _cleanup_free_ char *key = NULL;
+        int r;
+
+        r = read_file(w->transfer.state_fd, INSTANCE_KEY ".pub", PUBLIC_KEY_MAX, &key, NULL);
+        return r < 0 ? r : staging_gateway_name(key, w->transfer.gateway);
+}
+
+static int answer(
+                TransferWorker *w,
+                TransferResult result,
+                const TransferOutcome *outcome,
+                uint64_t sent,
+                uint64_t received) {
         _cleanup_strv_free_ char **message = NULL;
+        const char *path_key = result == TRANSFER_CHANGED ? "changed" : "poison";
         char hex[GIT_OID_HEXSZ + 1];
         int r;
 
-        if ((r = worker_message_add(&message, "result", transfer_result_to_string(result))) < 0 ||
-            (r = worker_message_add(&message, "text", strempty(text))) < 0 ||
-            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &t->tip))) < 0 ||
-            (r = worker_message_add(&message, "key", next_key ? "next" : "current")) < 0 ||
-            (r = worker_message_addf(&message, "sent", "%llu", (unsigned long long) t->sent)) < 0 ||
-            (r = worker_message_addf(&message, "received", "%llu", (unsigned long long) t->received)) < 0)
+        if ((r = worker_message_add(&message, "event", "done")) < 0 ||
+            (r = worker_message_add(&message, "result", transfer_result_to_string(result))) < 0 ||
+            (r = worker_message_add(&message, "text", strempty(w->transfer.link.text))) < 0 ||
+            (r = worker_message_add(&message, "commit", git_oid_tostr(hex, sizeof(hex), &outcome->tip))) <
+                            0 ||
+            (r = worker_message_add(&message, "key", w->transfer.link.next_key ? "next" : "current")) < 0 ||
+            (r = worker_message_addf(&message, "sent", "%llu", (unsigned long long) sent)) < 0 ||
+            (r = worker_message_addf(&message, "received", "%llu", (unsigned long long) received)) < 0 ||
+            (outcome->path && (r = worker_message_add(&message, path_key, outcome->path)) < 0))
                 return r;
         return worker_message_send(WORKER_SOCKET_FD, message);
 }
 
-static int run(Transfer *t) {
-        _cleanup_free_ char *text = NULL, *next = strfmt("%s/" INSTANCE_KEY_NEXT, t->directory);
-        TransferResult result = TRANSFER_AUTHENTICATION_FAILED;
-        bool next_key;
+static int run_command(TransferWorker *w, const char *name) {
+        TransferLink *link = &w->transfer.link;
+        uint64_t sent, received, sent_before, received_before;
+        TransferOutcome outcome = {};
+        TransferResult result = TRANSFER_LOCAL_ERROR;
+        const char *floor = worker_message_get(w->command, "floor");
         int r;
 
-        if (!next)
-                return log_oom();
-        next_key = access(next, R_OK) >= 0;
-        if (next_key)
-                result = transfer_with_key(t, INSTANCE_KEY_NEXT, &text);
-        if (result == TRANSFER_AUTHENTICATION_FAILED) {
-                next_key = false;
-                text = mfree(text);
-                result = transfer_with_key(t, INSTANCE_KEY, &text);
+        if (floor)
+                (void) parse_uint64(floor, &w->transfer.area.disk_floor);
+        link->next_key = false;
+        link->text = mfree(link->text);
+        w->progress_time = 0;
+        transfer_link_count(link, &sent_before, &received_before);
+        r = transfer_pace_begin(&w->pace, w->command);
+        if (r >= 0)
+                r = name_gateway(w);
+        link->background = w->pace.background;
+        if (r < 0)
+                result = local_error(w, r, "The public key or the limits cannot be read");
+        else {
+                (void) free_and_strdup(&link->text, "unknown command");
+                for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                        if (streq(name, commands[i].name)) {
+                                link->text = mfree(link->text);
+                                result = commands[i].run(w, &outcome);
+                        }
         }
-        if (next_key && result == TRANSFER_OK) {
-                r = adopt_next_key(t->directory);
+        transfer_pace_end(&w->pace);
+        transfer_link_count(link, &sent, &received);
+        r = answer(w, result, &outcome, sent - sent_before, received - received_before);
+        free(outcome.path);
+        return r;
+}
+
+/* Serves until the socket's end, or a long idleness. */
+static int serve(TransferWorker *w) {
+        for (;;) {
+                struct pollfd p = { .fd = WORKER_SOCKET_FD, .events = POLLIN };
+                _cleanup_strv_free_ char **message = NULL;
+                const char *name;
+                int r;
+
+                r = poll(&p, 1, IDLE_MSEC);
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r <= 0)
+                        return r < 0 ? -errno : 0;
+                r = worker_message_receive(WORKER_SOCKET_FD, &message);
                 if (r < 0)
-                        return log_error_errno(r, "Failed to adopt the new key: %m");
+                        return r == -EPIPE ? 0 : r;
+                name = worker_message_get(message, "command");
+                if (!name)
+                        continue;
+                w->command = message;
+                r = run_command(w, name);
+                w->command = NULL;
+                if (r < 0)
+                        return r == -EPIPE ? 0 : r;
         }
-        r = answer(t, result, text, next_key);
-        return r < 0 ? log_error_errno(r, "Failed to answer: %m") : 0;
+        return 0;
+}
+
+static int open_all(TransferWorker *w, const char *folder, const char *staging) {
+        _cleanup_free_ char *objects = strfmt("%s/" INSTANCE_OBJECTS, w->directory);
+        _cleanup_close_ int staging_fd = -EBADF;
+        Transfer *t = &w->transfer;
+        int r;
+
+        t->folder_fd = t->state_fd = -EBADF;
+        if (!objects)
+                return -ENOMEM;
+        t->state_fd = open(w->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (t->state_fd < 0)
+                return -errno;
+        staging_fd = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (staging_fd < 0)
+                return -errno;
+        if (*folder)
+                t->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        r = content_area_open(&t->area, staging_fd, DISK_FLOOR);
+        return r < 0 ? r : git_store_open(&t->store, objects);
 }
 
 int main(int argc, char *argv[]) {
-        _cleanup_(git_store_freep) GitStore *store = NULL;
-        _cleanup_free_ char *repository = NULL;
-        Transfer transfer = {};
+        static const char usage[] = "STATE-DIRECTORY FOLDER-PATH STAGING-DIRECTORY URL CONTROL-PATH";
+        TransferWorker worker = {};
+        Transfer *t = &worker.transfer;
         int r;
 
         log_open();
-        if (argc != 5 || (!streq(argv[1], "fetch") && !streq(argv[1], "push")) ||
-            repository_url_parse(argv[3], &transfer.url) < 0) {
-                log_error("Usage: %s fetch|push STATE-DIRECTORY URL CONTROL-PATH", argv[0]);
+        if (argc != 6 || repository_url_parse(argv[4], &t->link.url) < 0) {
+                log_error("Usage: %s %s", argv[0], usage);
                 return EXIT_FAILURE;
         }
         r = drop_privileges();
@@ -218,18 +370,26 @@ int main(int argc, char *argv[]) {
         }
         if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
                 return EXIT_FAILURE;
-        transfer.push = streq(argv[1], "push");
-        transfer.directory = argv[2];
-        transfer.url_text = argv[3];
-        transfer.control_path = argv[4];
-        repository = strfmt("%s/" INSTANCE_OBJECTS, transfer.directory);
-        if (!repository)
-                return EXIT_FAILURE;
-        r = git_store_open(&store, repository);
+        (void) git_libgit2_init();
+        worker.directory = t->link.directory = argv[1];
+        worker.url_text = argv[4];
+        t->link.control_path = argv[5];
+        transfer_pace_init(&worker.pace, WORKER_SOCKET_FD, t->link.url.port);
+        t->link.limit_in = &worker.pace.down;
+        t->link.limit_out = &worker.pace.up;
+        t->progress = on_progress;
+        t->userdata = &worker;
+        r = open_all(&worker, argv[2], argv[3]);
         if (r < 0) {
-                (void) log_error_errno(r, "Failed to open %s: %m", repository);
+                (void) log_error_errno(r, "Failed to open the state in %s: %m", argv[1]);
                 return EXIT_FAILURE;
         }
-        transfer.store = store;
-        return run(&transfer) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = serve(&worker);
+        if (r < 0)
+                (void) log_error_errno(r, "Failed to serve: %m");
+        transfer_link_done(&t->link);
+        transfer_pace_clear(&worker.pace);
+        content_area_close(&t->area);
+        git_store_free(t->store);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -23,9 +23,16 @@ struct TreeClient {
 };
 
 struct TransferClient {
-        Worker *worker;
+        sd_event *event;
+        char **argv;
+        Worker *worker; /* NULL: none runs */
         int fd;
-        TransferHandler handler;
+        sd_event_source *source;
+        sd_event_source *timer;
+        char **message; /* the command that runs, NULL: none */
+        bool answered;  /* by this worker, so it is not one that ended before it read the command */
+        TransferProgressHandler progress;
+        TransferHandler done;
         void *userdata;
 };
 
@@ -99,7 +106,7 @@ int tree_client_new(
         c->fd = -EBADF;
         c->ended = ended;
         c->userdata = userdata;
-        c->requests[c->n_requests++] = (TreeRequest) { .handler = opened, .userdata = userdata };
+        c->requests[c->n_requests++] = (TreeRequest){ .handler = opened, .userdata = userdata };
         r = worker_spawn(&c->worker, &c->fd, event, argv, UINT64_MAX, on_tree_exit, c);
         if (r < 0)
                 return r;
@@ -129,7 +136,7 @@ int tree_client_send(TreeClient *c, char *const *message, TreeReplyHandler handl
         r = worker_message_send(c->fd, message);
         if (r < 0)
                 return r == -EAGAIN ? -EBUSY : r;
-        c->requests[c->n_requests++] = (TreeRequest) { .handler = handler, .userdata = userdata };
+        c->requests[c->n_requests++] = (TreeRequest){ .handler = handler, .userdata = userdata };
         return 0;
 }
 
@@ -140,35 +147,125 @@ static uint64_t get_number(char *const *message, const char *key) {
         return value && parse_uint64(value, &n) >= 0 ? n : 0;
 }
 
-static void on_transfer_exit(Worker *w, const siginfo_t *si, bool timed_out, void *userdata) {
-        _cleanup_strv_free_ char **message = NULL;
-        TransferAnswer answer = { .result = TRANSFER_LOCAL_ERROR, .text = "the transfer worker failed" };
-        TransferClient *c = userdata;
-
-        if (timed_out)
-                answer = (TransferAnswer){ .result = TRANSFER_UNREACHABLE,
-                                           .text = "the transfer took too long" };
-        else if (worker_message_receive(c->fd, &message) >= 0) {
-                TransferResult result =
-                                transfer_result_from_string(strempty(worker_message_get(message, "result")));
-
-                answer.text = strempty(worker_message_get(message, "text"));
-                answer.next_key = streq_ptr(worker_message_get(message, "key"), "next");
-                answer.sent = get_number(message, "sent");
-                answer.received = get_number(message, "received");
-                if (result >= 0)
-                        answer.result = result;
-        }
-        c->handler(c, &answer, c->userdata);
+static void stop_transfer_worker(TransferClient *c) {
+        c->source = sd_event_source_disable_unref(c->source);
+        c->timer = sd_event_source_disable_unref(c->timer);
+        c->worker = worker_free(c->worker);
+        c->fd = safe_close(c->fd);
 }
 
-int transfer_client_new(
-                TransferClient **ret,
-                sd_event *event,
-                char *const argv[],
-                TransferHandler handler,
-                void *userdata) {
+/* The command is over. The handler may free the client. */
+static void finish_transfer(TransferClient *c, const TransferAnswer *answer) {
+        c->timer = sd_event_source_disable_unref(c->timer);
+        c->message = strv_free(c->message);
+        c->done(c, answer, c->userdata);
+}
 
+/* The answer's strings belong to the message. */
+static TransferAnswer parse_answer(char *const *message) {
+        TransferResult result = transfer_result_from_string(strempty(worker_message_get(message, "result")));
+
+        return (TransferAnswer){
+                .result = result >= 0 ? result : TRANSFER_LOCAL_ERROR,
+                .text = strempty(worker_message_get(message, "text")),
+                .commit = strempty(worker_message_get(message, "commit")),
+                .changed = worker_message_get(message, "changed"),
+                .poison = worker_message_get(message, "poison"),
+                .next_key = streq_ptr(worker_message_get(message, "key"), "next"),
+                .sent = get_number(message, "sent"),
+                .received = get_number(message, "received"),
+        };
+}
+
+/* The messages that are there. 1 if the command ended (c may be gone), or a negative errno, -EAGAIN when
+ * there is no more. */
+static int read_transfer(TransferClient *c) {
+        for (;;) {
+                _cleanup_strv_free_ char **message = NULL;
+                int r;
+
+                r = worker_message_receive(c->fd, &message);
+                if (r < 0)
+                        return r;
+                if (!c->message)
+                        return -EBADMSG;
+                c->answered = true;
+                if (streq_ptr(worker_message_get(message, "event"), "done")) {
+                        TransferAnswer answer = parse_answer(message);
+
+                        finish_transfer(c, &answer);
+                        return 1;
+                }
+                if (c->progress)
+                        c->progress(get_number(message, "done"),
+                                    get_number(message, "total"),
+                                    get_number(message, "yielding") > 0,
+                                    c->userdata);
+        }
+}
+
+static int on_transfer_message(sd_event_source *s, int fd, uint32_t events, void *userdata) {
+        TransferClient *c = userdata;
+        int r = read_transfer(c);
+
+        /* The end shows when the process is reaped. */
+        if (r < 0 && r != -EAGAIN)
+                c->source = sd_event_source_disable_unref(c->source);
+        return 0;
+}
+
+static int start_transfer_worker(TransferClient *c);
+
+static int send_transfer(TransferClient *c) {
+        int r = c->worker ? 0 : start_transfer_worker(c);
+
+        return r < 0 ? r : worker_message_send(c->fd, c->message);
+}
+
+static void on_transfer_exit(Worker *w, const siginfo_t *si, bool timed_out, void *userdata) {
+        TransferAnswer answer = { .result = TRANSFER_LOCAL_ERROR,
+                                  .text = "the transfer worker failed",
+                                  .commit = "" };
+        TransferClient *c = userdata;
+        bool idle = worker_succeeded(si);
+
+        if (c->message && read_transfer(c) > 0)
+                return;
+        idle = idle && !c->answered;
+        stop_transfer_worker(c);
+        if (!c->message)
+                return;
+        /* It was idle for too long just when the command came. */
+        if (idle && send_transfer(c) >= 0)
+                return;
+        finish_transfer(c, &answer);
+}
+
+static int start_transfer_worker(TransferClient *c) {
+        int r;
+
+        r = worker_spawn(&c->worker, &c->fd, c->event, c->argv, UINT64_MAX, on_transfer_exit, c);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(c->event, &c->source, c->fd, EPOLLIN, on_transfer_message, c);
+        if (r < 0)
+                stop_transfer_worker(c);
+        c->answered = false;
+        return r;
+}
+
+static int on_transfer_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        TransferAnswer answer = { .result = TRANSFER_UNREACHABLE,
+                                  .text = "the transfer took too long",
+                                  .commit = "" };
+        TransferClient *c = userdata;
+
+        stop_transfer_worker(c);
+        finish_transfer(c, &answer);
+        return 0;
+}
+
+int transfer_client_new(TransferClient **ret, sd_event *event, char *const argv[]) {
         _cleanup_(transfer_client_freep) TransferClient *c = NULL;
         int r;
 
@@ -176,24 +273,65 @@ int transfer_client_new(
         if (!c)
                 return -ENOMEM;
         c->fd = -EBADF;
-        c->handler = handler;
-        c->userdata = userdata;
-        r = worker_spawn(&c->worker, &c->fd, event, argv, TRANSFER_TIMEOUT_USEC, on_transfer_exit, c);
+        c->event = sd_event_ref(event);
+        r = strv_copy(argv, &c->argv);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
 }
 
-int transfer_client_send(TransferClient *c, char *const *message) {
-        return worker_message_send(c->fd, message);
-}
-
 TransferClient *transfer_client_free(TransferClient *c) {
         if (!c)
                 return NULL;
-        worker_free(c->worker);
-        safe_close(c->fd);
+        stop_transfer_worker(c);
+        strv_free(c->message);
+        strv_free(c->argv);
+        sd_event_unref(c->event);
         free(c);
         return NULL;
+}
+
+int transfer_client_send(
+                TransferClient *c,
+                char *const *message,
+                TransferProgressHandler progress,
+                TransferHandler done,
+                void *userdata) {
+
+        int r;
+
+        if (c->message)
+                return -EBUSY;
+        r = strv_copy(message, &c->message);
+        if (r < 0)
+                return r;
+        c->progress = progress;
+        c->done = done;
+        c->userdata = userdata;
+        c->answered = false;
+        r = send_transfer(c);
+        if (r == -EPIPE) {
+                /* It is just ending. */
+                stop_transfer_worker(c);
+                r = send_transfer(c);
+        }
+        if (r >= 0)
+                r = sd_event_add_time_relative(
+                                c->event,
+                                &c->timer,
+                                CLOCK_MONOTONIC,
+                                TRANSFER_TIMEOUT_USEC,
+                                0,
+                                on_transfer_timeout,
+                                c);
+        if (r < 0) {
+                stop_transfer_worker(c);
+                c->message = strv_free(c->message);
+        }
+        return r;
+}
+
+int transfer_client_tell(TransferClient *c, char *const *message) {
+        return c->worker ? worker_message_send(c->fd, message) : -ENOTCONN;
 }

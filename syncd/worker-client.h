@@ -32,11 +32,11 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(TreeClient *, tree_client_free);
 /* Sends a request. 0; -EBUSY if too many wait; or a negative errno, then the handler is not called. */
 int tree_client_send(TreeClient *c, char *const *message, TreeReplyHandler handler, void *userdata);
 
-/* --- ispstorage-sync-transfer: one conversation
- * ------------------------------------------------------------------------ */
+/* --- ispstorage-sync-transfer: one command at a time; ends by itself when it is idle, and is started again
+ * for the next command --------- */
 
-/* The longest conversation: a first upload of a large disk over a slow line takes days, but comes in
- * many; a broken line is noticed by ssh long before. */
+/* The longest command: a first upload of a large disk over a slow line takes days, but goes on where it was
+ * cut; a broken line is noticed by ssh long before. */
 #define TRANSFER_TIMEOUT_USEC (UINT64_C(24) * 3600 * 1000000)
 
 typedef struct TransferClient TransferClient;
@@ -44,21 +44,35 @@ typedef struct TransferClient TransferClient;
 typedef struct TransferAnswer {
         TransferResult result;
         const char *text;
-        bool next_key; /* the new key was accepted and is the current one */
+        const char *commit;  /* main's tip as far as it is known, in hexadecimal; "" if the worker failed */
+        const char *changed; /* the path that is not what it was when it was committed; NULL: none */
+        const char *poison;  /* the path that the server refuses; NULL: none */
+        bool next_key;       /* the new key was accepted and is the current one */
         uint64_t sent;
         uint64_t received;
 } TransferAnswer;
 
-/* Called once; it may free the client. */
+/* Called up to four times a second, with bytes; total is 0 if it is not known. yielding: it gives way to other
+ * traffic at the moment. */
+typedef void (*TransferProgressHandler)(uint64_t done, uint64_t total, bool yielding, void *userdata);
+/* Called once for each command; it may free the client, or send the next command. */
 typedef void (*TransferHandler)(TransferClient *c, const TransferAnswer *answer, void *userdata);
 
-int transfer_client_new(
-                TransferClient **ret,
-                sd_event *event,
-                char *const argv[],
-                TransferHandler handler,
-                void *userdata);
-/* Sends a message to the worker that runs, for example new limits (transfer-pace.h). 0 or a negative errno. */
-int transfer_client_send(TransferClient *c, char *const *message);
+/* argv, of which a copy is made, is as transfer-worker.c has it. Nothing is started yet. 0 or -ENOMEM. */
+int transfer_client_new(TransferClient **ret, sd_event *event, char *const argv[]);
+/* Kills the worker; a command that runs gets no answer. Returns NULL. */
 TransferClient *transfer_client_free(TransferClient *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(TransferClient *, transfer_client_free);
+
+/* Sends a command (transfer-worker.c). progress may be NULL. 0; -EBUSY while one runs; or a negative errno,
+ * then the handler is not called. */
+int transfer_client_send(
+                TransferClient *c,
+                char *const *message,
+                TransferProgressHandler progress,
+                TransferHandler done,
+                void *userdata);
+
+/* Tells the worker, while a command runs, what holds from now on (transfer-pace.h); what comes too late is passed
+ * over. 0, -ENOTCONN if no worker runs, or another negative errno. */
+int transfer_client_tell(TransferClient *c, char *const *message);

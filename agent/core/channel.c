@@ -11,6 +11,7 @@
 void frame_done(Frame *f) {
         free(f->url);
         free(f->trusted_certificates);
+        free(f->client_certificate);
         free(f->credentials.username);
         if (f->credentials.password)
                 explicit_bzero(f->credentials.password, strlen(f->credentials.password));
@@ -26,6 +27,9 @@ static int frame_encode(WireWriter *w, const Frame *f) {
         wire_put_u32(w, f->type);
         wire_put_string(w, f->url);
         wire_put_string(w, f->trusted_certificates);
+        wire_put_string(w, f->client_certificate);
+        wire_put_u32(w, f->basic_without_tls);
+        wire_put_u32(w, f->clock_is_right);
         wire_put_u32(w, f->compress);
         wire_put_string(w, f->credentials.username);
         wire_put_string(w, f->credentials.password);
@@ -44,6 +48,9 @@ static int frame_decode(WireReader *r, Frame *ret) {
                 .type = wire_get_u32(r),
                 .url = wire_get_string(r),
                 .trusted_certificates = wire_get_string(r),
+                .client_certificate = wire_get_string(r),
+                .basic_without_tls = wire_get_u32(r),
+                .clock_is_right = wire_get_u32(r),
                 .compress = wire_get_u32(r),
                 .credentials.username = wire_get_string(r),
                 .credentials.password = wire_get_string(r),

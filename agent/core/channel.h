@@ -32,6 +32,9 @@ typedef struct Frame {
         FrameType type;
         char *url;                   /* OPEN */
         char *trusted_certificates;  /* OPEN: file with the authorities of the ACS */
+        char *client_certificate;    /* OPEN: file with the own certificate and its key; NULL for none */
+        bool basic_without_tls;      /* OPEN: the ACS may ask for the password in the clear */
+        bool clock_is_right;         /* OPEN: certificates that are not valid yet are refused */
         bool compress;               /* OPEN: gzip what is sent */
         HttpCredentials credentials; /* OPEN; MESSAGE from the worker: challenge and nonce_count as they are now */
         char *local_address;         /* CONNECTED: own numeric address towards the ACS */

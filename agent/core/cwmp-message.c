@@ -25,6 +25,24 @@ static const char *const message_names[CWMP_MESSAGE_TYPE_MAX] = {
         [CWMP_DELETE_OBJECT_RESPONSE] = "DeleteObjectResponse",
         [CWMP_SCHEDULE_INFORM] = "ScheduleInform",
         [CWMP_SCHEDULE_INFORM_RESPONSE] = "ScheduleInformResponse",
+        [CWMP_REBOOT] = "Reboot",
+        [CWMP_REBOOT_RESPONSE] = "RebootResponse",
+        [CWMP_FACTORY_RESET] = "FactoryReset",
+        [CWMP_FACTORY_RESET_RESPONSE] = "FactoryResetResponse",
+        [CWMP_DOWNLOAD] = "Download",
+        [CWMP_DOWNLOAD_RESPONSE] = "DownloadResponse",
+        [CWMP_UPLOAD] = "Upload",
+        [CWMP_UPLOAD_RESPONSE] = "UploadResponse",
+        [CWMP_SCHEDULE_DOWNLOAD] = "ScheduleDownload",
+        [CWMP_SCHEDULE_DOWNLOAD_RESPONSE] = "ScheduleDownloadResponse",
+        [CWMP_CANCEL_TRANSFER] = "CancelTransfer",
+        [CWMP_CANCEL_TRANSFER_RESPONSE] = "CancelTransferResponse",
+        [CWMP_GET_QUEUED_TRANSFERS] = "GetQueuedTransfers",
+        [CWMP_GET_QUEUED_TRANSFERS_RESPONSE] = "GetQueuedTransfersResponse",
+        [CWMP_GET_ALL_QUEUED_TRANSFERS] = "GetAllQueuedTransfers",
+        [CWMP_GET_ALL_QUEUED_TRANSFERS_RESPONSE] = "GetAllQueuedTransfersResponse",
+        [CWMP_TRANSFER_COMPLETE] = "TransferComplete",
+        [CWMP_TRANSFER_COMPLETE_RESPONSE] = "TransferCompleteResponse",
 };
 
 static const char *const fault_texts[] = {
@@ -38,6 +56,18 @@ static const char *const fault_texts[] = {
         "Invalid parameter value",
         "Attempt to set a non-writable parameter",
         "Notification request rejected",
+        "File transfer failure",
+        "Upload failure",
+        "File transfer server authentication failure",
+        "Unsupported protocol for file transfer",
+        "Unable to join multicast group",
+        "Unable to contact file server",
+        "Unable to access file",
+        "Unable to complete download",
+        "File corrupted",
+        "File authentication failure",
+        "Unable to complete download within specified time windows",
+        "Cancelation of file transfer not permitted in current transfer state",
 };
 
 CwmpMessage *cwmp_message_new(CwmpMessageType type) {
@@ -52,11 +82,13 @@ CwmpMessage *cwmp_message_free(CwmpMessage *m) {
                 return NULL;
 
         free(m->id);
+        free(m->use_version);
         free(m->fault_string);
         free(m->path);
         free(m->key);
         parameter_list_done(&m->parameters);
         parameter_list_done(&m->events);
+        transfer_list_done(&m->transfers);
         free(m->manufacturer);
         free(m->oui);
         free(m->product_class);
@@ -96,6 +128,14 @@ bool cwmp_message_is_request(const CwmpMessage *m) {
         case CWMP_ADD_OBJECT:
         case CWMP_DELETE_OBJECT:
         case CWMP_SCHEDULE_INFORM:
+        case CWMP_REBOOT:
+        case CWMP_FACTORY_RESET:
+        case CWMP_DOWNLOAD:
+        case CWMP_UPLOAD:
+        case CWMP_SCHEDULE_DOWNLOAD:
+        case CWMP_CANCEL_TRANSFER:
+        case CWMP_GET_QUEUED_TRANSFERS:
+        case CWMP_GET_ALL_QUEUED_TRANSFERS:
                 return true;
         default:
                 return false;
@@ -106,6 +146,7 @@ void cwmp_message_put(WireWriter *w, const CwmpMessage *m) {
         wire_put_u32(w, m->type);
         wire_put_string(w, m->id);
         wire_put_u32(w, m->hold_requests);
+        wire_put_string(w, m->use_version);
         wire_put_u32(w, m->fault_code);
         wire_put_string(w, m->fault_string);
         wire_put_string(w, m->path);
@@ -115,6 +156,7 @@ void cwmp_message_put(WireWriter *w, const CwmpMessage *m) {
         wire_put_u32(w, m->status);
         parameter_list_put(w, &m->parameters);
         parameter_list_put(w, &m->events);
+        transfer_list_put(w, &m->transfers);
         wire_put_string(w, m->manufacturer);
         wire_put_string(w, m->oui);
         wire_put_string(w, m->product_class);
@@ -137,6 +179,7 @@ CwmpMessage *cwmp_message_get(WireReader *r) {
 
         m->id = wire_get_string(r);
         m->hold_requests = wire_get_u32(r);
+        m->use_version = wire_get_string(r);
         m->fault_code = wire_get_u32(r);
         m->fault_string = wire_get_string(r);
         m->path = wire_get_string(r);
@@ -146,6 +189,7 @@ CwmpMessage *cwmp_message_get(WireReader *r) {
         m->status = wire_get_u32(r);
         parameter_list_get(r, &m->parameters);
         parameter_list_get(r, &m->events);
+        transfer_list_get(r, &m->transfers);
         m->manufacturer = wire_get_string(r);
         m->oui = wire_get_string(r);
         m->product_class = wire_get_string(r);

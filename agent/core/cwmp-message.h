@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/core/parameter-list.h"
+#include "agent/core/transfer.h"
 
 typedef enum CwmpMessageType {
         CWMP_EMPTY, /* HTTP request or response without an envelope */
@@ -28,6 +29,24 @@ typedef enum CwmpMessageType {
         CWMP_DELETE_OBJECT_RESPONSE,
         CWMP_SCHEDULE_INFORM,
         CWMP_SCHEDULE_INFORM_RESPONSE,
+        CWMP_REBOOT,
+        CWMP_REBOOT_RESPONSE,
+        CWMP_FACTORY_RESET,
+        CWMP_FACTORY_RESET_RESPONSE,
+        CWMP_DOWNLOAD,
+        CWMP_DOWNLOAD_RESPONSE,
+        CWMP_UPLOAD,
+        CWMP_UPLOAD_RESPONSE,
+        CWMP_SCHEDULE_DOWNLOAD,
+        CWMP_SCHEDULE_DOWNLOAD_RESPONSE,
+        CWMP_CANCEL_TRANSFER,
+        CWMP_CANCEL_TRANSFER_RESPONSE,
+        CWMP_GET_QUEUED_TRANSFERS,
+        CWMP_GET_QUEUED_TRANSFERS_RESPONSE,
+        CWMP_GET_ALL_QUEUED_TRANSFERS,
+        CWMP_GET_ALL_QUEUED_TRANSFERS_RESPONSE,
+        CWMP_TRANSFER_COMPLETE,
+        CWMP_TRANSFER_COMPLETE_RESPONSE,
         CWMP_MESSAGE_TYPE_MAX,
 } CwmpMessageType;
 
@@ -43,10 +62,22 @@ typedef enum CwmpFault {
         FAULT_INVALID_PARAMETER_VALUE = 9007,
         FAULT_NON_WRITABLE_PARAMETER = 9008,
         FAULT_NOTIFICATION_REQUEST_REJECTED = 9009,
+        FAULT_TRANSFER_FAILURE = 9010,
+        FAULT_UPLOAD_FAILURE = 9011,
+        FAULT_SERVER_AUTHENTICATION = 9012,
+        FAULT_UNSUPPORTED_PROTOCOL = 9013,
+        FAULT_CANNOT_CONTACT_SERVER = 9015,
+        FAULT_CANNOT_ACCESS_FILE = 9016,
+        FAULT_CANNOT_COMPLETE_DOWNLOAD = 9017,
+        FAULT_FILE_CORRUPTED = 9018,
+        FAULT_OUTSIDE_TIME_WINDOWS = 9020,
+        FAULT_CANCELLATION_NOT_PERMITTED = 9021,
 } CwmpFault;
 
 /* TR-069 A.5.2: the ACS asks for the same request again. */
+#define ACS_FAULT_METHOD_NOT_SUPPORTED 8000U
 #define ACS_FAULT_RETRY_REQUEST 8005U
+#define ACS_FAULT_INCOMPATIBLE_VERSION 8006U
 
 /* TR-069 Annex A: ParameterKey and CommandKey. */
 #define CWMP_KEY_MAX 32U
@@ -55,6 +86,7 @@ typedef struct CwmpMessage {
         CwmpMessageType type;
         char *id;                 /* cwmp:ID; NULL if the peer sent none */
         bool hold_requests;
+        char *use_version;        /* cwmp:UseCWMPVersion; NULL if the ACS sent none */
         uint32_t fault_code;      /* FAULT */
         char *fault_string;
         char *path;               /* ParameterPath, ObjectName */
@@ -64,6 +96,7 @@ typedef struct CwmpMessage {
         uint32_t status;          /* Status of responses */
         ParameterList parameters; /* ParameterList, ParameterNames, MethodList, SetParameterValuesFaults */
         ParameterList events;     /* Inform: name is the EventCode, value the CommandKey */
+        TransferList transfers;   /* of the transfer methods: one; GetQueuedTransfers and the like: all */
         char *manufacturer, *oui, *product_class, *serial_number, *current_time; /* Inform */
 } CwmpMessage;
 

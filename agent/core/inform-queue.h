@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/core/parameter-list.h"
+#include "agent/core/transfer.h"
 
 typedef enum InformEvent {
         INFORM_BOOTSTRAP,
@@ -16,13 +17,14 @@ typedef enum InformEvent {
         INFORM_EVENT_MAX,
 } InformEvent;
 
-/* cwmp-1-2.xsd: EventList. */
-#define INFORM_EVENTS_MAX 64U
+/* cwmp-1-2.xsd: an EventList has 64; transfers bring theirs besides. */
+#define INFORM_EVENTS_MAX (64U - 1U - TRANSFERS_MAX)
 #define INFORM_QUEUE_FILE_MAX (64U * 1024U)
 
 typedef struct InformQueue InformQueue;
 
-/* path is the file for the events that must outlive a reboot (BOOTSTRAP, M Reboot), NULL for none. 0, or a
+/* path is the file for the events that must outlive a reboot (BOOTSTRAP, SCHEDULED, M Reboot,
+ * M ScheduleInform), NULL for none. 0, or a
  * negative errno; -EBADMSG for a damaged file, then *ret is usable and holds BOOTSTRAP, which tells the
  * ACS to start afresh. */
 int inform_queue_new(InformQueue **ret, const char *path);

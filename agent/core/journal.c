@@ -138,6 +138,10 @@ int journal_write(Journal *j, const char *parameter_key) {
         return MIN(r, 0);
 }
 
+bool journal_is_last(const Journal *j, const char *provider) {
+        return j->n_parts == 1 && streq(j->parts[0].provider, provider);
+}
+
 int journal_complete(Journal *j, const char *provider) {
         size_t kept = 0;
 
@@ -164,5 +168,5 @@ const ParameterList *journal_open_settings(const Journal *j, const char *provide
 }
 
 const char *journal_parameter_key(const Journal *j) {
-        return strempty(j->parameter_key);
+        return j->parameter_key;
 }

@@ -23,6 +23,8 @@ int journal_add(Journal *j, const char *provider, uint64_t token, const Paramete
 /* Makes what was added durable, with the ParameterKey. 0 or a negative errno, then the journal is empty. */
 int journal_write(Journal *j, const char *parameter_key);
 
+/* True if that provider alone has not committed yet. */
+bool journal_is_last(const Journal *j, const char *provider);
 /* The provider has committed (or will never). With the last one the file goes away. 0 or a negative errno. */
 int journal_complete(Journal *j, const char *provider);
 /* Nothing is promised any more. 0 or a negative errno. */
@@ -30,4 +32,5 @@ int journal_clear(Journal *j);
 
 /* What the provider still has to do, or NULL. Stays the journal's, until it is changed. */
 const ParameterList *journal_open_settings(const Journal *j, const char *provider);
+/* To be set with the last Commit; NULL if the order was not the ACS's. */
 const char *journal_parameter_key(const Journal *j);

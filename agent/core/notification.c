@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/core/notification.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -24,7 +23,7 @@ typedef struct Entry {
 
 typedef struct Rule {
         char *pattern;
-        bool forced, enabled;
+        bool forced, enabled, deniable;
 } Rule;
 
 struct Notifications {
@@ -187,9 +186,10 @@ int notifications_set_rules(Notifications *n, const ParameterList *rules) {
                 const char *text = strempty(rules->items[i].value);
                 Rule rule = {
                         .forced = streq(text, "forceEnabled"),
+                        .deniable = streq(text, "canDeny"),
                         .enabled = streq(text, "forceEnabled") || streq(text, "forceDefaultEnabled"),
                 };
-                if (!rule.enabled && !streq(text, "normal") && !streq(text, "canDeny"))
+                if (!rule.enabled && !rule.deniable && !streq(text, "normal"))
                         return -EINVAL;
 
                 size_t at = 0;
@@ -197,6 +197,7 @@ int notifications_set_rules(Notifications *n, const ParameterList *rules) {
                         at++;
                 if (at < n->n_rules) {
                         n->rules[at].forced = rule.forced;
+                        n->rules[at].deniable = rule.deniable;
                         n->rules[at].enabled = rule.enabled;
                         continue;
                 }
@@ -214,29 +215,9 @@ int notifications_set_rules(Notifications *n, const ParameterList *rules) {
         return 0;
 }
 
-/* "A.{i}.B" stands for "A.12.B". */
-static bool pattern_matches(const char *pattern, const char *name) {
-        for (;;) {
-                const char *rest = startswith(pattern, "{i}");
-                if (rest) {
-                        if (!isdigit((unsigned char) *name))
-                                return false;
-                        while (isdigit((unsigned char) *name))
-                                name++;
-                        pattern = rest;
-                }
-                if (*pattern != *name)
-                        return false;
-                if (!*pattern)
-                        return true;
-                pattern++;
-                name++;
-        }
-}
-
 static const Rule *rule_find(const Notifications *n, const char *name) {
         for (size_t i = 0; i < n->n_rules; i++)
-                if (pattern_matches(n->rules[i].pattern, name))
+                if (parameter_name_matches(n->rules[i].pattern, name))
                         return n->rules + i;
         return NULL;
 }
@@ -244,6 +225,11 @@ static const Rule *rule_find(const Notifications *n, const char *name) {
 bool notifications_is_forced(const Notifications *n, const char *name) {
         const Rule *rule = rule_find(n, name);
         return rule && rule->forced;
+}
+
+bool notifications_is_denied(const Notifications *n, const char *name) {
+        const Rule *rule = rule_find(n, name);
+        return rule && rule->deniable;
 }
 
 Notification notifications_level(const Notifications *n, const char *name) {

@@ -31,6 +31,10 @@ char *const *notifications_access_list(const Notifications *n, const char *name)
 /* True if the parameter's notification may not be changed (forceEnabled). */
 bool notifications_is_forced(const Notifications *n, const char *name);
 
+/* True if the device denies active notification for it (canDeny): a value that changes all the time, or by the ACS
+ * alone. */
+bool notifications_is_denied(const Notifications *n, const char *name);
+
 /* Sets attributes: of each, notification (-1: leave) and access_list (if access_list_set), all or none; durable on
  * return. Setting a notification where none was makes the present value the one to compare with: it is taken from
  * value if that is not NULL. 0 or a negative errno. */

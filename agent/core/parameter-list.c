@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/core/parameter-list.h"
 
+#include <ctype.h>
+
 #include "common/base/str.h"
 
 static void parameter_done(Parameter *p) {
@@ -119,5 +121,24 @@ void parameter_list_get(WireReader *r, ParameterList *l) {
                         r->error = -EBADMSG;
                 if (r->error < 0)
                         return;
+        }
+}
+
+bool parameter_name_matches(const char *pattern, const char *name) {
+        for (;;) {
+                const char *rest = startswith(pattern, "{i}");
+                if (rest) {
+                        if (!isdigit((unsigned char) *name))
+                                return false;
+                        while (isdigit((unsigned char) *name))
+                                name++;
+                        pattern = rest;
+                }
+                if (*pattern != *name)
+                        return false;
+                if (!*pattern)
+                        return true;
+                pattern++;
+                name++;
         }
 }

@@ -15,6 +15,7 @@ static void provider_done(Provider *p) {
         free(p->object_path);
         strv_free(p->prefixes);
         strv_free(p->data_models);
+        strv_free(p->unexported);
         *p = (Provider) {};
 }
 #define _cleanup_provider_ _cleanup_(provider_done)
@@ -51,12 +52,13 @@ static bool provider_is_valid(const Provider *p) {
 
 static int provider_read(const char *path, Provider *ret) {
         _cleanup_provider_ Provider p = {};
-        _cleanup_free_ char *prefixes = NULL, *data_models = NULL;
+        _cleanup_free_ char *prefixes = NULL, *data_models = NULL, *unexported = NULL;
         const ConfigItem items[] = {
                 { "Provider", "BusName", config_parse_string, &p.bus_name },
                 { "Provider", "ObjectPath", config_parse_string, &p.object_path },
                 { "Provider", "Prefixes", config_parse_string, &prefixes },
                 { "Provider", "DataModel", config_parse_string, &data_models },
+                { "Provider", "Unexported", config_parse_string, &unexported },
                 {},
         };
 
@@ -66,6 +68,8 @@ static int provider_read(const char *path, Provider *ret) {
         if (prefixes && (r = strv_split(prefixes, " \t,", &p.prefixes)) < 0)
                 return r;
         if (data_models && (r = strv_split(data_models, " \t,", &p.data_models)) < 0)
+                return r;
+        if (unexported && (r = strv_split(unexported, " \t,", &p.unexported)) < 0)
                 return r;
         if (!provider_is_valid(&p))
                 return -EINVAL;
@@ -188,6 +192,17 @@ bool provider_is_below(const Provider *p, const char *path) {
                 if (startswith(*s, path) && !streq(*s, path))
                         return true;
         return false;
+}
+
+bool provider_table_is_exported(const ProviderTable *t, const char *name) {
+        int owner = name ? provider_table_route(t, name) : -ENOENT;
+
+        if (owner < 0)
+                return false;
+        STRV_FOREACH(s, t->providers[owner].unexported)
+                if (parameter_name_matches(*s, name))
+                        return false;
+        return true;
 }
 
 const char *provider_table_strip_root(const ProviderTable *t, const char *path) {

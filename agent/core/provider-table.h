@@ -9,6 +9,7 @@
  *     ObjectPath=/org/ispstorage/Share1
  *     Prefixes=Services.StorageService. Services.StorageServiceNumberOfEntries
  *     DataModel=share.xml
+ *     Unexported=Services.StorageService.{i}.Reset
  */
 #pragma once
 
@@ -24,6 +25,7 @@ typedef struct Provider {
         char *object_path;
         char **prefixes;    /* relative to the root object; "A.B." stands for all below, "A.C" for one parameter */
         char **data_models; /* Device Type documents, file names below the package's data directory */
+        char **unexported;  /* parameters that are orders and not settings, with {i}: no configuration file has them */
         bool available;     /* its bus name has an owner */
 } Provider;
 
@@ -49,6 +51,9 @@ int provider_table_route(const ProviderTable *t, const char *path);
 
 /* True if the provider serves something below this object (path is "" or ends in a dot) but not the object itself. */
 bool provider_is_below(const Provider *p, const char *path);
+
+/* True if a configuration file may have the parameter (relative name). */
+bool provider_table_is_exported(const ProviderTable *t, const char *name);
 
 /* What follows the root object in a full path: "" for the root object itself. NULL if the path is not under it. */
 const char *provider_table_strip_root(const ProviderTable *t, const char *path);

@@ -67,8 +67,10 @@ static int add_change(Rpc *rpc, const Parameter *wanted, const Parameter *p, Par
         bool partial = endswith(wanted->name, ".") || isempty(wanted->name);
         int notification = wanted->notification;
 
-        if (notification >= 0 && notification != NOTIFICATION_ACTIVE &&
-            notifications_is_forced(rpc->context->notifications, p->name)) {
+        bool refused = notification == NOTIFICATION_ACTIVE ?
+                                       notifications_is_denied(rpc->context->notifications, p->name) :
+                                       notifications_is_forced(rpc->context->notifications, p->name);
+        if (notification >= 0 && refused) {
                 if (!partial)
                         return FAULT_NOTIFICATION_REQUEST_REJECTED;
                 notification = -1;

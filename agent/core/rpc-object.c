@@ -39,7 +39,7 @@ static void object_done(Rpc *rpc) {
 
         if (rpc_failed(rpc) || !rpc_new_response(rpc))
                 return;
-        if (context->set_parameter_key(context->userdata, strempty(rpc->request->key)) < 0) {
+        if (rpc_set_parameter_key(rpc) < 0) {
                 rpc_fail(rpc, FAULT_INTERNAL_ERROR);
                 return;
         }

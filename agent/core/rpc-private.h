@@ -48,6 +48,9 @@ bool rpc_new_response(Rpc *rpc);
  * its own name (a partial path above it just lacks its values). */
 bool rpc_failed(Rpc *rpc);
 
+/* Keeps the request's ParameterKey; a request of our own has none and changes none. 0 or a negative errno. */
+int rpc_set_parameter_key(Rpc *rpc);
+
 /* The full name of a relative one in a new string; NULL if memory ran out. */
 char *rpc_full_name(const Rpc *rpc, const char *relative);
 
@@ -62,3 +65,8 @@ void rpc_get_parameter_attributes(Rpc *rpc);
 void rpc_set_parameter_attributes(Rpc *rpc);
 void rpc_add_object(Rpc *rpc);
 void rpc_delete_object(Rpc *rpc);
+/* Download, Upload and ScheduleDownload. */
+void rpc_order_transfer(Rpc *rpc);
+void rpc_cancel_transfer(Rpc *rpc);
+/* GetQueuedTransfers and GetAllQueuedTransfers. */
+void rpc_get_queued_transfers(Rpc *rpc);

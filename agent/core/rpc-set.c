@@ -90,7 +90,7 @@ static int journal_all(Rpc *rpc) {
                         return r;
                 }
         }
-        return journal_write(j, strempty(rpc->request->key));
+        return journal_write(j, rpc->request->key);
 }
 
 static void values_read_back(Rpc *rpc) {
@@ -125,39 +125,42 @@ static void read_back(Rpc *rpc) {
         rpc_run(rpc, values_read_back);
 }
 
-static void committed(Rpc *rpc) {
+/* The ParameterKey goes first: as long as the journal is there, a crash is made good with it. */
+static int note_commits(Rpc *rpc) {
         const RpcContext *context = rpc->context;
+
+        int r = rpc_set_parameter_key(rpc);
+        for (size_t i = 0; i < rpc->n_calls && r >= 0; i++)
+                if (rpc->calls[i]->reply.fault == 0)
+                        r = journal_complete(context->journal,
+                                             context->providers->providers[rpc->calls[i]->call.provider].name);
+        return r;
+}
+
+static void committed(Rpc *rpc) {
         size_t done = 0;
         uint32_t status = 0;
-        int r = 0;
 
         for (size_t i = 0; i < rpc->n_calls; i++)
                 if (rpc->calls[i]->reply.fault == 0) {
                         done++;
                         status = MAX(status, rpc->calls[i]->reply.status);
-                        r = journal_complete(context->journal,
-                                             context->providers->providers[rpc->calls[i]->call.provider].name);
                 }
 
         if (rpc->n_calls > 0 && done == 0) {
-                (void) journal_clear(context->journal);
+                (void) journal_clear(rpc->context->journal);
                 rpc_fail(rpc, FAULT_INTERNAL_ERROR);
                 return;
         }
-
-        /* A provider that went away between Prepare and Commit does the rest when it is back: applied, but not yet. */
-        if (done < rpc->n_calls)
-                status = 1;
-        if (r >= 0)
-                r = context->set_parameter_key(context->userdata, strempty(rpc->request->key));
-        if (r < 0) {
+        if (note_commits(rpc) < 0) {
                 rpc_fail(rpc, FAULT_INTERNAL_ERROR);
                 return;
         }
 
         if (!rpc_new_response(rpc))
                 return;
-        rpc->response->status = status > 0;
+        /* A provider that went away between Prepare and Commit does the rest when it is back: applied, but not yet. */
+        rpc->response->status = status > 0 || done < rpc->n_calls;
         read_back(rpc);
 }
 

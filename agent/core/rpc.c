@@ -14,6 +14,14 @@ static const CwmpMessageType methods[] = {
         CWMP_ADD_OBJECT,
         CWMP_DELETE_OBJECT,
         CWMP_SCHEDULE_INFORM,
+        CWMP_REBOOT,
+        CWMP_FACTORY_RESET,
+        CWMP_DOWNLOAD,
+        CWMP_UPLOAD,
+        CWMP_SCHEDULE_DOWNLOAD,
+        CWMP_CANCEL_TRANSFER,
+        CWMP_GET_QUEUED_TRANSFERS,
+        CWMP_GET_ALL_QUEUED_TRANSFERS,
 };
 
 static void rpc_free(Rpc *rpc) {
@@ -131,6 +139,11 @@ bool rpc_failed(Rpc *rpc) {
         return false;
 }
 
+int rpc_set_parameter_key(Rpc *rpc) {
+        const RpcContext *context = rpc->context;
+        return rpc->request->key ? context->set_parameter_key(context->userdata, rpc->request->key) : 0;
+}
+
 char *rpc_full_name(const Rpc *rpc, const char *relative) {
         return strfmt("%s%s", rpc->context->providers->root, relative);
 }
@@ -199,6 +212,29 @@ static void schedule_inform(Rpc *rpc) {
                 rpc_finish(rpc, TAKE_PTR(rpc->response));
 }
 
+/* Both answer first and act when the session is over (TR-069 A.3.2.9, A.4.1.6). */
+static void restart(Rpc *rpc, int (*order)(Rpc *rpc)) {
+        if (strlen(strempty(rpc->request->key)) > CWMP_KEY_MAX) {
+                rpc_fail(rpc, FAULT_INVALID_ARGUMENTS);
+                return;
+        }
+
+        int r = order(rpc);
+        if (r < 0)
+                rpc_fail(rpc, r == -EOPNOTSUPP ? FAULT_REQUEST_DENIED :
+                              r == -ENOSPC ? FAULT_RESOURCES_EXCEEDED : FAULT_INTERNAL_ERROR);
+        else if (rpc_new_response(rpc))
+                rpc_finish(rpc, TAKE_PTR(rpc->response));
+}
+
+static int order_reboot(Rpc *rpc) {
+        return rpc->context->reboot(rpc->context->userdata, strempty(rpc->request->key));
+}
+
+static int order_factory_reset(Rpc *rpc) {
+        return rpc->context->factory_reset(rpc->context->userdata);
+}
+
 static void rpc_dispatch(Rpc *rpc) {
         switch (rpc->request->type) {
         case CWMP_GET_RPC_METHODS:
@@ -227,6 +263,24 @@ static void rpc_dispatch(Rpc *rpc) {
                 break;
         case CWMP_SCHEDULE_INFORM:
                 schedule_inform(rpc);
+                break;
+        case CWMP_REBOOT:
+                restart(rpc, order_reboot);
+                break;
+        case CWMP_FACTORY_RESET:
+                restart(rpc, order_factory_reset);
+                break;
+        case CWMP_DOWNLOAD:
+        case CWMP_UPLOAD:
+        case CWMP_SCHEDULE_DOWNLOAD:
+                rpc_order_transfer(rpc);
+                break;
+        case CWMP_CANCEL_TRANSFER:
+                rpc_cancel_transfer(rpc);
+                break;
+        case CWMP_GET_QUEUED_TRANSFERS:
+        case CWMP_GET_ALL_QUEUED_TRANSFERS:
+                rpc_get_queued_transfers(rpc);
                 break;
         default:
                 rpc_fail(rpc, FAULT_METHOD_NOT_SUPPORTED);

@@ -8,6 +8,7 @@
 #include "agent/core/journal.h"
 #include "agent/core/notification.h"
 #include "agent/core/provider-table.h"
+#include "agent/core/transfer-queue.h"
 
 typedef struct Rpc Rpc;
 
@@ -21,6 +22,14 @@ typedef struct RpcContext {
         int (*set_parameter_key)(void *userdata, const char *key);
         /* ScheduleInform. 0, -ENOSPC if too many wait, or another negative errno. */
         int (*schedule_inform)(void *userdata, uint32_t delay_sec, const char *command_key);
+        /* Reboot and FactoryReset after the session, durably noted on return. 0, -EOPNOTSUPP if this device cannot, or
+         * another negative errno. */
+        int (*reboot)(void *userdata, const char *command_key);
+        int (*factory_reset)(void *userdata);
+        TransferQueue *transfers;
+        /* The queue of transfers changed. running is the one of a CancelTransfer that is in progress, or NULL: it is to
+         * be stopped and removed. False if that cannot be done any more. */
+        bool (*transfers_changed)(void *userdata, const Transfer *running);
         void *userdata;
 } RpcContext;
 

@@ -5,8 +5,10 @@
 
 #include "agent/core/cwmp-message.h"
 
-/* Times that an ACS may answer the Inform with "retry request" before the session fails. */
-#define SESSION_INFORM_RETRIES_MAX 3U
+/* Times that an ACS may answer a request of ours with "retry request" before the session fails. */
+#define SESSION_RETRIES_MAX 3U
+/* Requests of ours in one session; every transfer can be told. */
+#define SESSION_REQUESTS_MAX TRANSFERS_MAX
 
 typedef enum SessionAction {
         SESSION_SEND,    /* session_message() is to be sent */
@@ -21,6 +23,14 @@ typedef struct Session Session;
 int session_new(Session **ret, CwmpMessage *inform);
 Session *session_free(Session *s);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Session *, session_free);
+
+/* Appends a request of ours, taken over, that goes out after the InformResponse as soon as the ACS lets it
+ * (HoldRequests). 0 or -ENOSPC. */
+int session_add_request(Session *s, CwmpMessage *request);
+
+/* The request of ours that the ACS has just answered with a response, or with "method not supported", which is an
+ * answer too; NULL if none was. Asked after session_receive(); stays the session's until the next. */
+const CwmpMessage *session_answered(const Session *s);
 
 /* The message to send: first the Inform. Stays the session's. */
 const CwmpMessage *session_message(const Session *s);

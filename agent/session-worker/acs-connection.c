@@ -125,7 +125,8 @@ static int parse_header(struct soap *soap, const char *key, const char *value) {
         }
 
         /* TR-069 3.4.5: without TLS it must be Digest. */
-        if (strncasecmp(value, "Basic ", strlen("Basic ")) == 0 && is_https(c->url) && !c->credentials.challenge)
+        if (strncasecmp(value, "Basic ", strlen("Basic ")) == 0 && (is_https(c->url) || c->basic_without_tls) &&
+            !c->credentials.challenge)
                 return free_and_strdup(&c->basic_realm, value) < 0 ? SOAP_EOM : SOAP_OK;
         return SOAP_OK;
 }
@@ -164,6 +165,18 @@ static int parse_response(struct soap *soap) {
         return r == 401 ? soap->error = SOAP_OK : r;
 }
 
+/* gSOAP reads until its parser is content: an envelope that ends too early would make it wait for what never comes. */
+static size_t receive_bounded(struct soap *soap, char *data, size_t n) {
+        AcsConnection *c = soap->user;
+
+        if (c->body_is_bounded)
+                n = MIN(n, c->body_left);
+        n = n > 0 ? c->default_receive(soap, data, n) : 0;
+        if (c->body_is_bounded)
+                c->body_left -= MIN(n, c->body_left);
+        return n;
+}
+
 static int new_cnonce(AcsConnection *c) {
         unsigned char random[16];
 
@@ -173,10 +186,21 @@ static int new_cnonce(AcsConnection *c) {
         return 0;
 }
 
-static int setup_tls(AcsConnection *c, const char *trusted_certificates) {
+/* A device without a battery starts with a clock that is behind: a certificate that seems not to be valid yet says
+ * nothing then (TR-069 3.3: dates are checked when the device has absolute time). One that has expired has. */
+static int verify_with_a_late_clock(int ok, X509_STORE_CTX *store) {
+        if (ok || X509_STORE_CTX_get_error(store) != X509_V_ERR_CERT_NOT_YET_VALID)
+                return ok;
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+}
+
+static int setup_tls(AcsConnection *c) {
+        if (!c->clock_is_right)
+                c->soap.fsslverify = verify_with_a_late_clock;
         if (soap_ssl_client_context(&c->soap,
                                     SOAP_SSL_REQUIRE_SERVER_AUTHENTICATION | SOAP_TLSv1_2 | SOAP_TLSv1_3,
-                                    NULL, NULL, trusted_certificates, NULL, NULL))
+                                    c->client_certificate, NULL, c->trusted_certificates, NULL, NULL))
                 return fail(c, "Cannot set up TLS with the trusted certificates");
         return 0;
 }
@@ -194,6 +218,8 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         soap->fparsehdr = parse_header;
         c->default_open = soap->fopen;
         soap->fopen = open_connection;
+        c->default_receive = soap->frecv;
+        soap->frecv = receive_bounded;
         c->default_parse = soap->fparse;
         soap->fparse = parse_response;
 
@@ -201,6 +227,10 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         c->credentials = open->credentials;
         open->credentials = (HttpCredentials) {};
         c->compress = open->compress;
+        c->basic_without_tls = open->basic_without_tls;
+        c->clock_is_right = open->clock_is_right;
+        c->trusted_certificates = TAKE_PTR(open->trusted_certificates);
+        c->client_certificate = TAKE_PTR(open->client_certificate);
         if (c->compress)
                 soap_set_omode(soap, SOAP_ENC_ZLIB);
 
@@ -208,10 +238,8 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
                 (void) fail(c, "ManagementServer.URL is not a usable URL");
                 return -EINVAL;
         }
-        if (free_and_strdup(&c->trusted_certificates, open->trusted_certificates) < 0)
-                return -ENOMEM;
         int r = new_cnonce(c);
-        return r < 0 || !is_https(c->url) ? r : setup_tls(c, c->trusted_certificates);
+        return r < 0 || !is_https(c->url) ? r : setup_tls(c);
 }
 
 void acs_connection_done(AcsConnection *c) {
@@ -220,6 +248,7 @@ void acs_connection_done(AcsConnection *c) {
         soap_done(&c->soap);
         free(c->url);
         free(c->trusted_certificates);
+        free(c->client_certificate);
         free(c->basic_realm);
         free(c->credentials.username);
         if (c->credentials.password)
@@ -308,6 +337,21 @@ static int send_request(AcsConnection *c, const CwmpMessage *m) {
         return SOAP_OK;
 }
 
+/* A chunked or compressed body has an end of its own. */
+static void bound_body(AcsConnection *c) {
+        const struct soap *soap = &c->soap;
+        size_t here = soap->buflen - soap->bufidx;
+
+        c->body_is_bounded = (soap->mode & SOAP_IO) != SOAP_IO_CHUNK && soap->length > 0 &&
+                             soap->zlib_in == SOAP_ZLIB_NONE;
+        c->body_left = soap->length - MIN(soap->length, here);
+}
+
+static int set_empty(AcsConnection *c, CwmpMessage **ret) {
+        *ret = cwmp_message_new(CWMP_EMPTY);
+        return *ret ? 0 : fail(c, "Out of memory");
+}
+
 /* 0 with *ret set, or the HTTP status (401, 302, ...) that wants another try, or -EIO. */
 static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         struct soap *soap = &c->soap;
@@ -316,23 +360,23 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         if (r == SOAP_OK && soap->status == 401)
                 return 401;
         /* gSOAP gives back the status where there is no body: some ACSs end the session with 200 and nothing. */
-        if (r == 204 || r == 200 || (r == SOAP_OK && (soap->status == 204 || !soap->body))) {
-                *ret = cwmp_message_new(CWMP_EMPTY);
-                return *ret ? 0 : fail(c, "Out of memory");
-        }
+        if (r == 204 || r == 200 || (r == SOAP_OK && (soap->status == 204 || !soap->body)))
+                return set_empty(c, ret);
         if (r >= 200 && r < 600)
                 return r;
         if (r != SOAP_OK)
                 return fail(c, "Cannot receive the answer of the ACS");
 
-        if (soap_codec_get(soap, ret) != SOAP_OK) {
-                if (soap->error == SOAP_EOF || soap->error == SOAP_NO_DATA) {
-                        /* Chunked, and then nothing in it. */
-                        *ret = cwmp_message_new(CWMP_EMPTY);
-                        return *ret ? 0 : fail(c, "Out of memory");
-                }
+        /* Chunked, and then nothing in it. */
+        if ((soap->mode & SOAP_IO) == SOAP_IO_CHUNK && soap_get0(soap) == (soap_wchar) EOF)
+                return set_empty(c, ret);
+
+        bound_body(c);
+        r = soap_codec_get(soap, ret);
+        c->body_is_bounded = false;
+        if (r != SOAP_OK)
                 return fail(c, "Cannot read the answer of the ACS");
-        }
+        cwmp_soap_follow_version(soap, &c->version);
         return 0;
 }
 
@@ -377,7 +421,7 @@ static int follow_redirect(AcsConnection *c) {
         /* What was promised to be confidential must not be sent in the clear. */
         if (is_https(c->url) && !is_https(url))
                 return fail(c, "The ACS redirects from https to http");
-        if (is_https(url) && !is_https(c->url) && setup_tls(c, c->trusted_certificates) < 0)
+        if (is_https(url) && !is_https(c->url) && setup_tls(c) < 0)
                 return -EIO;
 
         soap_closesock(&c->soap);
@@ -386,16 +430,32 @@ static int follow_redirect(AcsConnection *c) {
         return 0;
 }
 
+/* An ACS that knows only the first version refuses the first message of a newer one with 400, or says so (TR-069
+ * 3.7.1.2, fault 8006). */
+static bool wants_oldest_version(const CwmpMessage *m, int status, const CwmpMessage *answer) {
+        if (m->type != CWMP_INFORM)
+                return false;
+        return status == 400 || (answer && answer->type == CWMP_FAULT &&
+                                 answer->fault_code == ACS_FAULT_INCOMPATIBLE_VERSION);
+}
+
 int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage **ret) {
         bool challenged = false;
 
         for (unsigned redirects = 0;;) {
+                bool oldest = cwmp_soap_is_oldest(&c->soap);
                 if (send_request(c, m) != SOAP_OK)
                         return fail(c, "Cannot send to the ACS");
 
                 int r = receive_response(c, ret);
                 soap_destroy(&c->soap);
                 soap_end(&c->soap);
+                if (!oldest && wants_oldest_version(m, r, r == 0 ? *ret : NULL)) {
+                        if (r == 0)
+                                *ret = cwmp_message_free(*ret);
+                        cwmp_soap_set_version(&c->soap, &c->version, CWMP_URN_OLDEST);
+                        continue;
+                }
                 if (r <= 0)
                         return r;
 

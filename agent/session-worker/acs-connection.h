@@ -21,8 +21,13 @@ typedef struct AcsConnection {
         char *url; /* of the next request */
         HttpCredentials credentials;
         bool compress;
-        char *trusted_certificates;
+        bool basic_without_tls, clock_is_right;
+        char *trusted_certificates, *client_certificate;
         char *basic_realm;    /* the ACS wants Basic */
+        CwmpVersion version;
+        bool body_is_bounded; /* of the answer being read, body_left bytes are not here yet */
+        size_t body_left;
+        size_t (*default_receive)(struct soap *soap, char *data, size_t n);
         int (*default_parse)(struct soap *soap);
         int (*http_default_parse_header)(struct soap *soap, const char *key, const char *value);
         SOAP_SOCKET (*default_open)(struct soap *soap, const char *endpoint, const char *host, int port);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/session-worker/soap-codec.h"
 
+#include "agent/session-worker/soap-codec-transfer.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 
@@ -120,6 +121,15 @@ static int get_schedule_inform(struct soap *soap, CwmpMessage *m) {
         return copy_text(&m->key, t.CommandKey);
 }
 
+static int get_reboot(struct soap *soap, CwmpMessage *m) {
+        struct cwmp__Reboot t;
+
+        soap_default_cwmp__Reboot(soap, &t);
+        if (!soap_get_cwmp__Reboot(soap, &t, NULL, NULL))
+                return soap->error;
+        return copy_text(&m->key, t.CommandKey);
+}
+
 static int get_inform_response(struct soap *soap, CwmpMessage *m) {
         struct cwmp__InformResponse t;
 
@@ -137,7 +147,7 @@ static int get_fault(struct soap *soap, CwmpMessage *m) {
         return copy_text(&m->fault_string, d && d->FaultString ? d->FaultString : f ? f->faultstring : NULL);
 }
 
-/* Skips the element of a method that is not known. */
+/* Skips the element of a method that is not known, or has no arguments. */
 static int get_unknown(struct soap *soap, CwmpMessage *m) {
         return soap_ignore_element(soap);
 }
@@ -149,6 +159,7 @@ static const struct {
 } readers[] = {
         { "cwmp:InformResponse", CWMP_INFORM_RESPONSE, get_inform_response },
         { "cwmp:GetRPCMethods", CWMP_GET_RPC_METHODS, get_unknown },
+        { "cwmp:TransferCompleteResponse", CWMP_TRANSFER_COMPLETE_RESPONSE, get_unknown },
         { "cwmp:SetParameterValues", CWMP_SET_PARAMETER_VALUES, get_set_parameter_values },
         { "cwmp:GetParameterValues", CWMP_GET_PARAMETER_VALUES, get_get_parameter_values },
         { "cwmp:GetParameterNames", CWMP_GET_PARAMETER_NAMES, get_get_parameter_names },
@@ -157,6 +168,14 @@ static const struct {
         { "cwmp:AddObject", CWMP_ADD_OBJECT, get_add_object },
         { "cwmp:DeleteObject", CWMP_DELETE_OBJECT, get_delete_object },
         { "cwmp:ScheduleInform", CWMP_SCHEDULE_INFORM, get_schedule_inform },
+        { "cwmp:Reboot", CWMP_REBOOT, get_reboot },
+        { "cwmp:FactoryReset", CWMP_FACTORY_RESET, get_unknown },
+        { "cwmp:Download", CWMP_DOWNLOAD, soap_codec_get_download },
+        { "cwmp:Upload", CWMP_UPLOAD, soap_codec_get_upload },
+        { "cwmp:ScheduleDownload", CWMP_SCHEDULE_DOWNLOAD, soap_codec_get_schedule_download },
+        { "cwmp:CancelTransfer", CWMP_CANCEL_TRANSFER, soap_codec_get_cancel_transfer },
+        { "cwmp:GetQueuedTransfers", CWMP_GET_QUEUED_TRANSFERS, get_unknown },
+        { "cwmp:GetAllQueuedTransfers", CWMP_GET_ALL_QUEUED_TRANSFERS, get_unknown },
         { "SOAP-ENV:Fault", CWMP_FAULT, get_fault },
 };
 
@@ -166,6 +185,8 @@ static int get_header(struct soap *soap, CwmpMessage *m) {
                 return SOAP_OK;
 
         m->hold_requests = h->cwmp__HoldRequests && *h->cwmp__HoldRequests == xsd__boolean__true_;
+        if (h->cwmp__UseCWMPVersion && !(m->use_version = strdup(h->cwmp__UseCWMPVersion)))
+                return SOAP_EOM;
         if (h->cwmp__ID && !(m->id = strdup(h->cwmp__ID)))
                 return SOAP_EOM;
         return SOAP_OK;
@@ -183,15 +204,57 @@ static int get_body(struct soap *soap, CwmpMessage *m) {
         return get_unknown(soap, m);
 }
 
+/* Some ACSs count wrongly in arrayType, or leave the number out. Without SOAP's encoding namespace gSOAP does not see
+ * the attribute, and takes as many elements as there are, instead of making room for what is claimed. */
+static const char *set_encoding_namespace(struct soap *soap, const char *uri) {
+        soap_set_local_namespaces(soap);
+        for (struct Namespace *n = soap->local_namespaces; n && n->id; n++)
+                if (streq(n->id, "SOAP-ENC")) {
+                        const char *before = n->ns;
+                        n->ns = uri;
+                        return before;
+                }
+        return NULL;
+}
+
+/* XML 1.0 section 2.2, which gSOAP does not insist on: what has no place in XML could not be given back either. */
+static bool is_text(const char *s) {
+        for (; s && *s; s++)
+                if ((unsigned char) *s < ' ' && !strchr("\t\n\r", *s))
+                        return false;
+        return true;
+}
+
+static bool is_sound(const CwmpMessage *m) {
+        if (m->parameters.n > CWMP_ARRAY_MAX || !is_text(m->id) || !is_text(m->key) || !is_text(m->path))
+                return false;
+        for (size_t i = 0; i < m->parameters.n; i++)
+                if (!is_text(m->parameters.items[i].name) || !is_text(m->parameters.items[i].value))
+                        return false;
+        return m->transfers.n == 0 || is_text(m->transfers.items[0].command_key);
+}
+
+/* gSOAP takes a document without an envelope for a message, too. */
+static int begin_envelope(struct soap *soap) {
+        if (soap_envelope_begin_in(soap))
+                return soap->error;
+        return soap->version == 1 ? SOAP_OK : (soap->error = SOAP_VERSIONMISMATCH);
+}
+
 int soap_codec_get(struct soap *soap, CwmpMessage **ret) {
         _cleanup_(cwmp_message_freep) CwmpMessage *m = cwmp_message_new(CWMP_UNKNOWN_METHOD);
         if (!m)
                 return soap->error = SOAP_EOM;
 
-        if (soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
-            (soap->error = get_header(soap, m)) || (soap->error = get_body(soap, m)) || soap_body_end_in(soap) ||
-            soap_envelope_end_in(soap) || soap_end_recv(soap))
+        const char *encoding = set_encoding_namespace(soap, "");
+        int failed = begin_envelope(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
+                     (soap->error = get_header(soap, m)) || (soap->error = get_body(soap, m)) ||
+                     soap_body_end_in(soap) || soap_envelope_end_in(soap) || soap_end_recv(soap);
+        (void) set_encoding_namespace(soap, encoding);
+        if (failed)
                 return soap->error;
+        if (!is_sound(m))
+                return soap->error = SOAP_SYNTAX_ERROR;
 
         *ret = TAKE_PTR(m);
         return SOAP_OK;

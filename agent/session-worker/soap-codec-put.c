@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/session-worker/soap-codec.h"
 
+#include "agent/session-worker/soap-codec-transfer.h"
 #include "common/base/str.h"
 
 /* An array of n zeroed elements that lives until soap_end(). */
@@ -208,17 +209,32 @@ static int put_body(struct soap *soap, const CwmpMessage *m) {
                 struct cwmp__DeleteObjectResponse t = { .Status = (int) m->status };
                 return soap_put_cwmp__DeleteObjectResponse(soap, &t, "cwmp:DeleteObjectResponse", "");
         }
+        case CWMP_REBOOT_RESPONSE: {
+                struct cwmp__RebootResponse t = {};
+                return soap_put_cwmp__RebootResponse(soap, &t, "cwmp:RebootResponse", "");
+        }
+        case CWMP_FACTORY_RESET_RESPONSE: {
+                struct cwmp__FactoryResetResponse t = {};
+                return soap_put_cwmp__FactoryResetResponse(soap, &t, "cwmp:FactoryResetResponse", "");
+        }
         case CWMP_SCHEDULE_INFORM_RESPONSE: {
                 struct cwmp__ScheduleInformResponse t = {};
                 return soap_put_cwmp__ScheduleInformResponse(soap, &t, "cwmp:ScheduleInformResponse", "");
         }
         default:
-                return soap->error = SOAP_NO_METHOD;
+                return soap_codec_put_transfer(soap, m);
         }
 }
 
 int soap_codec_put(struct soap *soap, const CwmpMessage *m) {
+        unsigned session_timeout = CWMP_SESSION_TIMEOUT;
         struct SOAP_ENV__Header header = { .cwmp__ID = m->id };
+
+        /* TR-069 3.7.1.2: from CWMP 1.3 and 1.4 on; an older ACS ignores them. */
+        if (m->type == CWMP_INFORM && !cwmp_soap_is_oldest(soap)) {
+                header.cwmp__SessionTimeout = &session_timeout;
+                header.cwmp__SupportedCWMPVersions = text(CWMP_SUPPORTED_VERSIONS);
+        }
 
         soap->header = m->id ? &header : NULL;
         soap->encodingStyle = NULL;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/cwmp/cwmp-soap.h"
@@ -26,4 +27,35 @@ void cwmp_soap_init(struct soap *soap) {
         soap->maxlevel = CWMP_NESTING_MAX;
         soap->maxoccurs = CWMP_ARRAY_MAX;
         soap->socket_flags = MSG_NOSIGNAL;
+}
+
+/* The entry of CWMP in a table of namespaces. */
+static const struct Namespace *cwmp_entry(const struct Namespace *table) {
+        while (table->id && strcmp(table->id, "cwmp") != 0)
+                table++;
+        return table;
+}
+
+void cwmp_soap_set_version(struct soap *soap, CwmpVersion *version, const char *urn) {
+        if (strlen(urn) >= sizeof(version->urn))
+                return;
+        strcpy(version->urn, urn);
+        memcpy(version->namespaces, namespaces, sizeof(namespaces));
+        version->namespaces[cwmp_entry(namespaces) - namespaces].ns = version->urn;
+        (void) soap_set_namespaces(soap, version->namespaces);
+}
+
+void cwmp_soap_follow_version(struct soap *soap, CwmpVersion *version) {
+        /* gSOAP forgets what it has read with soap_end(). */
+        const struct Namespace *peer = soap->local_namespaces ? cwmp_entry(soap->local_namespaces) : NULL;
+        char urn[CWMP_URN_MAX + 1];
+
+        if (!peer || !peer->out || strlen(peer->out) > CWMP_URN_MAX)
+                return;
+        strcpy(urn, peer->out);
+        cwmp_soap_set_version(soap, version, urn);
+}
+
+bool cwmp_soap_is_oldest(const struct soap *soap) {
+        return strcmp(cwmp_entry(soap->namespaces)->ns, CWMP_URN_OLDEST) == 0;
 }

@@ -102,6 +102,43 @@ struct cwmp__TransferCompleteFaultStruct {
         xsd__string FaultString 1:1;
 };
 
+struct cwmp__TimeWindowStruct {
+        xsd__unsignedInt WindowStart 1:1;
+        xsd__unsignedInt WindowEnd 1:1;
+        xsd__string WindowMode 1:1;
+        xsd__string UserMessage 1:1;
+        xsd__int MaxRetries 1:1;
+};
+
+struct TimeWindowList {
+        struct cwmp__TimeWindowStruct *__ptrTimeWindowStruct;
+        int __size;
+};
+
+struct cwmp__QueuedTransferStruct {
+        xsd__string CommandKey 1:1;
+        xsd__int State 1:1;
+};
+
+struct QueuedTransferList {
+        struct cwmp__QueuedTransferStruct *__ptrQueuedTransferStruct;
+        int __size;
+};
+
+struct cwmp__AllQueuedTransferStruct {
+        xsd__string CommandKey 1:1;
+        xsd__int State 1:1;
+        enum xsd__boolean IsDownload 1:1;
+        xsd__string FileType 1:1;
+        xsd__unsignedInt FileSize 1:1;
+        xsd__string TargetFileName 1:1;
+};
+
+struct AllQueuedTransferList {
+        struct cwmp__AllQueuedTransferStruct *__ptrAllQueuedTransferStruct;
+        int __size;
+};
+
 /* Header entries and faults. SessionTimeout and SupportedCWMPVersions go from CPE to ACS, UseCWMPVersion and
  * HoldRequests from ACS to CPE. */
 struct SOAP_ENV__Header {
@@ -202,6 +239,35 @@ int cwmp__Download(xsd__string CommandKey 1:1, xsd__string FileType 1:1, xsd__st
                    xsd__string Username 1:1, xsd__string Password 1:1, xsd__unsignedInt FileSize 1:1,
                    xsd__string TargetFileName 1:1, xsd__unsignedInt DelaySeconds 1:1, xsd__string SuccessURL 1:1,
                    xsd__string FailureURL 1:1, struct cwmp__DownloadResponse *ret);
+
+struct cwmp__UploadResponse {
+        xsd__int Status 1:1;
+        xsd__dateTime StartTime 1:1;
+        xsd__dateTime CompleteTime 1:1;
+};
+int cwmp__Upload(xsd__string CommandKey 1:1, xsd__string FileType 1:1, xsd__string URL 1:1, xsd__string Username 1:1,
+                 xsd__string Password 1:1, xsd__unsignedInt DelaySeconds 1:1, struct cwmp__UploadResponse *ret);
+
+struct cwmp__ScheduleDownloadResponse {
+};
+int cwmp__ScheduleDownload(xsd__string CommandKey 1:1, xsd__string FileType 1:1, xsd__string URL 1:1,
+                           xsd__string Username 1:1, xsd__string Password 1:1, xsd__unsignedInt FileSize 1:1,
+                           xsd__string TargetFileName 1:1, struct TimeWindowList TimeWindowList 1:1,
+                           struct cwmp__ScheduleDownloadResponse *ret);
+
+struct cwmp__CancelTransferResponse {
+};
+int cwmp__CancelTransfer(xsd__string CommandKey 1:1, struct cwmp__CancelTransferResponse *ret);
+
+struct cwmp__GetQueuedTransfersResponse {
+        struct QueuedTransferList TransferList 1:1;
+};
+int cwmp__GetQueuedTransfers(struct cwmp__GetQueuedTransfersResponse *ret);
+
+struct cwmp__GetAllQueuedTransfersResponse {
+        struct AllQueuedTransferList TransferList 1:1;
+};
+int cwmp__GetAllQueuedTransfers(struct cwmp__GetAllQueuedTransfersResponse *ret);
 
 struct cwmp__RebootResponse {
 };

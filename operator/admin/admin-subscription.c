@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include "common/base/log.h"
+#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "operator/admin/admin.h"
 
@@ -36,14 +37,56 @@ static int read_password(char ret[static PASSWORD_LINE_MAX]) {
         return 0;
 }
 
+/* *ret is the caller's; NULL if no quota was given. 0 or -EINVAL. */
+static int read_quota(const Options *o, json_t **ret) {
+        int64_t mib;
+
+        if (!o->quota)
+                return 0;
+        if (streq(o->quota, "default"))
+                mib = -1;
+        else if (parse_int64(o->quota, &mib) < 0 || mib < 0)
+                return -EINVAL;
+        *ret = json_integer(mib);
+        return 0;
+}
+
+/* Sends the change as PATCH. */
+static int change(const char *name, const Options *o) {
+        _cleanup_json_ json_t *body = NULL, *quota = NULL, *answer = NULL;
+        _cleanup_free_ char *escaped = client_escape(name), *path = NULL;
+        char password[PASSWORD_LINE_MAX];
+        int r;
+
+        if (read_quota(o, &quota) < 0)
+                return usage("--quota is a number of MiB, 0 for no limit, or \"default\"");
+        if (o->password_stdin && read_password(password) < 0)
+                return usage("there is no password");
+        path = escaped ? strfmt("/v1/subscriptions/%s", escaped) : NULL;
+        body =
+                        json_pack("{s:O*, s:s*, s:s*}",
+                                  "quota_mib",
+                                  quota,
+                                  "username",
+                                  o->user,
+                                  "password",
+                                  o->password_stdin ? password : NULL);
+        if (!path || !body)
+                return EXIT_REFUSED;
+        r = request(o, "PATCH", path, body, &answer);
+        return r == EXIT_SUCCESS ? show(o, answer, columns) : r;
+}
+
 static int create(const char *name, const Options *o) {
-        _cleanup_json_ json_t *body = NULL, *profile = NULL, *answer = NULL;
+        _cleanup_json_ json_t *body = NULL, *profile = NULL, *quota = NULL, *answer = NULL;
         char password[PASSWORD_LINE_MAX];
         json_error_t error;
         int r;
 
         if ((o->password_stdin ? read_password(password) : make_password(password)) < 0)
                 return usage("there is no password");
+        if (read_quota(o, &quota) < 0)
+                return usage("--quota is a number of MiB, 0 for no limit, or \"default\"");
         if (o->profile) {
                 profile = json_load_file(o->profile, JSON_REJECT_DUPLICATES, &error);
                 if (!profile) {
@@ -52,7 +95,7 @@ static int create(const char *name, const Options *o) {
                 }
         }
         body =
-                        json_pack("{s:s, s:s, s:s*, s:O*}",
+                        json_pack("{s:s, s:s, s:s*, s:O*, s:O*}",
                                   "name",
                                   name,
                                   "password",
@@ -60,7 +103,9 @@ static int create(const char *name, const Options *o) {
                                   "username",
                                   o->user,
                                   "profile",
-                                  profile);
+                                  profile,
+                                  "quota_mib",
+                                  quota);
         if (!body)
                 return usage("the name or the password is not UTF-8");
         r = request(o, "POST", "/v1/subscriptions", body, &answer);
@@ -74,11 +119,14 @@ static int create(const char *name, const Options *o) {
 int verb_subscription(int argc, char *argv[], const Options *o) {
         static const struct {
                 const char *verb, *method, *suffix;
+                bool task;
         } verbs[] = {
-                { "show", "GET", "" },
-                { "suspend", "POST", "/suspend" },
-                { "resume", "POST", "/resume" },
-                { "remove", "DELETE", "" },
+                { "show", "GET", "", false },
+                { "suspend", "POST", "/suspend", false },
+                { "resume", "POST", "/resume", false },
+                { "check", "POST", "/check", true },
+                { "maintain", "POST", "/maintain", true },
+                { "remove", "DELETE", "", false },
         };
         _cleanup_json_ json_t *answer = NULL;
         _cleanup_free_ char *name = NULL, *path = NULL;
@@ -92,14 +140,22 @@ int verb_subscription(int argc, char *argv[], const Options *o) {
                 return usage("subscription: a verb and a NAME are needed");
         if (streq(argv[0], "create"))
                 return create(argv[1], o);
+        if (streq(argv[0], "set"))
+                return change(argv[1], o);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 if (!streq(argv[0], verbs[i].verb))
                         continue;
                 name = client_escape(argv[1]);
-                path = name ? strfmt("/v1/subscriptions/%s%s", name, verbs[i].suffix) : NULL;
+                path = name ? strfmt("/v1/subscriptions/%s%s%s",
+                                     name,
+                                     verbs[i].suffix,
+                                     o->erase && streq(argv[0], "remove") ? "?erase=true" : "")
+                            : NULL;
                 if (!path)
                         return EXIT_REFUSED;
                 r = request(o, verbs[i].method, path, NULL, &answer);
+                if (r == EXIT_SUCCESS && verbs[i].task)
+                        return follow_task(o, answer);
                 return r == EXIT_SUCCESS && answer ? show(o, answer, columns) : r;
         }
         return usage("subscription: unknown verb");

@@ -14,28 +14,35 @@
 
 static const char help_text[] =
                 "ispstorage-admin [OPTIONS] COMMAND ...\n\n"
-                "  subscription create NAME [--user=USER] [--password-stdin] [--profile=FILE]\n"
+                "  subscription create NAME [--user=USER] [--password-stdin] [--profile=FILE] [--quota=MIB]\n"
                 "                              without --password-stdin a password is made and shown\n"
+                "  subscription set NAME [--quota=MIB] [--user=USER] [--password-stdin]\n"
                 "  subscription list | show NAME | suspend NAME | resume NAME\n"
-                "  subscription remove NAME    also removes its repository, with every version of every "
-                "file\n"
+                "  subscription check NAME     verifies every object of its repository\n"
+                "  subscription maintain NAME  packs its repository and tidies it up now\n"
+                "  subscription remove NAME    also removes its repository, with every version of every file;\n"
+                "                              --erase: its devices too, and all that is known of them\n"
+                "  export SUBSCRIPTION DIRECTORY [--at=VERSION] [--path=PATH]\n"
+                "                              what the folder held, as plain files; VERSION is a revision's\n"
+                "                              number or commit, or a time as 2026-01-31T23:59:59Z\n"
                 "  device allow DEVICE --subscription=NAME [--name=GATEWAYNAME]\n"
                 "  device list | show DEVICE | remove DEVICE\n"
-                "  device get DEVICE PARAMETER...        over CWMP; names without root object get the "
-                "device's\n"
+                "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
                 "  device set DEVICE PARAMETER=VALUE...\n"
                 "  device add DEVICE OBJECT.  |  device delete DEVICE OBJECT.INSTANCE.\n"
-                "  operation list [--device=DEVICE]\n\n"
-                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as "
-                "boolean, else a VALUE is\n"
-                "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, "
-                "...).\n\n"
+                "  operation list [--device=DEVICE]\n"
+                "  task list [--subscription=NAME] | show ID\n"
+                "  audit list [--before=ID]    what administrators ordered, the newest first\n"
+                "  token list | create NAME [--read-only] | remove NAME\n"
+                "                              for the HTTP API over the network\n\n"
+                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as boolean,\n"
+                "else a VALUE is "
+                "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, ...).\n\n"
                 "  --json             JSON instead of tables\n"
-                "  --wait[=SECONDS]   get, set, add, delete: wait for the device's answer (60 seconds)\n"
+                "  --wait[=SECONDS]   get, set, add, delete, check, maintain: wait for the result (60 seconds)\n"
                 "  --socket=PATH      the frontend's socket instead of " SOCKET "\n"
                 "  --help, --version\n\n"
-                "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in "
-                "time.\n";
+                "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
 
 int usage(const char *text) {
         (void) fprintf(stderr, "ispstorage-admin: %s (see --help)\n", text);
@@ -73,66 +80,60 @@ int show(const Options *o, const json_t *answer, const char *const columns[]) {
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
+/* Options that are a text or a switch; the others are handled in parse_argv(). */
+static const struct {
+        const char *name;
+        size_t text, flag; /* offsets in Options; 0: not of this kind */
+} simple_options[] = {
+        { "json", 0, offsetof(Options, json) },
+        { "password-stdin", 0, offsetof(Options, password_stdin) },
+        { "erase", 0, offsetof(Options, erase) },
+        { "read-only", 0, offsetof(Options, read_only) },
+        { "socket", offsetof(Options, socket), 0 },
+        { "user", offsetof(Options, user), 0 },
+        { "profile", offsetof(Options, profile), 0 },
+        { "subscription", offsetof(Options, subscription), 0 },
+        { "name", offsetof(Options, name), 0 },
+        { "device", offsetof(Options, device), 0 },
+        { "before", offsetof(Options, before), 0 },
+        { "quota", offsetof(Options, quota), 0 },
+        { "at", offsetof(Options, at), 0 },
+        { "path", offsetof(Options, path), 0 },
+};
+
+enum {
+        ARG_SIMPLE = 0x100, /* and the index in the table */
+        ARG_WAIT = 0x200,
+        ARG_VERSION,
+};
+
+static void take_simple(Options *o, size_t i, const char *value) {
+        if (simple_options[i].flag > 0)
+                *(bool *) ((char *) o + simple_options[i].flag) = true;
+        else
+                *(const char **) (void *) ((char *) o + simple_options[i].text) = value;
+}
+
 /* -1 to go on, else an exit code. */
 static int parse_argv(int argc, char *argv[], Options *o) {
-        enum {
-                ARG_JSON = 0x100,
-                ARG_WAIT,
-                ARG_SOCKET,
-                ARG_USER,
-                ARG_PASSWORD_STDIN,
-                ARG_PROFILE,
-                ARG_SUBSCRIPTION,
-                ARG_NAME,
-                ARG_DEVICE,
-                ARG_VERSION,
-        };
-        static const struct option options[] = {
-                { "json", no_argument, NULL, ARG_JSON },
+        struct option options[ELEMENTSOF(simple_options) + 4] = {
                 { "wait", optional_argument, NULL, ARG_WAIT },
-                { "socket", required_argument, NULL, ARG_SOCKET },
-                { "user", required_argument, NULL, ARG_USER },
-                { "password-stdin", no_argument, NULL, ARG_PASSWORD_STDIN },
-                { "profile", required_argument, NULL, ARG_PROFILE },
-                { "subscription", required_argument, NULL, ARG_SUBSCRIPTION },
-                { "name", required_argument, NULL, ARG_NAME },
-                { "device", required_argument, NULL, ARG_DEVICE },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "help", no_argument, NULL, 'h' },
-                {},
         };
         int c;
 
+        for (size_t i = 0; i < ELEMENTSOF(simple_options); i++)
+                options[i + 3] = (struct option){ simple_options[i].name,
+                                                  simple_options[i].flag > 0 ? no_argument : required_argument,
+                                                  NULL,
+                                                  ARG_SIMPLE + (int) i };
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
-                case ARG_JSON:
-                        o->json = true;
-                        break;
                 case ARG_WAIT:
                         o->wait = true;
                         if (optarg && parse_uint32(optarg, &o->wait_sec) < 0)
                                 return usage("--wait takes a number of seconds");
-                        break;
-                case ARG_SOCKET:
-                        o->socket = optarg;
-                        break;
-                case ARG_USER:
-                        o->user = optarg;
-                        break;
-                case ARG_PASSWORD_STDIN:
-                        o->password_stdin = true;
-                        break;
-                case ARG_PROFILE:
-                        o->profile = optarg;
-                        break;
-                case ARG_SUBSCRIPTION:
-                        o->subscription = optarg;
-                        break;
-                case ARG_NAME:
-                        o->name = optarg;
-                        break;
-                case ARG_DEVICE:
-                        o->device = optarg;
                         break;
                 case ARG_VERSION:
                         puts(PROJECT_VERSION);
@@ -141,10 +142,21 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                         fputs(help_text, stdout);
                         return EXIT_SUCCESS;
                 default:
-                        return EXIT_USAGE;
+                        if (c < ARG_SIMPLE || c >= ARG_WAIT)
+                                return EXIT_USAGE;
+                        take_simple(o, (size_t) (c - ARG_SIMPLE), optarg);
                 }
         return -1;
 }
+
+static const struct {
+        const char *name;
+        int (*run)(int argc, char *argv[], const Options *o);
+} commands[] = {
+        { "subscription", verb_subscription }, { "device", verb_device }, { "operation", verb_operation },
+        { "export", verb_export },             { "task", verb_task },     { "audit", verb_audit },
+        { "token", verb_token },
+};
 
 int main(int argc, char *argv[]) {
         Options o = { .socket = SOCKET, .wait_sec = WAIT_DEFAULT_SEC };
@@ -158,11 +170,8 @@ int main(int argc, char *argv[]) {
                 return usage("a command is missing");
         argc -= optind + 1;
         argv += optind + 1;
-        if (streq(argv[-1], "subscription"))
-                return verb_subscription(argc, argv, &o);
-        if (streq(argv[-1], "device"))
-                return verb_device(argc, argv, &o);
-        if (streq(argv[-1], "operation"))
-                return verb_operation(argc, argv, &o);
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                if (streq(argv[-1], commands[i].name))
+                        return commands[i].run(argc, argv, &o);
         return usage("unknown command");
 }

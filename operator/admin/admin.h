@@ -5,10 +5,10 @@
 #include "operator/admin/client.h"
 
 typedef struct Options {
+        unsigned wait_sec; /* first, so that no other has the offset 0 */
         const char *socket;
-        const char *user, *profile, *subscription, *name, *device;
-        bool json, password_stdin, wait;
-        unsigned wait_sec;
+        const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path;
+        bool json, password_stdin, wait, erase, read_only;
 } Options;
 
 /* Exit codes, also in --help. */
@@ -23,6 +23,13 @@ enum {
 int verb_subscription(int argc, char *argv[], const Options *o);
 int verb_device(int argc, char *argv[], const Options *o);
 int verb_operation(int argc, char *argv[], const Options *o);
+int verb_export(int argc, char *argv[], const Options *o);
+int verb_task(int argc, char *argv[], const Options *o);
+int verb_audit(int argc, char *argv[], const Options *o);
+int verb_token(int argc, char *argv[], const Options *o);
+
+/* Shows the task that was ordered, or with --wait how it ended. An exit code. */
+int follow_task(const Options *o, const json_t *ordered);
 
 /* Sends the request, says what went wrong, and gives the answer's JSON (NULL for none). An exit code. */
 int request(const Options *o, const char *method, const char *path, const json_t *body, json_t **ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <curl/curl.h>
 
+#include "common/base/file.h"
 #include "common/base/str.h"
 #include "operator/admin/client.h"
 
@@ -81,6 +82,42 @@ int client_request(
         *ret_status = status;
         *ret = answer;
         return 0;
+}
+
+typedef struct Download {
+        CURL *curl;
+        int fd;
+        Buffer error; /* the body of an answer that is none */
+} Download;
+
+static size_t on_download(char *data, size_t one, size_t size, void *userdata) {
+        Download *d = userdata;
+        long status = 0;
+
+        (void) curl_easy_getinfo(d->curl, CURLINFO_RESPONSE_CODE, &status);
+        if (status != 200)
+                return on_data(data, one, size, &d->error);
+        return loop_write(d->fd, data, size) < 0 ? 0 : size;
+}
+
+int client_download(const char *socket, const char *path, int fd, long *ret_status, json_t **ret) {
+        _cleanup_free_ char *url = strfmt("http://frontend%s", path);
+        Download d = { .curl = curl_easy_init(), .fd = fd };
+        CURLcode rc = CURLE_OUT_OF_MEMORY;
+
+        if (d.curl && url) {
+                (void) curl_easy_setopt(d.curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+                (void) curl_easy_setopt(d.curl, CURLOPT_URL, url);
+                (void) curl_easy_setopt(d.curl, CURLOPT_NOPROXY, "*");
+                (void) curl_easy_setopt(d.curl, CURLOPT_WRITEFUNCTION, on_download);
+                (void) curl_easy_setopt(d.curl, CURLOPT_WRITEDATA, &d);
+                rc = curl_easy_perform(d.curl);
+                (void) curl_easy_getinfo(d.curl, CURLINFO_RESPONSE_CODE, ret_status);
+        }
+        curl_easy_cleanup(d.curl);
+        *ret = d.error.size > 0 ? json_loadb(d.error.data, d.error.size, 0, NULL) : NULL;
+        free(d.error.data);
+        return rc == CURLE_OK ? 0 : rc == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -EPIPE;
 }
 
 char *client_escape(const char *element) {

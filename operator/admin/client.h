@@ -22,5 +22,9 @@ int client_request(
                 long *ret_status,
                 json_t **ret);
 
+/* Gets what is not JSON, and writes it to fd; the answer of an error is in *ret instead (the caller's). -ECONNREFUSED
+ * if the frontend does not answer, -EPIPE if the answer was cut short or could not be written. */
+int client_download(const char *socket, const char *path, int fd, long *ret_status, json_t **ret);
+
 /* One element of a path, percent-encoded. The caller's; NULL if memory ran out. */
 char *client_escape(const char *element);

@@ -278,6 +278,9 @@ static int configure(MqttClient *c, const MqttSettings *settings) {
         /* "Threaded" makes libmosquitto queue what it sends until mosquitto_loop_write(). Otherwise it would
          * acknowledge a message before the handler has seen it. */
         rc = mosquitto_threaded_set(mosq, true);
+        /* An acknowledgement must not wait for the broker's, nor a command for an acknowledgement. */
+        if (rc == MOSQ_ERR_SUCCESS)
+                rc = mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1);
         if (rc == MOSQ_ERR_SUCCESS && settings->username)
                 rc = mosquitto_username_pw_set(mosq, settings->username, settings->password);
         if (rc != MOSQ_ERR_SUCCESS)

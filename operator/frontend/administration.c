@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/log.h"
 #include "operator/common/topic.h"
-#include "operator/frontend/administration.h"
+#include "operator/frontend/administration-internal.h"
 #include "operator/frontend/profile.h"
 
 #define COMMAND_NAMES_MAX 1000U
 
-static int complain(char **ret_error, int error, char *sentence) {
+int administration_complain(char **ret_error, int error, char *sentence) {
         *ret_error = sentence;
         return sentence ? error : -ENOMEM;
 }
 
-static int check_text(const char *what, const char *text, char **ret_error) {
+int administration_check_text(const char *what, const char *text, char **ret_error) {
         if (isempty(text) || strlen(text) > ACCOUNT_TEXT_MAX || !utf8_is_valid(text))
-                return complain(ret_error,
+                return administration_complain(ret_error,
                                 -EINVAL,
                                 strfmt("%s must be 1 to %u bytes of UTF-8.", what, ACCOUNT_TEXT_MAX));
         for (const char *p = text; *p; p++)
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        return complain(ret_error,
+                        return administration_complain(ret_error,
                                         -EINVAL,
                                         strfmt("%s must not have control characters.", what));
         return 0;
@@ -41,7 +41,7 @@ static int read_subscription(const json_t *order, Subscription *s, char **ret_er
         int r;
 
         if (!name || !subscription_name_is_valid(name))
-                return complain(ret_error,
+                return administration_complain(ret_error,
                                 -EINVAL,
                                 strfmt("A name of a subscription has 1 to %u of a-z 0-9 . _ - and begins "
                                        "with a letter or digit.",
@@ -50,11 +50,16 @@ static int read_subscription(const json_t *order, Subscription *s, char **ret_er
         s->username = strdup(username ?: name);
         s->password = strdup(strempty(json_string_value(json_object_get(order, "password"))));
         s->created = manager_now();
+        s->quota_mib = json_is_integer(json_object_get(order, "quota_mib"))
+                                       ? json_integer_value(json_object_get(order, "quota_mib"))
+                                       : -1;
         if (!s->name || !s->username || !s->password)
                 return -ENOMEM;
-        r = check_text("The user name", s->username, ret_error);
+        if (s->quota_mib < -1 || s->quota_mib > QUOTA_MIB_MAX)
+                return administration_complain(ret_error, -EINVAL, strdup(QUOTA_RULE));
+        r = administration_check_text("The user name", s->username, ret_error);
         if (r >= 0)
-                r = check_text("The password", s->password, ret_error);
+                r = administration_check_text("The password", s->password, ret_error);
         if (r >= 0)
                 r = dump_member(order, "profile", &s->profile);
         if (r >= 0)
@@ -62,7 +67,7 @@ static int read_subscription(const json_t *order, Subscription *s, char **ret_er
         if (r < 0 || !s->profile)
                 return r;
         r = profile_parse(s->profile, &profile, &why);
-        return r == -EINVAL ? complain(ret_error, r, strfmt("The profile cannot be used: %s", why)) : r;
+        return r == -EINVAL ? administration_complain(ret_error, r, strfmt("The profile cannot be used: %s", why)) : r;
 }
 
 int administration_create(Manager *m, const json_t *order, char **ret_error) {
@@ -80,7 +85,7 @@ int administration_create(Manager *m, const json_t *order, char **ret_error) {
         transaction = m->db;
         r = store_subscription_insert(m->db, s);
         if (r == -EEXIST)
-                return complain(ret_error, r, strfmt("The subscription %s exists.", s->name));
+                return administration_complain(ret_error, r, strfmt("The subscription %s exists.", s->name));
         if (r >= 0)
                 r = sqlite_commit(m->db);
         if (r < 0)
@@ -89,11 +94,11 @@ int administration_create(Manager *m, const json_t *order, char **ret_error) {
         return manager_check_repository(m, s->name);
 }
 
-static int load_subscription(Manager *m, const char *name, Subscription **ret, char **ret_error) {
+int administration_load(Manager *m, const char *name, Subscription **ret, char **ret_error) {
         int r = store_subscription_load(m->db, name, ret);
 
         if (r == -ENOENT || (r >= 0 && (*ret)->removing))
-                return complain(ret_error, -ENOENT, strfmt("There is no subscription %s.", name));
+                return administration_complain(ret_error, -ENOENT, strfmt("There is no subscription %s.", name));
         return r;
 }
 
@@ -106,7 +111,7 @@ int administration_suspend(Manager *m, const char *subscription, bool suspended,
         if (r < 0)
                 return r;
         transaction = m->db;
-        r = load_subscription(m, subscription, &s, ret_error);
+        r = administration_load(m, subscription, &s, ret_error);
         if (r < 0)
                 return r;
         s->suspended = suspended;
@@ -124,47 +129,17 @@ int administration_suspend(Manager *m, const char *subscription, bool suspended,
         return 0;
 }
 
-int administration_remove(Manager *m, const char *subscription, char **ret_error) {
-        _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
-        _cleanup_(subscription_freep) Subscription *s = NULL;
-        _cleanup_strv_free_ char **devices = NULL;
-        int r;
-
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = load_subscription(m, subscription, &s, ret_error);
-        if (r >= 0)
-                r = store_device_ids(m->db, subscription, &devices);
-        if (r < 0)
-                return r;
-        if (devices)
-                return complain(ret_error,
-                                -EEXIST,
-                                strfmt("The subscription %s has devices, remove them first: %s ...",
-                                       subscription,
-                                       devices[0]));
-        s->removing = true;
-        r = store_subscription_save(m->db, s);
-        if (r >= 0)
-                r = sqlite_commit(m->db);
-        if (r < 0)
-                return r;
-        log_notice("%s: subscription removed.", subscription);
-        return manager_check_repository(m, subscription);
-}
-
 /* A device of that id, made up if it was never seen. */
 static int load_device(Manager *m, const char *id, bool create, Device **ret, char **ret_error) {
         _cleanup_(device_freep) Device *d = NULL;
         int r;
 
         if (!device_id_is_valid(id))
-                return complain(ret_error, -EINVAL, strfmt("%s is not OUI-ProductClass-SerialNumber.", id));
+                return administration_complain(
+                                ret_error, -EINVAL, strfmt("%s is not OUI-ProductClass-SerialNumber.", id));
         r = store_device_load(m->db, id, &d);
         if (r == -ENOENT && !create)
-                return complain(ret_error, r, strfmt("There is no device %s.", id));
+                return administration_complain(ret_error, r, strfmt("There is no device %s.", id));
         if (r == -ENOENT) {
                 d = calloc(1, sizeof(*d));
                 if (!d || !(d->id = strdup(id)))
@@ -187,19 +162,19 @@ int administration_allow(
         _cleanup_(device_freep) Device *d = NULL;
         int r;
 
-        r = gateway_name ? check_text("The gateway's name", gateway_name, ret_error) : 0;
+        r = gateway_name ? administration_check_text("The gateway's name", gateway_name, ret_error) : 0;
         if (r >= 0)
                 r = sqlite_begin(m->db);
         if (r < 0)
                 return r;
         transaction = m->db;
-        r = load_subscription(m, subscription, &s, ret_error);
+        r = administration_load(m, subscription, &s, ret_error);
         if (r >= 0)
                 r = load_device(m, device, true, &d, ret_error);
         if (r < 0)
                 return r;
         if (d->subscription && !streq(d->subscription, subscription))
-                return complain(ret_error,
+                return administration_complain(ret_error,
                                 -EEXIST,
                                 strfmt("%s is in the subscription %s, remove it there first.",
                                        device,
@@ -339,10 +314,10 @@ int administration_command(
         if (r < 0)
                 return r;
         if (!d->root)
-                return complain(ret_error, -ENOENT, strfmt("The device %s was never seen.", device));
+                return administration_complain(ret_error, -ENOENT, strfmt("The device %s was never seen.", device));
         r = complete_command(d, order, &command);
         if (r == -EINVAL)
-                return complain(ret_error, r, strdup("A command is one of get, set, add, delete."));
+                return administration_complain(ret_error, r, strdup("A command is one of get, set, add, delete."));
         if (r >= 0)
                 r = store_command_insert(m->db, d->id, COMMAND_ADMIN, "", command, manager_now(), &id);
         if (r >= 0)

@@ -11,8 +11,14 @@
  * made at once. */
 int administration_create(Manager *m, const json_t *order, char **ret_error);
 int administration_suspend(Manager *m, const char *subscription, bool suspended, char **ret_error);
-/* Removes a subscription without devices, and its repository with all versions. */
-int administration_remove(Manager *m, const char *subscription, char **ret_error);
+/* Changes what the order names: { "username"?, "password"?, "quota_mib"? (-1: the configuration's) }. Account and
+ * password are for devices that are provisioned from now on. */
+int administration_change(Manager *m, const char *subscription, const json_t *order, char **ret_error);
+/* Removes a subscription without devices, and its repository with all versions. erase: with its devices, and all
+ * that is known of them. */
+int administration_remove(Manager *m, const char *subscription, bool erase, char **ret_error);
+/* Orders work on the repository (operator/frontend/store-task.h): "maintain" or "check". */
+int administration_task(Manager *m, const char *subscription, const char *kind, int64_t *ret_id, char **ret_error);
 
 /* Lets a device into a subscription. gateway_name may be NULL. */
 int administration_allow(
@@ -36,5 +42,9 @@ int describe_devices(Manager *m, json_t **ret);
 /* device: NULL for all; the newest first, at most OPERATIONS_MAX. */
 #define OPERATIONS_MAX 1000U
 int describe_operations(Manager *m, const char *device, json_t **ret);
+/* subscription: NULL for all; the newest first, at most OPERATIONS_MAX. */
+int describe_tasks(Manager *m, const char *subscription, json_t **ret);
+/* { "id", "subscription", "kind", "state", "result", "created", "finished" } */
+int describe_task(Manager *m, int64_t id, json_t **ret);
 /* { "id", "device", "finished", "result" } */
 int describe_command(Manager *m, const char *id, json_t **ret);

@@ -9,15 +9,17 @@
 typedef struct ApiRequest {
         const char *method;
         const char *path;   /* decoded */
-        const char *device; /* query parameter, or NULL */
-        const char *wait;   /* query parameter, or NULL */
+        const char *who;    /* for the audit log */
+        bool read_only;     /* may not order anything */
+        const char *device, *subscription, *before, *erase; /* query parameters, or NULL */
         const json_t *body; /* an object, or NULL */
 } ApiRequest;
 
 typedef struct ApiResponse {
         unsigned status; /* HTTP */
         json_t *body;    /* the caller's; NULL for none */
-        char *command; /* the id of a command whose result may be waited for, the caller's; NULL for none */
+        char *text;    /* instead of body: for Prometheus; the caller's */
+        char *awaited; /* the end of this command or task may be waited for; the caller's; NULL for none */
 } ApiResponse;
 
 /* Always gives an answer. */

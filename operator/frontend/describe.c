@@ -2,6 +2,7 @@
 #include "common/base/parse.h"
 #include "operator/frontend/administration.h"
 #include "operator/frontend/profile.h"
+#include "operator/frontend/store-task.h"
 
 /* Times as in CWMP; never is null. */
 static json_t *json_time(int64_t t) {
@@ -31,7 +32,7 @@ int describe_subscription(Manager *m, const char *name, json_t **ret) {
         STRV_FOREACH(id, ids)
                 if (json_array_append_new(devices, json_string(*id)) < 0)
                         break;
-        j = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:o, s:o}",
+        j = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:I, s:o, s:o}",
                       "name",
                       s->name,
                       "state",
@@ -48,6 +49,8 @@ int describe_subscription(Manager *m, const char *name, json_t **ret) {
                       (json_int_t) s->revision,
                       "tip",
                       strempty(s->tip),
+                      "quota_mib",
+                      (json_int_t) manager_quota(m, s),
                       "created",
                       json_time(s->created),
                       "devices",
@@ -178,6 +181,62 @@ int describe_operations(Manager *m, const char *device, json_t **ret) {
 
                 if (!j || json_array_append_new(all, j) < 0)
                         return -ENOMEM;
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(all);
+        return 0;
+}
+
+static int task_to_json(const Task *t, json_t **ret) {
+        json_t *j = json_pack(
+                        "{s:I, s:s, s:s, s:s, s:o, s:o, s:o}",
+                        "id",
+                        (json_int_t) t->id,
+                        "subscription",
+                        t->subscription,
+                        "kind",
+                        t->kind,
+                        "state",
+                        t->state,
+                        "result",
+                        (t->result ? json_loads(t->result, 0, NULL) : NULL) ?: json_null(),
+                        "created",
+                        json_time(t->created),
+                        "finished",
+                        json_time(t->finished));
+
+        if (!j)
+                return -ENOMEM;
+        *ret = j;
+        return 0;
+}
+
+int describe_task(Manager *m, int64_t id, json_t **ret) {
+        _cleanup_(task_freep) Task *t = NULL;
+        int r = store_task_load(m->db, id, &t);
+
+        return r < 0 ? r : task_to_json(t, ret);
+}
+
+int describe_tasks(Manager *m, const char *subscription, json_t **ret) {
+        _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
+        _cleanup_json_ json_t *all = json_array();
+        int r;
+
+        r = sqlite_prepare(
+                        m->db,
+                        &q,
+                        "SELECT id FROM tasks WHERE ?1 IS NULL OR subscription = ?1 ORDER BY id DESC LIMIT ?2",
+                        "si",
+                        subscription,
+                        (int64_t) OPERATIONS_MAX);
+        while (r >= 0 && (r = sqlite_step(q)) > 0) {
+                json_t *one;
+
+                r = describe_task(m, sqlite3_column_int64(q, 0), &one);
+                if (r >= 0 && json_array_append_new(all, one) < 0)
+                        r = -ENOMEM;
         }
         if (r < 0)
                 return r;

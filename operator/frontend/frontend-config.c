@@ -9,6 +9,8 @@
 
 #define PASSWORD_FILE_MAX 1024U
 #define HOST_KEYS_FILE_MAX 16384U
+/* A certificate with its chain. */
+#define PEM_FILE_MAX 65536U
 
 static int set_defaults(FrontendConfig *c) {
         const struct {
@@ -19,15 +21,19 @@ static int set_defaults(FrontendConfig *c) {
                 { &c->broker_host, "127.0.0.1" },
                 { &c->broker_user, "ispstorage-frontend" },
                 { &c->repositories, "/srv/ispstorage-repositories" },
+                { &c->api_address, "127.0.0.1" },
                 { &c->ssh_host, "localhost" },
                 { &c->ssh_user, "ispstorage-git" },
                 { &c->host_keys_file, "/etc/ssh/ssh_host_ed25519_key.pub" },
+                { &c->hooks, LIBEXECDIR "/hooks" },
+                { &c->hook_socket, "/run/ispstorage-operator/repository.socket" },
                 { &c->repository_command, LIBEXECDIR "/ispstorage-repository" },
                 { &c->profile, "/usr/share/ispstorage-operator/profiles/default.json" },
         };
 
         c->broker_port = 1883;
         c->ssh_port = 22;
+        c->maintenance_interval_sec = 86400;
         for (size_t i = 0; i < ELEMENTSOF(defaults); i++)
                 if (free_and_strdup(defaults[i].field, defaults[i].value) < 0)
                         return log_oom();
@@ -51,6 +57,15 @@ static int read_password(FrontendConfig *c) {
                 return log_error_errno(r, "Failed to read %s: %m", c->broker_password_file);
         c->broker_password[strcspn(c->broker_password, "\r\n")] = 0;
         return 0;
+}
+
+static int read_pem(const char *path, char **ret) {
+        int r;
+
+        if (isempty(path))
+                return 0;
+        r = read_file(AT_FDCWD, path, PEM_FILE_MAX, ret, NULL);
+        return r < 0 ? log_error_errno(r, "Failed to read %s: %m", path) : 0;
 }
 
 /* Each line "<type> <base64> [comment]" becomes "<type> <base64>". */
@@ -100,6 +115,13 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 { "Storage", "QuotaMiB", config_parse_uint32, &quota_mib },
                 { "Storage", "RepositoryCommand", config_parse_string, &c->repository_command },
                 { "Storage", "GitShell", config_parse_string, &c->git_shell },
+                { "Storage", "Hooks", config_parse_string, &c->hooks },
+                { "Storage", "HookSocket", config_parse_string, &c->hook_socket },
+                { "API", "Address", config_parse_string, &c->api_address },
+                { "API", "Port", config_parse_uint32, &c->api_port },
+                { "API", "CertificateFile", config_parse_string, &c->api_certificate_file },
+                { "API", "KeyFile", config_parse_string, &c->api_key_file },
+                { "Maintenance", "IntervalSec", config_parse_uint32, &c->maintenance_interval_sec },
                 { "Provisioning", "Profile", config_parse_string, &c->profile },
                 {},
         };
@@ -113,17 +135,25 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 return r;
         c->quota_mib = quota_mib;
         if (c->broker_port == 0 || c->broker_port > UINT16_MAX || c->ssh_port == 0 ||
-            c->ssh_port > UINT16_MAX)
+            c->ssh_port > UINT16_MAX || c->api_port > UINT16_MAX)
                 return log_error_errno(-ERANGE, "A port in %s is not one.", path);
         r = read_password(c);
+        if (r >= 0)
+                r = read_pem(c->api_certificate_file, &c->api_certificate);
+        if (r >= 0)
+                r = read_pem(c->api_key_file, &c->api_key);
         return r < 0 ? r : read_host_keys(c);
 }
 
 void frontend_config_done(FrontendConfig *c) {
-        char *fields[] = { c->database,       c->broker_host,     c->broker_user,  c->broker_password_file,
-                           c->broker_ca_file, c->broker_password, c->repositories, c->ssh_host,
-                           c->ssh_user,       c->host_keys_file,  c->host_keys,    c->repository_command,
-                           c->git_shell,      c->profile };
+        char *fields[] = {
+                c->database,       c->broker_host,     c->broker_user,        c->broker_password_file,
+                c->broker_ca_file, c->broker_password, c->repositories,       c->ssh_host,
+                c->ssh_user,       c->host_keys_file,  c->host_keys,          c->repository_command,
+                c->git_shell,      c->hooks,           c->hook_socket,        c->profile,
+                c->api_address,    c->api_certificate, c->api_certificate_file, c->api_key,
+                c->api_key_file,
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 free(fields[i]);

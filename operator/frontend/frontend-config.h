@@ -16,7 +16,15 @@ typedef struct FrontendConfig {
         char *host_keys; /* read from the file: "<type> <base64>", one a line */
         uint64_t quota_mib;
         char *repository_command;
+        char *hooks, *hook_socket; /* what repositories are set to */
         char *git_shell; /* for ispstorage-authorized-keys, which reads the same file */
+        /* [API] */
+        char *api_address;
+        uint32_t api_port; /* 0: not over the network */
+        char *api_certificate_file, *api_key_file;
+        char *api_certificate, *api_key; /* read from the files; NULL: none */
+        /* [Maintenance] */
+        uint32_t maintenance_interval_sec; /* 0: none */
         /* [Provisioning] */
         char *profile;
 } FrontendConfig;

@@ -90,11 +90,9 @@ static int run(void) {
         r = manager_new(&manager, event, &config, hook_fd);
         if (r < 0)
                 return r;
-        if (api_fd >= 0) {
-                r = api_new(&api, manager, api_fd);
-                if (r < 0)
-                        return r;
-        }
+        r = api_new(&api, manager, api_fd);
+        if (r < 0)
+                return r;
         r = daemon_loop(event);
         return r < 0 ? log_error_errno(r, "The event loop failed: %m") : r;
 }

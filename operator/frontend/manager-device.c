@@ -289,6 +289,16 @@ int manager_step_subscription(Manager *m, const char *subscription) {
         return 0;
 }
 
+/* Only who is idle: a pull that waits or runs comes first, and one prefetch takes all that is staged. */
+static int may_prefetch(Manager *m, const Device *d) {
+        int r;
+
+        if (device_state(d) != STATE_SUBSCRIBED || d->operation != 0 || d->n_pending > 0)
+                return 0;
+        r = store_operation_is_outstanding(m->db, d->id, "prefetch", manager_now() - OPERATION_TIMEOUT_SEC);
+        return r < 0 ? r : r == 0;
+}
+
 /* The others may fetch what is staged while the push still runs. */
 int manager_push_started(Manager *m, const Device *pusher) {
         _cleanup_strv_free_ char **ids = NULL;
@@ -301,15 +311,15 @@ int manager_push_started(Manager *m, const Device *pusher) {
                 _cleanup_(device_freep) Device *d = NULL;
                 uint32_t opseq;
 
-                if (r < 0 || streq(*id, pusher->id))
-                        continue;
-                r = store_device_load(m->db, *id, &d);
                 if (r < 0)
                         return r;
-                opseq = device_next_opseq(d);
-                /* Only who is idle: a pull that waits or runs comes first. */
-                if (device_state(d) != STATE_SUBSCRIBED || d->operation != 0 || d->n_pending > 0 ||
-                    opseq == 0)
+                if (streq(*id, pusher->id))
+                        continue;
+                r = store_device_load(m->db, *id, &d);
+                if (r >= 0)
+                        r = may_prefetch(m, d);
+                opseq = r > 0 ? device_next_opseq(d) : 0;
+                if (opseq == 0)
                         continue;
                 d->opseq = opseq;
                 r = order_operation(m, d, COMMAND_PREFETCH, "prefetch", opseq, d->revision);

@@ -11,7 +11,16 @@
 static int end_operation(Manager *m, Device *d) {
         uint32_t operation = d->operation;
         OperationOutcome outcome = device_check_operation(d, manager_now(), manager_random());
+        int r;
 
+        r = store_prefetch_finish(
+                        m->db,
+                        d->id,
+                        d->last_opseq,
+                        strstr(strempty(d->sync_status), " error:") ? "failed" : "succeeded",
+                        manager_now());
+        if (r < 0)
+                return r;
         if (outcome == OPERATION_NONE)
                 return 0;
         log_debug("%s: operation %u %s.",
@@ -314,6 +323,10 @@ int manager_handle_message(
         r = store_message(m, device, kind, id, message);
         if (r < 0)
                 return r;
+        if (kind == TOPIC_INFORM)
+                m->counters.informs++;
+        else
+                m->counters.results++;
         acknowledge(m, device, id);
         manager_settle(m);
         return 0;

@@ -8,8 +8,9 @@
 #include "operator/frontend/manager.h"
 
 #define JOB_TIMEOUT_USEC (120 * 1000000ULL)
-/* "changed <subscription> <key id> <commit>" */
-#define HOOK_MESSAGE_MAX 256U
+/* "changed <subscription> <key id> <old commit> <new commit> <commits between>" */
+#define HOOK_MESSAGE_MAX 384U
+#define HOOK_WORDS 6
 
 /* What is running, or waits to run, on one repository. */
 struct RepositoryJob {
@@ -76,17 +77,16 @@ static int job_get(Manager *m, const char *subscription, RepositoryJob **ret) {
 
 static void start_jobs(Manager *m);
 
-/* Main's tip is what the worker said. */
-static int take_tip(
-                Manager *m, const RepositoryJob *j, Subscription *s, uint64_t revision, const char *tip) {
+/* Main has a new tip; pushed_by (NULL: not known) has it already and will say so. */
+static int take_tip(Manager *m, Subscription *s, uint64_t revision, const char *tip, const char *pushed_by) {
         int r;
 
         if (streq(strempty(s->tip), tip) && s->revision == revision)
                 return 0;
-        if (!j->again && streq_ptr(j->pushed_commit, tip) && j->pushed_by) {
+        if (pushed_by) {
                 _cleanup_(device_freep) Device *d = NULL;
 
-                r = store_device_load(m->db, j->pushed_by, &d);
+                r = store_device_load(m->db, pushed_by, &d);
                 if (r >= 0) {
                         device_expect(d, revision, manager_now() + PUSH_REPORT_TIMEOUT_SEC);
                         r = store_device_save(m->db, d, INT64_MAX); /* its step follows */
@@ -124,7 +124,11 @@ static int take_answer(Manager *m, const RepositoryJob *j, char *answer) {
                 if (parse_uint64(answer, &n) < 0)
                         return -EBADMSG;
                 s->repository_ready = true;
-                r = take_tip(m, j, s, n, blank + 1);
+                r = take_tip(m,
+                             s,
+                             n,
+                             blank + 1,
+                             !j->again && streq_ptr(j->pushed_commit, blank + 1) ? j->pushed_by : NULL);
                 if (r >= 0)
                         r = manager_note_keys(m, s->name);
                 if (r >= 0)
@@ -163,6 +167,10 @@ static void on_worker_exit(Worker *w, const siginfo_t *si, bool timed_out, void 
         manager_settle(m);
 }
 
+uint64_t manager_quota(const Manager *m, const Subscription *s) {
+        return s->quota_mib >= 0 ? (uint64_t) s->quota_mib : m->config->quota_mib;
+}
+
 static int start_job(RepositoryJob *j) {
         Manager *m = j->manager;
         _cleanup_(subscription_freep) Subscription *s = NULL;
@@ -177,9 +185,15 @@ static int start_job(RepositoryJob *j) {
         if (!directory)
                 return -ENOMEM;
         (void) snprintf(number, sizeof(number), "%llu", (unsigned long long) s->revision);
-        (void) snprintf(quota, sizeof(quota), "%llu", (unsigned long long) m->config->quota_mib);
+        (void) snprintf(quota, sizeof(quota), "%llu", (unsigned long long) manager_quota(m, s));
         char *remove[] = { m->config->repository_command, (char *) "remove", directory, NULL };
-        char *create[] = { m->config->repository_command, (char *) "create", directory, quota, NULL };
+        char *create[] = { m->config->repository_command,
+                           (char *) "create",
+                           directory,
+                           quota,
+                           m->config->hooks,
+                           m->config->hook_socket,
+                           NULL };
         char *tip[] = { m->config->repository_command, (char *) "tip", directory, number, s->tip, NULL };
 
         return worker_spawn(
@@ -237,28 +251,82 @@ int manager_check_repositories(Manager *m, bool unfinished) {
         int r;
 
         r = store_subscription_names(m->db, unfinished, &names);
-        STRV_FOREACH(name, names)
+        STRV_FOREACH (name, names)
                 if (r >= 0)
                         r = manager_check_repository(m, *name);
         return r;
 }
 
-/* Who pushed what; it needs no pull for it. */
-static int note_pusher(Manager *m, const char *subscription, const char *key, const char *commit) {
-        _cleanup_free_ char *device = NULL;
-        RepositoryJob *j;
-        int64_t id;
+/* A push that leads on from the tip that is known tells all: the repository need not be looked at. 1 if so,
+ * 0 if it must be looked at. */
+static int follow_push(
+                Manager *m,
+                const char *subscription,
+                const char *pushed_by,
+                const char *old_tip,
+                const char *tip,
+                uint64_t n) {
+        _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
+        _cleanup_(subscription_freep) Subscription *s = NULL;
         int r;
 
-        r = job_get(m, subscription, &j);
-        if (r < 0 || parse_int64(key, &id) < 0 || store_key_device(m->db, id, &device) < 0)
-                return r;
-        r = free_and_strdup(&j->pushed_commit, commit);
+        if (n == 0 || find_job(m, subscription))
+                return 0;
+        r = sqlite_begin(m->db);
         if (r < 0)
                 return r;
-        free(j->pushed_by);
-        j->pushed_by = TAKE_PTR(device);
-        return 0;
+        transaction = m->db;
+        r = store_subscription_load(m->db, subscription, &s);
+        if (r < 0)
+                return r;
+        if (!s->repository_ready || s->removing)
+                return 0;
+        if (isempty(s->tip) ? strspn(old_tip, "0") != strlen(old_tip) : !streq(s->tip, old_tip))
+                return 0;
+        r = take_tip(m, s, s->revision + n, tip, pushed_by);
+        if (r >= 0)
+                r = store_subscription_save(m->db, s);
+        if (r >= 0)
+                r = manager_step_subscription(m, subscription);
+        if (r >= 0)
+                r = sqlite_commit(m->db);
+        return r < 0 ? r : 1;
+}
+
+/* Who pushed what; it needs no pull for it. */
+static int note_pusher(Manager *m, const char *subscription, const char *pushed_by, const char *commit) {
+        RepositoryJob *j;
+        int r;
+
+        if (!pushed_by)
+                return 0;
+        r = job_get(m, subscription, &j);
+        if (r >= 0)
+                r = free_and_strdup(&j->pushed_commit, commit);
+        return r < 0 ? r : free_and_strdup(&j->pushed_by, pushed_by);
+}
+
+/* Reads the words of a hook's message. */
+static int handle_push(Manager *m, char *const words[]) {
+        _cleanup_free_ char *pushed_by = NULL;
+        const char *subscription = words[1], *old_tip = words[3], *tip = words[4];
+        int64_t key;
+        uint64_t n;
+        int r;
+
+        if (parse_int64(words[2], &key) < 0 || parse_uint64(words[5], &n) < 0 || n > INT32_MAX)
+                return -EINVAL;
+        r = store_key_device(m->db, key, &pushed_by);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = follow_push(m, subscription, pushed_by, old_tip, tip, n);
+        if (r == 0) {
+                r = note_pusher(m, subscription, pushed_by, tip);
+                if (r >= 0)
+                        r = manager_check_repository(m, subscription);
+        } else if (r > 0)
+                manager_settle(m);
+        return r;
 }
 
 int manager_handle_hook(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -273,13 +341,12 @@ int manager_handle_hook(sd_event_source *s, int fd, uint32_t revents, void *user
                 return 0;
         message[n] = 0;
         r = strv_split(message, " \n", &words);
-        if (r != 4 || !streq(words[0], "changed") || !subscription_name_is_valid(words[1])) {
+        if (r != HOOK_WORDS || !streq(words[0], "changed") || !subscription_name_is_valid(words[1])) {
                 log_warning("A message of a hook is not understood, ignored.");
                 return 0;
         }
-        r = note_pusher(m, words[1], words[2], words[3]);
-        if (r >= 0)
-                r = manager_check_repository(m, words[1]);
+        m->counters.pushes++;
+        r = handle_push(m, words);
         if (r < 0)
                 (void) log_error_errno(r, "%s: failed to follow a push: %m", words[1]);
         return 0;

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "operator/common/topic.h"
 #include "operator/frontend/manager.h"
+#include "operator/frontend/store-task.h"
 
 /* Devices that are looked at in one transaction of the timer. */
 #define DUE_MAX 100U
@@ -56,6 +57,7 @@ static int publish_commands(Manager *m) {
                 if (r < 0)
                         break;
                 published++;
+                m->counters.commands++;
         }
         if (r < 0 || published == 0)
                 return r;
@@ -149,6 +151,8 @@ static int on_housekeeping(sd_event_source *s, uint64_t usec, void *userdata) {
                 r = store_expire(m->db, manager_now());
         if (r >= 0)
                 r = manager_check_repositories(m, true);
+        if (r >= 0)
+                r = manager_schedule_maintenance(m);
         if (r < 0)
                 (void) log_error_errno(r, "Failed to tidy up the database: %m");
         manager_settle(m);
@@ -236,7 +240,9 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
         r = connect_broker(m);
         if (r < 0)
                 return r;
-        r = manager_check_repositories(m, false);
+        r = store_task_restart(m->db);
+        if (r >= 0)
+                r = manager_check_repositories(m, false);
         if (r < 0)
                 return log_error_errno(r, "Failed to look at the repositories: %m");
         *ret = TAKE_PTR(m);
@@ -247,6 +253,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         manager_free_jobs(m);
+        manager_free_task_jobs(m);
         (void) mqtt_client_free(m->mqtt);
         (void) sd_event_source_disable_unref(m->timer_source);
         (void) sd_event_source_disable_unref(m->hook_source);

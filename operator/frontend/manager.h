@@ -12,11 +12,17 @@
 
 typedef struct Manager Manager;
 typedef struct RepositoryJob RepositoryJob;
+typedef struct TaskJob TaskJob;
 
 /* Workers on repositories at a time. */
 #define REPOSITORY_JOBS_MAX 4U
 
-/* An administrator's command has its result. */
+/* Tasks (operator/frontend/store-task.h) at a time: they are in no hurry, and pushes go on meanwhile. */
+#define TASKS_MAX 2U
+/* The one-line answer of a task's program. */
+#define TASK_ANSWER_MAX 4096U
+
+/* An administrator's command or task has its result. */
 typedef void (*CommandFinishedHandler)(const char *id, void *userdata);
 
 struct Manager {
@@ -28,8 +34,13 @@ struct Manager {
         int hook_fd;
         uint64_t republish_usec; /* until commands without a result are published once more; doubles */
         RepositoryJob *jobs;
+        TaskJob *task_jobs;
+        unsigned n_exports;
         CommandFinishedHandler command_finished;
         void *command_finished_userdata;
+        struct {
+                uint64_t informs, results, commands, pushes;
+        } counters; /* since the start, for metrics */
         char **keys_changed; /* subscriptions whose keys changed in the open transaction */
         char **finished;     /* commands that were finished in the open transaction */
 };
@@ -82,6 +93,18 @@ int manager_handle_message(
 int manager_check_repository(Manager *m, const char *subscription);
 /* Reads every tip, and ends what was interrupted; unfinished: only the latter. */
 int manager_check_repositories(Manager *m, bool unfinished);
+/* The largest size of the subscription's repository in MiB; 0: no limit. */
+uint64_t manager_quota(const Manager *m, const Subscription *s);
 /* One datagram of the post-receive hook. */
 int manager_handle_hook(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 void manager_free_jobs(Manager *m);
+
+/* manager-task.c */
+
+/* Starts what waits, as far as there is room. Logs. */
+void manager_start_tasks(Manager *m);
+/* Orders maintenance where it is due. */
+int manager_schedule_maintenance(Manager *m);
+void manager_free_task_jobs(Manager *m);
+/* Under this name the end of a task is waited for. The caller's; NULL if memory ran out. */
+char *manager_task_key(int64_t id);

@@ -90,7 +90,9 @@ int report_values(Device *d, const json_t *values, ReportFlags *ret_flags) {
                 r = take_text(d, values, "SyncStatus", &d->sync_status);
         if (r < 0)
                 return r;
-        if (r > 0 && startswith(d->sync_status, "push - started"))
+        /* Also if it is what was reported last: the end of the push before may have been skipped. */
+        text = report_get(d, values, "SyncStatus");
+        if (text && startswith(text, "push - started"))
                 flags |= REPORT_PUSH_STARTED;
         r = take_revision(d, values);
         if (r < 0)

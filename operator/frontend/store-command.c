@@ -58,6 +58,37 @@ int store_operation_insert(
         return r < 0 ? r : 0;
 }
 
+int store_operation_is_outstanding(sqlite3 *db, const char *device, const char *kind, int64_t since) {
+        int64_t n;
+        int r = sqlite_get_int(
+                        db,
+                        &n,
+                        "SELECT count(*) FROM operations o JOIN devices d ON d.id = o.device"
+                        " WHERE o.device = ? AND o.opseq > d.last_opseq AND o.kind = ? AND o.finished IS NULL"
+                        " AND o.created >= ?",
+                        "ssi",
+                        device,
+                        kind,
+                        since);
+
+        return r < 0 ? r : n > 0;
+}
+
+int store_prefetch_finish(sqlite3 *db, const char *device, uint32_t opseq, const char *state, int64_t now) {
+        int r = sqlite_run(
+                        db,
+                        "UPDATE operations SET state = CASE opseq WHEN ? THEN ? ELSE 'superseded' END, finished = ?"
+                        " WHERE device = ? AND opseq <= ? AND kind = 'prefetch' AND finished IS NULL",
+                        "isisi",
+                        (int64_t) opseq,
+                        state,
+                        now,
+                        device,
+                        (int64_t) opseq);
+
+        return r < 0 ? r : 0;
+}
+
 int store_operation_finish(sqlite3 *db, const char *device, uint32_t opseq, const char *state, int64_t now) {
         int r =
                         sqlite_run(db,

@@ -82,11 +82,47 @@ static const char *const migrations[] = {
         "  received INTEGER NOT NULL"
         ") WITHOUT ROWID;"
         "CREATE INDEX inbox_received ON inbox (received);",
+
+        "ALTER TABLE subscriptions ADD COLUMN quota_mib INTEGER NOT NULL DEFAULT -1;"
+        "ALTER TABLE subscriptions ADD COLUMN maintained_at INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE subscriptions ADD COLUMN maintained_revision INTEGER NOT NULL DEFAULT 0;"
+        "CREATE TABLE tasks ("
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "  subscription TEXT NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,"
+        "  kind TEXT NOT NULL,"
+        "  arguments TEXT NOT NULL,"
+        "  state TEXT NOT NULL DEFAULT 'waiting',"
+        "  result TEXT,"
+        "  created INTEGER NOT NULL,"
+        "  finished INTEGER"
+        ");"
+        "CREATE INDEX tasks_state ON tasks (state, id) WHERE state IN ('waiting', 'running');"
+        "CREATE INDEX tasks_subscription ON tasks (subscription);"
+        "CREATE TABLE audit ("
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "  time INTEGER NOT NULL,"
+        "  who TEXT NOT NULL,"
+        "  method TEXT NOT NULL,"
+        "  path TEXT NOT NULL,"
+        "  detail TEXT,"
+        "  status INTEGER"
+        ");"
+        "CREATE TABLE tokens ("
+        "  name TEXT PRIMARY KEY,"
+        "  hash TEXT NOT NULL UNIQUE,"
+        "  read_only INTEGER NOT NULL,"
+        "  created INTEGER NOT NULL"
+        ") WITHOUT ROWID;",
         NULL,
 };
 
 int store_open(const char *path, sqlite3 **ret) {
-        return sqlite_open(path, migrations, ret);
+        int r = sqlite_open(path, migrations, ret);
+
+        /* What is erased is overwritten. */
+        if (r >= 0)
+                (void) sqlite3_exec(*ret, "PRAGMA secure_delete = ON", NULL, NULL, NULL);
+        return r;
 }
 
 Subscription *subscription_free(Subscription *s) {
@@ -114,14 +150,15 @@ int store_subscription_insert(sqlite3 *db, const Subscription *s) {
         int r;
 
         r = sqlite_run(db,
-                       "INSERT INTO subscriptions (name, username, password, profile, variables, created)"
-                       " VALUES (?, ?, ?, ?, ?, ?)",
-                       "sssssi",
+                       "INSERT INTO subscriptions (name, username, password, profile, variables, quota_mib, created)"
+                       " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                       "sssssii",
                        s->name,
                        s->username,
                        s->password,
                        s->profile,
                        s->variables,
+                       s->quota_mib,
                        s->created);
         return r < 0 ? r : 0;
 }
@@ -138,7 +175,7 @@ int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret) {
                                        &q,
                                        "SELECT name, username, password, profile, variables, tip, "
                                        "suspended, repository_ready, removing,"
-                                       " revision, created FROM subscriptions WHERE name = ?",
+                                       " revision, created, quota_mib FROM subscriptions WHERE name = ?",
                                        "s",
                                        name);
         if (r < 0)
@@ -157,6 +194,7 @@ int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret) {
         s->removing = sqlite3_column_int(q, 8) != 0;
         s->revision = (uint64_t) sqlite3_column_int64(q, 9);
         s->created = sqlite3_column_int64(q, 10);
+        s->quota_mib = sqlite3_column_int64(q, 11);
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -167,8 +205,8 @@ int store_subscription_save(sqlite3 *db, const Subscription *s) {
         r = sqlite_run(db,
                        "UPDATE subscriptions SET username = ?, password = ?, profile = ?, variables = ?, "
                        "suspended = ?,"
-                       " repository_ready = ?, removing = ?, revision = ?, tip = ? WHERE name = ?",
-                       "ssssiiiiss",
+                       " repository_ready = ?, removing = ?, revision = ?, tip = ?, quota_mib = ? WHERE name = ?",
+                       "ssssiiiisis",
                        s->username,
                        s->password,
                        s->profile,
@@ -178,6 +216,7 @@ int store_subscription_save(sqlite3 *db, const Subscription *s) {
                        (int64_t) s->removing,
                        (int64_t) s->revision,
                        s->tip,
+                       s->quota_mib,
                        s->name);
         return r < 0 ? r : r == 0 ? -ENOENT : 0;
 }

@@ -29,6 +29,7 @@ typedef struct Subscription {
         bool removing;         /* only its repository is left to remove */
         uint64_t revision;     /* n of main's tip */
         char *tip;             /* the commit; "" while main is empty */
+        int64_t quota_mib; /* 0: no limit; -1: that of the configuration */
         int64_t created;
 } Subscription;
 
@@ -105,6 +106,10 @@ int store_operation_insert(
                 const char *kind,
                 uint64_t wanted,
                 int64_t now);
+/* 1 if the device was ordered an operation of this kind at or after since and has not answered it, else 0. */
+int store_operation_is_outstanding(sqlite3 *db, const char *device, const char *kind, int64_t since);
+/* Ends the prefetch that opseq answers with this state; those before it were superseded. */
+int store_prefetch_finish(sqlite3 *db, const char *device, uint32_t opseq, const char *state, int64_t now);
 /* Ends the operations of the device up to opseq. */
 int store_operation_finish(sqlite3 *db, const char *device, uint32_t opseq, const char *state, int64_t now);
 

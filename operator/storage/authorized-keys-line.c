@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/str.h"
 #include "operator/storage/authorized-keys-line.h"
+#include "operator/storage/staging.h"
 
 /* Blanks, quotes and backslashes have a meaning in the line. */
 static bool path_is_plain(const char *path) {
@@ -17,7 +18,7 @@ int authorized_keys_line(
                 const char *key,
                 char **ret) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
-        char *line;
+        char name_space[STAGING_NAMESPACE_SIZE], *line;
         int r;
 
         if (!path_is_plain(shell) || !path_is_plain(repositories))
@@ -36,11 +37,15 @@ int authorized_keys_line(
         r = sqlite_step(q);
         if (r <= 0)
                 return r < 0 ? r : -ENOENT;
-        line = strfmt("restrict,command=\"%s %s %s %lld\" %s %s",
+        r = staging_namespace(strempty(sqlite_column_str(q, 3)), name_space);
+        if (r < 0)
+                return r;
+        line = strfmt("restrict,command=\"%s %s %s %lld %s\" %s %s",
                       shell,
                       repositories,
                       sqlite_column_str(q, 0),
                       (long long) sqlite3_column_int64(q, 1),
+                      name_space,
                       sqlite_column_str(q, 2),
                       sqlite_column_str(q, 3));
         if (!line)

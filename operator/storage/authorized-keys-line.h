@@ -5,9 +5,9 @@
 #include "operator/common/sqlite.h"
 
 /* Looks the key up in the frontend's database and makes its line for sshd:
- * restrict,command="<shell> <repositories> <subscription> <key id>" <type> <key>. Nothing of it is taken
- * from the question. *ret is the caller's. 0, -ENOENT if the key is not authorized now, -EINVAL if a path
- * could be misread in the line, or an error of SQLite. */
+ * restrict,command="<shell> <repositories> <subscription> <key id> <staging namespace>" <type> <key>.
+ * Nothing of it is taken from the question. *ret is the caller's. 0, -ENOENT if the key is not authorized now,
+ * -EINVAL if a path could be misread in the line or the key is not base64, or an error of SQLite. */
 int authorized_keys_line(
                 sqlite3 *db,
                 const char *shell,

@@ -2,8 +2,10 @@
 /* ispstorage-git-shell: the forced command of every gateway's key, and the login shell of the account, so
  * that no other shell takes part. It runs git's server side on the one repository of that key.
  *
- *   ispstorage-git-shell REPOSITORIES SUBSCRIPTION KEY        or, as a login shell,
- *   ispstorage-git-shell -c "<its path> REPOSITORIES SUBSCRIPTION KEY" */
+ *   ispstorage-git-shell REPOSITORIES SUBSCRIPTION KEY NAMESPACE        or, as a login shell,
+ *   ispstorage-git-shell -c "<its path> REPOSITORIES SUBSCRIPTION KEY NAMESPACE"
+ *
+ * NAMESPACE is where the gateway's staging refs are (operator/storage/staging.h). */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -13,6 +15,7 @@
 #include "common/base/str.h"
 #include "operator/common/key-list.h"
 #include "operator/storage/ssh-command.h"
+#include "operator/storage/staging.h"
 
 #define GIT "/usr/bin/git"
 
@@ -32,7 +35,12 @@ static bool key_is_authorized(const char *directory, const char *key) {
                strv_split(text, "\n", &ids) > 0 && strv_contains(ids, key);
 }
 
-static int set_environment(const char *subscription, const char *key) {
+typedef struct Request {
+        const char *repositories, *subscription, *key, *name_space;
+        GitService service;
+} Request;
+
+static int set_environment(const Request *q) {
         const char *const environment[][2] = {
                 { "PATH", "/usr/bin:/bin" },
                 { "HOME", "/nonexistent" },
@@ -40,8 +48,9 @@ static int set_environment(const char *subscription, const char *key) {
                 { "GIT_CONFIG_NOSYSTEM", "1" },
                 { "GIT_CONFIG_GLOBAL", "/dev/null" },
                 { "GIT_PROTOCOL", "version=2" },
-                { "ISPSTORAGE_SUBSCRIPTION", subscription },
-                { "ISPSTORAGE_KEY", key },
+                { "ISPSTORAGE_SUBSCRIPTION", q->subscription },
+                { "ISPSTORAGE_KEY", q->key },
+                { "ISPSTORAGE_STAGING", q->name_space },
         };
 
         if (clearenv() != 0)
@@ -52,21 +61,34 @@ static int set_environment(const char *subscription, const char *key) {
         return 0;
 }
 
-static int run_git(const char *repositories, const char *subscription, const char *key, GitService service) {
-        _cleanup_free_ char *directory = strfmt("%s/%s.git", repositories, subscription);
-        _cleanup_free_ char *safe = NULL;
+static int run_git(const Request *q) {
+        _cleanup_free_ char *directory = strfmt("%s/%s.git", q->repositories, q->subscription);
+        _cleanup_free_ char *safe = NULL, *shown = NULL;
         struct stat st;
 
-        if (!directory || !(safe = strfmt("safe.directory=%s", directory)))
+        safe = directory ? strfmt("safe.directory=%s", directory) : NULL;
+        shown = strfmt("receive.hideRefs=!" STAGING_REFS "%s", q->name_space);
+        if (!safe || !shown)
                 return fail("out of memory");
         if (stat(directory, &st) < 0 || !S_ISDIR(st.st_mode))
                 return fail("unavailable: the repository is not there");
-        if (!key_is_authorized(directory, key))
+        if (!key_is_authorized(directory, q->key))
                 return fail("denied: this key is not authorized any more");
-        if (set_environment(subscription, key) < 0)
+        if (set_environment(q) < 0)
                 return fail("out of memory");
-        /* The repository belongs to the frontend, which shares it with this account. */
-        (void) execl(GIT, "git", "-c", safe, git_service_to_string(service), directory, (char *) NULL);
+        /* The repository belongs to the frontend, which shares it with this account. A push is shown, and
+         * git walks, main and the gateway's own staging refs; there may be many of others. */
+        (void) execl(GIT,
+                     "git",
+                     "-c",
+                     safe,
+                     "-c",
+                     "receive.hideRefs=refs/staging",
+                     "-c",
+                     shown,
+                     git_service_to_string(q->service),
+                     directory,
+                     (char *) NULL);
         return fail("unavailable: git cannot be started");
 }
 
@@ -74,20 +96,22 @@ int main(int argc, char *argv[]) {
         _cleanup_strv_free_ char **words = NULL;
         char **arguments = argv + 1;
         const char *command = getenv("SSH_ORIGINAL_COMMAND");
-        GitService service;
+        Request q;
         uint64_t key;
 
         if (argc == 3 && streq(argv[1], "-c")) {
-                if (strv_split(argv[2], " ", &words) != 4)
+                if (strv_split(argv[2], " ", &words) != 5)
                         return fail("denied: no interactive access");
                 arguments = words + 1;
-        } else if (argc != 4)
+        } else if (argc != 5)
                 return fail("denied: no interactive access");
-        if (arguments[0][0] != '/' || parse_uint64(arguments[2], &key) < 0)
+        q = (Request){ arguments[0], arguments[1], arguments[2], arguments[3], _GIT_SERVICE_MAX };
+        if (q.repositories[0] != '/' || parse_uint64(q.key, &key) < 0 ||
+            !staging_name_is_valid(q.name_space))
                 return fail("denied: no interactive access");
-        switch (ssh_command_parse(strempty(command), arguments[1], &service)) {
+        switch (ssh_command_parse(strempty(command), q.subscription, &q.service)) {
         case 0:
-                return run_git(arguments[0], arguments[1], arguments[2], service);
+                return run_git(&q);
         case -EACCES:
                 return fail("denied: this key belongs to another repository");
         default:

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "common/base/str.h"
 #include "operator/storage/git-run.h"
 #include "operator/storage/hook-rules.h"
+#include "operator/storage/staging.h"
 
-#define STAGING "refs/staging/"
-#define STAGING_WORDS_MAX 4U
-#define STAGING_LENGTH_MAX 200U
 /* objects/ has two levels, its quarantine one more. */
 #define DEPTH_MAX 8U
 
@@ -37,29 +36,16 @@ bool object_id_is_null(const char *id) {
         return strspn(id, "0") == strlen(id);
 }
 
-static bool staging_name_is_valid(const char *rest) {
-        unsigned words = 0;
+const char *ref_update_refusal(const RefUpdate *u, const char *name_space) {
+        const char *staging = startswith(u->ref, STAGING_REFS);
 
-        if (strlen(rest) > STAGING_LENGTH_MAX)
-                return false;
-        for (;;) {
-                size_t n = strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-
-                if (n == 0 || rest[0] == '.' || ++words > STAGING_WORDS_MAX)
-                        return false;
-                if (rest[n] == 0)
-                        return words >= 2;
-                if (rest[n] != '/')
-                        return false;
-                rest += n + 1;
-        }
-}
-
-const char *ref_update_refusal(const RefUpdate *u) {
-        const char *staging = startswith(u->ref, STAGING);
-
-        if (staging)
+        if (staging) {
+                staging = name_space ? startswith(staging, name_space) : NULL;
+                staging = staging ? startswith(staging, "/") : NULL;
+                if (!staging)
+                        return "refname: this staging ref belongs to another gateway";
                 return staging_name_is_valid(staging) ? NULL : "refname: not a name of a staging ref";
+        }
         if (!streq(u->ref, REF_MAIN))
                 return "refname: only refs/heads/main and refs/staging/ exist here";
         if (object_id_is_null(u->new_id))
@@ -67,34 +53,70 @@ const char *ref_update_refusal(const RefUpdate *u) {
         return NULL;
 }
 
-int history_refusal(const RefUpdate *u, const char **ret_refusal) {
-        _cleanup_free_ char *range = NULL, *merges = NULL;
-        int r;
+/* Reads "<commit> <parent>...", newest first, to the end or to what is refused; *ret_first is the parent of
+ * the last one, "" if it has none; *ret_commits counts them. */
+static int read_parents(
+                FILE *f,
+                char ret_first[static OBJECT_ID_MAX + 1],
+                uint64_t *ret_commits,
+                const char **ret_refusal) {
+        char line[3 * (OBJECT_ID_MAX + 1) + 1];
+        uint64_t n = 0;
 
-        if (object_id_is_null(u->old_id))
-                range = strdup(u->new_id);
-        else {
-                const char *const ancestor[] = { "merge-base", "--is-ancestor", u->old_id, u->new_id, NULL };
+        ret_first[0] = 0;
+        while (fgets(line, sizeof(line), f)) {
+                const char *parent = strchr(line, ' ');
 
-                r = git_run(ancestor, NULL);
-                if (r < 0)
-                        return r;
-                if (r > 0) {
-                        *ret_refusal = "history: not a fast-forward of main";
+                line[strcspn(line, "\n")] = 0;
+                n++;
+                parent = parent ? parent + 1 : "";
+                if (strchr(parent, ' ')) {
+                        *ret_refusal = "history: main is linear, it has no merges";
                         return 0;
                 }
-                range = strfmt("%s..%s", u->old_id, u->new_id);
+                if (strlen(parent) > OBJECT_ID_MAX)
+                        return -EBADMSG;
+                (void) stpcpy(ret_first, parent);
         }
+        if (n == 0)
+                *ret_refusal = "history: not a fast-forward of main";
+        *ret_commits = n;
+        return ferror(f) ? -EIO : 0;
+}
+
+int history_refusal(const RefUpdate *u, const char **ret_refusal, uint64_t *ret_commits) {
+        bool first_push = object_id_is_null(u->old_id);
+        _cleanup_free_ char *range = first_push ? strdup(u->new_id) : strfmt("%s..%s", u->old_id, u->new_id);
+        const char *const arguments[] = { "rev-list", "--parents", range, "--", NULL }, *refusal = NULL;
+        char first[OBJECT_ID_MAX + 1];
+        FILE *f;
+        pid_t pid;
+        int fd, status, r;
+
         if (!range)
                 return -ENOMEM;
-        const char *const count[] = { "rev-list", "--count", "--min-parents=2", range, "--", NULL };
-
-        r = git_run(count, &merges);
+        r = git_start(arguments, &fd, &pid);
         if (r < 0)
                 return r;
-        *ret_refusal = r > 0                ? "history: main must be a commit"
-                       : streq(merges, "0") ? NULL
-                                            : "history: main is linear, it has no merges";
+        f = fdopen(fd, "r");
+        if (f) {
+                r = read_parents(f, first, ret_commits, &refusal);
+                (void) fclose(f);
+        } else {
+                r = -ENOMEM;
+                (void) safe_close(fd);
+        }
+        status = git_wait(pid);
+        if (r < 0)
+                return r;
+        /* It has answered that there is nothing, or was cut short, where it failed but need not have. */
+        if (status > 0)
+                refusal = "history: main must be a commit";
+        else if (!refusal && status < 0)
+                return status;
+        else if (!refusal && !streq(first, first_push ? "" : u->old_id))
+                refusal = "history: not a fast-forward of main";
+        *ret_refusal = refusal;
         return 0;
 }
 

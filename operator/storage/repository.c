@@ -2,40 +2,53 @@
 /* ispstorage-repository: makes, measures and removes a subscription's repository. The frontend runs it as a
  * worker and reads the one-line answer from its socket; by hand it answers on standard output.
  *
- *   create DIRECTORY QUOTA_MIB   makes it, or renews its settings     "<n> <tip>"
- *   tip DIRECTORY N COMMIT       main had N commits at COMMIT         "<n> <tip>"
- *   remove DIRECTORY                                                  "removed" */
+ *   create DIRECTORY QUOTA_MIB HOOKS SOCKET   makes it, or renews its settings   "<n> <tip>"
+ *   tip DIRECTORY N COMMIT                    main had N commits at COMMIT       "<n> <tip>"
+ *   maintain DIRECTORY QUOTA_MIB HOOKS SOCKET renews its settings, packs it      {...}
+ *   check DIRECTORY                           verifies every object              {...}
+ *   export DIRECTORY VERSION PATH             what a version has (export.h)      a tar archive
+ *   remove DIRECTORY                                                             "removed" */
 #include <fcntl.h>
 #include <ftw.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/daemon/worker.h"
+#include "operator/common/repository-exit.h"
+#include "operator/storage/export.h"
 #include "operator/storage/git-run.h"
-
-#define HOOKS LIBEXECDIR "/hooks"
+#include "operator/storage/maintenance.h"
+#include "operator/storage/repository-config.h"
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
- * gateways fetch parts and named refs, history only goes forward, maintenance has its own time. */
+ * gateways fetch parts, named refs and what these reach, history only goes forward, maintenance has its own
+ * time. While a push is checked, git asks an alternate object store for its refs, which here is the
+ * repository itself. Staging refs are never packed, so that each keeps the time when it was touched. */
 static const char *const settings[][2] = {
+        { "core.alternateRefsCommand", "true" },
         { "core.bigFileThreshold", "64k" },
-        { "core.hooksPath", HOOKS },
         { "core.fsync", "all" },
         { "core.fsyncMethod", "fsync" },
         { "core.logAllRefUpdates", "false" },
+        { "transfer.unpackLimit", "1" },
         { "receive.unpackLimit", "1" },
         { "receive.denyNonFastForwards", "true" },
         { "receive.autogc", "false" },
         { "receive.fsckObjects", "true" },
         { "uploadpack.allowFilter", "true" },
         { "uploadpack.allowRefInWant", "true" },
+        { "uploadpack.allowReachableSHA1InWant", "true" },
         { "gc.auto", "0" },
+        { "gc.packRefs", "false" },
         { "maintenance.auto", "false" },
-        { "repack.writeBitmaps", "true" },
+        { "repack.updateServerInfo", "false" },
 };
 
 static int answer(const char *text) {
@@ -116,20 +129,18 @@ static int answer_tip(uint64_t known_n, const char *known) {
         return text ? answer(text) : -ENOMEM;
 }
 
-static int configure(const char *directory, const char *quota) {
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(settings); i++) {
-                const char *const arguments[] = { "-C",           directory,      "config",
-                                                  settings[i][0], settings[i][1], NULL };
-
-                r = git(arguments, NULL);
-                if (r < 0)
-                        return r;
-        }
-        const char *const arguments[] = { "-C", directory, "config", "ispstorage.quotaMiB", quota, NULL };
+static int set(const char *directory, const char *name, const char *value) {
+        const char *const arguments[] = { "-C", directory, "config", name, value, NULL };
 
         return git(arguments, NULL);
+}
+
+static int configure(const char *directory, const char *hooks, const RepositoryConfig *config) {
+        int r = set(directory, "core.hooksPath", hooks);
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(settings); i++)
+                r = set(directory, settings[i][0], settings[i][1]);
+        return r < 0 ? r : repository_config_write(directory, config);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
@@ -142,7 +153,12 @@ static int remove_tree(const char *path) {
         return 0;
 }
 
-static int create(const char *directory, const char *quota) {
+/* Sets the repository for all that git does from here on. */
+static int enter(const char *directory) {
+        return setenv("GIT_DIR", directory, 1) < 0 ? -errno : 0;
+}
+
+static int create(const char *directory, const char *hooks, const RepositoryConfig *config) {
         _cleanup_free_ char *temporary = strfmt("%s.new", directory);
         struct stat st;
         int r;
@@ -160,19 +176,18 @@ static int create(const char *directory, const char *quota) {
                 if (r >= 0)
                         r = git(init, NULL);
                 if (r >= 0)
-                        r = configure(temporary, quota);
+                        r = configure(temporary, hooks, config);
                 if (r < 0)
                         return r;
                 if (rename(temporary, directory) < 0)
                         return -errno;
         } else {
-                r = configure(directory, quota);
+                r = configure(directory, hooks, config);
                 if (r < 0)
                         return r;
         }
-        if (setenv("GIT_DIR", directory, 1) < 0)
-                return -errno;
-        return answer_tip(0, "");
+        r = enter(directory);
+        return r < 0 ? r : answer_tip(0, "");
 }
 
 static int remove_repository(const char *directory) {
@@ -190,20 +205,117 @@ static int remove_repository(const char *directory) {
         return r < 0 ? r : answer("removed");
 }
 
+/* The archive, in packets of this size. */
+#define PACKET_SIZE 32768U
+
+typedef struct Output {
+        bool is_socket;
+        size_t size;
+        char data[PACKET_SIZE];
+} Output;
+
+static int flush_output(Output *o) {
+        size_t size = o->size;
+
+        o->size = 0;
+        if (!o->is_socket)
+                return loop_write(STDOUT_FILENO, o->data, size);
+        return send(WORKER_SOCKET_FD, o->data, size, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int write_output(const void *data, size_t size, void *userdata) {
+        Output *o = userdata;
+        const char *p = data;
+
+        while (size > 0) {
+                size_t n = MIN(size, PACKET_SIZE - o->size);
+                int r;
+
+                memcpy(o->data + o->size, p, n);
+                o->size += n;
+                p += n;
+                size -= n;
+                r = o->size == PACKET_SIZE ? flush_output(o) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int export(const char *version, const char *path) {
+        _cleanup_free_ char *commit = NULL;
+        _cleanup_free_ Output *o = calloc(1, sizeof(*o));
+        TarWriter t = { .write = write_output, .userdata = o };
+        struct stat st;
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        o->is_socket = fstat(WORKER_SOCKET_FD, &st) >= 0 && S_ISSOCK(st.st_mode);
+        r = export_resolve(version, &commit);
+        if (r >= 0)
+                r = export_tar(commit, path, &t);
+        return r < 0 ? r : flush_output(o);
+}
+
+static int answer_json(json_t *result) {
+        _cleanup_free_ char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+
+        json_decref(result);
+        return text ? answer(text) : -ENOMEM;
+}
+
+static int maintain(const char *directory, const char *hooks, const RepositoryConfig *config) {
+        MaintenanceResult m;
+        int r;
+
+        r = configure(directory, hooks, config);
+        if (r >= 0)
+                r = repository_maintain(directory, (int64_t) time(NULL), &m);
+        return r < 0 ? r
+                     : answer_json(
+                                       json_pack("{s:i, s:i, s:b}",
+                                                 "staging_expired",
+                                                 (int) m.n_staging_expired,
+                                                 "temporary_removed",
+                                                 (int) m.n_temporary,
+                                                 "cruft",
+                                                 m.cruft));
+}
+
+static int check(void) {
+        _cleanup_free_ char *findings = NULL;
+        int r = repository_check(&findings);
+
+        return r < 0 && r != -EBADMSG
+                               ? r
+                               : answer_json(json_pack("{s:b, s:s*}", "sound", r >= 0, "finding", findings));
+}
+
 static int run(int argc, char *argv[]) {
+        RepositoryConfig config = {};
         uint64_t n;
 
         if (argc < 3 || argv[2][0] != '/')
                 return -EINVAL;
-        if (streq(argv[1], "create") && argc == 4 && parse_uint64(argv[3], &n) >= 0)
-                return create(argv[2], argv[3]);
-        if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0) {
-                if (setenv("GIT_DIR", argv[2], 1) < 0)
-                        return -errno;
-                return answer_tip(n, argv[4]);
+        if (streq(argv[1], "create") && argc == 6 && parse_uint32(argv[3], &config.quota_mib) >= 0) {
+                config.hook_socket = argv[5];
+                return create(argv[2], argv[4], &config);
         }
         if (streq(argv[1], "remove") && argc == 3)
                 return remove_repository(argv[2]);
+        if (enter(argv[2]) < 0)
+                return -errno;
+        if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0)
+                return answer_tip(n, argv[4]);
+        if (streq(argv[1], "maintain") && argc == 6 && parse_uint32(argv[3], &config.quota_mib) >= 0) {
+                config.hook_socket = argv[5];
+                return maintain(argv[2], argv[4], &config);
+        }
+        if (streq(argv[1], "check") && argc == 3)
+                return check();
+        if (streq(argv[1], "export") && argc == 5)
+                return export(argv[3], argv[4]);
         return -EINVAL;
 }
 
@@ -220,5 +332,5 @@ int main(int argc, char *argv[]) {
         r = run(argc, argv);
         if (r < 0)
                 (void) log_error_errno(r, "%s %s: %m", argc > 1 ? argv[1] : "?", argc > 2 ? argv[2] : "?");
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r == -ENOENT ? REPOSITORY_NOT_FOUND : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

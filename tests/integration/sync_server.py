@@ -86,8 +86,8 @@ LogLevel ERROR
     def make_repository(self, name):
         path = self.directory / name
         subprocess.run([GIT, "init", "-q", "--bare", "--initial-branch=main", str(path)], check=True, env=CLEAN_ENVIRONMENT)
-        for key, value in {"receive.denyNonFastForwards": "true", "receive.denyDeletes": "true", "receive.fsckObjects": "true",
-                           "receive.unpackLimit": "1", "uploadpack.allowFilter": "true", "gc.auto": "0",
+        for key, value in {"receive.denyNonFastForwards": "true", "receive.fsckObjects": "true", "receive.unpackLimit": "1",
+                           "core.bigFileThreshold": "64k", "uploadpack.allowFilter": "true", "gc.auto": "0",
                            "uploadpack.allowRefInWant": "true", "receive.autogc": "false"}.items():
             git(path, "config", key, value)
         return path
@@ -101,5 +101,5 @@ LogLevel ERROR
     def revoke(self, public_key):
         self.authorized.write_text("".join(line for line in self.authorized.read_text().splitlines(True) if public_key not in line))
 
-    def url(self, name="any"):
-        return f"ssh://{self.user}@127.0.0.1:{self.port}/{name}"
+    def url(self, name="any", port=None):
+        return f"ssh://{self.user}@127.0.0.1:{port or self.port}/{name}"

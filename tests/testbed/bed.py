@@ -50,7 +50,8 @@ class Testbed:
 
     def _set_hosts(self, gateways):
         names = ['operator'] + [f'gw{n}' for n in range(1, gateways + 1)]
-        self.hosts = {name: Host(name, self.state, self.data, self.network.namespace(name)) for name in names}
+        self.hosts = {name: Host(name, self.state, self.data, self.network.namespace(name),
+                                 None if name == 'operator' else self.config.get('limits')) for name in names}
 
     def _lock(self):
         """Two commands at once must not both build or remove. Held until the process ends."""
@@ -68,12 +69,13 @@ class Testbed:
 
     # Up and down
 
-    def up(self, gateways, link, bare):
+    def up(self, gateways, link, bare, disk=DISK_SIZE, limits=None):
+        """disk: bytes of each gateway's; limits: as Host has them, of each gateway."""
         self._lock()
         if self.config:
             self._bring_back(gateways, link)
         else:
-            self._make(1 if gateways is None else gateways, link or 'lan')
+            self._make(1 if gateways is None else gateways, link or 'lan', disk, limits)
         # A gateway that calls before the operator knows it is refused, and backs off.
         self._boot(['operator'])
         self._register()
@@ -98,7 +100,7 @@ class Testbed:
             for name in self._gateways():
                 self.network.set_profile(name, link)
 
-    def _make(self, gateways, link):
+    def _make(self, gateways, link, disk, limits):
         if not 0 <= gateways <= GATEWAYS_MAX:
             raise TestbedError(f'from 0 to {GATEWAYS_MAX} gateways')
         self._remove()
@@ -108,6 +110,7 @@ class Testbed:
         self._install(f'{self.data}/software')
 
         allow_inotify_instances()
+        self.config = {'gateways': gateways, 'limits': limits}
         self._set_hosts(gateways)
         addresses = self._addresses()
         self.network.make(addresses, f'{self.build}/tests/testbed/linkemu')
@@ -119,8 +122,7 @@ class Testbed:
             settings = {'TESTBED_NUMBER': name.removeprefix('gw'), 'TESTBED_SECRETS': f'{self.state}/secrets',
                         'TESTBED_ACS_URL': os.environ.get('TESTBED_ACS_URL', ACS_URL),
                         'TESTBED_NAMES': '\n'.join(f'{a} {n}' for n, a in self._names(addresses))}
-            host.make([f'{self.data}/software', base], settings, None if name == 'operator' else DISK_SIZE)
-        self.config = {'gateways': gateways}
+            host.make([f'{self.data}/software', base], settings, None if name == 'operator' else disk)
         self._write_config()
 
     def down(self):

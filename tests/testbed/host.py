@@ -12,11 +12,24 @@ CGROUPS = '/sys/fs/cgroup'
 BOOT_TIMEOUT = 60
 
 # In a mount namespace of its own, so that a cgroup v1 machine can show the container a cgroup v2 tree, and in a
-# cgroup of its own, so that systemds do not take each other's units for theirs.
+# cgroup of its own, so that systemds do not take each other's units for theirs. The second and the third argument are the
+# limits of memory (bytes) and of processor time (microseconds in 100000), or "max".
 START = '''
+limit() { # CONTROLLER V1-FILE V2-FILE VALUE
+        [ "$4" != max ] || return 0
+        if [ -d "/sys/fs/cgroup/$1" ]; then
+                mkdir -p "/sys/fs/cgroup/$1/$name" && echo "$4" >"/sys/fs/cgroup/$1/$name/$2" &&
+                        echo 0 >"/sys/fs/cgroup/$1/$name/cgroup.procs"
+        else
+                mkdir -p "/sys/fs/cgroup/$name" && echo "+$1" >/sys/fs/cgroup/cgroup.subtree_control && echo "$4" >"/sys/fs/cgroup/$name/$3"
+        fi
+}
+name=$1
+limit memory memory.limit_in_bytes memory.max "$2" || exit 1
+limit cpu cpu.cfs_quota_us cpu.max "$3" || exit 1
 [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir -p "/sys/fs/cgroup/$1" && echo 0 >"/sys/fs/cgroup/$1/cgroup.procs" || exit 1
-shift
+mkdir -p "/sys/fs/cgroup/$name" && echo 0 >"/sys/fs/cgroup/$name/cgroup.procs" || exit 1
+shift 3
 exec "$@"
 '''
 
@@ -36,12 +49,14 @@ def allow_inotify_instances():
 
 
 class Host:
-    """name: operator, gw1, ...; state: under /run; data: on disk, for what is large."""
+    """name: operator, gw1, ...; state: under /run; data: on disk, for what is large. limits: of the machine's "memory"
+    (bytes) and "cpus" (any number above 0), as far as they are there."""
 
-    def __init__(self, name, state, data, namespace):
+    def __init__(self, name, state, data, namespace, limits=None):
         self.name = name
         self.role = 'operator' if name == 'operator' else 'gateway'
         self.namespace = namespace
+        self.limits = limits or {}
         self.state = f'{state}/{name}'
         self.data = f'{data}/{name}'
         self.root = f'{self.state}/root'
@@ -94,8 +109,12 @@ class Host:
                 command.append(f'--bind={device}')
         with open(f'{self.state}/console', 'a') as console:
             subprocess.Popen(['unshare', '--mount', '--propagation=private', 'sh', '-c', START, 'sh',
-                              self.namespace] + command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                              self.namespace, *self._limits()] + command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                              start_new_session=True)
+
+    def _limits(self):
+        memory, cpus = self.limits.get('memory'), self.limits.get('cpus')
+        return [str(memory or 'max'), str(int(cpus * 100000)) if cpus else 'max']
 
     def _is_started(self):
         # Asked once: the init process changes its cgroup while it boots, and is not found in between.
@@ -121,8 +140,9 @@ class Host:
         with open(f'{cgroup}/cgroup.kill', 'w') as f:
             f.write('1')
         wait_until(lambda: not self._processes(), f'{self.name}\'s end', 10)
-        for directory, _, _ in os.walk(cgroup, topdown=False):
-            os.rmdir(directory)
+        for tree in (cgroup, *(f'{CGROUPS}/{controller}/{self.namespace}' for controller in ('memory', 'cpu'))):
+            for directory, _, _ in os.walk(tree, topdown=False):
+                os.rmdir(directory)
 
     def restart(self):
         self.stop()

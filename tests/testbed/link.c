@@ -40,6 +40,12 @@ static void forget_sent(Link *l, uint64_t now) {
         }
 }
 
+static void count(LinkCounters *c, const Frame *f) {
+        c->frames++;
+        c->bytes += f->size;
+        c->lost += f->lost;
+}
+
 void link_offer(Link *l, Frame *f, uint64_t now) {
         const LinkSettings *s = &l->settings;
 
@@ -58,9 +64,9 @@ void link_offer(Link *l, Frame *f, uint64_t now) {
         l->last_due = f->due;
         f->lost = is_lost(l);
 
-        l->counters.frames++;
-        l->counters.bytes += f->size;
-        l->counters.lost += f->lost;
+        count(&l->counters, f);
+        if (f->port > 0)
+                count(l->ports + f->port - 1, f);
 
         TAILQ_INSERT_TAIL(&l->frames, f, entries);
         if (f->sent > now) {

@@ -17,11 +17,15 @@
 /* Stops a mistyped queue from taking all memory: 100 ms at 1 Gbit/s. */
 #define LINK_QUEUE_MAX 10000U
 
+/* TCP ports whose frames are counted apart. */
+#define LINK_PORTS_MAX 8U
+
 typedef struct Frame {
         TAILQ_ENTRY(Frame) entries;
         uint64_t sent; /* the line has taken its last bit */
         uint64_t due;  /* the far end has it */
         bool lost;
+        uint8_t port; /* 0, or 1 + the index of the TCP port that it is counted for */
         size_t size;
         uint8_t data[FRAME_SIZE_MAX];
 } Frame;
@@ -42,6 +46,7 @@ typedef struct LinkCounters {
 typedef struct Link {
         LinkSettings settings;
         LinkCounters counters;
+        LinkCounters ports[LINK_PORTS_MAX]; /* of these frames, those of one TCP port each */
         bool down;
         TAILQ_HEAD(, Frame) frames; /* in the order in which they are sent, and due */
         Frame *first_waiting;       /* the first that the line had not taken when the last one was offered */

@@ -12,14 +12,19 @@
  *     set PORT up|down RATE DELAY LOSS QUEUE     bit/s, ns, lost frames per million, frames
  *     cut PORT          loses what is on its way and drops what comes
  *     mend PORT
- *     counters PORT     {"up": {"frames": n, "bytes": n, "dropped": n, "lost": n}, "down": {...}}
- *     reset PORT        sets the counters to 0 */
+ *     counters PORT     {"up": {"frames": n, "bytes": n, "dropped": n, "lost": n, "tcp": {...}}, "down": {...}}
+ *     reset PORT        sets the counters to 0
+ *     classify [TCP-PORT...]
+ *                       from now on, and from 0, counts on all links IPv4 frames from and to each of these TCP ports
+ *                       apart also: "tcp": {"22": {"frames": n, "bytes": n}, ...} */
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <net/ethernet.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -41,7 +46,6 @@
 #define BURST_MAX 64U
 
 #define COMMAND_SIZE_MAX 256U
-#define REPLY_SIZE_MAX 512U
 
 typedef struct Port {
         const char *name;
@@ -54,6 +58,7 @@ typedef struct Emulator {
         int epoll, control;
         Port ports[PORTS_MAX];
         size_t n_ports;
+        uint16_t classes[LINK_PORTS_MAX]; /* TCP ports that are counted apart, then 0 */
 } Emulator;
 
 static uint64_t now_ns(void) {
@@ -122,6 +127,27 @@ static Port *find_destination(Emulator *e, const uint8_t *address) {
         return NULL;
 }
 
+static uint16_t read_be16(const uint8_t *p) {
+        return (uint16_t) (p[0] << 8 | p[1]);
+}
+
+/* 1 + the index of the class that the frame is of, 0 for none. Only the first fragment of a segment has its ports. */
+static uint8_t classify(const Emulator *e, const Frame *f) {
+        const uint8_t *ip = f->data + sizeof(struct ether_header), *tcp;
+
+        if (f->size < sizeof(struct ether_header) + sizeof(struct ip) ||
+            read_be16(f->data + 2 * ETH_ALEN) != ETHERTYPE_IP || ip[9] != IPPROTO_TCP ||
+            (read_be16(ip + 6) & IP_OFFMASK) != 0)
+                return 0;
+        tcp = ip + (ip[0] & 0x0f) * 4;
+        if (tcp + 4 > f->data + f->size)
+                return 0;
+        for (size_t i = 0; i < LINK_PORTS_MAX && e->classes[i] != 0; i++)
+                if (read_be16(tcp) == e->classes[i] || read_be16(tcp + 2) == e->classes[i])
+                        return (uint8_t) (i + 1);
+        return 0;
+}
+
 static void receive_frames(Emulator *e, Port *p, uint64_t now) {
         for (size_t i = 0; i < BURST_MAX; i++) {
                 _cleanup_free_ Frame *f = malloc(sizeof(Frame));
@@ -136,6 +162,7 @@ static void receive_frames(Emulator *e, Port *p, uint64_t now) {
                         return;
 
                 f->size = (size_t) n;
+                f->port = classify(e, f);
                 memcpy(p->address, f->data + ETH_ALEN, ETH_ALEN);
                 link_offer(&p->up, TAKE_PTR(f), now);
         }
@@ -161,6 +188,7 @@ static void forward(Emulator *e, const Port *from, Frame *frame) {
                 if (!copy)
                         return;
                 copy->size = f->size;
+                copy->port = f->port;
                 memcpy(copy->data, f->data, f->size);
                 link_offer(&e->ports[i].down, copy, when);
         }
@@ -217,13 +245,60 @@ static int configure(Port *p, char *const *words, size_t n) {
         return 0;
 }
 
-static char *format_counters(const Port *p) {
-        const LinkCounters *u = &p->up.counters, *d = &p->down.counters;
+static void print_counters(const Emulator *e, const Link *l, FILE *f) {
+        const LinkCounters *c = &l->counters;
 
-        return strfmt("{\"up\": {\"frames\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"dropped\": %" PRIu64
-                      ", \"lost\": %" PRIu64 "}, \"down\": {\"frames\": %" PRIu64 ", \"bytes\": %" PRIu64
-                      ", \"dropped\": %" PRIu64 ", \"lost\": %" PRIu64 "}}",
-                      u->frames, u->bytes, u->dropped, u->lost, d->frames, d->bytes, d->dropped, d->lost);
+        fprintf(f,
+                "{\"frames\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"lost\": %" PRIu64
+                ", \"tcp\": {",
+                c->frames, c->bytes, c->dropped, c->lost);
+        for (size_t i = 0; i < LINK_PORTS_MAX && e->classes[i] != 0; i++)
+                fprintf(f, "%s\"%u\": {\"frames\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", i > 0 ? ", " : "",
+                        e->classes[i], l->ports[i].frames, l->ports[i].bytes);
+        fputs("}}", f);
+}
+
+static char *format_counters(const Emulator *e, const Port *p) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        fputs("{\"up\": ", f);
+        print_counters(e, &p->up, f);
+        fputs(", \"down\": ", f);
+        print_counters(e, &p->down, f);
+        fputs("}", f);
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+static void reset_counters(Port *p) {
+        p->up.counters = p->down.counters = (LinkCounters) {};
+        memset(p->up.ports, 0, sizeof(p->up.ports));
+        memset(p->down.ports, 0, sizeof(p->down.ports));
+}
+
+static int set_classes(Emulator *e, char *const *ports) {
+        uint16_t classes[LINK_PORTS_MAX] = {};
+
+        for (size_t i = 0; ports[i]; i++) {
+                uint32_t n;
+
+                if (i == LINK_PORTS_MAX)
+                        return -E2BIG;
+                if (parse_uint32(ports[i], &n) < 0 || n == 0 || n > UINT16_MAX)
+                        return -EINVAL;
+                classes[i] = (uint16_t) n;
+        }
+        memcpy(e->classes, classes, sizeof(classes));
+        for (size_t i = 0; i < e->n_ports; i++)
+                reset_counters(e->ports + i);
+        return 0;
 }
 
 /* Runs one command. Returns the reply, NULL without memory. */
@@ -237,12 +312,16 @@ static char *run_command(Emulator *e, const char *command) {
                 return NULL;
 
         n = strv_length(words);
+        if (n > 0 && streq(words[0], "classify")) {
+                r = set_classes(e, words + 1);
+                return r < 0 ? strfmt("error: %s", strerror(-r)) : strfmt("ok");
+        }
         p = n >= 2 ? find_port(e, words[1]) : NULL;
         if (!p)
                 return strfmt("error: no such port");
 
         if (streq(words[0], "counters"))
-                return format_counters(p);
+                return format_counters(e, p);
         if (streq(words[0], "set"))
                 r = configure(p, words, n);
         else if (streq(words[0], "cut"))
@@ -250,7 +329,7 @@ static char *run_command(Emulator *e, const char *command) {
         else if (streq(words[0], "mend"))
                 cut(p, false);
         else if (streq(words[0], "reset"))
-                p->up.counters = p->down.counters = (LinkCounters) {};
+                reset_counters(p);
         else
                 r = -EOPNOTSUPP;
 

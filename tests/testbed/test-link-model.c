@@ -11,7 +11,7 @@
 #define MSEC UINT64_C(1000000)
 
 static void offer(Link *l, size_t size, uint64_t now) {
-        Frame *f = malloc(sizeof(Frame));
+        Frame *f = calloc(1, sizeof(Frame));
 
         assert_non_null(f);
         f->size = size;
@@ -54,6 +54,23 @@ static void test_frame_is_due_after_its_time_on_the_line_and_the_delay(void **st
         assert_int_equal(take(&l, 15 * MSEC), 1);
         assert_int_equal(take(&l, 25 * MSEC - 1), 0);
         assert_int_equal(take(&l, 25 * MSEC), 1);
+}
+
+static void test_frames_of_a_port_are_also_counted_apart(void **state) {
+        Link l;
+        Frame *f = calloc(1, sizeof(Frame));
+
+        assert_non_null(f);
+        link_init(&l, 1);
+        f->size = 100;
+        f->port = 2;
+        link_offer(&l, f, 0);
+        offer(&l, 1500, 0);
+        assert_int_equal(l.counters.bytes, 1600);
+        assert_int_equal(l.ports[1].frames, 1);
+        assert_int_equal(l.ports[1].bytes, 100);
+        assert_int_equal(l.ports[0].frames, 0);
+        assert_int_equal(take(&l, 0), 2);
 }
 
 static void test_delay_does_not_take_rate(void **state) {
@@ -140,6 +157,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_unlimited_link_passes_at_once),
                 cmocka_unit_test(test_frame_is_due_after_its_time_on_the_line_and_the_delay),
+                cmocka_unit_test(test_frames_of_a_port_are_also_counted_apart),
                 cmocka_unit_test(test_delay_does_not_take_rate),
                 cmocka_unit_test(test_full_queue_drops_the_new_frame),
                 cmocka_unit_test(test_losses_are_counted_as_sent_and_do_not_arrive),

@@ -138,6 +138,24 @@ static int schedule_inform(void *userdata, uint32_t delay_sec, const char *key) 
         return 0;
 }
 
+static int reboot(void *userdata, const char *key) {
+        FakeDataModel *f = userdata;
+        (void) snprintf(f->restart, sizeof(f->restart), "reboot %s", key);
+        return 0;
+}
+
+static int factory_reset(void *userdata) {
+        FakeDataModel *f = userdata;
+        (void) snprintf(f->restart, sizeof(f->restart), "factory reset");
+        return 0;
+}
+
+static bool transfers_changed(void *userdata, const Transfer *running) {
+        FakeDataModel *f = userdata;
+        f->transfers_changed++;
+        return !running;
+}
+
 void fake_data_model_init(FakeDataModel *f, const char *journal) {
         static const char *const prefixes[2][3] = { { "Alpha.", "Services." }, { "Services.Beta." } };
         const FakeParameter parameters[] = {
@@ -161,6 +179,7 @@ void fake_data_model_init(FakeDataModel *f, const char *journal) {
         }
         assert(notifications_new(&f->notifications, NULL) >= 0);
         assert(journal_new(&f->journal, journal) >= 0);
+        assert(transfer_queue_new(&f->transfers, NULL) >= 0);
         f->context = (RpcContext) {
                 .providers = &f->table,
                 .model = { .call = call, .userdata = f },
@@ -168,6 +187,10 @@ void fake_data_model_init(FakeDataModel *f, const char *journal) {
                 .journal = f->journal,
                 .set_parameter_key = set_parameter_key,
                 .schedule_inform = schedule_inform,
+                .reboot = reboot,
+                .factory_reset = factory_reset,
+                .transfers = f->transfers,
+                .transfers_changed = transfers_changed,
                 .userdata = f,
         };
 }
@@ -176,6 +199,7 @@ void fake_data_model_done(FakeDataModel *f) {
         provider_table_done(&f->table);
         notifications_free(f->notifications);
         journal_free(f->journal);
+        transfer_queue_free(f->transfers);
         parameter_list_done(&f->prepared[0]);
         parameter_list_done(&f->prepared[1]);
 }

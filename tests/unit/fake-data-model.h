@@ -25,6 +25,9 @@ typedef struct FakeDataModel {
         unsigned rows;
         char parameter_key[64];
         char scheduled[64];
+        char restart[64];
+        TransferQueue *transfers;
+        unsigned transfers_changed;
 } FakeDataModel;
 
 /* Provider 0 serves "Alpha." and "Services.", provider 1 "Services.Beta.". directory is for the journal, or NULL. */

@@ -208,7 +208,7 @@ void world_fetch(World *w, WorldGateway *g) {
 static void see(World *w, WorldGateway *g);
 
 void world_run(World *w, WorldGateway *g) {
-        FolderRequest request = { .gateway_name = g->name, .full = true };
+        FolderRequest request = { .gateway_name = g->name, .full = true, .changed = g->changed };
         FolderResult result;
         int r;
 
@@ -222,6 +222,7 @@ void world_run(World *w, WorldGateway *g) {
                 fail_msg("%s: %s %s", g->name, sync_word_to_string(result.outcome.word), result.text);
         g->push = result.outcome.candidate ? result.push : (git_oid) {};
         g->missing = result.outcome.missing;
+        g->changed = false;
         g->conflict |= result.outcome.conflict;
         folder_result_clear(&result);
         see(w, g);
@@ -281,7 +282,7 @@ static bool send_entry(World *w, WorldGateway *g, ContentArea *area, const SyncE
         Sending s = { .world = w };
         OidHex name;
 
-        if (e->kind == SYNC_FILE && e->size <= FORMAT_PLAIN_MAX &&
+        if (e->size <= FORMAT_PLAIN_MAX &&
             faccessat(w->blobs_fd, format_hex(e->oid.bytes, SYNC_OID_SIZE, name), F_OK, 0) == 0)
                 return true;
         if (content_pending_open(area, &e->oid, &s.fd) < 0)
@@ -325,8 +326,11 @@ bool world_push(World *w, WorldGateway *g) {
 
         assert_int_equal(content_area_open(&area, staging_fd, 0), 0);
         sent = git_store_has(store, &main) || git_oid_is_zero(&main);
-        sent = sent && git_store_check_descent(store, &main, &g->push) >= 0 &&
-               send_commits(w, g, &area, &g->push, &main);
+        sent = sent && git_store_check_descent(store, &main, &g->push) >= 0;
+        if (sent && !send_commits(w, g, &area, &g->push, &main)) {
+                g->changed = true;
+                sent = false;
+        }
         content_area_close(&area);
         close(staging_fd);
         if (!sent)

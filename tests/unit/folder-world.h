@@ -18,6 +18,7 @@ typedef struct WorldGateway {
         bool conflict; /* a collision was registered since world_settle() began */
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
+        bool changed;  /* the last push found other content than was committed */
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
         uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;

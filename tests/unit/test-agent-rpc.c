@@ -294,7 +294,9 @@ static void methods_are_what_is_implemented(void **state) {
         _cleanup_(cwmp_message_freep) CwmpMessage *m = fake_call(f, request(CWMP_GET_RPC_METHODS, NULL));
 
         assert_non_null(parameter_list_find(&m->parameters, "SetParameterAttributes"));
-        assert_null(parameter_list_find(&m->parameters, "Upload"));
+        assert_non_null(parameter_list_find(&m->parameters, "CancelTransfer"));
+        assert_null(parameter_list_find(&m->parameters, "ChangeDUState"));
+        assert_null(parameter_list_find(&m->parameters, "Inform"));
         assert_fault(f, request(CWMP_UNKNOWN_METHOD, NULL), 9000);
 }
 
@@ -307,6 +309,56 @@ static void an_inform_can_be_ordered_for_later(void **state) {
         _cleanup_(cwmp_message_freep) CwmpMessage *m = fake_call(f, q);
         assert_int_equal(m->type, CWMP_SCHEDULE_INFORM_RESPONSE);
         assert_string_equal(f->scheduled, "60 key");
+}
+
+static void restarts_are_ordered(void **state) {
+        FakeDataModel *f = *state;
+        CwmpMessage *q = request(CWMP_REBOOT, NULL);
+
+        free(q->key);
+        q->key = strdup("a key that has more than 32 letters");
+        assert_fault(f, q, 9003);
+        assert_string_equal(f->restart, "");
+        _cleanup_(cwmp_message_freep) CwmpMessage *m = fake_call(f, request(CWMP_REBOOT, NULL));
+        assert_int_equal(m->type, CWMP_REBOOT_RESPONSE);
+        assert_string_equal(f->restart, "reboot key");
+        _cleanup_(cwmp_message_freep) CwmpMessage *r = fake_call(f, request(CWMP_FACTORY_RESET, NULL));
+        assert_int_equal(r->type, CWMP_FACTORY_RESET_RESPONSE);
+        assert_string_equal(f->restart, "factory reset");
+}
+
+static CwmpMessage *download(const char *url) {
+        CwmpMessage *q = request(CWMP_DOWNLOAD, NULL);
+
+        q->transfers.n = 1;
+        q->transfers.items[0] = (Transfer) {
+                .command_key = strdup("key"),
+                .file_type = strdup("1 Firmware Upgrade Image"),
+                .url = strdup(url),
+        };
+        return q;
+}
+
+static void transfers_are_queued_listed_and_cancelled(void **state) {
+        FakeDataModel *f = *state;
+
+        assert_fault(f, download("tftp://a/b"), 9013);
+        for (unsigned i = 0; i < TRANSFERS_MAX; i++) {
+                _cleanup_(cwmp_message_freep) CwmpMessage *m = fake_call(f, download("http://a/b"));
+                assert_int_equal(m->type, CWMP_DOWNLOAD_RESPONSE);
+                assert_int_equal(m->status, 1);
+        }
+        assert_fault(f, download("http://a/b"), 9004);
+        assert_int_equal(f->transfers_changed, TRANSFERS_MAX);
+
+        _cleanup_(cwmp_message_freep) CwmpMessage *all = fake_call(f, request(CWMP_GET_ALL_QUEUED_TRANSFERS, NULL));
+        assert_int_equal(all->transfers.n, TRANSFERS_MAX);
+        assert_int_equal(transfer_queue_begin(f->transfers, 1, 0), 0);
+        assert_fault(f, request(CWMP_CANCEL_TRANSFER, NULL), 9021);
+        assert_int_equal(transfer_queue_list(f->transfers)->n, 1);
+        assert_int_equal(transfer_queue_remove(f->transfers, 1), 0);
+        _cleanup_(cwmp_message_freep) CwmpMessage *none = fake_call(f, request(CWMP_CANCEL_TRANSFER, NULL));
+        assert_int_equal(none->type, CWMP_CANCEL_TRANSFER_RESPONSE);
 }
 
 int main(void) {
@@ -332,6 +384,8 @@ int main(void) {
                 TEST(misuse_of_objects),
                 TEST(methods_are_what_is_implemented),
                 TEST(an_inform_can_be_ordered_for_later),
+                TEST(restarts_are_ordered),
+                TEST(transfers_are_queued_listed_and_cancelled),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

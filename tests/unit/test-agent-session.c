@@ -60,12 +60,105 @@ static void each_order_is_performed_and_answered(void **state) {
 static void fault_8005_repeats_the_inform_some_times(void **state) {
         _cleanup_(session_freep) Session *s = start();
 
-        for (unsigned i = 0; i < SESSION_INFORM_RETRIES_MAX; i++) {
+        for (unsigned i = 0; i < SESSION_RETRIES_MAX; i++) {
                 assert_int_equal(receive_fault(s, 8005), SESSION_SEND);
                 assert_int_equal(session_message(s)->type, CWMP_INFORM);
         }
         assert_int_equal(receive_fault(s, 8005), SESSION_FAILED);
         assert_false(session_is_informed(s));
+}
+
+/* A session with n TransferCompletes to tell, their IDs "c0", "c1", ... */
+static Session *start_with_requests(size_t n) {
+        Session *s = start();
+
+        for (size_t i = 0; i < n; i++) {
+                CwmpMessage *m = cwmp_message_new(CWMP_TRANSFER_COMPLETE);
+                m->id = strfmt("c%zu", i);
+                assert_int_equal(session_add_request(s, m), 0);
+        }
+        return s;
+}
+
+static void own_requests_go_before_the_empty_one(void **state) {
+        _cleanup_(session_freep) Session *s = start_with_requests(2);
+
+        assert_int_equal(receive(s, CWMP_INFORM_RESPONSE, "7"), SESSION_SEND);
+        assert_string_equal(session_message(s)->id, "c0");
+        assert_null(session_answered(s));
+        assert_int_equal(receive(s, CWMP_TRANSFER_COMPLETE_RESPONSE, "c0"), SESSION_SEND);
+        assert_string_equal(session_answered(s)->id, "c0");
+        assert_string_equal(session_message(s)->id, "c1");
+        assert_int_equal(receive(s, CWMP_TRANSFER_COMPLETE_RESPONSE, "c1"), SESSION_SEND);
+        assert_int_equal(session_message(s)->type, CWMP_EMPTY);
+        assert_int_equal(receive(s, CWMP_EMPTY, NULL), SESSION_DONE);
+        assert_null(session_answered(s));
+}
+
+static SessionAction receive_held(Session *s, CwmpMessageType type, const char *id) {
+        const CwmpMessage m = { .type = type, .id = (char *) (uintptr_t) id, .hold_requests = true };
+        return session_receive(s, &m);
+}
+
+static void hold_requests_makes_own_requests_wait(void **state) {
+        _cleanup_(session_freep) Session *s = start_with_requests(1);
+
+        assert_int_equal(receive_held(s, CWMP_INFORM_RESPONSE, "7"), SESSION_SEND);
+        assert_int_equal(session_message(s)->type, CWMP_EMPTY);
+        assert_int_equal(receive_held(s, CWMP_GET_RPC_METHODS, "a"), SESSION_PERFORM);
+        assert_int_equal(session_respond(s, cwmp_message_new(CWMP_GET_RPC_METHODS_RESPONSE)), SESSION_SEND);
+        assert_int_equal(receive(s, CWMP_EMPTY, NULL), SESSION_SEND);
+        assert_string_equal(session_message(s)->id, "c0");
+        assert_int_equal(receive(s, CWMP_TRANSFER_COMPLETE_RESPONSE, "c0"), SESSION_SEND);
+        assert_int_equal(session_message(s)->type, CWMP_EMPTY);
+        assert_int_equal(receive(s, CWMP_EMPTY, NULL), SESSION_DONE);
+}
+
+static void faults_to_own_requests(void **state) {
+        _cleanup_(session_freep) Session *retry = start_with_requests(1), *denied = start_with_requests(1);
+        _cleanup_(session_freep) Session *unknown = start_with_requests(1), *wrong = start_with_requests(1);
+        const CwmpMessage f8000 = { .type = CWMP_FAULT, .fault_code = 8000, .id = (char *) (uintptr_t) "c0" };
+
+        assert_int_equal(receive(retry, CWMP_INFORM_RESPONSE, "7"), SESSION_SEND);
+        for (unsigned i = 0; i < SESSION_RETRIES_MAX; i++) {
+                assert_int_equal(receive_fault(retry, 8005), SESSION_SEND);
+                assert_string_equal(session_message(retry)->id, "c0");
+        }
+        assert_int_equal(receive_fault(retry, 8005), SESSION_FAILED);
+
+        assert_int_equal(receive(denied, CWMP_INFORM_RESPONSE, "7"), SESSION_SEND);
+        assert_int_equal(receive_fault(denied, 8001), SESSION_FAILED);
+        assert_null(session_answered(denied));
+
+        /* An ACS that does not know the method will not know it the next time. */
+        assert_int_equal(receive(unknown, CWMP_INFORM_RESPONSE, "7"), SESSION_SEND);
+        assert_int_equal(session_receive(unknown, &f8000), SESSION_SEND);
+        assert_non_null(session_answered(unknown));
+
+        assert_int_equal(receive(wrong, CWMP_INFORM_RESPONSE, "7"), SESSION_SEND);
+        assert_int_equal(receive(wrong, CWMP_TRANSFER_COMPLETE_RESPONSE, "c1"), SESSION_FAILED);
+}
+
+static void the_acs_chooses_among_the_versions(void **state) {
+        const struct {
+                const char *version;
+                SessionAction action;
+        } rows[] = {
+                { "1.0", SESSION_SEND },
+                { "1.4", SESSION_SEND },
+                { "2.0", SESSION_FAILED },
+                { "", SESSION_FAILED },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(session_freep) Session *s = start();
+                const CwmpMessage m = {
+                        .type = CWMP_INFORM_RESPONSE,
+                        .id = (char *) (uintptr_t) "7",
+                        .use_version = (char *) (uintptr_t) rows[i].version,
+                };
+                assert_int_equal(session_receive(s, &m), rows[i].action);
+        }
 }
 
 static void what_is_no_session_fails(void **state) {
@@ -181,6 +274,10 @@ int main(void) {
                 cmocka_unit_test(without_orders_it_is_inform_empty_end),
                 cmocka_unit_test(each_order_is_performed_and_answered),
                 cmocka_unit_test(fault_8005_repeats_the_inform_some_times),
+                cmocka_unit_test(own_requests_go_before_the_empty_one),
+                cmocka_unit_test(hold_requests_makes_own_requests_wait),
+                cmocka_unit_test(faults_to_own_requests),
+                cmocka_unit_test(the_acs_chooses_among_the_versions),
                 cmocka_unit_test(what_is_no_session_fails),
                 cmocka_unit_test(events_are_in_order_and_once),
                 cmocka_unit_test(a_failed_session_keeps_all_but_the_connection_request),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/base/str.h"
+#include "sharemgr/certificate.h"
 #include "sharemgr/credentials.h"
 #include "sharemgr/row-store.h"
 
@@ -116,8 +117,26 @@ static void test_store(void **state) {
         assert_int_equal(rmdir(directory), 0);
 }
 
+static void test_certificate(void **state) {
+        _cleanup_free_ char *pem = NULL, *other = NULL, *mixed = NULL;
+
+        assert_int_equal(certificate_make("nas", &pem), 0);
+        assert_true(certificate_is_usable(pem));
+        assert_int_equal(certificate_make("nas", &other), 0);
+        assert_string_not_equal(pem, other);
+        /* The key of one and the certificate of another. */
+        *strstr(pem, "-----BEGIN CERT") = 0;
+        assert_false(certificate_is_usable(pem));
+        mixed = strfmt("%s%s", pem, strstr(other, "-----BEGIN CERT"));
+        assert_non_null(mixed);
+        assert_false(certificate_is_usable(mixed));
+        assert_int_equal(certificate_make("a b", &mixed), -EINVAL);
+        assert_false(certificate_is_usable(""));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_certificate),
                 cmocka_unit_test(test_hashes),
                 cmocka_unit_test(test_hash_of_unicode),
                 cmocka_unit_test(test_damaged_credentials_are_refused),

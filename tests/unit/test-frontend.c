@@ -205,7 +205,7 @@ static void test_removed_device(void **state) {
         Fixture *f = *state;
 
         subscribe(f, GW1, KEY1);
-        assert_int_equal(administration_remove(&f->manager, "home", &error), -EEXIST);
+        assert_int_equal(administration_remove(&f->manager, "home", false, &error), -EEXIST);
         free(error);
         assert_int_equal(administration_disallow(&f->manager, GW1, &error), 0);
         assert_int_equal(store_key_device(f->manager.db, 1, &owner), -ENOENT);

@@ -83,6 +83,39 @@ static void chunks_come_back_in_order(void **state) {
         assert_int_equal(size, seen.end);
 }
 
+/* The test vector of docs/repository-format.md. */
+static void a_file_has_the_oid_of_the_format(void **state) {
+        GitFixture *f = *state;
+        const size_t size = 4000000;
+        _cleanup_(git_chunk_writer_freep) GitChunkWriter *w = NULL;
+        _cleanup_free_ uint8_t *data = malloc(size);
+        uint64_t x = 5;
+        Chunker chunker = {};
+        char hex[GIT_OID_HEXSZ + 1];
+        SyncOid oid;
+        size_t n;
+
+        for (size_t i = 0; i < size; i++) {
+                x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+                data[i] = (uint8_t) (x >> 56);
+        }
+        assert_int_equal(git_chunk_writer_new(&w, f->store), 0);
+        for (size_t at = 0; at < size;) {
+                bool end;
+                size_t length = chunker_next(&chunker, data + at, size - at, &end);
+
+                assert_int_equal(git_hash_bytes(GIT_OBJECT_BLOB, data + at, length, &oid), 0);
+                assert_int_equal(git_chunk_writer_add(w, &oid, (uint32_t) length), 0);
+                at += length;
+        }
+        assert_int_equal(git_chunk_writer_finish(w, &oid), 0);
+        assert_string_equal(
+                        git_oid_tostr(hex, sizeof(hex), (git_oid *) oid.bytes),
+                        "8270b6b2d6df59ad5503f881f9eef997f7c7f0b7");
+        assert_int_equal(git_chunk_writer_groups(w, &n)[1].offset, 0x26a498);
+        assert_int_equal(n, 2);
+}
+
 /* Writes a tree of n entries; name is a format of the index. */
 static void write_chunk_tree(
                 GitFixture *f,
@@ -154,6 +187,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
                 TEST(chunks_come_back_in_order),
+                TEST(a_file_has_the_oid_of_the_format),
                 TEST(malformed_chunk_trees_are_refused),
 #undef TEST
         };

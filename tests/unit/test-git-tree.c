@@ -305,6 +305,38 @@ static void extended_attributes_travel(void **state) {
         assert_int_equal(git_store_write_changes(f->store, &id, fail, give_xattrs, given, &tree), -EIO);
 }
 
+static int give_dosattrib(const char *path, char **ret, void *userdata) {
+        *ret = streq(path, "docs/.git") ? strdup("user.DOSATTRIB=00ff") : NULL;
+        return 0;
+}
+
+/* The example of docs/repository-format.md. */
+static void a_tree_has_the_id_of_the_format(void **state) {
+        GitFixture *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = fixture_new_tree();
+        SyncEntry docs = { .path = "docs", .kind = SYNC_DIRECTORY, .mode = 0755 },
+                  file = { .path = "docs/.git", .kind = SYNC_FILE, .size = 6, .mode = 0644 },
+                  large = { .path = "large",
+                            .kind = SYNC_FILE,
+                            .size = 4000000,
+                            .mode = 0755,
+                            .executable = true };
+        char hex[GIT_OID_HEXSZ + 1];
+        git_oid id;
+
+        file.mtime_ns = INT64_C(1700000000123456789);
+        large.mtime_ns = -1000000000;
+        assert_int_equal(git_hash_bytes(GIT_OBJECT_BLOB, "hello\n", 6, &file.oid), 0);
+        assert_int_equal(git_oid_fromstr(&id, "8270b6b2d6df59ad5503f881f9eef997f7c7f0b7"), 0);
+        git_store_oid_to_sync(&large.oid, &id);
+        assert_int_equal(sync_tree_add(t, &docs), 0);
+        assert_int_equal(sync_tree_add(t, &file), 0);
+        assert_int_equal(sync_tree_add(t, &large), 0);
+        assert_int_equal(git_store_write_changes(f->store, &(git_oid){}, t, give_dosattrib, NULL, &id), 0);
+        assert_string_equal(
+                        git_oid_tostr(hex, sizeof(hex), &id), "05b2f55ffcd68a268bc7d3df1062adc81d018058");
+}
+
 static void malformed_metadata_is_refused(void **state) {
         static const char *const texts[] = {
                 "a\\0001 644 1\\n",                   /* good */
@@ -430,10 +462,11 @@ static void missing_metadata_is_found(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-                TEST(a_tree_comes_back_as_it_was),   TEST(git_accepts_what_is_written),
-                TEST(foreign_trees_are_refused),     TEST(a_tree_of_version_0_is_read),
-                TEST(a_part_of_a_tree_is_read),      TEST(extended_attributes_travel),
-                TEST(malformed_metadata_is_refused), TEST(missing_metadata_is_found),
+                TEST(a_tree_comes_back_as_it_was),     TEST(git_accepts_what_is_written),
+                TEST(foreign_trees_are_refused),       TEST(a_tree_of_version_0_is_read),
+                TEST(a_part_of_a_tree_is_read),        TEST(extended_attributes_travel),
+                TEST(a_tree_has_the_id_of_the_format), TEST(malformed_metadata_is_refused),
+                TEST(missing_metadata_is_found),
 #undef TEST
         };
 

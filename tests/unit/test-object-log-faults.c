@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/str.h"
@@ -61,6 +62,47 @@ static void a_log_that_is_none_is_refused(void **state) {
         assert_int_equal(object_log_sync(f->log), 0);
 }
 
+/* Adds and syncs without end; says the number of each object that is synced. */
+static void write_until_killed(LogFixture *f, int fd) {
+        ObjectLog *l = log_open(f);
+
+        for (unsigned i = 0;; i++) {
+                log_add_text(l, i, "an object that is added while the writer is being killed");
+                log_set(l, "refs/last", i % 100);
+                if (object_log_sync(l) < 0 || write(fd, &i, sizeof(i)) != sizeof(i))
+                        _exit(1);
+        }
+}
+
+static void a_killed_writer_loses_nothing_that_is_synced(void **state) {
+        LogFixture *f = *state;
+
+        for (unsigned round = 0; round < 20; round++) {
+                unsigned n = 0, last = 0;
+                int fds[2], status;
+                pid_t pid;
+
+                assert_int_equal(pipe(fds), 0);
+                pid = fork();
+                assert_true(pid >= 0);
+                if (pid == 0)
+                        write_until_killed(f, fds[1]);
+                (void) close(fds[1]);
+                for (; n <= round * 7; n++)
+                        assert_int_equal(read(fds[0], &last, sizeof(last)), sizeof(last));
+                assert_int_equal(kill(pid, SIGKILL), 0);
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                while (read(fds[0], &last, sizeof(last)) == sizeof(last))
+                        n++;
+                (void) close(fds[0]);
+                log_reopen(f);
+                for (unsigned i = 0; i <= last; i++)
+                        assert_int_equal(log_has(f->log, i), 0);
+                assert_true(log_get(f->log, "refs/last") == (int) (last % 100) ||
+                            log_get(f->log, "refs/last") == (int) ((last + 1) % 100));
+        }
+}
+
 static void a_full_disk_is_reported_and_recovered_from(void **state) {
         LogFixture *f = *state;
         struct rlimit before, limit;
@@ -110,6 +152,7 @@ int main(void) {
                 TEST(a_torn_tail_is_cut),
                 TEST(a_damaged_tail_is_cut),
                 TEST(a_log_that_is_none_is_refused),
+                TEST(a_killed_writer_loses_nothing_that_is_synced),
                 TEST(a_full_disk_is_reported_and_recovered_from),
                 TEST(a_full_disk_stops_no_compaction_halfway),
 #undef TEST

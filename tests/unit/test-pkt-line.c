@@ -93,6 +93,8 @@ static void what_is_written_is_read(void **state) {
         assert_int_equal(pkt_write_line(out, "want %d\n", 7), 0);
         assert_int_equal(pkt_write_special(out, PKT_FLUSH), 0);
         assert_int_equal(pkt_write(out, "", PKT_DATA_MAX + 1), -E2BIG);
+        assert_int_equal(out->sent, 0);
+        assert_int_equal(pkt_flush(out), 0);
         assert_int_equal(pkt_read_line(in, &line), 0);
         assert_string_equal(line, "want 7");
         assert_int_equal(pkt_read_line(in, &line), 0);

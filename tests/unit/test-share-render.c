@@ -34,10 +34,7 @@ static ShareFolder *add_folder(
 }
 
 static void grant(ShareFolder *f, uint32_t user, uint32_t permissions) {
-        ShareGrant *g = share_folder_add_grant(f);
-
-        assert_non_null(g);
-        *g = (ShareGrant){ user, permissions };
+        assert_int_equal(share_folder_grant(f, user, permissions), 0);
 }
 
 /* alice writes to photos and reads films; bob the other way round, without FTP; carol has a row without the
@@ -48,12 +45,13 @@ static ShareSet *fixture_new(void) {
         ShareFolder *f;
 
         assert_non_null(s);
-        s->enabled = s->smb_enabled = s->smb_authentication = s->http_authentication = true;
+        s->enabled = s->smb_enabled = s->smb_authentication = true;
         s->anonymous_read_only = true;
         s->host_name = strdup("nas");
         s->domain_name = strdup("OFFICE");
         s->ftp = (ShareServer){ true, 16, 300, 21 };
-        s->http = (ShareServer){ true, 8, 60, 80 };
+        s->http = (ShareServer){ true, 8, 60, 80, true };
+        s->https = (ShareServer){ true, 4, 30, 443, true };
         add_user(s, 1, "alice", true, true);
         add_user(s, 2, "bob", false, true);
         add_user(s, 4, "carol", true, false);
@@ -74,7 +72,7 @@ static ShareSet *fixture_new(void) {
         return s;
 }
 
-static char *addresses[] = { (char *) "192.0.2.1", (char *) "192.0.2.2", NULL };
+static char *addresses[] = { (char *) "192.0.2.1", (char *) "192.0.2.2", (char *) "fd00::1", NULL };
 static char *interfaces[] = { (char *) "lan0", NULL };
 static const ShareNetwork network = { interfaces, addresses };
 
@@ -98,12 +96,14 @@ static void test_smb_conf(void **state) {
 
 static void test_vsftpd(void **state) {
         _cleanup_(share_set_freep) ShareSet *s = fixture_new();
-        _cleanup_free_ char *text = NULL, *mounts = NULL, *list = NULL, *user = NULL;
+        _cleanup_free_ char *text = NULL, *mounts = NULL, *list = NULL, *user = NULL, *socket = NULL;
 
-        assert_int_equal(render_vsftpd_conf(s, &network, &text), 0);
+        assert_int_equal(render_vsftpd_conf(s, SHARE_TLS_OFFERED, &text), 0);
         assert_golden("vsftpd.conf", text);
         assert_int_equal(render_vsftpd_mounts(s, &mounts), 0);
-        assert_golden("vsftpd-mounts.conf", mounts);
+        assert_golden("vsftpd-mounts", mounts);
+        assert_int_equal(render_vsftpd_socket(s, &network, &socket), 0);
+        assert_golden("vsftpd-socket.conf", socket);
         assert_int_equal(render_vsftpd_user_list(s, &list), 0);
         assert_string_equal(list, "alice\ncarol\ndora\n");
         /* dora has the same rights, so she is shown the same directory. */
@@ -115,10 +115,32 @@ static void test_lighttpd_conf(void **state) {
         _cleanup_(share_set_freep) ShareSet *s = fixture_new();
         _cleanup_free_ char *text = NULL, *read_only = NULL;
 
-        assert_int_equal(render_lighttpd_conf(s, &network, true, &text), 0);
+        assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, true, &text), 0);
         assert_golden("lighttpd.conf", text);
-        assert_int_equal(render_lighttpd_conf(s, &network, false, &read_only), 0);
+        assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, false, &read_only), 0);
         assert_null(strstr(read_only, "webdav.activate"));
+}
+
+static void test_lighttpd_tls_conf(void **state) {
+        _cleanup_(share_set_freep) ShareSet *s = fixture_new();
+        _cleanup_free_ char *text = NULL;
+
+        /* What HTTP lets in does not decide about HTTPS. */
+        s->http.authentication = false;
+        s->volumes[0].folders[1].full = true;
+        assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTPS, true, &text), 0);
+        assert_golden("lighttpd-tls.conf", text);
+}
+
+/* Nothing may be added to a full folder; what SMB and FTP cannot tell from adding is refused with it. */
+static void test_full_folder(void **state) {
+        _cleanup_(share_set_freep) ShareSet *s = fixture_new();
+        const ShareFolder *photos = s->volumes[0].folders;
+
+        s->volumes[0].folders[0].full = true;
+        assert_int_equal(share_folder_access(s, photos, s->users, SHARE_SMB), SHARE_ACCESS_READ);
+        assert_int_equal(share_folder_access(s, photos, s->users, SHARE_FTP), SHARE_ACCESS_READ);
+        assert_int_equal(share_folder_access(s, photos, s->users, SHARE_HTTP), SHARE_ACCESS_WRITE);
 }
 
 /* Without authentication, neither list of the folders asks for an account. */
@@ -126,8 +148,8 @@ static void test_lists_are_as_open_as_their_folders(void **state) {
         _cleanup_(share_set_freep) ShareSet *s = fixture_new();
         _cleanup_free_ char *http = NULL, *smb = NULL;
 
-        s->http_authentication = s->smb_authentication = false;
-        assert_int_equal(render_lighttpd_conf(s, &network, true, &http), 0);
+        s->http.authentication = s->smb_authentication = false;
+        assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, true, &http), 0);
         assert_null(strstr(http, "valid-user"));
         assert_int_equal(render_smb_conf(s, &network, &smb), 0);
         assert_null(strstr(smb, "restrict anonymous"));
@@ -141,11 +163,11 @@ static void test_nobody_is_not_everybody(void **state) {
         s->volumes[0].folders[0].n_grants = s->volumes[0].folders[1].n_grants = 0;
         assert_int_equal(render_smb_conf(s, &network, &smb), 0);
         assert_null(strstr(smb, "[photos]"));
-        assert_int_equal(render_lighttpd_conf(s, &network, true, &http), 0);
+        assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, true, &http), 0);
         assert_non_null(strstr(http, "url.access-deny = ( \"\" )"));
         assert_null(strstr(http, "user="));
         assert_int_equal(render_vsftpd_mounts(s, &ftp), 0);
-        assert_string_equal(ftp, "[Service]\n");
+        assert_string_equal(ftp, "");
 }
 
 static void test_offline_folder_is_not_shared(void **state) {
@@ -155,7 +177,7 @@ static void test_offline_folder_is_not_shared(void **state) {
         s->volumes[0].folders[0].online = false;
         assert_int_equal(render_smb_conf(s, &network, &smb), 0);
         assert_null(strstr(smb, "[photos]"));
-        assert_int_equal(render_lighttpd_conf(s, &network, true, &http), 0);
+        assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, true, &http), 0);
         assert_null(strstr(http, "/photos/"));
 }
 
@@ -177,7 +199,7 @@ static void test_rights(void **state) {
         assert_int_equal(share_folder_access(s, photos, carol, SHARE_HTTP), SHARE_ACCESS_NONE);
 
         /* AuthenticationReq=false opens HTTP, but not a folder whose bit 1 asks for an account. */
-        s->http_authentication = false;
+        s->http.authentication = false;
         assert_true(share_folder_is_open(s, photos, SHARE_HTTP));
         assert_false(share_folder_is_open(s, s->volumes[0].folders + 1, SHARE_HTTP));
 }
@@ -188,18 +210,17 @@ static void test_anonymous(void **state) {
 
         s->anonymous_enabled = true;
         s->anonymous_folder = strdup("Services.StorageService.1.LogicalVolume.1.Folder.1");
-        assert_int_equal(render_vsftpd_conf(s, &network, &conf), 0);
+        assert_int_equal(render_vsftpd_conf(s, SHARE_TLS_OFF, &conf), 0);
         assert_non_null(strstr(conf, "\nanonymous_enable=YES\n"));
         assert_null(strstr(conf, "anon_upload_enable"));
         assert_int_equal(render_vsftpd_mounts(s, &mounts), 0);
-        assert_non_null(
-                        strstr(mounts,
-                               "BindReadOnlyPaths=\"/srv/ispstorage/home/photos\":\"/run/ispstorage/share/"
-                               "vsftpd/roots/anonymous\""));
+        assert_non_null(strstr(mounts, "\nro /srv/ispstorage/home/photos\tanonymous\n"));
+        assert_null(strstr(conf, "ssl_enable"));
 
         s->anonymous_read_only = false;
-        assert_int_equal(render_vsftpd_conf(s, &network, &writable), 0);
+        assert_int_equal(render_vsftpd_conf(s, SHARE_TLS_REQUIRED, &writable), 0);
         assert_non_null(strstr(writable, "\nanon_upload_enable=YES\n"));
+        assert_non_null(strstr(writable, "\nforce_anon_logins_ssl=YES\n"));
 
         /* A folder that asks for an account over FTP is not for anonymous users. */
         s->volumes[0].folders[0].account_access = 3;
@@ -211,6 +232,8 @@ int main(void) {
                 cmocka_unit_test(test_smb_conf),
                 cmocka_unit_test(test_vsftpd),
                 cmocka_unit_test(test_lighttpd_conf),
+                cmocka_unit_test(test_lighttpd_tls_conf),
+                cmocka_unit_test(test_full_folder),
                 cmocka_unit_test(test_lists_are_as_open_as_their_folders),
                 cmocka_unit_test(test_nobody_is_not_everybody),
                 cmocka_unit_test(test_offline_folder_is_not_shared),

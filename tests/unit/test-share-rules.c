@@ -230,6 +230,77 @@ static void test_accounts(void **state) {
         assert_refused(f, "UserAccount.1.Username", "");
 }
 
+static void test_groups_and_quotas(void **state) {
+        _cleanup_(share_set_freep) ShareSet *s = NULL;
+        _cleanup_dm_faults_ DmFaults faults = {};
+        _cleanup_free_ char *groups = NULL;
+        Fixture *f = *state;
+        int status;
+
+        add(f, "UserGroup.");
+        add(f, "LogicalVolume.1.Folder.1.GroupAccess.");
+        add(f, "LogicalVolume.1.Folder.1.UserAccess.");
+        assert_refused(f, "UserGroup.1.Enable", "true");
+        assert_refused(f, "UserGroup.1.GroupName", "a\nb");
+        assert_refused(f, "UserAccount.1.UserGroupParticipation", STORAGE_SERVICE "UserGroup.2");
+        assert_refused(f, "LogicalVolume.1.Folder.1.Quota.Enable", "true");
+        configure(f, "1", "home", "10");
+        assert_accepted(f,
+                        "LogicalVolume.1.Enable",
+                        "true",
+                        "LogicalVolume.1.Folder.1.Name",
+                        "docs",
+                        "LogicalVolume.1.Folder.1.Enable",
+                        "true",
+                        "UserAccount.1.Username",
+                        "alice",
+                        "UserAccount.1.Enable",
+                        "true");
+        assert_accepted(f,
+                        "UserAccount.1.UserGroupParticipation",
+                        STORAGE_SERVICE "UserGroup.1",
+                        "UserGroup.1.GroupName",
+                        "Family",
+                        "LogicalVolume.1.Folder.1.GroupAccess.1.GroupReference",
+                        STORAGE_SERVICE "UserGroup.1",
+                        "LogicalVolume.1.Folder.1.GroupAccess.1.Enable",
+                        "true",
+                        "LogicalVolume.1.Folder.1.Quota.Capacity",
+                        "5",
+                        "LogicalVolume.1.Folder.1.Quota.Enable",
+                        "true");
+
+        /* A group that is not enabled gives nothing; then it does, together with the account's own row. */
+        assert_int_equal(share_set_load(f->model, &s), 0);
+        assert_int_equal(s->volumes[0].folders[0].quota, 5);
+        assert_int_equal(share_folder_access(s, s->volumes[0].folders, s->users, SHARE_SMB), SHARE_ACCESS_NONE);
+        s = share_set_free(s);
+        assert_accepted(f,
+                        "UserGroup.1.Enable",
+                        "true",
+                        "LogicalVolume.1.Folder.1.GroupAccess.1.Permissions",
+                        "4",
+                        "LogicalVolume.1.Folder.1.UserAccess.1.UserReference",
+                        STORAGE_SERVICE "UserAccount.1",
+                        "LogicalVolume.1.Folder.1.UserAccess.1.Permissions",
+                        "2");
+        assert_int_equal(share_set_load(f->model, &s), 0);
+        assert_int_equal(share_folder_access(s, s->volumes[0].folders, s->users, SHARE_SMB), SHARE_ACCESS_READ);
+        s = share_set_free(s);
+        assert_accepted(f, "LogicalVolume.1.Folder.1.UserAccess.1.Enable", "true");
+        assert_int_equal(share_set_load(f->model, &s), 0);
+        assert_int_equal(share_folder_access(s, s->volumes[0].folders, s->users, SHARE_SMB), SHARE_ACCESS_WRITE);
+
+        /* TR-140: the reference to a group is strong, the one in an access row is weak. */
+        assert_int_equal(
+                        dm_delete_object(f->model, DM_ORIGIN_ACS, STORAGE_SERVICE "UserGroup.1.", &status, &faults),
+                        DM_OK);
+        assert_int_equal(
+                        dm_get_string(f->model, &groups, STORAGE_SERVICE "UserAccount.1.UserGroupParticipation"), 0);
+        assert_string_equal(groups, "");
+        assert_true(dm_exists(f->model, STORAGE_SERVICE "LogicalVolume.1.Folder.1.GroupAccess.1"));
+}
+
 static void test_settings(void **state) {
         Fixture *f = *state;
 
@@ -287,6 +358,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_provisioned_rows_are_immutable, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_accounts, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_groups_and_quotas, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_set_has_what_is_enabled, setup, teardown),
         };

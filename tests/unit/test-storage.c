@@ -11,8 +11,12 @@
 #include "operator/storage/authorized-keys-line.h"
 #include "operator/storage/hook-rules.h"
 #include "operator/storage/ssh-command.h"
+#include "operator/storage/staging.h"
 
 #define KEY "AAAAC3NzaC1lZDI1NTE5AAAAIPETal5+ol7eDCPYbRZ6q9KQJFGbP/Hd9wGb+agGM8Zr"
+
+/* echo $KEY | base64 -d | sha256sum | cut -c1-16 */
+#define NAMESPACE "dacfef95ed4afc03"
 
 static void test_commands_of_git(void **state) {
         GitService service = _GIT_SERVICE_MAX;
@@ -98,7 +102,7 @@ static void test_authorized_key(void **state) {
         _cleanup_free_ char *line = NULL;
 
         assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line), 0);
-        assert_string_equal(line, "restrict,command=\"/lib/shell /srv/r home 5\" ssh-ed25519 " KEY);
+        assert_string_equal(line, "restrict,command=\"/lib/shell /srv/r home 5 " NAMESPACE "\" ssh-ed25519 " KEY);
 }
 
 static void test_key_that_is_not_authorized(void **state) {
@@ -147,15 +151,14 @@ static const char *refusal_of(const char *line) {
         RefUpdate u;
 
         assert_int_equal(ref_update_parse(line, &u), 0);
-        return ref_update_refusal(&u);
+        return ref_update_refusal(&u, NAMESPACE);
 }
 
 static void test_refs_that_may_move(void **state) {
         assert_null(refusal_of(ONE " " TWO " refs/heads/main"));
         assert_null(refusal_of(NIL " " TWO " refs/heads/main"));
-        assert_null(refusal_of(NIL " " TWO " refs/staging/gw1/00001"));
-        assert_null(refusal_of(ONE " " NIL " refs/staging/gw1/00001"));
-        assert_null(refusal_of(ONE " " TWO " refs/staging/a/b/c/d"));
+        assert_null(refusal_of(NIL " " TWO " refs/staging/" NAMESPACE "/00001"));
+        assert_null(refusal_of(ONE " " NIL " refs/staging/" NAMESPACE "/00001"));
 }
 
 static void test_refs_that_may_not(void **state) {
@@ -165,16 +168,18 @@ static void test_refs_that_may_not(void **state) {
                 "refs/heads/main/x",
                 "refs/tags/v1",
                 "refs/staging/",
-                "refs/staging/gw1",
-                "refs/staging/gw1/",
+                "refs/staging/" NAMESPACE,
+                "refs/staging/" NAMESPACE "/",
                 "refs/staging//1",
                 "refs/staging/../heads/main",
-                "refs/staging/gw1/..",
-                "refs/staging/gw1/a b",
-                "refs/staging/a/b/c/d/e",
+                "refs/staging/" NAMESPACE "/..",
+                "refs/staging/" NAMESPACE "/a b",
+                "refs/staging/" NAMESPACE "/a/b",
+                "refs/staging/" NAMESPACE "0/1",
+                "refs/staging/0123456789abcdef/1",
                 "HEAD",
                 "refs/notes/x",
-                "refs/staging/gw1/.x",
+                "refs/staging/" NAMESPACE "/.x",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(refs); i++) {
@@ -183,6 +188,30 @@ static void test_refs_that_may_not(void **state) {
                 assert_non_null(refusal_of(line));
         }
         assert_non_null(refusal_of(ONE " " NIL " refs/heads/main"));
+}
+
+static void test_staging_without_a_namespace(void **state) {
+        RefUpdate u;
+
+        assert_int_equal(ref_update_parse(NIL " " ONE " refs/staging/" NAMESPACE "/1", &u), 0);
+        assert_non_null(ref_update_refusal(&u, NULL));
+}
+
+static void test_namespace_of_a_key(void **state) {
+        static const char *const keys[] = { "", "A", "AAAAA", "AA=", "AAA==", "AAAA=", "AA==AA==", "A A=", "AAAA\n" };
+        char name_space[STAGING_NAMESPACE_SIZE];
+
+        assert_int_equal(staging_namespace(KEY, name_space), 0);
+        assert_string_equal(name_space, NAMESPACE);
+        /* printf a | sha256sum, and so on: each length of the last group */
+        assert_int_equal(staging_namespace("YQ==", name_space), 0);
+        assert_string_equal(name_space, "ca978112ca1bbdca");
+        assert_int_equal(staging_namespace("YWI=", name_space), 0);
+        assert_string_equal(name_space, "fb8e20fc2e4c3f24");
+        assert_int_equal(staging_namespace("YWJj", name_space), 0);
+        assert_string_equal(name_space, "ba7816bf8f01cfea");
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                assert_int_equal(staging_namespace(keys[i], name_space), -EINVAL);
 }
 
 static void test_lines_that_are_not_updates(void **state) {
@@ -211,6 +240,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_line_cannot_be_misread, open_keys, close_keys),
                 cmocka_unit_test(test_refs_that_may_move),
                 cmocka_unit_test(test_refs_that_may_not),
+                cmocka_unit_test(test_staging_without_a_namespace),
+                cmocka_unit_test(test_namespace_of_a_key),
                 cmocka_unit_test(test_lines_that_are_not_updates),
         };
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Work on a repository that takes its time: maintenance, checks, publications. It survives a restart: what
+ * was not finished is done again, and each kind of work may be. Errors as in operator/frontend/store.h. */
+#pragma once
+
+#include "common/base/str.h"
+#include "operator/common/sqlite.h"
+
+/* The kinds are verbs of ispstorage-repository. */
+typedef struct Task {
+        int64_t id;
+        char *subscription;
+        char *kind;
+        char *arguments; /* JSON array of strings, for the program */
+        char *state;     /* "waiting", "running", "done", "failed" */
+        char *result;    /* JSON text, or NULL */
+        int64_t created, finished;
+} Task;
+
+Task *task_free(Task *t);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Task *, task_free);
+
+/* Tasks and their results are kept for this long. */
+#define TASK_KEEP_SEC (30 * 86400)
+
+int store_task_insert(
+                sqlite3 *db,
+                const char *subscription,
+                const char *kind,
+                const char *arguments,
+                int64_t now,
+                int64_t *ret_id);
+int store_task_load(sqlite3 *db, int64_t id, Task **ret); /* -ENOENT */
+/* The oldest that waits, for a subscription of which none is running. 1 with *ret, 0 if there is none. */
+int store_task_next(sqlite3 *db, Task **ret);
+/* state: "running", "done", "failed". A maintenance that is done counts for its subscription. */
+int store_task_set(sqlite3 *db, const Task *t, const char *state, const char *result, int64_t now);
+/* After a start nothing is running. */
+int store_task_restart(sqlite3 *db);
+/* Orders maintenance for at most max subscriptions whose last one is older than interval, or since which
+ * main has moved by n or more. */
+int store_task_insert_maintenance(sqlite3 *db, int64_t now, int64_t interval, uint64_t n, unsigned max);
+int store_task_expire(sqlite3 *db, int64_t now);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <git2.h>
+#include <string.h>
+
+#include "syncd/git-object.h"
+
+/* Modes have up to six octal digits. */
+#define MODE_DIGITS_MAX 6U
+
+void git_tree_reader_init(GitTreeReader *reader, const void *data, size_t size) {
+        *reader = (GitTreeReader){ .data = data, .size = size };
+}
+
+int git_tree_next(GitTreeReader *reader, GitTreeEntry *ret) {
+        const uint8_t *p = reader->data, *end = p + reader->size, *nul;
+        GitTreeEntry e = {};
+
+        if (reader->size == 0)
+                return 0;
+        for (; p < end && *p >= '0' && *p <= '7'; p++) {
+                if (p - reader->data >= (ptrdiff_t) MODE_DIGITS_MAX)
+                        return -EBADMSG;
+                e.mode = e.mode * 8 + (unsigned) (*p - '0');
+        }
+        if (p == reader->data || p == end || *p != ' ')
+                return -EBADMSG;
+        p++;
+        nul = memchr(p, 0, (size_t) (end - p));
+        if (!nul || nul == p || end - nul < 1 + GIT_OID_RAWSZ || memchr(p, '/', (size_t) (nul - p)))
+                return -EBADMSG;
+        e.name = (const char *) p;
+        e.name_size = (size_t) (nul - p);
+        memcpy(e.id.id, nul + 1, GIT_OID_RAWSZ);
+        reader->data = nul + 1 + GIT_OID_RAWSZ;
+        reader->size = (size_t) (end - reader->data);
+        *ret = e;
+        return 1;
+}
+
+int git_tree_entry_compare(const GitTreeEntry *a, const GitTreeEntry *b) {
+        size_t n = MIN(a->name_size, b->name_size);
+        int c = memcmp(a->name, b->name, n);
+        unsigned char ca, cb;
+
+        if (c != 0)
+                return c;
+        ca = a->name_size > n ? (unsigned char) a->name[n] : git_tree_entry_is_directory(a) ? '/' : 0;
+        cb = b->name_size > n ? (unsigned char) b->name[n] : git_tree_entry_is_directory(b) ? '/' : 0;
+        return (int) ca - (int) cb;
+}
+
+/* "<word> <id>\n" at *data. */
+static bool take_id(const char **data, size_t *size, const char *word, git_oid *ret) {
+        size_t n = strlen(word), all = n + 1 + GIT_OID_HEXSZ + 1;
+
+        if (*size < all || memcmp(*data, word, n) != 0 || (*data)[n] != ' ' || (*data)[all - 1] != '\n' ||
+            git_oid_fromstrn(ret, *data + n + 1, GIT_OID_HEXSZ) < 0)
+                return false;
+        *data += all;
+        *size -= all;
+        return true;
+}
+
+int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *ret_parent) {
+        git_oid tree, parent = {}, another;
+        const char *p = data;
+
+        if (!take_id(&p, &size, "tree", &tree))
+                return -EBADMSG;
+        if (take_id(&p, &size, "parent", &parent) && take_id(&p, &size, "parent", &another))
+                return -EXDEV;
+        *ret_tree = tree;
+        *ret_parent = parent;
+        return 0;
+}
+
+int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret) {
+        return git_odb_hash(ret, data, size, type) < 0 ? -EIO : 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading raw git objects without copies: trees entry by entry, and what a commit begins with
+ * (gitformat-pack(5) leaves these to Documentation of git-mktree(1) and git-cat-file(1)). Pure; nothing here
+ * trusts its input. */
+#pragma once
+
+#include <git2/oid.h>
+#include <git2/types.h>
+
+#include "common/base/macro.h"
+
+#define GIT_MODE_DIRECTORY 040000U
+#define GIT_MODE_FILE 0100644U
+#define GIT_MODE_EXECUTABLE 0100755U
+#define GIT_MODE_SYMLINK 0120000U
+
+typedef struct GitTreeEntry {
+        const char *name; /* within the tree's data, NUL behind it */
+        size_t name_size;
+        unsigned mode;
+        git_oid id;
+} GitTreeEntry;
+
+/* What is left of the data of a tree. */
+typedef struct GitTreeReader {
+        const uint8_t *data;
+        size_t size;
+} GitTreeReader;
+
+void git_tree_reader_init(GitTreeReader *reader, const void *data, size_t size);
+/* 1 with an entry, 0 at the end, -EBADMSG for what is no tree. */
+int git_tree_next(GitTreeReader *reader, GitTreeEntry *ret);
+
+/* git's order: a directory sorts as if a slash were behind its name. */
+int git_tree_entry_compare(const GitTreeEntry *a, const GitTreeEntry *b) _pure_;
+
+static inline bool git_tree_entry_is_directory(const GitTreeEntry *e) {
+        return e->mode == GIT_MODE_DIRECTORY;
+}
+
+/* The tree and the parent of a commit; the zero id without a parent. 0, -EBADMSG, or -EXDEV if there are
+ * several parents. */
+int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *ret_parent);
+
+/* The name of an object, from all of its bytes, with SHA-1 that notices collision attacks (libgit2's). 0 or
+ * -EIO. */
+int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A push while it runs: planning (transfer-push.c) and sending (push-send.c). */
+#pragma once
+
+#include "syncd/push-list.h"
+#include "syncd/staging-ref.h"
+#include "syncd/transfer.h"
+
+/* A push of up to so many bytes of content is one. A larger one goes in batches of that size, on staging
+ * refs: what has landed is not sent again after a cut. */
+#define PUSH_BATCH_MIN (UINT64_C(8) << 20)
+/* A batch never has less than this part of that size, and more only to end where the content says: so that
+ * what changes in one place does not change all batches after it. */
+#define PUSH_BATCH_PART 2U
+#define PUSH_BATCH_MASK 7U
+/* A push has no more batches than about this: each is a reference, which every session is told. */
+#define PUSH_BATCHES_MAX 1024U
+/* Objects that are planned at once. */
+#define PUSH_WINDOW_MAX 32768U
+
+typedef struct Push {
+        Transfer *t;
+        const git_oid *known;
+        const git_oid *candidate;
+        TransferOutcome *outcome;
+        PushSource source;
+        uint64_t done;
+        uint64_t total;
+
+        git_oid server_main;  /* as advertised */
+        ObjectMap staged;     /* trees of our staging refs on the server */
+        SshSession *session;  /* for the next push, with its references read; NULL: another one is opened */
+        SshSession *awaiting; /* a batch was sent on it, its report is due */
+        bool fresh;           /* the first session is a new one; else it may have died while it waited */
+        bool settle_first;    /* batches refer to objects of the one before */
+} Push;
+
+void push_done(Push *p);
+/* Takes a failure of reading content or sending. */
+TransferResult push_failure(Push *p, SshSession *session, int error, const char *path);
+
+/* Opens the first session, and learns what is staged. With *ret_landed, main is the candidate already. */
+TransferResult push_open(Push *p, bool *ret_landed);
+/* Sends the units (groups with chunks, and files) of the list as a batch, unless it has landed before. */
+TransferResult push_send_batch(Push *p, PushList *batch);
+/* Reads the report of the last batch. */
+TransferResult push_settle(Push *p);
+/* Sends the rest, moves main, and removes the staging refs, all at once. */
+TransferResult push_send_final(Push *p, PushList *rest);

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sending a push: batches on staging refs, two sessions at a time, and the last push that makes all of it
+ * main. */
+#include <string.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/str.h"
+#include "syncd/push-internal.h"
+
+void push_done(Push *p) {
+        p->awaiting = transfer_link_close(&p->t->link, p->awaiting);
+        p->session = transfer_link_close(&p->t->link, p->session);
+        push_source_done(&p->source);
+        object_map_done(&p->staged);
+}
+
+TransferResult push_failure(Push *p, SshSession *session, int error, const char *path) {
+        if (error != -ESTALE)
+                return transfer_link_failure(&p->t->link, session, error);
+        (void) free_and_strdup(&p->outcome->path, path);
+        (void) free_and_strdup(&p->t->link.text, "it changed while it was sent");
+        return TRANSFER_CHANGED;
+}
+
+static int take_reference(const char *name, const git_oid *id, void *userdata) {
+        Push *p = userdata;
+        const char *rest;
+
+        if (!name) {
+                p->server_main = (git_oid){};
+                return 0;
+        }
+        if (streq(name, GIT_STORE_MAIN))
+                p->server_main = *id;
+        rest = startswith(name, STAGING_PREFIX);
+        rest = rest ? startswith(rest, p->t->gateway) : NULL;
+        if (rest && *rest == '/')
+                return object_map_add(&p->staged, id, 0);
+        return 0;
+}
+
+TransferResult push_open(Push *p, bool *ret_landed) {
+        TransferResult result;
+        SshSession *session;
+
+        result = transfer_link_receive(&p->t->link, take_reference, p, &session, &p->fresh);
+        if (result != TRANSFER_OK)
+                return result;
+        *ret_landed = git_oid_equal(&p->server_main, p->candidate);
+        if (*ret_landed || (p->fresh && !git_oid_equal(&p->server_main, p->known))) {
+                (void) pkt_write_special(ssh_session_stream(session), PKT_FLUSH);
+                (void) pkt_flush(ssh_session_stream(session));
+                (void) transfer_link_close(&p->t->link, session);
+                return *ret_landed ? TRANSFER_OK : TRANSFER_NON_FAST_FORWARD;
+        }
+        p->session = session;
+        return TRANSFER_OK;
+}
+
+/* The session for the next push. */
+static TransferResult take_session(Push *p, SshSession **ret) {
+        bool fresh;
+
+        if (!p->session)
+                return transfer_link_receive(&p->t->link, take_reference, p, ret, &fresh);
+        *ret = TAKE_PTR(p->session);
+        return TRANSFER_OK;
+}
+
+typedef struct ObjectSearch {
+        const git_oid *id;
+        char *path;
+} ObjectSearch;
+
+static int compare_found(const PushFound *found, void *userdata) {
+        ObjectSearch *search = userdata;
+
+        if (!git_oid_equal(&found->id, search->id))
+                return 0;
+        search->path = strdup(found->path);
+        return 1;
+}
+
+/* Where in the folder the object is that the server's fsck refused. */
+static void find_poison(Push *p, const git_oid *id) {
+        _cleanup_(object_map_done) ObjectMap visited = {};
+        ObjectSearch search = { .id = id };
+        git_oid tree, older = {};
+
+        if (git_oid_is_zero(id) || git_store_commit_tree(p->t->store, p->candidate, &tree) < 0)
+                return;
+        if (!git_oid_is_zero(p->known) && git_store_commit_tree(p->t->store, p->known, &older) < 0)
+                return;
+        (void) push_walk(p->t->store, &tree, &older, &visited, compare_found, &search);
+        free(p->outcome->path);
+        p->outcome->path = search.path;
+}
+
+/* Reads how the push on this session ended, and closes it. */
+static TransferResult read_report(Push *p, SshSession *session) {
+        _cleanup_free_ PushReport *report = malloc(sizeof(*report));
+        TransferLink *l = &p->t->link;
+        TransferResult result;
+        git_oid object = {};
+        int r;
+
+        r = report ? receive_pack_report(ssh_session_stream(session), report, &l->text) : -ENOMEM;
+        if (r < 0)
+                result = transfer_link_failure(l, session, r);
+        else
+                result = push_report_judge(report, &l->text, &object);
+        find_poison(p, &object);
+        (void) transfer_link_close(l, session);
+        return result;
+}
+
+TransferResult push_settle(Push *p) {
+        return p->awaiting ? read_report(p, TAKE_PTR(p->awaiting)) : TRANSFER_OK;
+}
+
+static int write_stream(const void *data, size_t size, void *userdata) {
+        return pkt_write_raw(userdata, data, size);
+}
+
+static int send_items(Push *p, const PushList *l, PackWriter *w, const char **ret_path) {
+        for (size_t i = 0; i < l->n; i++) {
+                const PushItem *item = l->items + i;
+                int r = push_item_write(l, item, p->t->store, &p->source, w);
+
+                if (r < 0) {
+                        *ret_path = item->file < l->n_files ? l->files[item->file].path : "";
+                        return r;
+                }
+                if (push_kind_is_content(item->kind)) {
+                        p->done += item->length;
+                        r = p->t->progress(p->done, p->total, p->t->userdata);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+/* Sends commands and a pack: the list, and one more tree if data is not NULL. */
+static int send_push(
+                Push *p,
+                SshSession *session,
+                const PushCommand *commands,
+                size_t n_commands,
+                const PushList *l,
+                const void *tree,
+                size_t tree_size,
+                const char **ret_path) {
+
+        _cleanup_(pack_writer_freep) PackWriter *w = NULL;
+        PktStream *s = ssh_session_stream(session);
+        int r;
+
+        r = receive_pack_command(s, commands, n_commands);
+        if (r >= 0)
+                r = pack_writer_new(&w, (uint32_t) l->n + !!tree, write_stream, s);
+        if (r >= 0 && tree)
+                r = pack_writer_add(w, GIT_OBJECT_TREE, tree, tree_size);
+        if (r >= 0)
+                r = send_items(p, l, w, ret_path);
+        if (r >= 0)
+                r = pack_writer_finish(w);
+        return r < 0 ? r : pkt_flush(s);
+}
+
+/* The server may refuse before it has read all: then its report says why. */
+static TransferResult sending_failed(Push *p, SshSession *session, int error, const char *path) {
+        TransferResult result;
+
+        if (error == -EPIPE || error == -ECONNRESET) {
+                _cleanup_free_ PushReport *report = malloc(sizeof(*report));
+                git_oid object;
+
+                if (report &&
+                    receive_pack_report(ssh_session_stream(session), report, &p->t->link.text) >= 0) {
+                        result = push_report_judge(report, &p->t->link.text, &object);
+                        if (result != TRANSFER_OK) {
+                                find_poison(p, &object);
+                                (void) transfer_link_close(&p->t->link, session);
+                                return result;
+                        }
+                }
+        }
+        result = push_failure(p, session, error, path);
+        (void) transfer_link_close(&p->t->link, session);
+        return result;
+}
+
+static int make_staging_tree(const PushList *batch, uint8_t **ret, size_t *ret_size, git_oid *ret_id) {
+        _cleanup_free_ StagingEntry *entries = calloc(batch->n + 1, sizeof(*entries));
+        _cleanup_free_ uint8_t *data = NULL;
+        size_t n = 0, size;
+        SyncOid oid;
+        int r;
+
+        if (!entries)
+                return -ENOMEM;
+        for (size_t i = 0; i < batch->n; i++) {
+                const PushItem *item = batch->items + i;
+                bool group = item->kind == PUSH_GROUP;
+
+                if (group || item->kind == PUSH_FILE || item->kind == PUSH_SYMLINK)
+                        entries[n++] = (StagingEntry){
+                                .file = batch->files[item->file].oid,
+                                .size = group ? batch->files[item->file].size : item->length,
+                                .offset = group ? item->offset : 0,
+                                .group = group,
+                                .id = item->id,
+                        };
+        }
+        r = staging_tree_write(entries, n, &data, &size);
+        if (r >= 0)
+                r = git_hash_bytes(GIT_OBJECT_TREE, data, size, &oid);
+        if (r < 0)
+                return r;
+        git_store_oid_from_sync(ret_id, &oid);
+        *ret = TAKE_PTR(data);
+        *ret_size = size;
+        return 0;
+}
+
+static uint64_t content_of(const PushList *l) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < l->n; i++)
+                if (push_kind_is_content(l->items[i].kind))
+                        n += l->items[i].length;
+        return n;
+}
+
+TransferResult push_send_batch(Push *p, PushList *batch) {
+        char name[STAGING_NAME_MAX];
+        PushCommand command = { .name = name };
+        _cleanup_free_ uint8_t *tree = NULL;
+        TransferResult result;
+        SshSession *session;
+        const char *path = "";
+        size_t tree_size;
+        int r;
+
+        r = make_staging_tree(batch, &tree, &tree_size, &command.new);
+        if (r < 0)
+                return transfer_link_failure(&p->t->link, NULL, r);
+        if (object_map_find(&p->staged, &command.new, NULL)) {
+                p->done += content_of(batch);
+                return TRANSFER_OK;
+        }
+        staging_reference_name(p->t->gateway, &command.new, name);
+        result = p->settle_first ? push_settle(p) : TRANSFER_OK;
+        if (result == TRANSFER_OK)
+                result = take_session(p, &session);
+        if (result != TRANSFER_OK)
+                return result;
+        /* Opens while this one is sent. */
+        transfer_link_prepare_receive(&p->t->link);
+        r = send_push(p, session, &command, 1, batch, tree, tree_size, &path);
+        if (r < 0)
+                return sending_failed(p, session, r, path);
+        /* The server works on the batch before while this one is under way. */
+        result = push_settle(p);
+        p->awaiting = session;
+        r = object_map_add(&p->staged, &command.new, 0);
+        return result != TRANSFER_OK ? result : r < 0 ? TRANSFER_LOCAL_ERROR : TRANSFER_OK;
+}
+
+/* Main, and the removal of each of our staging refs. names has room for all. */
+static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGING_NAME_MAX]) {
+        size_t n = 0;
+
+        commands[n++] = (PushCommand){ .name = GIT_STORE_MAIN, .old = *p->known, .new = *p->candidate };
+        for (size_t i = 0; i < p->staged.n_slots; i++) {
+                const git_oid *tree = &p->staged.slots[i].id;
+
+                if (git_oid_is_zero(tree))
+                        continue;
+                staging_reference_name(p->t->gateway, tree, names[n]);
+                commands[n] = (PushCommand){ .name = names[n], .old = *tree };
+                n++;
+        }
+        return n;
+}
+
+TransferResult push_send_final(Push *p, PushList *rest) {
+        _cleanup_free_ PushCommand *commands = calloc(p->staged.n + 1, sizeof(*commands));
+        char(*names)[STAGING_NAME_MAX] = calloc(p->staged.n + 1, sizeof(*names));
+        const char *path = "";
+        TransferResult result;
+        SshSession *session;
+        int r;
+
+        result = take_session(p, &session);
+        if (result == TRANSFER_OK && (!commands || !names)) {
+                (void) transfer_link_close(&p->t->link, session);
+                result = TRANSFER_LOCAL_ERROR;
+        }
+        if (result == TRANSFER_OK) {
+                r = send_push(p, session, commands, make_commands(p, commands, names), rest, NULL, 0, &path);
+                result = r < 0 ? sending_failed(p, session, r, path) : read_report(p, session);
+        }
+        free(names);
+        return result;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Content of files: blobs by their ids, each straight to its place. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/str.h"
+#include "common/format/chunker.h"
+#include "syncd/git-object.h"
+#include "syncd/object-map.h"
+#include "syncd/transfer.h"
+
+/* Parts that are open at once: chunks of one file come together. */
+#define PARTS_OPEN 8U
+/* What is still missing after all answers, is asked for again; each round must bring something. */
+#define ROUNDS_MAX 64U
+
+typedef struct OpenPart {
+        uint32_t file;
+        int fd;
+} OpenPart;
+
+typedef struct ContentFetch {
+        Transfer *t;
+        WantedFile *files;
+        const WantedItem *items;
+        size_t n_items;
+        ObjectMap blobs; /* index of the first item that wants it */
+        uint32_t *next;  /* of each item: the next one with the same blob, or n_items */
+        bool *arrived;   /* of each item */
+        OpenPart open[PARTS_OPEN];
+        size_t n_open; /* ever opened: a ring */
+        uint64_t done;
+        uint64_t total;
+        int large_fd;
+} ContentFetch;
+
+static void fetch_done(ContentFetch *f) {
+        for (size_t i = 0; i < MIN(f->n_open, (size_t) PARTS_OPEN); i++)
+                f->open[i].fd = safe_close(f->open[i].fd);
+        object_map_done(&f->blobs);
+        free(f->next);
+        free(f->arrived);
+        safe_close(f->large_fd);
+}
+
+static int fetch_init(ContentFetch *f, Transfer *t, const Wanted *w) {
+        *f = (ContentFetch){
+                .t = t, .files = w->files, .items = w->items, .n_items = w->n_items, .large_fd = -EBADF
+        };
+        f->next = calloc(w->n_items + 1, sizeof(*f->next));
+        f->arrived = calloc(w->n_items + 1, sizeof(*f->arrived));
+        if (!f->next || !f->arrived)
+                return -ENOMEM;
+        /* From the last to the first, so that the first item of a blob heads its list. */
+        for (size_t i = w->n_items; i-- > 0;) {
+                git_oid id;
+                uint32_t head = (uint32_t) w->n_items;
+                int r;
+
+                git_store_oid_from_sync(&id, &w->items[i].blob);
+                (void) object_map_find(&f->blobs, &id, &head);
+                f->next[i] = head;
+                r = object_map_set(&f->blobs, &id, (uint32_t) i);
+                if (r < 0)
+                        return r;
+                f->total += w->items[i].length;
+        }
+        return 0;
+}
+
+static int part_fd(ContentFetch *f, uint32_t file, uint64_t size) {
+        OpenPart *slot;
+        bool new;
+        int r, fd;
+
+        for (size_t i = 0; i < MIN(f->n_open, (size_t) PARTS_OPEN); i++)
+                if (f->open[i].fd >= 0 && f->open[i].file == file)
+                        return f->open[i].fd;
+        r = content_part_open(&f->t->area, &f->files[file].file, size, &new, &fd);
+        if (r < 0)
+                return r;
+        slot = f->open + f->n_open++ % PARTS_OPEN;
+        if (f->n_open > PARTS_OPEN)
+                safe_close(slot->fd);
+        *slot = (OpenPart){ .file = file, .fd = fd };
+        return fd;
+}
+
+static void close_part(ContentFetch *f, uint32_t file) {
+        for (size_t i = 0; i < MIN(f->n_open, (size_t) PARTS_OPEN); i++)
+                if (f->open[i].fd >= 0 && f->open[i].file == file)
+                        f->open[i].fd = safe_close(f->open[i].fd);
+}
+
+static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
+        for (const uint8_t *p = data; size > 0;) {
+                ssize_t n = pwrite(fd, p, size, (off_t) offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                p += n;
+                size -= (size_t) n;
+                offset += (uint64_t) n;
+        }
+        return 0;
+}
+
+static int progress(ContentFetch *f) {
+        return f->t->progress(f->done, f->total, f->t->userdata);
+}
+
+/* A file may be wanted twice. */
+static int complete(ContentFetch *f, const WantedFile *file) {
+        int r = content_part_complete(&f->t->area, &file->file);
+
+        return r == -ENOENT && content_has(&f->t->area, &file->file) ? 0 : r;
+}
+
+/* An item is in its place. */
+static int item_arrived(ContentFetch *f, size_t i) {
+        const WantedItem *item = f->items + i;
+        WantedFile *file = f->files + item->file;
+        int r;
+
+        f->arrived[i] = true;
+        f->done += item->length;
+        if (--file->n_items > 0 || !file->complete)
+                return progress(f);
+        close_part(f, item->file);
+        r = complete(f, file);
+        return r < 0 ? r : progress(f);
+}
+
+static int place(ContentFetch *f, size_t i, const void *data, size_t size) {
+        const WantedItem *item = f->items + i;
+        uint64_t file_size = f->files[item->file].size;
+        int fd, r;
+
+        if (item->length > 0 && item->length != size)
+                return -EBADMSG;
+        if (file_size != SYNC_SIZE_UNKNOWN && (item->offset > file_size || size > file_size - item->offset))
+                return -EBADMSG;
+        fd = part_fd(f, item->file, file_size == SYNC_SIZE_UNKNOWN && item->offset == 0 ? size : file_size);
+        if (fd < 0)
+                return fd;
+        r = write_at(fd, data, size, item->offset);
+        return r < 0 ? r : item_arrived(f, i);
+}
+
+static int take_object(git_object_t type, const git_oid *id, const void *data, size_t size, void *userdata) {
+        ContentFetch *f = userdata;
+        uint32_t i;
+
+        /* Nothing else was asked for. */
+        if (type != GIT_OBJECT_BLOB || !object_map_find(&f->blobs, id, &i) || f->arrived[i])
+                return -EBADMSG;
+        for (; i < f->n_items; i = f->next[i]) {
+                int r = place(f, i, data, size);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* A plain file of more than a MiB, which no gateway writes, but others may: it gets its name when it has
+ * come. */
+static int large_begin(uint64_t size, int *ret_fd, void *userdata) {
+        ContentFetch *f = userdata;
+
+        if (!content_has_space(&f->t->area, size))
+                return -ENOSPC;
+        f->large_fd = safe_close(f->large_fd);
+        f->large_fd = openat(f->t->area.content_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (f->large_fd < 0)
+                return -errno;
+        *ret_fd = f->large_fd;
+        return 0;
+}
+
+static int large_end(const git_oid *id, uint64_t size, void *userdata) {
+        ContentFetch *f = userdata;
+        char path[sizeof("/proc/self/fd/") + 11], name[GIT_OID_HEXSZ + 1];
+        uint32_t i;
+
+        if (!object_map_find(&f->blobs, id, &i) || f->arrived[i])
+                return -EBADMSG;
+        for (; i < f->n_items; i = f->next[i]) {
+                const WantedItem *item = f->items + i;
+
+                if (memcmp(&f->files[item->file].file, id, sizeof(*id)) != 0 ||
+                    (item->length > 0 && item->length != size))
+                        return -EBADMSG;
+                f->arrived[i] = true;
+                f->done += item->length;
+        }
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", f->large_fd);
+        if (linkat(AT_FDCWD,
+                   path,
+                   f->t->area.content_fd,
+                   git_oid_tostr(name, sizeof(name), id),
+                   AT_SYMLINK_FOLLOW) < 0 &&
+            errno != EEXIST)
+                return -errno;
+        f->large_fd = safe_close(f->large_fd);
+        return progress(f);
+}
+
+/* The next blobs to be asked for, in the order in which they are wanted. Returns their number. */
+static size_t next_wants(const ContentFetch *f, size_t *at, git_oid wants[static UPLOAD_PACK_WANTS_MAX]) {
+        size_t n = 0;
+
+        for (; *at < f->n_items && n < UPLOAD_PACK_WANTS_MAX; (*at)++) {
+                git_oid id;
+                uint32_t first;
+
+                git_store_oid_from_sync(&id, &f->items[*at].blob);
+                if (!f->arrived[*at] && object_map_find(&f->blobs, &id, &first) && first == *at)
+                        wants[n++] = id;
+        }
+        return n;
+}
+
+/* Asks for all that has not arrived. */
+static int fetch_round(ContentFetch *f, PktStream *s) {
+        PackConsumer consumer = {
+                .object = take_object,
+                .large_begin = large_begin,
+                .large_end = large_end,
+                .userdata = f,
+                .blob_max = FORMAT_PLAIN_MAX,
+                .other_max = FORMAT_PLAIN_MAX,
+                .total_max = UINT64_MAX / 2,
+        };
+        size_t at = 0, open = 0;
+
+        for (;;) {
+                git_oid wants[UPLOAD_PACK_WANTS_MAX], none;
+                PackSummary summary;
+                size_t n;
+                int r;
+
+                while (open < UPLOAD_PACK_REQUESTS_MAX && (n = next_wants(f, &at, wants)) > 0) {
+                        r = upload_pack_request(s, &(UploadPackRequest){ .wants = wants, .n_wants = n });
+                        if (r < 0)
+                                return r;
+                        open++;
+                }
+                if (open == 0)
+                        return 0;
+                r = upload_pack_receive(s, NULL, &none, &consumer, &summary, &f->t->link.text);
+                if (r < 0)
+                        return r;
+                open--;
+        }
+}
+
+static size_t count_missing(const ContentFetch *f) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < f->n_items; i++)
+                n += !f->arrived[i];
+        return n;
+}
+
+/* A delta whose base was not kept is lost, and asked for again. */
+static int fetch_all(ContentFetch *f, PktStream *s) {
+        size_t missing = count_missing(f), before;
+
+        for (unsigned round = 0; missing > 0; round++) {
+                int r = fetch_round(f, s);
+
+                if (r < 0)
+                        return r;
+                before = missing;
+                missing = count_missing(f);
+                if (missing == before || round == ROUNDS_MAX)
+                        return -EBADMSG;
+        }
+        return 0;
+}
+
+/* Files of which everything is there already. */
+static int complete_others(ContentFetch *f, const Wanted *w) {
+        for (size_t i = 0; i < w->n_files; i++) {
+                const WantedFile *file = w->files + i;
+                int r;
+
+                if (file->n_items > 0 || !file->complete)
+                        continue;
+                r = complete(f, file);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+TransferResult transfer_content(Transfer *t, const Wanted *wanted) {
+        _cleanup_(fetch_done) ContentFetch f;
+        TransferResult result;
+        PktStream *s;
+        int r;
+
+        r = fetch_init(&f, t, wanted);
+        if (r >= 0)
+                r = complete_others(&f, wanted);
+        if (r < 0)
+                return transfer_link_failure(&t->link, NULL, r);
+        if (wanted->n_items == 0)
+                return TRANSFER_OK;
+        r = progress(&f);
+        if (r < 0)
+                return transfer_link_failure(&t->link, NULL, r);
+        for (bool fresh = false;; fresh = true) {
+                result = transfer_link_upload(&t->link, fresh, &s);
+                if (result != TRANSFER_OK)
+                        return result;
+                r = fetch_all(&f, s);
+                if (r >= 0)
+                        return TRANSFER_OK;
+                if (!transfer_link_upload_died(&t->link, r))
+                        return transfer_link_upload_failed(&t->link, r);
+        }
+}

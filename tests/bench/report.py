@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/benchmarks.md from the results: every figure in it comes from there."""
+
+import json
+
+import goals
+import peers_summary
+import plots
+from benchmark import select, value_of
+from harness import ROOT
+
+REPORT = ROOT / "docs/benchmarks.md"
+PLOTS = ROOT / "docs/benchmarks"
+# A full run's values are better than a quick one's.
+PREFERENCE = ("full", "quick")
+NO_DATA = "*Not measured yet.*"
+
+
+def load(directory):
+    """The entry of each benchmark that is to be shown."""
+    entries = {}
+    for mode in reversed(PREFERENCE):
+        path = directory / f"{mode}.json"
+        if path.exists():
+            entries.update(json.loads(path.read_text())["benchmarks"])
+    return entries
+
+
+def format_bytes(value):
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.4g} {unit}"
+    return f"{value:.4g} B"
+
+
+def format_value(value, unit, ratio=False):
+    if value is None:
+        return ""
+    if ratio:
+        return f"{value:.2%}" if unit == "B" else f"{value:.3f}"
+    if unit == "B":
+        return format_bytes(value)
+    if unit in ("s", "CPU s"):
+        return f"{value * 1000:.3g} ms" if abs(value) < 0.1 else f"{value:.3g} s" if abs(value) < 100 else f"{value:.0f} s"
+    return f"{value:.4g}" if unit == "" else f"{value:.4g} {unit}"
+
+
+def format_label(name, value):
+    if name in ("bytes", "each"):
+        return format_bytes(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def in_order(values):
+    """Without doubles; numbers by size, words as they came."""
+    found = list(dict.fromkeys(values))
+    return sorted(found) if all(isinstance(v[-1], (int, float)) for v in found) else found
+
+
+def labels(series, names):
+    return tuple(series["labels"].get(name, "") for name in names)
+
+
+def table(series, spec):
+    """Markdown of a benchmark.Table; nothing if no series fits."""
+    chosen = [s for s in select(series, spec.metric, **spec.only) if s["values"]]
+    if not chosen:
+        return []
+    rows, columns = ([*dict.fromkeys(labels(s, names) for s in chosen)] for names in (spec.rows, spec.columns))
+    rows = in_order(rows) if spec.rows else rows
+    cells = {(labels(s, spec.rows), labels(s, spec.columns)):
+             format_value(value_of(s, spec.ratio), s["unit"], spec.ratio) for s in chosen}
+
+    def head(names, values):
+        return " ".join(format_label(n, v) for n, v in zip(names, values)) or spec.metric
+
+    lines = [f"{spec.title}:", "", f"| {', '.join(spec.rows)} | {' | '.join(head(spec.columns, c) for c in columns)} |",
+             f"|---|{'--:|' * len(columns)}"]
+    for row in rows:
+        found = " | ".join(cells.get((row, column), "") for column in columns)
+        lines.append(f"| {', '.join(format_label(n, v) for n, v in zip(spec.rows, row))} | {found} |")
+    return lines + [""]
+
+
+def described(entry):
+    """What was measured, when, where and how."""
+    env = entry["environment"]
+    text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s, load average before and after "
+            f"{entry['load'][0]} and {entry['load'][1]}; {env['commit']}, {env['processor']}, {env['cores']} cores, "
+            f"kernel {env['kernel']}.")
+    if entry["mode"] != "full":
+        text += " Cut: sizes and repeats of a quick run."
+    if entry["error"]:
+        text += f" **It did not end: {entry['error']}**"
+    return text
+
+
+def section(name, benchmark, entry):
+    lines = [f"## {benchmark.title}", "", f"`{name}`. " + benchmark.description().replace("\n", " "), ""]
+    if not entry or not entry["series"]:
+        reason = f" ({entry['error']})" if entry else ""
+        return lines + [NO_DATA + reason, ""]
+    lines += [described(entry), ""]
+    lines += [f"{note}\n" for note in entry.get("notes", [])]
+    for spec in benchmark.tables:
+        lines += table(entry["series"], spec)
+    for spec in benchmark.plots:
+        if plots.draw(entry["series"], spec, PLOTS / f"{spec.name}.svg"):
+            lines += [f"![{spec.title}](benchmarks/{spec.name}.svg)", ""]
+    return lines
+
+
+def environments(entries):
+    """Each environment once, with the benchmarks that ran in it."""
+    lines = ["## Environment", "", "Testbed: [tests/testbed](../tests/testbed/README.md), all hosts on one machine. Bytes are "
+             "Ethernet frames without preamble and checksum, counted by the link emulator. Medians of the repeats; the raw "
+             "values are in [tests/bench/results](../tests/bench/results).", ""]
+    versions = {}
+    for entry in entries.values():
+        for program, version in entry["environment"]["versions"].items():
+            versions.setdefault(program, set()).add(version)
+    gateways = {entry["environment"]["gateway"] for entry in entries.values()}
+    lines += [f"- each gateway: {', '.join(sorted(gateways))}"] if gateways else []
+    lines += [f"- {program}: {', '.join(sorted(filter(None, found)))}" for program, found in sorted(versions.items())]
+    return lines + [""]
+
+
+def write(known, directory):
+    """known: the benchmark classes by name; directory: where the results are."""
+    PLOTS.mkdir(exist_ok=True)
+    entries = {name: entry for name, entry in load(directory).items() if name in known}
+    lines = ["# Figures", "", "Made by `./bench` from the values in `tests/bench/results`; not edited by hand.", ""]
+    lines += goals.summary(entries)
+    lines += peers_summary.headline(entries)
+    lines += environments(entries)
+    for name, benchmark in known.items():
+        lines += section(name, benchmark, entries.get(name))
+    text = "\n".join(lines).rstrip() + "\n"
+    REPORT.write_text(text)

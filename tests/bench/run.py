@@ -1,0 +1,154 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built everything."""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+import traceback
+
+import environment
+import gateways
+import regression
+import report
+import suite
+from benchmark import Recorder
+from gateways import Failure
+
+HERE = pathlib.Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+DEFAULT_NAME = "bench"
+SMOKE_PATIENCE_SECONDS = 60
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def lacks(benchmark):
+    return [program for program in benchmark.needs if not shutil.which(program)]
+
+
+def measure(benchmark, mode, bed_name, shared):
+    """Runs one benchmark; returns its entry for the results."""
+    recorder, size = Recorder(say), benchmark.sizes[mode]
+    entry = {"mode": mode, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "sizes": size,
+             "command": f"./bench --{mode} {benchmark.name}", "environment": environment.describe(), "error": None}
+    start = time.monotonic()
+    before = os.getloadavg()[0]
+    try:
+        if benchmark.own_bed and not shared:
+            benchmark().measure(None, size, recorder)
+        else:
+            opened = gateways.borrowed(shared, benchmark.gateways) if shared else gateways.up(bed_name, benchmark.gateways)
+            with opened as bed:
+                benchmark().measure(bed, size, recorder)
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # What one benchmark does not survive is told in its place in the report; the others still run.
+        if not isinstance(error, Failure):
+            traceback.print_exc()
+        entry["error"] = f"{type(error).__name__}: {error}"
+        say(f"not ok {benchmark.name}: {entry['error']}")
+    entry["seconds"] = round(time.monotonic() - start, 1)
+    entry["load"] = [round(before, 2), round(os.getloadavg()[0], 2)]
+    entry["series"], entry["notes"] = recorder.result(), recorder.notes
+    return entry
+
+
+def load(path):
+    return json.loads(path.read_text()) if path.exists() else {"format": 1, "benchmarks": {}}
+
+
+def save(path, results):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    temporary.rename(path)
+
+
+def parse_arguments(known):
+    names = "\n".join(f"  {name:12} {b.title}" for name, b in known.items())
+    parser = argparse.ArgumentParser(
+        prog="bench", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measures the system and its peers on testbeds of its own, keeps the raw values in\n"
+                    "tests/bench/results/MODE.json, regenerates docs/benchmarks.md, and says what got worse than the\n"
+                    "values that were committed.",
+        epilog=f"benchmarks:\n{names}\n\nResults of benchmarks that are not named stay as they are.")
+    mode = parser.add_mutually_exclusive_group()
+    for name, text in (("quick", "about 15 minutes in all (default)"), ("full", "up to 6 hours in all"),
+                       ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
+        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
+    parser.set_defaults(mode="quick")
+    parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report")
+    parser.add_argument("--output", metavar="FILE", type=pathlib.Path, help="keep the values there, and make no report")
+    parser.add_argument("--testbed", metavar="NAME", help="use this testbed, which is up (its folders are emptied), instead of new ones")
+    parser.add_argument("--list", action="store_true", help="show the benchmarks and what each does")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these benchmarks")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(known)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}: see --list")
+    return arguments
+
+
+def show(known):
+    for name, benchmark in known.items():
+        print(f"{name}: {benchmark.title}\n")
+        print("".join(f"    {line}\n" for line in benchmark.description().splitlines()))
+
+
+def run(arguments, known, path):
+    chosen = arguments.names or list(known)
+    bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
+    if arguments.mode == "smoke":
+        gateways.Patience.seconds = SMOKE_PATIENCE_SECONDS
+        gateways.Pace.seconds = 0
+    failed = 0
+    for position, name in enumerate(chosen, 1):
+        benchmark = known[name]
+        say(f"\n== {name} ({position} of {len(chosen)}, {arguments.mode}): {benchmark.title}")
+        missing = lacks(benchmark)
+        if missing:
+            say(f"skipped {name}: needs {', '.join(missing)} (packaging/install-packages bench)")
+            continue
+        if arguments.mode not in benchmark.sizes:
+            say(f"skipped {name}: not in {arguments.mode} runs")
+            continue
+        entry = measure(benchmark, arguments.mode, bed_name, arguments.testbed)
+        failed += entry["error"] is not None
+        # Read again: a run of hours should not lose what another one wrote meanwhile.
+        results = load(path)
+        results["benchmarks"][name] = entry
+        save(path, results)
+        if not entry["error"]:
+            say(f"ok {name} ({entry['seconds']} s)")
+    return failed
+
+
+def main():
+    known = suite.benchmarks()
+    arguments = parse_arguments(known)
+    if arguments.list:
+        show(known)
+        return 0
+    path = arguments.output or RESULTS / f"{arguments.mode}.json"
+    failed = 0 if arguments.report else run(arguments, known, path)
+    if arguments.output or arguments.mode == "smoke":
+        return 1 if failed else 0
+    report.write(known, RESULTS)
+    say(f"\nvalues in {path.relative_to(HERE.parents[1])}, report in docs/benchmarks.md")
+    if not arguments.report:
+        for line in regression.compare(regression.committed(path), load(path), arguments.names):
+            say(line)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether the emulated links are what they are set to be: by other programs than the emulator."""
+
+import os
+import statistics
+import time
+
+from benchmark import Benchmark, Table
+from suite.transfer import LINKS, rates
+from traffic import Traffic
+
+FRAME, UDP_PAYLOAD, PING_FRAME = 1514, 1472, 98
+SEGMENT = 1448  # TCP's payload in a full frame, with time stamps
+
+
+def linkemu_cpu(network):
+    """Processor seconds that the emulator has taken."""
+    with open(network.pid_file, encoding="ascii") as file:
+        pid = int(file.read().split()[0])
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Links(Benchmark):
+    """The emulated access links against their settings, measured by other programs. Round trip: the shortest and the mean of
+    ping; reference: twice the delay and the frame's time on the line. Rate: UDP offered at 1.2 times the rate, frames that arrive
+    per second in the middle of the transfer. TCP: one transfer; reference: the rate's share for payload. Both directions at
+    once: iperf3 --bidir. Loss: small UDP datagrams far below the rate. Head-room: processor seconds of the emulator in a second
+    with both directions of one LAN link full. Counters: frames and bytes of the emulator against a capture by tcpdump on the
+    gateway's interface (lost frames down do not reach it)."""
+    name, title = "links", "Validation of the links"
+    gateways = 1
+    sizes = {"smoke": {"links": ("lan",), "seconds": 1, "pings": 5},
+             "quick": {"links": ("lan", "gpon100", "adsl16"), "seconds": 4, "pings": 30},
+             "full": {"links": LINKS, "seconds": 10, "pings": 100}}
+    tables = (
+        Table("Shortest and mean round trip", "round trip", ("link",), ("which",)),
+        Table("The same in parts of the setting", "round trip", ("link",), ("which",), ratio=True),
+        Table("UDP, parts of the set rate", "UDP rate", ("link",), ("direction",), ratio=True),
+        Table("One TCP transfer, parts of what the rate leaves for payload", "TCP rate", ("link",), ("direction",), ratio=True),
+        Table("Both directions at once, the same", "TCP rate, both directions", ("link",), ("direction",), ratio=True),
+        Table("Loss of datagrams, parts of the setting", "loss", ("link",), ("direction",), ratio=True),
+        Table("Processor time of the emulator in a second, both directions full", "emulator CPU", ("link",), ()),
+        Table("Counted, parts of what was captured", "counted", ("link",), ("what", "direction"), ratio=True),
+    )
+
+    def measure(self, bed, size, record):
+        traffic = Traffic(bed.network)
+        for link in size["links"]:
+            bed.set_link(link)
+            self.round_trip(traffic, link, size, record)
+            self.rates(bed, traffic, link, size, record)
+            self.losses(bed, traffic, link, size, record)
+            self.counters(bed, traffic, link, record)
+        bed.set_link("lan")
+
+    @staticmethod
+    def round_trip(traffic, link, size, record):
+        down, up, delay, _ = rates()[link]
+        expected = 2 * delay / 1e6 + PING_FRAME * 8 * (1 / down + 1 / up)
+        for which, value in zip(("shortest", "mean"), traffic.ping(count=size["pings"])):
+            record.add("round trip", value / 1e3, "s", expected, link=link, which=which)
+
+    @staticmethod
+    def rates(bed, traffic, link, size, record):
+        down, up, _, _ = rates()[link]
+        seconds = f"--time={size['seconds']}"
+        for direction, rate, options in (("down", down, ["--reverse"]), ("up", up, [])):
+            result = traffic.iperf("--udp", f"--bitrate={int(rate * 1.2)}", f"--length={UDP_PAYLOAD}", seconds, *options)
+            receiver = result if options else result["server_output_json"]
+            # In the middle of the transfer: its beginning fills the queue, its end empties it.
+            received = statistics.median(i["sum"]["bits_per_second"] for i in receiver["intervals"])
+            record.add("UDP rate", received * FRAME / UDP_PAYLOAD, "bit/s", rate, link=link, direction=direction)
+            received = traffic.iperf(seconds, *options)["end"]["sum_received"]["bits_per_second"]
+            record.add("TCP rate", received, "bit/s", rate * SEGMENT / FRAME, link=link, direction=direction)
+        before, start = linkemu_cpu(bed.network), time.monotonic()
+        end = traffic.iperf(seconds, "--bidir")["end"]
+        record.add("emulator CPU", (linkemu_cpu(bed.network) - before) / (time.monotonic() - start), "CPU s", link=link)
+        for direction, rate, name in (("up", up, "sum_received"), ("down", down, "sum_received_bidir_reverse")):
+            record.add("TCP rate, both directions", end[name]["bits_per_second"], "bit/s", rate * SEGMENT / FRAME, link=link,
+                       direction=direction)
+
+    @staticmethod
+    def losses(bed, traffic, link, size, record):
+        """Datagrams of 200 bytes at a third of the slower rate; by the counters, which see more of them than iperf3 tells."""
+        down, up, _, loss = rates()[link]
+        if not loss:
+            return
+        for direction, options in (("down", ["--reverse"]), ("up", [])):
+            bed.network.control("reset", "gw1")
+            traffic.iperf("--udp", f"--bitrate={int(min(down, up) / 3)}", "--length=200", f"--time={size['seconds'] * 3}", *options)
+            counted = bed.network.counters("gw1")[direction]
+            record.add("loss", counted["lost"] / counted["frames"], "", loss / 1e6, link=link, direction=direction)
+
+    @staticmethod
+    def counters(bed, traffic, link, record):
+        bed.still()
+        with traffic.capture() as captured:
+            bed.network.control("reset", "gw1")
+            traffic.iperf("--bytes=500K")
+            traffic.iperf("--bytes=500K", "--reverse")
+            bed.still()
+            counted = bed.network.counters("gw1")
+        for direction, sizes in captured.items():
+            here = counted[direction]
+            # What is dropped never was on the line; what is lost on the way down does not reach the interface.
+            frames = here["frames"] + (here["dropped"] if direction == "up" else -here["lost"])
+            record.add("counted", frames, "frames", len(sizes), link=link, what="frames", direction=direction)
+            if frames == here["frames"]:
+                record.add("counted", here["bytes"], "B", sum(sizes), link=link, what="bytes", direction=direction)
+
+
+BENCHMARKS = (Links,)
