@@ -95,8 +95,8 @@ void folder_forget_sources(Folder *f) {
 static bool is_at_hand(Folder *f, const SyncEntry *wanted) {
         const FolderSource *s = find_source(f, &wanted->oid);
 
-        return (s && s->local) || content_has(&f->content, &wanted->oid) ||
-               (!f->distrust && content_pending_has(&f->content, &wanted->oid));
+        return (s && s->local) || content_has(&f->content, &wanted->oid) > 0 ||
+               (!f->distrust && content_pending_has(&f->content, &wanted->oid) > 0);
 }
 
 /* --- bringing it --- */

@@ -8,6 +8,7 @@
 #include "syncd/folder.h"
 
 #define WORLD_GATEWAYS_MAX 4U
+#define WORLD_CONTENTS_MAX 65536U
 
 typedef struct WorldGateway {
         unsigned number;
@@ -19,7 +20,7 @@ typedef struct WorldGateway {
         bool missing;
         bool changed;  /* the last push found other content than was committed */
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
-        SyncWord word; /* what the last run told */
+        uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;
 
 /* One that somebody wrote: each has a number, its tag, in its first line. */
@@ -35,7 +36,7 @@ typedef struct World {
         WorldGateway gateways[WORLD_GATEWAYS_MAX];
         unsigned n_gateways;
         uint64_t seed;
-        WorldContent *contents; /* by tag */
+        WorldContent *contents; /* by tag; shared with processes that are forked from this one */
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
 
@@ -73,5 +74,7 @@ void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 char *world_text(const WorldGateway *g);
 /* Fails the test unless every content that was seen in a folder is in main's history. */
 void world_check_ledger(World *w);
+/* How many are not. */
+unsigned world_count_lost(World *w);
 /* Fails the test if a file in main's history holds what nobody wrote. */
 void world_check_origin(World *w);
