@@ -144,6 +144,7 @@ typedef struct MissingMeta {
         GitStore *store;
         int (*handler)(const git_oid *id, void *userdata);
         void *userdata;
+        unsigned n_directories;
 } MissingMeta;
 
 static int check_blob(MissingMeta *m, const git_oid *id) {
@@ -192,6 +193,8 @@ static int check_directory(MissingMeta *m, const git_oid *from, const git_oid *t
 
         if (depth > SYNC_DEPTH_MAX + 1)
                 return -EBADMSG;
+        if (m->n_directories++ > SYNC_ENTRIES_MAX)
+                return -E2BIG;
         if (!end)
                 r = git_store_read_typed(m->store, from, GIT_OBJECT_TREE, &from_data, &from_tree.size);
         if (r >= 0)

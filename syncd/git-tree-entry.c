@@ -292,7 +292,9 @@ int directory_entry(
                 e.size = record ? record->size : SYNC_SIZE_UNKNOWN;
                 e.mtime_ns = record ? record->mtime_ns : 0;
                 r = entry_size(store, item, &e.size);
-                if (r < 0 && !(r == -ENOENT && tolerant))
+                if (r == -ENOENT && tolerant)
+                        e.size = SYNC_SIZE_UNKNOWN;
+                else if (r < 0)
                         return r;
         }
         *ret = e;

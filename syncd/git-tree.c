@@ -11,6 +11,9 @@ int tree_path_push(TreePath *p, const char *name, size_t *ret_length) {
 
         if (p->depth >= SYNC_DEPTH_MAX || length + (length > 0) + n > SYNC_PATH_MAX)
                 return -EBADMSG;
+        /* Two trees that share no name have twice as many. */
+        if (p->n_visited++ >= 2 * SYNC_ENTRIES_MAX)
+                return -E2BIG;
         if (length > 0)
                 p->text[length++] = '/';
         memcpy(p->text + length, name, n + 1);

@@ -400,17 +400,23 @@ int object_log_add(
         if (r < 0)
                 return r;
         log_index_insert(&l->pending_index, oid, at);
+        l->unreferenced = true;
         return 0;
 }
 
 int object_log_sync(ObjectLog *l) {
+        bool references = l->pending_references.n > 0;
         int r = 0;
 
-        if (l->pending.size > 0 || l->pending_references.n > 0 || l->dirty)
+        if (l->pending.size > 0 || references || l->dirty)
                 r = flush(l, true);
-        if (r >= 0)
+        if (r < 0)
+                return r;
+        /* What no reference names yet is to stay until one does. */
+        l->unreferenced = l->unreferenced && !references;
+        if (!l->unreferenced)
                 object_log_release(l);
-        return r;
+        return 0;
 }
 
 uint64_t object_log_size(const ObjectLog *l) {

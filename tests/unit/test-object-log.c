@@ -252,8 +252,15 @@ static void nothing_goes_that_another_relies_on(void **state) {
         assert_int_equal(object_log_sync(other), 0);
         assert_int_equal(object_log_compact_begin(f->log), 1);
         object_log_compact_abort(f->log);
+        /* Nor what no reference names yet, synced or not. */
         log_add_text(other, 40, "text");
         assert_int_equal(object_log_compact_begin(f->log), 0);
+        assert_int_equal(object_log_sync(other), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 0);
+        log_set(other, "refs/d", 40);
+        assert_int_equal(object_log_sync(other), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        object_log_compact_abort(f->log);
         object_log_free(other);
         assert_int_equal(object_log_compact_begin(f->log), 1);
         assert_int_equal(object_log_compact_finish(f->log), 0);
