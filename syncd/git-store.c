@@ -52,6 +52,8 @@ static int backend_read_header(
         ObjectType type;
         int r;
 
+        if (!object_log_has(backend->log, (const SyncOid *) id->id))
+                return GIT_ENOTFOUND;
         r = object_log_stat(backend->log, (const SyncOid *) id->id, &type, ret_size);
         *ret_type = (git_object_t) type;
         return to_git_error(r);

@@ -278,7 +278,7 @@ static void take_pending(ObjectLog *l) {
         l->pending.size = 0;
         if (l->pending.allocated > 2 * OBJECT_LOG_PENDING_MAX) {
                 free(l->pending.data);
-                l->pending = (SyncWriter){};
+                l->pending = (SyncWriter) {};
         }
         log_index_done(&l->pending_index);
         log_references_apply(&l->references, &l->pending_references);
@@ -355,7 +355,7 @@ static int read_base(
         r = object_log_read_at(l, &place, OBJECT_LOG_DELTA_DEPTH_MAX, ret_data);
         if (r < 0)
                 return r;
-        *ret = (RecordBase){
+        *ret = (RecordBase) {
                 .oid = oid,
                 .data = *ret_data,
                 .size = place.record.content_size,

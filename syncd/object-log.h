@@ -47,7 +47,8 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(ObjectLog *, object_log_free);
  * or an errno of read(2). */
 int object_log_read(
                 ObjectLog *l, const SyncOid *oid, ObjectType *ret_type, void **ret_data, size_t *ret_size);
-/* The same without the data. */
+/* Type and size of an object, if this process has it in its index: what others added since it last looked is
+ * not searched for. 0, -ENOENT or another error as above. */
 int object_log_stat(ObjectLog *l, const SyncOid *oid, ObjectType *ret_type, size_t *ret_size);
 
 /* True if the object is there. From then on no other process can compact the log, until an object_log_sync()

@@ -38,7 +38,7 @@ static void extended_attributes_travel(void **state) {
                        "user.empty=",
                        large,
                        large);
-        assert_int_equal(git_store_write_changes(f->store, &(git_oid){}, t, give_xattrs, given, &tree), 0);
+        assert_int_equal(git_store_write_changes(f->store, &(git_oid) {}, t, give_xattrs, given, &tree), 0);
         fixture_commit_tree(f, NULL, &tree, 1, &id);
         assert_int_equal(git_store_read_xattrs(f->store, &id, "d/%file", &back), 0);
         assert_string_equal(back, "user.DOSATTRIB=00ff user.empty=");
@@ -80,7 +80,7 @@ static void a_tree_has_the_id_of_the_format(void **state) {
         assert_int_equal(sync_tree_add(t, &docs), 0);
         assert_int_equal(sync_tree_add(t, &file), 0);
         assert_int_equal(sync_tree_add(t, &large), 0);
-        assert_int_equal(git_store_write_changes(f->store, &(git_oid){}, t, give_dosattrib, NULL, &id), 0);
+        assert_int_equal(git_store_write_changes(f->store, &(git_oid) {}, t, give_dosattrib, NULL, &id), 0);
         assert_string_equal(
                         git_oid_tostr(hex, sizeof(hex), &id), "05b2f55ffcd68a268bc7d3df1062adc81d018058");
 }
@@ -192,7 +192,7 @@ static void missing_metadata_is_found(void **state) {
 
         copy_trees(f->store, other, &first);
         assert_int_equal(git_store_read_tree(other, &first, &none), -ENOENT);
-        assert_int_equal(git_store_foreach_missing_meta(other, &(git_oid){}, &first, fetch_meta, &m), 0);
+        assert_int_equal(git_store_foreach_missing_meta(other, &(git_oid) {}, &first, fetch_meta, &m), 0);
         /* The root's, a's, c's, and b's buckets. */
         assert_in_range(m.n, 3 + 200, 3 + 256);
         assert_int_equal(git_store_read_tree(other, &first, &back), 0);
