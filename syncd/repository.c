@@ -397,6 +397,9 @@ static int act(Repository *r, const SyncAction *action) {
         case SYNC_ACTION_CONTENT:
                 return -EOPNOTSUPP;
         case SYNC_ACTION_STOP_TRANSFER:
+                if (r->transfer)
+                        (void) transfer_client_tell(r->transfer, (char *[]) { (char *) "stop=1", NULL });
+                return 0;
         case SYNC_ACTION_STOP_PREFETCH:
         case SYNC_ACTION_NONE:
         default:
