@@ -75,7 +75,7 @@ int git_store_write(GitStore *store, git_object_t type, const void *data, size_t
 int git_store_write_named(
                 GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id);
 
-/* The same with an older version of the object, from which the new one differs little: if the store has it,
+/* Either with an older version of the object, from which the new one differs little: if the store has it,
  * only the difference takes space. similar may be NULL or the zero id. */
 int git_store_write_similar(
                 GitStore *store,
@@ -84,9 +84,17 @@ int git_store_write_similar(
                 size_t size,
                 const git_oid *similar,
                 git_oid *ret);
+int git_store_write_named_similar(
+                GitStore *store,
+                git_object_t type,
+                const void *data,
+                size_t size,
+                const git_oid *id,
+                const git_oid *similar);
 
-/* True if the object is there. From this call or a write until the next git_store_sync() of this process,
- * git_store_prune() of another one removes nothing. */
+/* True if the object is there. From this call or a write on, git_store_prune() of another process removes
+ * nothing, until a git_store_sync() that makes a change of references durable, or one with nothing written
+ * since the last of these: so end each command with git_store_sync(). */
 bool git_store_has(GitStore *store, const git_oid *id);
 
 /* 0, -ENOENT or another error as above. Sees what other processes have synced. */

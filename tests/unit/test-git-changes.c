@@ -132,7 +132,7 @@ static void changes_and_differences_agree_with_whole_trees(void **state) {
                 }
                 assert_int_equal(git_store_write_changes(f->store, &commit, changes, NULL, NULL, &tree), 0);
                 assert_int_equal(
-                                git_store_write_changes(f->store, &(git_oid){}, next, NULL, NULL, &whole),
+                                git_store_write_changes(f->store, &(git_oid) {}, next, NULL, NULL, &whole),
                                 0);
                 assert_true(git_oid_equal(&tree, &whole));
                 fixture_commit_tree(f, i > 0 ? &commit : NULL, &tree, i, &id);

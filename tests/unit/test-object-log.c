@@ -30,7 +30,7 @@ static void what_is_synced_stays(void **state) {
         assert_int_equal(log_has(f->log, 3), -ENOENT);
         assert_int_equal(log_get(f->log, "refs/a"), 1);
         assert_int_equal(log_get(f->log, "refs/b"), -1);
-        assert_int_equal(object_log_set_reference(f->log, "refs/a", &(SyncOid){}), 0);
+        assert_int_equal(object_log_set_reference(f->log, "refs/a", &(SyncOid) {}), 0);
         assert_int_equal(log_get(f->log, "refs/a"), -1);
         assert_int_equal(object_log_sync(f->log), 0);
         log_reopen(f);
@@ -145,7 +145,7 @@ static void compaction_keeps_what_is_marked(void **state) {
         assert_int_equal(object_log_add(f->log, &previous, OBJECT_TREE, tree, size, NULL), 0);
         size = log_make_tree(1, tree);
         assert_int_equal(object_log_add(f->log, &last, OBJECT_TREE, tree, size, &previous), 0);
-        assert_int_equal(object_log_add(f->log, &(SyncOid){ { 1 } }, OBJECT_BLOB, tree, size, NULL), 0);
+        assert_int_equal(object_log_add(f->log, &(SyncOid) { { 1 } }, OBJECT_BLOB, tree, size, NULL), 0);
         log_set(f->log, "refs/c", 1);
         assert_int_equal(object_log_sync(f->log), 0);
         log_add_text(f->log, 20, "of a fetch that is not over");
@@ -252,8 +252,15 @@ static void nothing_goes_that_another_relies_on(void **state) {
         assert_int_equal(object_log_sync(other), 0);
         assert_int_equal(object_log_compact_begin(f->log), 1);
         object_log_compact_abort(f->log);
+        /* Nor what no reference names yet, synced or not. */
         log_add_text(other, 40, "text");
         assert_int_equal(object_log_compact_begin(f->log), 0);
+        assert_int_equal(object_log_sync(other), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 0);
+        log_set(other, "refs/d", 40);
+        assert_int_equal(object_log_sync(other), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        object_log_compact_abort(f->log);
         object_log_free(other);
         assert_int_equal(object_log_compact_begin(f->log), 1);
         assert_int_equal(object_log_compact_finish(f->log), 0);
