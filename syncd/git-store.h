@@ -167,8 +167,8 @@ typedef int (*GitStoreXattrs)(const char *path, char **ret, void *userdata);
 /* Makes the tree of the commit with the changes made to it, as sync_tree_patch() would: an entry replaces
  * what is at its path, one that is not a directory also all that was beneath. Only the directories on the
  * way to a change are read and written. Content, blobs and chunk trees, need not be in the store. *ret_tree
- * names the new root. xattrs may be NULL. 0; -EINVAL: an entry is not settled, special or of unknown size,
- * or its parent is no directory; or an error as above. */
+ * names the new root. xattrs may be NULL. 0; -EINVAL: an entry is not settled, special, without an oid or of
+ * unknown size, or its parent is no directory; or an error as above. */
 int git_store_write_changes(
                 GitStore *store,
                 const git_oid *parent_commit,

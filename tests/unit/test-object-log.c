@@ -37,6 +37,26 @@ static void what_is_synced_stays(void **state) {
         assert_int_equal(log_get(f->log, "refs/a"), -1);
 }
 
+static void references_are_limited(void **state) {
+        LogFixture *f = *state;
+        SyncOid oid = log_oid(1);
+
+        for (unsigned i = 0; i < 2 * OBJECT_LOG_REFERENCES_MAX; i++) {
+                _cleanup_free_ char *name = strfmt("refs/%u", i);
+
+                assert_int_equal(object_log_set_reference(f->log, name, &oid), i < OBJECT_LOG_REFERENCES_MAX ? 0 : -E2BIG);
+                if (i % 10 == 0)
+                        assert_int_equal(object_log_sync(f->log), 0);
+        }
+        assert_int_equal(object_log_set_reference(f->log, "", &oid), -EINVAL);
+        assert_int_equal(object_log_sync(f->log), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        assert_int_equal(object_log_compact_finish(f->log), 0);
+        log_reopen(f);
+        assert_int_equal(log_get(f->log, "refs/0"), 1);
+        assert_int_equal(log_get(f->log, "refs/63"), 1);
+}
+
 static void processes_see_what_others_synced(void **state) {
         LogFixture *f = *state;
         ObjectLog *other = log_open(f);
@@ -299,6 +319,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_setup, log_teardown)
                 TEST(what_is_synced_stays),
+                TEST(references_are_limited),
                 TEST(processes_see_what_others_synced),
                 TEST(versions_of_a_tree_take_little),
                 TEST(what_does_not_compress_is_stored),
