@@ -176,7 +176,9 @@ static void impossible_changes_are_refused(void **state) {
                 _cleanup_sync_tree_free_ SyncTree *change = fixture_new_tree();
 
                 assert_int_equal(sync_tree_add(change, &entries[i]), 0);
-                assert_int_equal(git_store_write_changes(f->store, &id, change, NULL, NULL, &tree), i == 0 ? 0 : -EINVAL);
+                assert_int_equal(
+                                git_store_write_changes(f->store, &id, change, NULL, NULL, &tree),
+                                i == 0 ? 0 : -EINVAL);
         }
 }
 

@@ -44,7 +44,9 @@ static void references_are_limited(void **state) {
         for (unsigned i = 0; i < 2 * OBJECT_LOG_REFERENCES_MAX; i++) {
                 _cleanup_free_ char *name = strfmt("refs/%u", i);
 
-                assert_int_equal(object_log_set_reference(f->log, name, &oid), i < OBJECT_LOG_REFERENCES_MAX ? 0 : -E2BIG);
+                assert_int_equal(
+                                object_log_set_reference(f->log, name, &oid),
+                                i < OBJECT_LOG_REFERENCES_MAX ? 0 : -E2BIG);
                 if (i % 10 == 0)
                         assert_int_equal(object_log_sync(f->log), 0);
         }
