@@ -20,6 +20,7 @@
 
 #define WORLD_UUID "0b5a2a4e-6f0c-4a57-9a52-7c1b3ad1f6a5"
 #define SETTLE_ROUNDS_MAX 200U
+#define SETTLE_QUIET_ROUNDS 3U
 
 typedef char OidHex[2 * SYNC_OID_SIZE + 1];
 
@@ -223,6 +224,7 @@ void world_run(World *w, WorldGateway *g) {
         g->push = result.outcome.candidate ? result.push : (git_oid) {};
         g->missing = result.outcome.missing;
         g->changed = false;
+        g->again = result.outcome.again;
         g->conflict |= result.outcome.conflict;
         folder_result_clear(&result);
         see(w, g);
@@ -398,14 +400,23 @@ static bool cycle(World *w, WorldGateway *g) {
 
 void world_settle(World *w) {
         bool busy = true;
+        unsigned quiet = 0;
 
         for (unsigned i = 0; i < w->n_gateways; i++)
                 w->gateways[i].conflict = false;
-        for (unsigned round = 0; busy; round++) {
+        for (unsigned round = 0; busy || quiet < SETTLE_QUIET_ROUNDS; round++) {
+                bool again = false;
+
                 assert_true(round < SETTLE_ROUNDS_MAX);
                 busy = false;
-                for (unsigned i = 0; i < w->n_gateways; i++)
+                for (unsigned i = 0; i < w->n_gateways; i++) {
                         busy |= cycle(w, w->gateways + i);
+                        again |= w->gateways[i].again;
+                }
+                /* Some want to look again only because of what is displaced and still has its grace. */
+                quiet = busy ? 0 : quiet + 1;
+                if (!busy && !again)
+                        break;
         }
 }
 
@@ -485,6 +496,14 @@ static int compare_oids(const void *a, const void *b) {
         return memcmp(a, b, SYNC_OID_SIZE);
 }
 
+static int name_file(int fd, bool store, SyncOid *ret, void *userdata) {
+        return content_hash_file(fd, false, ret, userdata);
+}
+
+static int name_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata) {
+        return content_hash_bytes(data, size, false, ret, userdata);
+}
+
 typedef struct OidList {
         SyncOid *items;
         size_t n;
@@ -544,4 +563,45 @@ void world_check_origin(World *w) {
                         fail_msg("nobody wrote what is on main");
         free(known.items);
         free(written.items);
+}
+
+void world_check_equal(World *w) {
+        _cleanup_free_ char *first = world_text(w->gateways);
+
+        for (unsigned i = 1; i < w->n_gateways; i++) {
+                _cleanup_free_ char *other = world_text(w->gateways + i);
+
+                assert_string_equal(other, first);
+        }
+}
+
+static bool is_written(const World *w, const SyncOid *oid) {
+        for (unsigned tag = 0; tag < w->n_contents; tag++)
+                if (sync_oid_equal(&w->contents[tag].oid, oid))
+                        return true;
+        return false;
+}
+
+unsigned world_take_unknown(World *w, WorldGateway *g) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        ContentHash hash = {};
+        SyncScan scan = {
+                .root_fd = g->root_fd,
+                .staging_fd = -1,
+                .accept_empty = true,
+                .hasher = { .file = name_file, .bytes = name_bytes, .userdata = &hash },
+        };
+        SyncScanReport report = {};
+        unsigned n = 0;
+
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), 0);
+        sync_scan_report_clear(&report);
+        SYNC_TREE_FOREACH(e, t)
+                if (e->kind == SYNC_FILE && !is_written(w, &e->oid)) {
+                        print_message("%s: %llu bytes that nobody wrote\n", e->path, (unsigned long long) e->size);
+                        assert_true(w->n_contents < WORLD_CONTENTS_MAX);
+                        w->contents[w->n_contents++] = (WorldContent) { .oid = e->oid };
+                        n++;
+                }
+        return n;
 }

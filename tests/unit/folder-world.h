@@ -18,6 +18,7 @@ typedef struct WorldGateway {
         bool conflict; /* a collision was registered since world_settle() began */
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
+        bool again;    /* the last run wants another one, even if nothing happens */
         bool changed;  /* the last push found other content than was committed */
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
         uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
@@ -78,3 +79,8 @@ void world_check_ledger(World *w);
 unsigned world_count_lost(World *w);
 /* Fails the test if a file in main's history holds what nobody wrote. */
 void world_check_origin(World *w);
+/* Fails the test unless all folders hold the same. */
+void world_check_equal(World *w);
+/* Takes what the files of the folder hold and nobody wrote, as a power cut leaves it, for written by a user. Returns of how
+ * many files. */
+unsigned world_take_unknown(World *w, WorldGateway *g);
