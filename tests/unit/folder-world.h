@@ -69,6 +69,11 @@ void world_open(World *w, WorldGateway *g);
 /* Cycles of all gateways until nothing is left to be done. */
 void world_settle(World *w);
 
+/* The tip of main as a store knows it, or the zero id. */
+git_oid world_main(GitStore *store);
+/* What the gateway's scan has found is a version from now on. */
+void world_see(World *w, WorldGateway *g);
+
 /* Writes a file with content that nobody wrote before, of at least size bytes; in place if there is one. */
 void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 /* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
@@ -81,6 +86,6 @@ unsigned world_count_lost(World *w);
 void world_check_origin(World *w);
 /* Fails the test unless all folders hold the same. */
 void world_check_equal(World *w);
-/* Takes what the files of the folder hold and nobody wrote, as a power cut leaves it, for written by a user. Returns of how
- * many files. */
-unsigned world_take_unknown(World *w, WorldGateway *g);
+/* Takes what files of the folder hold and nobody wrote, as a power cut leaves it, for written by a user. Returns these
+ * files; the tree is the caller's. */
+SyncTree *world_take_unknown(World *w, WorldGateway *g);
