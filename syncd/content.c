@@ -196,6 +196,15 @@ void content_remove(ContentArea *a, const SyncOid *file) {
         (void) unlinkat(a->content_fd, file_name(file, name), 0);
 }
 
+void content_drop_damaged(ContentArea *a, const SyncOid *file) {
+        int r = content_has(a, file);
+
+        if (r > 0)
+                content_remove(a, file);
+        else if (r == 0)
+                content_pending_remove(a, file);
+}
+
 /* --- snapshots --- */
 
 int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, ContentSnapshot *ret) {

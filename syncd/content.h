@@ -62,6 +62,9 @@ int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd);
 /* 1, 0 or a negative errno. */
 int content_pending_has(ContentArea *a, const SyncOid *file);
 void content_pending_remove(ContentArea *a, const SyncOid *file);
+/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power cut, or it
+ * is a file in the folder by now, and a user wrote to it. Removes the name. */
+void content_drop_damaged(ContentArea *a, const SyncOid *file);
 
 /* A snapshot that is being made; without a name until it is finished. */
 typedef struct ContentSnapshot {

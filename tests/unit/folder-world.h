@@ -18,6 +18,7 @@ typedef struct WorldGateway {
         bool conflict; /* a collision was registered since world_settle() began */
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
+        bool again;    /* the last run wants another one, even if nothing happens */
         bool changed;  /* the last push found other content than was committed */
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
         uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
@@ -68,6 +69,11 @@ void world_open(World *w, WorldGateway *g);
 /* Cycles of all gateways until nothing is left to be done. */
 void world_settle(World *w);
 
+/* The tip of main as a store knows it, or the zero id. */
+git_oid world_main(GitStore *store);
+/* What the gateway's scan has found is a version from now on. */
+void world_see(World *w, WorldGateway *g);
+
 /* Writes a file with content that nobody wrote before, of at least size bytes; in place if there is one. */
 void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 /* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
@@ -78,3 +84,8 @@ void world_check_ledger(World *w);
 unsigned world_count_lost(World *w);
 /* Fails the test if a file in main's history holds what nobody wrote. */
 void world_check_origin(World *w);
+/* Fails the test unless all folders hold the same. */
+void world_check_equal(World *w);
+/* Takes what files of the folder hold and nobody wrote, as a power cut leaves it, for written by a user. Returns these
+ * files; the tree is the caller's. */
+SyncTree *world_take_unknown(World *w, WorldGateway *g);

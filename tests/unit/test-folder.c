@@ -184,6 +184,27 @@ static void a_damaged_snapshot_does_not_hold_up_its_file(void **state) {
         world_free(w);
 }
 
+static void content_that_a_user_wrote_to_is_fetched_again(void **state) {
+        World *w = world_new(2, 1);
+        char text[20] = "";
+        int fd;
+
+        world_write(w, w->gateways, "a", 20);
+        world_settle(w);
+        fd = openat(w->gateways[0].root_fd, "a", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(read(fd, text, sizeof(text)), sizeof(text));
+        close(fd);
+        /* In place, in the very file that was fetched. */
+        world_write(w, w->gateways + 1, "a", 20);
+        fd = openat(w->gateways[0].root_fd, "b", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+        close(fd);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_text(w->gateways, "a 1 0 1 \nb 1 0 0 \n");
+        world_free(w);
+}
+
 static void metadata_travels(void **state) {
         const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1234567890, .tv_nsec = 123456789 } };
         World *w = world_new(2, 1);
@@ -331,6 +352,7 @@ int main(void) {
                 cmocka_unit_test(every_version_is_kept_while_main_is_away),
                 cmocka_unit_test(a_store_that_is_lost_is_made_anew),
                 cmocka_unit_test(a_damaged_snapshot_does_not_hold_up_its_file),
+                cmocka_unit_test(content_that_a_user_wrote_to_is_fetched_again),
                 cmocka_unit_test(metadata_travels),
                 cmocka_unit_test(anything_in_any_order),
         };
