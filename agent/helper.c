@@ -41,7 +41,7 @@ static int read_some(Helper *h) {
         ssize_t n = recv(h->fd, chunk, sizeof(chunk), 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 1;
-        /* A helper that did not read its order to the end resets the connection when it ends; its answer comes first. */
+        /* A helper that did not read its order resets the connection when it ends; its answer comes first. */
         if (n == 0 || (n < 0 && errno == ECONNRESET))
                 return 0;
         if (n < 0)
