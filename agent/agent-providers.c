@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The providers on the bus: calls to org.ispstorage.DataModel1, their comings and goings, their signals. */
+#include "agent/agent-journal.h"
 #include "agent/agent-manager.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -356,6 +357,13 @@ static void provider_appeared(Agent *a, size_t index) {
 
 /* --- Signals --- */
 
+static void report_departure(const Provider *p) {
+        _cleanup_free_ char *field = strfmt("ISPSTORAGE_PROVIDER=%s", p->name);
+
+        agent_journal(LOG_INFO, MESSAGE_PROVIDER_AWAY, (const char *const[]) { field, NULL }, "Provider %s went away.",
+                      p->name);
+}
+
 static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Agent *a = userdata;
         const char *name, *old_owner, *new_owner;
@@ -369,7 +377,7 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
                 if (new_owner[0])
                         provider_appeared(a, i);
                 else
-                        log_info("Provider %s went away.", a->providers.providers[i].name);
+                        report_departure(a->providers.providers + i);
         }
         return 0;
 }
