@@ -129,10 +129,40 @@ static int render_http(Manager *m, const ShareSet *s, ShareProtocol protocol, ch
         return r < 0 ? r : append_accounts_digest(ret);
 }
 
+static void on_announced(const char *unit, const char *result, void *userdata) {
+        if (!streq(result, "done"))
+                log_warning("The SMB server is not announced by %s: %s.", unit, result);
+}
+
+/* For the units that announce the SMB server: they are made anew when it changes. */
+static int write_discovery(Manager *m, const ShareSet *s) {
+        static const char *const units[] = { "ispstorage-wsdd.service", "ispstorage-mdns.service" };
+        _cleanup_free_ char *interfaces = strv_join(m->network.interfaces, " --interface "), *text = NULL;
+        const char *host = isempty(s->host_name) ? "nas" : s->host_name;
+        bool workgroup = !isempty(s->domain_name) && !strchr(s->domain_name, '.');
+        int r;
+
+        text = interfaces ? strfmt("HOST_NAME=%s\nWORKGROUP=%s\nWSDD_INTERFACES=\"--interface %s\"\n",
+                                   host,
+                                   workgroup ? s->domain_name : "WORKGROUP",
+                                   interfaces)
+                          : NULL;
+        if (!text)
+                return -ENOMEM;
+        r = manager_write_if_changed(DISCOVERY_ENV, text, 0644);
+        for (size_t i = 0; r > 0 && i < ELEMENTSOF(units) && m->servers[SERVER_SMB].active; i++)
+                if (unit_jobs_queue(m->jobs, "RestartUnit", units[i], on_announced, m) < 0)
+                        log_warning("Failed to announce the SMB server by %s.", units[i]);
+        return r;
+}
+
 int server_render(Manager *m, const ShareSet *s, ServerKind kind, char **ret) {
+        int r;
+
         switch (kind) {
         case SERVER_SMB:
-                return render_smb_conf(s, &m->network, &m->config->smb, ret);
+                r = write_discovery(m, s);
+                return r < 0 ? r : render_smb_conf(s, &m->network, &m->config->smb, ret);
         case SERVER_FTP:
                 return render_ftp(m, s, ret);
         case SERVER_HTTP:
