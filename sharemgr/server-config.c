@@ -90,8 +90,8 @@ static int append_accounts_digest(char **text) {
         uint64_t digest = UINT64_C(0xcbf29ce484222325);
         char *joined;
 
-        /* FNV-1a (draft-eastlake-fnv): it only has to be another one when the table is; a real digest's library has more
-         * memory than all the rest of this process. */
+        /* FNV-1a (draft-eastlake-fnv): it only has to be another one when the table is. The library of a real digest
+         * takes more memory than all the rest of this process. */
         (void) read_file(AT_FDCWD, HTPASSWD, CONFIGURATION_MAX, &table, NULL);
         for (const char *p = strempty(table); *p; p++)
                 digest = (digest ^ (unsigned char) *p) * UINT64_C(0x100000001b3);

@@ -112,7 +112,7 @@ def main():
         nas = Nas(testbed)
         wait_until("the share manager is on the bus", lambda: nas.get("Enable") == "true")
         set_up(nas)
-        print(json.dumps(measure(nas, *((16, 50, 1) if arguments.quick else (1024, 2000, 5))), indent=2))
+        print(json.dumps(measure(nas, *((16, 50, 1) if arguments.quick else (1024, 2000, 3))), indent=2))
     finally:
         testbed("down")
 

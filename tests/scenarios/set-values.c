@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* set-values SERVICE OBJECT: sets parameters in one transaction, as an ACS does: lines "name<TAB>value" on standard input. What
- * busctl cannot do, as a prepared request ends with its caller's connection. */
+/* set-values SERVICE OBJECT: sets parameters in one transaction, as an ACS does: lines "name<TAB>value" on standard
+ * input. What busctl cannot do, as a prepared request ends with its caller's connection. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
