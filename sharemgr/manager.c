@@ -224,6 +224,7 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
                 manager_schedule(m);
         }
         servers_confirm(m);
+        (void) manager_ask_health(m);
         if (needs_clock(m)) {
                 for (Volume *v = m->volumes; v; v = v->next)
                         if (!v->present && v->failed) { /* could not be unmounted */
@@ -298,6 +299,7 @@ static int make_runtime_directories(void) {
                 { SAMBA_RUNTIME_DIRECTORY "/state", 0755 },
                 { SAMBA_RUNTIME_DIRECTORY "/cache", 0755 },
                 { SAMBA_RUNTIME_DIRECTORY "/ncalrpc", 0755 },
+                { SMART_DIRECTORY, 0755 },
                 { VSFTPD_DIRECTORY, 0755 },
                 { VSFTPD_USERS_DIRECTORY, 0755 },
                 { VSFTPD_ROOTS_DIRECTORY, 0755 },

@@ -64,6 +64,7 @@ struct Manager {
         bool media_again; /* something changed while the worker was looking */
         Media media, media_found;
         bool media_known;
+        uint64_t smart_usec; /* when the disks were asked for their health; 0: not yet */
 
         bool settled;  /* the first volumes are up, or took too long: servers may run */
         ShareSet *set; /* of the last pass */
@@ -104,6 +105,9 @@ void manager_media_done(Manager *m);
 
 /* Brings the rows of PhysicalMedium to what was found. 0 or a negative errno. manager-media.c */
 int manager_update_media_rows(Manager *m);
+
+/* Has the disks asked for their health, if it is time again. 0 or a negative errno. manager-media.c */
+int manager_ask_health(Manager *m);
 
 /* The attached medium that a PhysicalMedium row stands for, or NULL. manager-media.c */
 const Medium *manager_medium_of_row(Manager *m, const char *path);
