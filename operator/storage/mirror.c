@@ -68,12 +68,6 @@ static int rclone_read(const Mirror *m, const char *const words[], size_t max, c
         return 0;
 }
 
-static const char *repository_name(const char *directory) {
-        const char *slash = strrchr(directory, '/');
-
-        return slash ? slash + 1 : directory;
-}
-
 /* What the refs are now. main alone: what is staged is not a version yet. */
 static int read_refs(const char *directory, char **ret) {
         const char *const list[] = {
@@ -105,8 +99,8 @@ static int read_refs(const char *directory, char **ret) {
 
 static int update_one(const char *directory, const Mirror *m) {
         _cleanup_free_ char *refs = NULL, *packs = strfmt("%s/objects/pack", directory);
-        _cleanup_free_ char *remote = strfmt("%s/%s/pack", m->remote, repository_name(directory));
-        _cleanup_free_ char *remote_refs = strfmt("%s/%s/refs", m->remote, repository_name(directory));
+        _cleanup_free_ char *remote = strfmt("%s/%s/pack", m->remote, basename(directory));
+        _cleanup_free_ char *remote_refs = strfmt("%s/%s/refs", m->remote, basename(directory));
         _cleanup_close_ int fd = -EBADF;
         int r;
 
@@ -137,7 +131,7 @@ static int update_one(const char *directory, const Mirror *m) {
 
 static int published_beside(const char *directory, char **ret) {
         _cleanup_free_ char *repositories =
-                        strndup(directory, (size_t) (repository_name(directory) - directory));
+                        strndup(directory, (size_t) (basename(directory) - directory));
 
         *ret = repositories ? strfmt("%s" PUBLISHED_REPOSITORY, repositories) : NULL;
         return *ret ? 0 : -ENOMEM;
@@ -154,10 +148,10 @@ int mirror_update(const char *directory, const Mirror *m) {
 }
 
 int mirror_remove(const char *directory, const Mirror *m) {
-        _cleanup_free_ char *remote = strfmt("%s/%s", m->remote, repository_name(directory)), *list = NULL;
+        _cleanup_free_ char *remote = strfmt("%s/%s", m->remote, basename(directory)), *list = NULL;
         const char *const purge[] = { "purge", remote, NULL }, *const names[] = { "lsf", m->remote, NULL };
         _cleanup_strv_free_ char **lines = NULL;
-        _cleanup_free_ char *line = strfmt("%s/", repository_name(directory));
+        _cleanup_free_ char *line = strfmt("%s/", basename(directory));
         int r;
 
         if (!remote || !line)
