@@ -137,7 +137,9 @@ static int take_answer(Manager *m, const RepositoryJob *j, char *answer) {
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         r = streq(answer, "removed") ? store_subscription_delete(m->db, s->name) : take_revision(m, j, s, answer);
-        return r < 0 ? r : sqlite_commit(m->db);
+        if (r >= 0)
+                r = sqlite_commit(m->db);
+        return r < 0 ? r : manager_mirror(m, j->subscription);
 }
 
 static void on_worker_exit(Worker *w, const siginfo_t *si, bool timed_out, void *userdata) {
@@ -187,7 +189,9 @@ static int start_job(RepositoryJob *j) {
                 return -ENOMEM;
         (void) snprintf(number, sizeof(number), "%llu", (unsigned long long) s->revision);
         (void) snprintf(quota, sizeof(quota), "%llu", (unsigned long long) manager_quota(m, s));
-        char *remove[] = { m->config->repository_command, (char *) "remove", directory, NULL };
+        char *mirror = isempty(m->config->mirror_remote) ? NULL : m->config->mirror_remote;
+        char *remove[] = { m->config->repository_command, (char *) "remove", directory, mirror,
+                           m->config->mirror_config_file, NULL };
         char *create[] = { m->config->repository_command,
                            (char *) "create",
                            directory,
@@ -291,6 +295,8 @@ static int follow_push(
                 r = manager_step_subscription(m, subscription);
         if (r >= 0)
                 r = sqlite_commit(m->db);
+        if (r >= 0)
+                r = manager_mirror(m, subscription);
         return r < 0 ? r : 1;
 }
 

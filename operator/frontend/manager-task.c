@@ -108,7 +108,7 @@ static int spawn(TaskJob *j, const Subscription *s) {
         _cleanup_json_ json_t *arguments = json_loads(j->task->arguments, 0, NULL);
         _cleanup_free_ char *directory = strfmt("%s/%s.git", m->config->repositories, s->name);
         char *argv[TASK_ARGUMENTS_MAX + 8] = { m->config->repository_command, j->task->kind, directory };
-        char quota[sizeof("18446744073709551615")];
+        char quota[sizeof("18446744073709551615")], revision[sizeof("18446744073709551615")];
         size_t n = 3, i;
         json_t *a;
 
@@ -119,6 +119,12 @@ static int spawn(TaskJob *j, const Subscription *s) {
                 argv[n++] = quota;
                 argv[n++] = m->config->hooks;
                 argv[n++] = m->config->hook_socket;
+        }
+        if (task_is_mirror(j->task)) {
+                (void) snprintf(revision, sizeof(revision), "%llu", (unsigned long long) s->revision);
+                argv[n++] = m->config->mirror_remote;
+                argv[n++] = m->config->mirror_config_file;
+                argv[n++] = revision;
         }
         json_array_foreach(arguments, i, a) argv[n++] = (char *) strempty(json_string_value(a));
         return worker_spawn(&j->worker, &j->socket, m->event, argv, TASK_TIMEOUT_USEC, on_task_exit, j);
@@ -148,22 +154,40 @@ static int start_task(Manager *m, Task **task) {
         return r;
 }
 
-void manager_start_tasks(Manager *m) {
+static void start_class(Manager *m, bool mirror) {
         unsigned n = 0;
 
         for (const TaskJob *j = m->task_jobs; j; j = j->next)
-                n++;
+                n += task_is_mirror(j->task) == mirror;
         for (; n < TASKS_MAX; n++) {
                 _cleanup_(task_freep) Task *t = NULL;
-                int r = store_task_next(m->db, &t);
+                int r = store_task_next(m->db, mirror, &t);
 
                 if (r > 0)
                         r = start_task(m, &t);
-                if (r < 0)
-                        (void) log_error_errno(r, "Failed to start a task: %m");
-                if (r < 0 || !m->task_jobs)
+                else if (r == 0)
                         return;
+                if (r < 0) {
+                        (void) log_error_errno(r, "Failed to start a task: %m");
+                        return;
+                }
         }
+}
+
+void manager_start_tasks(Manager *m) {
+        start_class(m, false);
+        start_class(m, true);
+}
+
+int manager_mirror(Manager *m, const char *subscription) {
+        int r;
+
+        if (isempty(m->config->mirror_remote))
+                return 0;
+        r = store_task_insert_mirror(m->db, subscription, manager_now());
+        if (r >= 0)
+                start_class(m, true);
+        return r < 0 ? r : 0;
 }
 
 void manager_make_spool(Manager *m) {
@@ -209,6 +233,8 @@ int manager_schedule_maintenance(Manager *m) {
                                 (int64_t) m->config->maintenance_interval_sec,
                                 MAINTENANCE_PUSHES,
                                 MAINTENANCE_BATCH);
+        if (r >= 0)
+                r = manager_mirror(m, NULL);
         if (r >= 0)
                 manager_start_tasks(m);
         return r;

@@ -263,7 +263,7 @@ Manager *manager_free(Manager *m) {
         (void) sd_event_source_disable_unref(m->hook_source);
         (void) sd_event_source_disable_unref(m->housekeeping_source);
         (void) safe_close(m->hook_fd);
-        (void) sqlite3_close_v2(m->db);
+        sqlite_close(m->db);
         (void) sd_event_unref(m->event);
         (void) strv_free(m->finished);
         (void) strv_free(m->keys_changed);

@@ -8,7 +8,9 @@
  *   check DIRECTORY                           verifies every object              {...}
  *   export DIRECTORY VERSION PATH             what a version has (export.h)      a tar archive
  *   publish DIRECTORY {FILE PATH}...          commits files of the spool         {...}
- *   remove DIRECTORY                                                             "removed" */
+ *   mirror DIRECTORY REMOTE CONFIG REVISION   copies what is new (mirror.h)      {...}
+ *   restore REPOSITORIES REMOTE CONFIG        makes what only the mirror has     {...}
+ *   remove DIRECTORY [REMOTE CONFIG]          here, and in the mirror            "removed" */
 #include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
@@ -26,6 +28,7 @@
 #include "operator/storage/export.h"
 #include "operator/storage/git-run.h"
 #include "operator/storage/maintenance.h"
+#include "operator/storage/mirror.h"
 #include "operator/storage/publish.h"
 #include "operator/storage/repository-config.h"
 
@@ -192,7 +195,7 @@ static int create(const char *directory, const char *hooks, const RepositoryConf
         return r < 0 ? r : answer_tip(0, "");
 }
 
-static int remove_repository(const char *directory) {
+static int remove_repository(const char *directory, const Mirror *mirror) {
         _cleanup_free_ char *removed = strfmt("%s.removed", directory);
         int r;
 
@@ -204,6 +207,8 @@ static int remove_repository(const char *directory) {
                 r = -errno;
         if (r >= 0)
                 r = remove_tree(removed);
+        if (r >= 0 && !isempty(mirror->remote))
+                r = mirror_remove(directory, mirror);
         return r < 0 ? r : answer("removed");
 }
 
@@ -306,6 +311,19 @@ static int run_publish(const char *directory, char *const words[], size_t n_word
         return r;
 }
 
+static int restore(const char *repositories, const Mirror *mirror) {
+        unsigned n;
+        int r = mirror_restore(repositories, mirror, &n);
+
+        return r < 0 ? r : answer_json(json_pack("{s:i}", "restored", (int) n));
+}
+
+static int update_mirror(const char *directory, const Mirror *mirror, const char *revision) {
+        int r = mirror_update(directory, mirror);
+
+        return r < 0 ? r : answer_json(json_pack("{s:s}", "revision", revision));
+}
+
 static int maintain(const char *directory, const char *hooks, const RepositoryConfig *config) {
         MaintenanceResult m;
         int r;
@@ -335,6 +353,7 @@ static int check(void) {
 
 static int run(int argc, char *argv[]) {
         RepositoryConfig config = {};
+        Mirror mirror = {};
         uint64_t n;
 
         if (argc < 3 || argv[2][0] != '/')
@@ -343,8 +362,14 @@ static int run(int argc, char *argv[]) {
                 config.hook_socket = argv[5];
                 return create(argv[2], argv[4], &config);
         }
-        if (streq(argv[1], "remove") && argc == 3)
-                return remove_repository(argv[2]);
+        if (argc >= 5)
+                mirror = (Mirror){ argv[3], argv[4] };
+        if (streq(argv[1], "remove") && (argc == 3 || argc == 5))
+                return remove_repository(argv[2], &mirror);
+        if (streq(argv[1], "restore") && argc == 5)
+                return restore(argv[2], &mirror);
+        if (streq(argv[1], "mirror") && argc == 6)
+                return update_mirror(argv[2], &mirror, argv[5]);
         if (enter(argv[2]) < 0)
                 return -errno;
         if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0)
