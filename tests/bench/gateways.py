@@ -31,6 +31,7 @@ GATEWAY_MEMORY_MIB = 512
 GATEWAY_CPUS = 1
 GATEWAY_DISK_MIB = 12 * 1024
 POLL_SECONDS = 0.001
+CALM_POLL_SECONDS = 0.2
 
 
 class Patience:
@@ -109,8 +110,17 @@ class Gateway(Node):
         self.orders.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
+    def properties(self, *names):
+        """Properties of the synchronization object, by one look at them."""
+        out = self.execute("busctl", "--json=short", "get-property", "org.ispstorage.Sync1", SYNC_OBJECT, SYNC_INTERFACE,
+                           *names)
+        return [json.loads(line)["data"] for line in out.splitlines()]
+
     def property(self, name):
-        return self.bed.testbed.parameter(self.name, name)
+        return self.properties(name)[0]
+
+    def at_rest(self):
+        return self.properties("PendingChanges", "State") == [0, "idle"]
 
     def set_property(self, name, signature, value, interface=SYNC_INTERFACE, path=SYNC_OBJECT):
         self.execute("busctl", "set-property", "org.ispstorage.Sync1", path, interface, name, signature, str(value))
@@ -254,8 +264,7 @@ class Bed:
     def settle(self):
         """Waits until all gateways hold the same revision, nothing is pending or ordered, and the links are still."""
         def equal():
-            states = {g.name: (g.property("Revision"), g.property("PendingChanges"), g.property("State"))
-                      for g in self.gateways}
+            states = {g.name: tuple(g.properties("Revision", "PendingChanges", "State")) for g in self.gateways}
             if len(set(states.values())) != 1 or states[self.gateways[0].name][1:] != (0, "idle"):
                 raise Failure(f"{states}")
             ordered = [] if self.orders_by_hand else self.open_operations()
@@ -263,7 +272,7 @@ class Bed:
                 raise Failure(f"{ordered}")
             return True
 
-        wait_until("all gateways are equal", equal, Patience.seconds)
+        wait_calmly("all gateways are equal", equal)
         self.still()
 
     def rest(self):
@@ -346,8 +355,22 @@ def empty(bed):
         bed.confirm_deletions()
         return not any(any(g.folder.iterdir()) for g in bed.gateways)
 
-    wait_until("all folders are empty", gone, Patience.seconds)
+    wait_calmly("all folders are empty", gone)
     bed.settle()
+
+
+def wait_calmly(what, condition):
+    """wait_until() for what costs the gateways something to ask for, and nobody times."""
+    def paced():
+        found = None
+        try:
+            found = condition()
+        finally:
+            if not found:
+                time.sleep(CALM_POLL_SECONDS)
+        return found
+
+    return wait_until(what, paced, Patience.seconds)
 
 
 def number(revision):

@@ -24,7 +24,7 @@ from gateways import Failure
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 DEFAULT_NAME = "bench"
-SMOKE_PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = {"smoke": 60, "quick": 600, "full": 3600}
 
 
 def say(text):
@@ -104,8 +104,8 @@ def show(known):
 
 
 def run(arguments, known, path):
+    gateways.Patience.seconds = PATIENCE_SECONDS[arguments.mode]
     if arguments.mode == "smoke":
-        gateways.Patience.seconds = SMOKE_PATIENCE_SECONDS
         gateways.Pace.seconds = 0
     with contextlib.ExitStack() as stack:
         shared = stack.enter_context(gateways.borrowed(arguments.testbed)) if arguments.testbed else None
