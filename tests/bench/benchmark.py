@@ -19,6 +19,7 @@ class Table:
     columns: tuple
     only: dict = dataclasses.field(default_factory=dict)
     ratio: bool = False  # show value / reference instead of the value
+    spread: bool = False  # show the mean and the standard deviation of the repeats instead of the median
 
 
 @dataclasses.dataclass(frozen=True)

@@ -84,7 +84,7 @@ def parse_arguments(known):
                        ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     parser.set_defaults(mode="quick")
-    parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report")
+    parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report, and compare")
     parser.add_argument("--output", metavar="FILE", type=pathlib.Path, help="keep the values there, and make no report")
     parser.add_argument("--testbed", metavar="NAME",
                         help="use this testbed, which is up (its folders are emptied), instead of new ones")
@@ -115,6 +115,8 @@ def run(arguments, known, path):
 def run_all(arguments, known, path, shared):
     """Returns how many failed."""
     chosen = arguments.names or list(known)
+    if arguments.mode != "smoke" and os.getloadavg()[0] > os.cpu_count() / 2:
+        say(f"This machine is busy (load average {os.getloadavg()[0]:.1f}): times will be wrong.")
     bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     failed = 0
     for position, name in enumerate(chosen, 1):
@@ -150,9 +152,8 @@ def main():
         return 1 if failed else 0
     report.write(known, RESULTS)
     say(f"\nvalues in {path.relative_to(HERE.parents[1])}, report in docs/benchmarks.md")
-    if not arguments.report:
-        for line in regression.compare(regression.committed(path), load(path), arguments.names):
-            say(line)
+    for line in regression.compare(regression.committed(path), load(path), arguments.names):
+        say(line)
     return 1 if failed else 0
 
 
