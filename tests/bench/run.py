@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import sys
 import time
 import traceback
@@ -29,10 +28,6 @@ PATIENCE_SECONDS = {"smoke": 60, "quick": 600, "full": 3600}
 
 def say(text):
     print(text, flush=True)
-
-
-def lacks(benchmark):
-    return [program for program in benchmark.needs if not shutil.which(program)]
 
 
 def measure(benchmark, mode, bed_name, shared):
@@ -64,10 +59,23 @@ def load(path):
     return json.loads(path.read_text()) if path.exists() else {"format": 1, "benchmarks": {}}
 
 
+def dump(results):
+    """JSON with a series on a line, so that a difference of two files can be read."""
+    series = {name: entry.pop("series") for name, entry in results["benchmarks"].items()}
+    for name in series:
+        results["benchmarks"][name]["series"] = f"series of {name}"
+    text = json.dumps(results, indent=1, sort_keys=True)
+    for name, found in series.items():
+        lines = ",\n".join(f"   {json.dumps(one, sort_keys=True)}" for one in found)
+        text = text.replace(json.dumps(f"series of {name}"), f"[\n{lines}\n  ]")
+        results["benchmarks"][name]["series"] = found
+    return text + "\n"
+
+
 def save(path, results):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    temporary.write_text(dump(results))
     temporary.rename(path)
 
 
@@ -122,13 +130,6 @@ def run_all(arguments, known, path, shared):
     for position, name in enumerate(chosen, 1):
         benchmark = known[name]
         say(f"\n== {name} ({position} of {len(chosen)}, {arguments.mode}): {benchmark.title}")
-        missing = lacks(benchmark)
-        if missing:
-            say(f"skipped {name}: needs {', '.join(missing)} (packaging/install-packages bench)")
-            continue
-        if arguments.mode not in benchmark.sizes:
-            say(f"skipped {name}: not in {arguments.mode} runs")
-            continue
         entry = measure(benchmark, arguments.mode, bed_name, shared)
         failed += entry["error"] is not None
         # Read again: a run of hours should not lose what another one wrote meanwhile.
