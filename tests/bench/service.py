@@ -165,6 +165,34 @@ def synchronize_in_sequence(bed, act, expected, check=True):
     return outcome
 
 
+def synchronize_with_prefetch(bed, act, expected, check=True):
+    """As the operator does it for a long push, but ordered by who measures: the others prefetch from when the first
+    pushes, and pull when main has all."""
+    first, *others = bed.gateways
+    with metered(bed) as outcome:
+        arrivals = [Arrival(g, expected) for g in others]
+        pulls = next_pulls(others)
+        prefetches = {g: text.replace("pull", "prefetch") for g, text in pulls.items()}
+        first.bus.forget()
+        start = act(first)
+        wait_state(first, "pushing")
+        order(prefetches)
+        wait_pushed(first)
+        order({g: following(text) for g, text in pulls.items()})
+        outcome.seconds = max(wait_arrivals(arrivals).values()) - start
+        catch_up(bed)
+        bed.settle()
+    if check:
+        verify(bed.gateways, expected)
+    return outcome
+
+
+def following(text):
+    """The same order with the next opseq."""
+    kind, opseq = text.split()
+    return f"{kind} {int(opseq) + 1}"
+
+
 def catch_up(bed):
     """What the first gateway committed besides (it came to rest only after the push) is pulled too, when nobody else
     orders it."""
