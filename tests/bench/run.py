@@ -17,7 +17,7 @@ import gateways
 import regression
 import report
 import suite
-from benchmark import Recorder
+from benchmark import ROOT, Recorder
 from gateways import Failure
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -147,12 +147,12 @@ def main():
     if arguments.list:
         show(known)
         return 0
-    path = arguments.output or RESULTS / f"{arguments.mode}.json"
+    path = arguments.output or (RESULTS if arguments.mode != "smoke" else ROOT / "build/bench") / f"{arguments.mode}.json"
     failed = 0 if arguments.report else run(arguments, known, path)
     if arguments.output or arguments.mode == "smoke":
         return 1 if failed else 0
     report.write(known, RESULTS)
-    say(f"\nvalues in {path.relative_to(HERE.parents[1])}, report in docs/benchmarks.md")
+    say(f"\nvalues in {path.relative_to(ROOT)}, report in docs/benchmarks.md")
     for line in regression.compare(regression.committed(path), load(path), arguments.names):
         say(line)
     return 1 if failed else 0
