@@ -30,6 +30,8 @@ SSH_PORT = 22
 GATEWAY_MEMORY_MIB = 512
 GATEWAY_CPUS = 1
 GATEWAY_DISK_MIB = 12 * 1024
+# Benchmarks delete as much as they like.
+NO_GUARDS = {"MaxDeletePercent": 100, "MaxDeleteCount": 0}
 POLL_SECONDS = 0.001
 CALM_POLL_SECONDS = 0.2
 
@@ -130,12 +132,12 @@ class Gateway(Node):
                            f"{SYNC_INTERFACE}.Guard", name)
         return json.loads(out)["data"]
 
+    def set_guards(self, limits):
+        for limit, value in limits.items():
+            self.set_guard(limit, "u", value)
+
     def set_guard(self, name, signature, value):
         self.set_property(name, signature, value, f"{SYNC_INTERFACE}.Guard", f"{SYNC_OBJECT}/Guard")
-
-    def revision(self):
-        """n of "n.commit"; 0 before the first one."""
-        return number(self.property("Revision"))
 
     def own(self, path):
         """Gives a file or a tree to the owner of the folder, as the LAN's servers do."""
@@ -235,11 +237,14 @@ class Bed:
         self.changed = time.monotonic()
         self.network.control("classify", SSH_PORT, *CWMP_PORTS)
         for gateway in self.gateways:
-            for limit, value in (("MaxDeletePercent", 100), ("MaxDeleteCount", 0)):
-                gateway.set_guard(limit, "u", value)
+            gateway.guards = {limit: gateway.guard(limit) for limit in NO_GUARDS}
+            gateway.set_guards(NO_GUARDS)
 
     def close(self):
+        """Leaves the testbed as it was."""
+        self.network.control("classify")
         for gateway in self.gateways:
+            gateway.set_guards(gateway.guards)
             gateway.close()
 
     def set_link(self, profile, gateways=None):
