@@ -19,6 +19,7 @@ class Table:
     columns: tuple
     only: dict = dataclasses.field(default_factory=dict)
     ratio: bool = False  # show value / reference instead of the value
+    spread: bool = False  # show the mean and the standard deviation of the repeats instead of the median
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +40,12 @@ class Benchmark:
     name      as on the command line, unique
     title     heading in the report
     gateways  how many the testbed must have
-    needs     executables of the role "bench" in packaging/packages
     own_bed   whether it makes testbeds itself: measure() gets None, or a Bed of three gateways if it has to use that
     sizes     by mode: what measure() gets as size
     tables, plots   how the report shows the series
     """
     name = title = ""
     gateways = 3
-    needs = ()
     own_bed = False
     sizes = {}
     tables = ()

@@ -30,7 +30,10 @@ SSH_PORT = 22
 GATEWAY_MEMORY_MIB = 512
 GATEWAY_CPUS = 1
 GATEWAY_DISK_MIB = 12 * 1024
+# Benchmarks delete as much as they like.
+NO_GUARDS = {"MaxDeletePercent": 100, "MaxDeleteCount": 0}
 POLL_SECONDS = 0.001
+CALM_POLL_SECONDS = 0.2
 
 
 class Patience:
@@ -109,8 +112,17 @@ class Gateway(Node):
         self.orders.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
+    def properties(self, *names):
+        """Properties of the synchronization object, by one look at them."""
+        out = self.execute("busctl", "--json=short", "get-property", "org.ispstorage.Sync1", SYNC_OBJECT, SYNC_INTERFACE,
+                           *names)
+        return [json.loads(line)["data"] for line in out.splitlines()]
+
     def property(self, name):
-        return self.bed.testbed.parameter(self.name, name)
+        return self.properties(name)[0]
+
+    def at_rest(self):
+        return self.properties("PendingChanges", "State") == [0, "idle"]
 
     def set_property(self, name, signature, value, interface=SYNC_INTERFACE, path=SYNC_OBJECT):
         self.execute("busctl", "set-property", "org.ispstorage.Sync1", path, interface, name, signature, str(value))
@@ -120,12 +132,12 @@ class Gateway(Node):
                            f"{SYNC_INTERFACE}.Guard", name)
         return json.loads(out)["data"]
 
+    def set_guards(self, limits):
+        for limit, value in limits.items():
+            self.set_guard(limit, "u", value)
+
     def set_guard(self, name, signature, value):
         self.set_property(name, signature, value, f"{SYNC_INTERFACE}.Guard", f"{SYNC_OBJECT}/Guard")
-
-    def revision(self):
-        """n of "n.commit"; 0 before the first one."""
-        return number(self.property("Revision"))
 
     def own(self, path):
         """Gives a file or a tree to the owner of the folder, as the LAN's servers do."""
@@ -225,11 +237,14 @@ class Bed:
         self.changed = time.monotonic()
         self.network.control("classify", SSH_PORT, *CWMP_PORTS)
         for gateway in self.gateways:
-            for limit, value in (("MaxDeletePercent", 100), ("MaxDeleteCount", 0)):
-                gateway.set_guard(limit, "u", value)
+            gateway.guards = {limit: gateway.guard(limit) for limit in NO_GUARDS}
+            gateway.set_guards(NO_GUARDS)
 
     def close(self):
+        """Leaves the testbed as it was."""
+        self.network.control("classify")
         for gateway in self.gateways:
+            gateway.set_guards(gateway.guards)
             gateway.close()
 
     def set_link(self, profile, gateways=None):
@@ -254,8 +269,7 @@ class Bed:
     def settle(self):
         """Waits until all gateways hold the same revision, nothing is pending or ordered, and the links are still."""
         def equal():
-            states = {g.name: (g.property("Revision"), g.property("PendingChanges"), g.property("State"))
-                      for g in self.gateways}
+            states = {g.name: tuple(g.properties("Revision", "PendingChanges", "State")) for g in self.gateways}
             if len(set(states.values())) != 1 or states[self.gateways[0].name][1:] != (0, "idle"):
                 raise Failure(f"{states}")
             ordered = [] if self.orders_by_hand else self.open_operations()
@@ -263,7 +277,7 @@ class Bed:
                 raise Failure(f"{ordered}")
             return True
 
-        wait_until("all gateways are equal", equal, Patience.seconds)
+        wait_calmly("all gateways are equal", equal)
         self.still()
 
     def rest(self):
@@ -346,8 +360,22 @@ def empty(bed):
         bed.confirm_deletions()
         return not any(any(g.folder.iterdir()) for g in bed.gateways)
 
-    wait_until("all folders are empty", gone, Patience.seconds)
+    wait_calmly("all folders are empty", gone)
     bed.settle()
+
+
+def wait_calmly(what, condition):
+    """wait_until() for what costs the gateways something to ask for, and nobody times."""
+    def paced():
+        found = None
+        try:
+            found = condition()
+        finally:
+            if not found:
+                time.sleep(CALM_POLL_SECONDS)
+        return found
+
+    return wait_until(what, paced, Patience.seconds)
 
 
 def number(revision):

@@ -71,7 +71,7 @@ def phase(metric):
 
 
 MB = 1e6
-LARGE, INSERTED, OVERWRITTEN = "100,000 KB", "4 KB inserted at its front", "1 % of it overwritten"
+LARGE, INSERTED, OVERWRITTEN = "the largest file", "4 KB inserted at its front", "1 % of it overwritten"
 GOALS = (
     Goal("disk", "disk beyond the user's files, largest urandom file", 0.005, "share", "storage",
          lambda e: worst(e, "storage", "disk beyond the files", True, kind="urandom", **{"class": "single"}), "50 %"),
@@ -84,7 +84,8 @@ GOALS = (
     Goal("push", "push of 100 MB at 100 Mbit/s, parts of the theoretical time", 1.08, "", "phases", phase("push"), "",
          ("push", LARGE, True)),
     Goal("pull", "pull of the same", 1.08, "", "phases", phase("pull"), "", ("pull", LARGE, True)),
-    Goal("cut-through", "1-to-2 of the same, parts of push + pull in sequence", 0.70, "", "phases", phase("together"), ""),
+    Goal("cut-through", "1-to-2 of the same, parts of push + pull in sequence", 0.70, "", "phases",
+         lambda e: worst(e, "phases", "together", True, link="lan", signalling="prompt", **{"class": "single"})),
     Goal("latency", "100 KB, close to visible on both others, prompt signalling, LAN", 0.15, "s", "latency",
          lambda e: worst(e, "latency", "seconds", link="lan", signalling="prompt"), "", ("seconds", "100 KB", False)),
     Goal("insert-bytes", "4 KB inserted at the front of a large file: bytes on each link", 0.4 * MB, "B", "edits",
@@ -138,12 +139,20 @@ def first_paragraph(entries, values):
     return "Where the figures are worse than they should be, or than a peer's: " + " ".join(sentences)
 
 
+def largest_file(entries):
+    """The name of the largest workload of one file that the peers had on the LAN link."""
+    files = [s for s in series(entries, "peers", "bytes", link="lan") if s["reference"] and " x " not in s["labels"]["workload"]]
+    return max(files, key=lambda s: s["reference"], default={"labels": {"workload": None}})["labels"]["workload"]
+
+
 def peers_text(entries, goal):
     """What the peers had for the same, best first."""
     if not goal.peers:
         return ""
     from report import format_value
     metric, workload, ratio = goal.peers
+    if workload == LARGE:
+        workload = largest_file(entries)
     found = [(value_of(s, ratio), s) for s in series(entries, "peers", metric, link="lan", workload=workload)]
     return ", ".join(f"{s['labels']['system']} {format_value(value, s['unit'], ratio)}" for value, s in
                      sorted((pair for pair in found if pair[0] is not None), key=lambda pair: pair[0])

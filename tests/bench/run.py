@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import sys
 import time
 import traceback
@@ -18,21 +17,17 @@ import gateways
 import regression
 import report
 import suite
-from benchmark import Recorder
+from benchmark import ROOT, Recorder
 from gateways import Failure
 
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 DEFAULT_NAME = "bench"
-SMOKE_PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = {"smoke": 60, "quick": 600, "full": 3600}
 
 
 def say(text):
     print(text, flush=True)
-
-
-def lacks(benchmark):
-    return [program for program in benchmark.needs if not shutil.which(program)]
 
 
 def measure(benchmark, mode, bed_name, shared):
@@ -64,10 +59,23 @@ def load(path):
     return json.loads(path.read_text()) if path.exists() else {"format": 1, "benchmarks": {}}
 
 
+def dump(results):
+    """JSON with a series on a line, so that a difference of two files can be read."""
+    series = {name: entry.pop("series") for name, entry in results["benchmarks"].items()}
+    for name in series:
+        results["benchmarks"][name]["series"] = f"series of {name}"
+    text = json.dumps(results, indent=1, sort_keys=True)
+    for name, found in series.items():
+        lines = ",\n".join(f"   {json.dumps(one, sort_keys=True)}" for one in found)
+        text = text.replace(json.dumps(f"series of {name}"), f"[\n{lines}\n  ]")
+        results["benchmarks"][name]["series"] = found
+    return text + "\n"
+
+
 def save(path, results):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    temporary.write_text(dump(results))
     temporary.rename(path)
 
 
@@ -84,7 +92,7 @@ def parse_arguments(known):
                        ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     parser.set_defaults(mode="quick")
-    parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report")
+    parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report, and compare")
     parser.add_argument("--output", metavar="FILE", type=pathlib.Path, help="keep the values there, and make no report")
     parser.add_argument("--testbed", metavar="NAME",
                         help="use this testbed, which is up (its folders are emptied), instead of new ones")
@@ -104,8 +112,8 @@ def show(known):
 
 
 def run(arguments, known, path):
+    gateways.Patience.seconds = PATIENCE_SECONDS[arguments.mode]
     if arguments.mode == "smoke":
-        gateways.Patience.seconds = SMOKE_PATIENCE_SECONDS
         gateways.Pace.seconds = 0
     with contextlib.ExitStack() as stack:
         shared = stack.enter_context(gateways.borrowed(arguments.testbed)) if arguments.testbed else None
@@ -115,18 +123,13 @@ def run(arguments, known, path):
 def run_all(arguments, known, path, shared):
     """Returns how many failed."""
     chosen = arguments.names or list(known)
+    if arguments.mode != "smoke" and os.getloadavg()[0] > os.cpu_count() / 2:
+        say(f"This machine is busy (load average {os.getloadavg()[0]:.1f}): times will be wrong.")
     bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     failed = 0
     for position, name in enumerate(chosen, 1):
         benchmark = known[name]
         say(f"\n== {name} ({position} of {len(chosen)}, {arguments.mode}): {benchmark.title}")
-        missing = lacks(benchmark)
-        if missing:
-            say(f"skipped {name}: needs {', '.join(missing)} (packaging/install-packages bench)")
-            continue
-        if arguments.mode not in benchmark.sizes:
-            say(f"skipped {name}: not in {arguments.mode} runs")
-            continue
         entry = measure(benchmark, arguments.mode, bed_name, shared)
         failed += entry["error"] is not None
         # Read again: a run of hours should not lose what another one wrote meanwhile.
@@ -144,15 +147,14 @@ def main():
     if arguments.list:
         show(known)
         return 0
-    path = arguments.output or RESULTS / f"{arguments.mode}.json"
+    path = arguments.output or (RESULTS if arguments.mode != "smoke" else ROOT / "build/bench") / f"{arguments.mode}.json"
     failed = 0 if arguments.report else run(arguments, known, path)
     if arguments.output or arguments.mode == "smoke":
         return 1 if failed else 0
     report.write(known, RESULTS)
-    say(f"\nvalues in {path.relative_to(HERE.parents[1])}, report in docs/benchmarks.md")
-    if not arguments.report:
-        for line in regression.compare(regression.committed(path), load(path), arguments.names):
-            say(line)
+    say(f"\nvalues in {path.relative_to(ROOT)}, report in docs/benchmarks.md")
+    for line in regression.compare(regression.committed(path), load(path), arguments.names):
+        say(line)
     return 1 if failed else 0
 
 

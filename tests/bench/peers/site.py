@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from gateways import PEERS, Failure, wait_until
+from gateways import PEERS, Failure, disk_usage, wait_until
 from service import verify
 
 SSH_PORT = 2222
@@ -31,6 +31,10 @@ SetEnv SHLVL=9 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 """
 
 
+# What peers make in the folder for themselves.
+PEERS_OWN = (".git", ".stfolder")
+
+
 class PeerHost:
     """A gateway as a peer uses it: a folder on its disk, and programs in its network. Has what service.Arrival
     needs."""
@@ -47,6 +51,11 @@ class PeerHost:
 
     def cpu_seconds(self):
         return self.node.cpu_seconds(PEERS)
+
+    def disk_beyond(self):
+        """Bytes on disk beyond the user's files."""
+        own = sum(disk_usage(path) for path in self.folder.iterdir() if path.name not in PEERS_OWN)
+        return disk_usage(self.home) - disk_usage(self.scratch) - own
 
     def own(self, path):
         """Everything here is root's."""

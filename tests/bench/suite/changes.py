@@ -6,10 +6,10 @@ import time
 
 import payload
 from benchmark import Benchmark, Table
-from gateways import SYNCD, Patience, wait_until
+from gateways import SYNCD, wait_calmly, wait_until
 from meter import Meter, resident
 from payload import KB
-from service import place, synchronize, synchronize_in_sequence, wait_state, write
+from service import place, synchronize, synchronize_in_sequence, wait_pushed, wait_state, write
 from suite.transfer import multiple, single
 
 MB = 1000 * KB
@@ -139,8 +139,8 @@ class Commit(Benchmark):
         with Meter(bed, [gateway]) as meter:
             gateway.bus.forget()
             place(gateway, moves)
-            wait_until("all is on main", lambda: gateway.property("Revision") != "" and self.at_rest(gateway),
-                       Patience.seconds)
+            wait_pushed(gateway)
+            wait_calmly("all is on main", gateway.at_rest)
         meter.record_peaks(record, step="first synchronization")
         with Meter(bed, [gateway]) as meter:
             self.changes(bed, gateway, list(expected), size, record)
@@ -157,10 +157,6 @@ class Commit(Benchmark):
         made = payload.write_tree(gateway.scratch / name, files, files * 4096, per_directory=100)
         return {name: name}, {f"{name}/{path}": size for path, size in made.items()}
 
-    @staticmethod
-    def at_rest(gateway):
-        return (gateway.property("PendingChanges"), gateway.property("State")) == (0, "idle")
-
     def restart(self, bed, gateway):
         """Processor seconds of a start until all is at rest. A unit's cgroup begins anew with it."""
         gateway.execute("systemctl", "stop", "ispstorage-syncd")
@@ -169,8 +165,7 @@ class Commit(Benchmark):
         # Before it rests it has pulled and scanned.
         gateway.bus.wait("it has looked at everything", lambda values: values.get("State") == "idle")
         bed.still()
-        wait_until("it is at rest", lambda: self.at_rest(gateway) and gateway.property("Status") == "Subscribed",
-                   Patience.seconds)
+        wait_calmly("it is at rest", lambda: gateway.at_rest() and gateway.property("Status") == "Subscribed")
         return gateway.cpu_seconds(SYNCD)
 
     def changes(self, bed, gateway, names, size, record):

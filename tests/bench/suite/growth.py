@@ -7,7 +7,7 @@ import time
 
 from benchmark import Benchmark, Plot, Table
 from service import history, place, synchronize, write
-from suite.transfer import multiple
+from suite.transfer import multiple, warm
 
 REPOSITORY = "/srv/ispstorage-repositories/home.git"
 
@@ -76,6 +76,7 @@ class History(Benchmark):
 
     def measure(self, bed, size, record):
         bed.set_link("lan")
+        warm(bed)  # there is no main before
         points = []
         for commits in size["commits"]:
             self.grow(bed, commits)

@@ -25,13 +25,14 @@ def linkemu_cpu(network):
 
 class Links(Benchmark):
     """The emulated access links against their settings, measured by other programs. Round trip: the shortest and the
-    mean of ping; reference: twice the delay and the frame's time on the line. Rate: UDP offered at 1.2 times the rate,
-    frames that arrive per second in the middle of the transfer; one direction, then both at once. TCP: one transfer;
-    reference: the rate's share for payload. TCP in both directions at once (iperf3 --bidir): acknowledgements wait behind
-    data in the queue of 50 frames, so an asymmetric link's faster direction is slower then, as it is on such lines.
-    Loss: small UDP datagrams on a link of 100 Mbit/s with the profile's loss, by iperf3 and by the counters. Head-room:
-    processor seconds of the emulator in a second with both directions of one link full of UDP. Counters: frames and
-    bytes of the emulator against a capture by tcpdump on the gateway's interface (lost frames down do not reach it)."""
+    mean of ping; reference: twice the delay and the frame's time on the line. Rate: UDP offered at 1.2 times the
+    rate, frames that arrive per second in the middle of the transfer; one direction, then both at once. TCP: one
+    transfer; reference: the rate's share for payload. TCP in both directions at once (iperf3 --bidir):
+    acknowledgements wait behind data in the queue of 50 frames, so an asymmetric link's faster direction is slower
+    then, as it is on such lines. Loss: small UDP datagrams on a link of 100 Mbit/s with the profile's loss, by iperf3
+    and by the counters. Head-room: processor seconds of the emulator in a second with both directions of one link
+    full of UDP. Counters: frames and bytes of the emulator against a capture by tcpdump on the gateway's interface
+    (lost frames down do not reach it)."""
     name, title = "links", "Validation of the links"
     gateways = 1
     sizes = {"smoke": {"links": ("lan",), "seconds": 1, "pings": 5},

@@ -83,7 +83,7 @@ class Peers(Benchmark):
     sizes = {
         "smoke": {"links": {"lan": ((20 * KB,), (), None)}, "repeats": 1},
         "quick": {"links": {"lan": ((100 * KB, 1 * MB), ((100, 100 * KB),), 30 * MB)}, "repeats": 1},
-        "full": {"links": {"lan": ((100 * KB, 1 * MB, 10 * MB), ((100, 100 * KB),), 100 * MB),
+        "full": {"links": {"lan": ((100 * KB, 1 * MB, 10 * MB), ((100, 100 * KB), (20_000, 4 * KB)), 100 * MB),
                            "gpon100": ((100 * KB,), ((100, 100 * KB),), 100 * MB),
                            "gpon30": ((100 * KB, 10 * MB), ((100, 100 * KB),), None),
                            "adsl16": ((100 * KB, 10 * MB), ((10, 100 * KB),), None),
@@ -97,6 +97,7 @@ class Peers(Benchmark):
         Table("Bytes on the three links", "bytes", ("link", "workload"), ("system",)),
         Table("Wire overhead, parts of the payload", "wire overhead", ("link", "workload"), ("system",), ratio=True),
         Table("Processor time on the first gateway", "gateway CPU", ("link", "workload"), ("system",)),
+        Table("Disk beyond the files on the first gateway", "disk beyond the files", ("link", "workload"), ("system",)),
         Table("Peak RSS of the largest process on a gateway", "peer RSS", ("link", "workload"), ("system",)),
     )
 
@@ -125,6 +126,7 @@ class Peers(Benchmark):
             labels = {"system": name, "link": link, "workload": workload.name}
             self.record(record, bed, workload, outcome.seconds, outcome.meter.wire, outcome.meter.data, labels)
             record.add("gateway CPU", outcome.meter.cpu[first.name], "CPU s", **labels)
+            record.add("disk beyond the files", sum(first.disk_used()), "B", **labels)
             record.add("peer RSS", max(max(p.values()) for p in outcome.meter.peaks.values()) * 1024, "B", **labels)
 
     def peer(self, bed, link, system, chosen, record):
@@ -163,6 +165,8 @@ class Peers(Benchmark):
             record.add("push", push, "s", references[0], **labels)
             record.add("pull", pull, "s", references[1], **labels)
         record.add("gateway CPU", first.cpu_seconds() - cpu, "CPU s", **labels)
+        if not peer.whole_files_only:
+            record.add("disk beyond the files", first.disk_beyond(), "B", **labels)
         record.add("peer RSS", max(max(found.values(), default=0) for found in kib.values()) * 1024, "B", **labels)
 
     @staticmethod

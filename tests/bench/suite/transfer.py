@@ -7,7 +7,7 @@ import payload
 from benchmark import Benchmark, Plot, Table
 from meter import total
 from payload import KB
-from service import place, synchronize, synchronize_in_sequence, write
+from service import place, synchronize, synchronize_in_sequence, synchronize_with_prefetch, write
 
 LINKS = ("lan", "gpon100", "gpon30", "adsl16", "adsl8")
 SLOW = ("adsl16", "adsl8")
@@ -114,8 +114,10 @@ class Phases(Benchmark):
     """Push and pull apart (the paper's Figs. 12, 13, 15 and 16), and cut-through against them. The two receiving
     gateways' CWMP agents are stopped; they pull, both at once, when the first gateway has said on its bus that main
     has all of it. Push: from the rename into the folder until then; pull: from the order on the bus to all files in
-    both folders. References: the payload at the effective rate of the direction. "Together" is the same payload in
-    the ordinary way, where the others may fetch while the first still pushes, and its reference is push + pull."""
+    both folders. References: the payload at the effective rate of the direction. "Together" is the same payload
+    without waiting: the others may fetch while the first still pushes; its reference is push + pull. "CWMP": the
+    operator signals, as always. "prompt": who measures orders a prefetch when the first gateway says that it pushes,
+    and a pull when main has all."""
     name, title = "phases", "Push and pull"
     sizes = {
         "smoke": {"links": ("lan",), "single": (), "multiple": ((3, 2 * KB),), "repeats": 1},
@@ -128,7 +130,7 @@ class Phases(Benchmark):
         Table("Pull in parts of the theoretical time", "pull", ("class", "files", "bytes"), ("link",), ratio=True),
         Table("Push, seconds", "push", ("class", "files", "bytes"), ("link",)),
         Table("Pull, seconds", "pull", ("class", "files", "bytes"), ("link",)),
-        Table("Together, in parts of push + pull", "together", ("class", "files", "bytes"), ("link",), ratio=True),
+        Table("Together, in parts of push + pull", "together", ("class", "files", "bytes"), ("link", "signalling"), ratio=True),
     )
     plots = (
         Plot("push-single", "Push, parts of the theoretical time", "push", "bytes", ("link",), {"class": "single"}, True),
@@ -142,12 +144,19 @@ class Phases(Benchmark):
             warm(bed)
             with bed.without_orders(bed.gateways[1:]):
                 sequence = {p: [self.apart(bed, link, p, record) for _ in range(repeats)] for p in payloads(size, link)}
+                self.together(bed, link, sequence, repeats, record, synchronize_with_prefetch, "prompt")
             bed.settle()
-            for chosen, seconds in sequence.items():
-                for _ in range(repeats):
-                    moves, expected = prepare(bed.gateways[0], *chosen[1:])
-                    outcome = synchronize(bed, lambda g, m=moves: place(g, m), expected)
-                    record.add("together", outcome.seconds, "s", min(seconds), link=link, **labels_of(chosen))
+            self.together(bed, link, sequence, repeats, record, synchronize, "CWMP")
+
+    @staticmethod
+    def together(bed, link, sequence, repeats, record, way, signalling):
+        """The payloads again, with what they took in sequence as the reference."""
+        for chosen, seconds in sequence.items():
+            for _ in range(repeats):
+                moves, expected = prepare(bed.gateways[0], *chosen[1:])
+                outcome = way(bed, lambda g, m=moves: place(g, m), expected)
+                record.add("together", outcome.seconds, "s", min(seconds), link=link, signalling=signalling,
+                           **labels_of(chosen))
 
     def apart(self, bed, link, chosen, record):
         _, files, each = chosen

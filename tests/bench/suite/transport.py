@@ -10,7 +10,7 @@ import gateways
 from gateways import SSH_PORT, SYNC_INTERFACE, SYNC_OBJECT, Failure, wait_until
 from meter import Meter
 from payload import KB
-from service import Arrival, order_pulls, place, synchronize, verify, wait_arrivals, wait_pushed, wait_state
+from service import Arrival, next_pulls, order, place, synchronize, verify, wait_arrivals, wait_pushed, wait_state
 from suite.transfer import rates, single, theoretical_seconds, warm
 from traffic import Traffic
 
@@ -41,9 +41,10 @@ class Server(Benchmark):
                     start = place(first, moves)
                     push_seconds = wait_pushed(first) - start
                     bed.still()
+                pulls = next_pulls([second])
                 with Meter(bed, [second]) as pull:
                     arrival = Arrival(second, expected)
-                    start = order_pulls([second])
+                    start = order(pulls)
                     pull_seconds = wait_arrivals([arrival])[second.name] - start
                     bed.still()
                 verify([first, second], expected)
@@ -92,9 +93,10 @@ class Resume(Benchmark):
             seconds = wait_pushed(first) - start - lost
             bed.still()
         self.record(record, meter, first, seconds, push, payload, link=link, direction="push", cuts=cuts)
+        pulls = next_pulls([second])
         with Meter(bed, [second]) as meter:
             arrival = Arrival(second, expected)
-            start = order_pulls([second])
+            start = order(pulls)
             lost = self.cut(bed, second, "down", payload, cuts, offline)
             seconds = self.arrive(second, arrival, lost) - start - lost
             bed.still()
@@ -110,7 +112,7 @@ class Resume(Benchmark):
     def arrive(gateway, arrival, lost):
         """The pull that was cut may have ended as failed: it is ordered again, as the operator would."""
         if lost and not arrival.complete():
-            order_pulls([gateway])
+            order(next_pulls([gateway]))
         return wait_arrivals([arrival])[gateway.name]
 
     @staticmethod
