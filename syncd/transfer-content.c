@@ -14,6 +14,11 @@
 
 /* Parts that are open at once: chunks of one file come together. */
 #define PARTS_OPEN 8U
+/* A request is of as many bytes as come in about a second, so that a stop is soon done, on any line; but not
+ * of less or more than this. The server's work for each is worth that of a MiB. */
+#define REQUEST_MIN (UINT64_C(1) << 20)
+#define REQUEST_MAX (UINT64_C(32) << 20)
+#define REQUEST_USEC UINT64_C(1000000)
 /* What is still missing after all answers, is asked for again; each round must bring something. */
 #define ROUNDS_MAX 64U
 
@@ -34,6 +39,9 @@ typedef struct ContentFetch {
         size_t n_open; /* ever opened: a ring */
         uint64_t done;
         uint64_t total;
+        uint64_t request_bytes; /* of the next request */
+        uint64_t answered;      /* when the last answer was complete, microseconds */
+        bool stopped;           /* nothing more is to be asked for */
         int large_fd;
 } ContentFetch;
 
@@ -48,7 +56,12 @@ static void fetch_done(ContentFetch *f) {
 
 static int fetch_init(ContentFetch *f, Transfer *t, const Wanted *w) {
         *f = (ContentFetch){
-                .t = t, .files = w->files, .items = w->items, .n_items = w->n_items, .large_fd = -EBADF
+                .t = t,
+                .files = w->files,
+                .items = w->items,
+                .n_items = w->n_items,
+                .large_fd = -EBADF,
+                .request_bytes = 2 * REQUEST_MIN,
         };
         f->next = calloc(w->n_items + 1, sizeof(*f->next));
         f->arrived = calloc(w->n_items + 1, sizeof(*f->arrived));
@@ -111,7 +124,11 @@ static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
 }
 
 static int progress(ContentFetch *f) {
-        return f->t->progress(f->done, f->total, f->t->userdata);
+        int r = f->t->progress(f->done, f->total, f->t->userdata);
+
+        /* What is on its way is taken in. */
+        f->stopped = f->stopped || r == -ECANCELED;
+        return r == -ECANCELED ? 0 : r;
 }
 
 /* A file may be wanted twice. */
@@ -213,17 +230,31 @@ static int large_end(const git_oid *id, uint64_t size, void *userdata) {
 
 /* The next blobs to be asked for, in the order in which they are wanted. Returns their number. */
 static size_t next_wants(const ContentFetch *f, size_t *at, git_oid wants[static UPLOAD_PACK_WANTS_MAX]) {
+        uint64_t bytes = 0;
         size_t n = 0;
 
-        for (; *at < f->n_items && n < UPLOAD_PACK_WANTS_MAX; (*at)++) {
+        for (; *at < f->n_items && n < UPLOAD_PACK_WANTS_MAX && bytes < f->request_bytes; (*at)++) {
                 git_oid id;
                 uint32_t first;
 
                 git_store_oid_from_sync(&id, &f->items[*at].blob);
-                if (!f->arrived[*at] && object_map_find(&f->blobs, &id, &first) && first == *at)
-                        wants[n++] = id;
+                if (f->arrived[*at] || !object_map_find(&f->blobs, &id, &first) || first != *at)
+                        continue;
+                wants[n++] = id;
+                bytes += f->items[*at].length;
         }
         return n;
+}
+
+/* An answer is complete: the next request asks for more if it came fast. */
+static void adapt(ContentFetch *f) {
+        uint64_t now = rate_clock_monotonic.now(NULL);
+
+        if (now - f->answered < REQUEST_USEC / 2)
+                f->request_bytes = MIN(f->request_bytes * 2, REQUEST_MAX);
+        else if (now - f->answered > REQUEST_USEC * 2)
+                f->request_bytes = MAX(f->request_bytes / 2, REQUEST_MIN);
+        f->answered = now;
 }
 
 /* Asks for all that has not arrived. */
@@ -239,13 +270,15 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
         };
         size_t at = 0, open = 0;
 
+        f->answered = rate_clock_monotonic.now(NULL);
         for (;;) {
                 git_oid wants[UPLOAD_PACK_WANTS_MAX], none;
                 PackSummary summary;
                 size_t n;
                 int r;
 
-                while (open < UPLOAD_PACK_REQUESTS_MAX && (n = next_wants(f, &at, wants)) > 0) {
+                while (!f->stopped && open < UPLOAD_PACK_REQUESTS_MAX &&
+                       (n = next_wants(f, &at, wants)) > 0) {
                         r = upload_pack_request(s, &(UploadPackRequest){ .wants = wants, .n_wants = n });
                         if (r < 0)
                                 return r;
@@ -257,6 +290,7 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
                 if (r < 0)
                         return r;
                 open--;
+                adapt(f);
         }
 }
 
@@ -275,7 +309,7 @@ static int fetch_all(ContentFetch *f, PktStream *s) {
         for (unsigned round = 0; missing > 0; round++) {
                 int r = fetch_round(f, s);
 
-                if (r < 0)
+                if (r < 0 || f->stopped)
                         return r;
                 before = missing;
                 missing = count_missing(f);

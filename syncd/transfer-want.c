@@ -162,6 +162,6 @@ TransferResult transfer_files(Transfer *t, char *const *files) {
                 result = transfer_content(t, &wanted);
                 if (result != TRANSFER_OK)
                         return result;
-        } while (r == -E2BIG);
+        } while (r == -E2BIG && t->progress(0, 0, t->userdata) >= 0);
         return TRANSFER_OK;
 }
