@@ -10,7 +10,8 @@
  * damaged, or it is not what this version may interpret: a mark of a newer format, a submodule, a name that
  * cannot be, a malformed chunk tree; -ENOMEM; -EIO and other errors of read(2). Functions that write also
  * return -E2BIG (GIT_STORE_OBJECT_MAX) and, when what is pending has to go to the file, errors of write(2)
- * such as -ENOSPC. After an error the store is as before the call. */
+ * such as -ENOSPC, or -ESTALE: somebody removed the directory; a store that is opened there anew is empty.
+ * After an error the store is as before the call. */
 #pragma once
 
 #include <git2/types.h>
@@ -110,11 +111,11 @@ int git_store_sync(GitStore *store);
 
 /* Makes the store smaller when that is worth it, else returns at once. Kept: all commits of the histories of
  * GIT_STORE_REMOTE, _BASE, _TARGET and _CANDIDATE; what the trees of these four commits hold; the trees of
- * older commits of main, newest first, as far as together they take no more than these (or
- * GIT_STORE_HISTORY_MIN); objects younger than the last change of a reference. What is pending is synced
- * first. Only the tree worker calls it. 0 (also if another process is about to write) or a negative errno,
- * then the store is as it was. */
-#define GIT_STORE_HISTORY_MIN (1U << 20)
+ * older commits of main, newest first, as far as together they take no more than half of these (or
+ * GIT_STORE_HISTORY_MIN bytes); objects younger than the last change of a reference. What is pending is
+ * synced first. Only the tree worker calls it. 0 (also if another process is about to write) or a negative
+ * errno, then the store is as it was. */
+#define GIT_STORE_HISTORY_MIN (512U << 10)
 int git_store_prune(GitStore *store);
 
 /* The id of an object, by the SHA-1 that detects collisions. Needs no store. size is at most
@@ -167,8 +168,8 @@ typedef int (*GitStoreXattrs)(const char *path, char **ret, void *userdata);
 /* Makes the tree of the commit with the changes made to it, as sync_tree_patch() would: an entry replaces
  * what is at its path, one that is not a directory also all that was beneath. Only the directories on the
  * way to a change are read and written. Content, blobs and chunk trees, need not be in the store. *ret_tree
- * names the new root. xattrs may be NULL. 0; -EINVAL: an entry is not settled, special or of unknown size,
- * or its parent is no directory; or an error as above. */
+ * names the new root. xattrs may be NULL. 0; -EINVAL: an entry is not settled, special, without an oid or of
+ * unknown size, or its parent is no directory; or an error as above. */
 int git_store_write_changes(
                 GitStore *store,
                 const git_oid *parent_commit,

@@ -194,7 +194,7 @@ static int make_entry(TreeWriter *w, Change *c, size_t prefix) {
                 return -EINVAL;
         if (c->own->kind == SYNC_DIRECTORY)
                 return write_subdirectory(w, c, prefix);
-        if (!all_absent(w, c))
+        if (!all_absent(w, c) || (c->own->kind != SYNC_ABSENT && sync_oid_equal(&c->own->oid, &(SyncOid) {})))
                 return -EINVAL;
         switch ((SyncKind) c->own->kind) {
         case SYNC_ABSENT:

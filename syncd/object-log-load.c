@@ -130,6 +130,10 @@ int object_log_get_reference(ObjectLog *l, const char *name, SyncOid *ret) {
 int object_log_set_reference(ObjectLog *l, const char *name, const SyncOid *oid) {
         if (isempty(name) || strlen(name) > OBJECT_LOG_NAME_MAX)
                 return -EINVAL;
+        /* So that all of them fit one record. */
+        if (l->references.n + l->pending_references.n >= OBJECT_LOG_REFERENCES_MAX &&
+            !find_reference(&l->references, name))
+                return -E2BIG;
         return set(&l->pending_references, name, oid);
 }
 

@@ -281,7 +281,6 @@ static void take_pending(ObjectLog *l) {
                 l->pending = (SyncWriter) {};
         }
         log_index_done(&l->pending_index);
-        log_references_apply(&l->references, &l->pending_references);
 }
 
 static int write_locked(ObjectLog *l, bool durable) {
@@ -316,6 +315,8 @@ static int flush(ObjectLog *l, bool durable) {
                 r = write_locked(l, durable);
         if (r >= 0) {
                 take_pending(l);
+                if (durable)
+                        log_references_apply(&l->references, &l->pending_references);
                 l->dirty = !durable;
         } else
                 l->pending.size = before;
