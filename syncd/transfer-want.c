@@ -128,6 +128,13 @@ static TransferResult fetch_chunk_trees(Transfer *t, char *const *files) {
         if (n > 0)
                 result = transfer_fetch_trees(t, ids, n);
         free(ids);
+        /* Who applies the file reads them. */
+        if (result == TRANSFER_OK && n > 0) {
+                int r = git_store_sync(t->store);
+
+                if (r < 0)
+                        result = transfer_link_failure(&t->link, NULL, r);
+        }
         return result;
 }
 
