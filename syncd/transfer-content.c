@@ -10,6 +10,7 @@
 #include "common/format/chunker.h"
 #include "syncd/git-object.h"
 #include "syncd/object-map.h"
+#include "syncd/transfer-part.h"
 #include "syncd/transfer.h"
 
 /* Parts that are open at once: chunks of one file come together. */
@@ -84,15 +85,21 @@ static int fetch_init(ContentFetch *f, Transfer *t, const Wanted *w) {
         return 0;
 }
 
-static int part_fd(ContentFetch *f, uint32_t file, uint64_t size) {
-        OpenPart *slot;
-        bool new;
-        int r, fd;
-
+/* -EBADF if the part is not open. */
+static int open_part(const ContentFetch *f, uint32_t file) {
         for (size_t i = 0; i < MIN(f->n_open, (size_t) PARTS_OPEN); i++)
                 if (f->open[i].fd >= 0 && f->open[i].file == file)
                         return f->open[i].fd;
-        r = content_part_open(&f->t->area, &f->files[file].file, size, &new, &fd);
+        return -EBADF;
+}
+
+static int part_fd(ContentFetch *f, uint32_t file, uint64_t size) {
+        int r, fd = open_part(f, file);
+        OpenPart *slot;
+
+        if (fd >= 0)
+                return fd;
+        r = transfer_part_open(&f->t->area, &f->files[file].file, size, &fd);
         if (r < 0)
                 return r;
         slot = f->open + f->n_open++ % PARTS_OPEN;
@@ -108,34 +115,12 @@ static void close_part(ContentFetch *f, uint32_t file) {
                         f->open[i].fd = safe_close(f->open[i].fd);
 }
 
-static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
-        for (const uint8_t *p = data; size > 0;) {
-                ssize_t n = pwrite(fd, p, size, (off_t) offset);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                p += n;
-                size -= (size_t) n;
-                offset += (uint64_t) n;
-        }
-        return 0;
-}
-
 static int progress(ContentFetch *f) {
         int r = f->t->progress(f->done, f->total, f->t->userdata);
 
         /* What is on its way is taken in. */
         f->stopped = f->stopped || r == -ECANCELED;
         return r == -ECANCELED ? 0 : r;
-}
-
-/* A file may be wanted twice. */
-static int complete(ContentFetch *f, const WantedFile *file) {
-        int r = content_part_complete(&f->t->area, &file->file);
-
-        return r == -ENOENT && content_has(&f->t->area, &file->file) ? 0 : r;
 }
 
 /* An item is in its place. */
@@ -148,8 +133,8 @@ static int item_arrived(ContentFetch *f, size_t i) {
         f->done += item->length;
         if (--file->n_items > 0 || !file->complete)
                 return progress(f);
+        r = transfer_part_complete(&f->t->area, &file->file, open_part(f, item->file));
         close_part(f, item->file);
-        r = complete(f, file);
         return r < 0 ? r : progress(f);
 }
 
@@ -165,7 +150,7 @@ static int place(ContentFetch *f, size_t i, const void *data, size_t size) {
         fd = part_fd(f, item->file, file_size == SYNC_SIZE_UNKNOWN && item->offset == 0 ? size : file_size);
         if (fd < 0)
                 return fd;
-        r = write_at(fd, data, size, item->offset);
+        r = transfer_part_write(&f->t->area, &f->files[item->file].file, fd, data, size, item->offset);
         return r < 0 ? r : item_arrived(f, i);
 }
 
@@ -327,7 +312,7 @@ static int complete_others(ContentFetch *f, const Wanted *w) {
 
                 if (file->n_items > 0 || !file->complete)
                         continue;
-                r = complete(f, file);
+                r = transfer_part_complete(&f->t->area, &file->file, -EBADF);
                 if (r < 0)
                         return r;
         }
