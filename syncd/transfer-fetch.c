@@ -6,11 +6,11 @@
 #include "common/base/cleanup.h"
 #include "common/base/str.h"
 #include "syncd/git-object.h"
+#include "syncd/git-tree-internal.h"
 #include "syncd/object-wants.h"
 #include "syncd/transfer-part.h"
 #include "syncd/transfer.h"
 
-#define META_NAME "%%meta"
 /* All that a gateway may be asked to hold of one answer; a bomb of deltas has no end. */
 #define FETCH_TOTAL_MAX (UINT64_C(1) << 40)
 /* What is missing is asked for again when a pack's deltas could not be resolved; each round must bring
@@ -34,8 +34,7 @@ static int note_meta(Fetch *f, const git_oid *tree, const void *data, size_t siz
 
         git_tree_reader_init(&reader, data, size);
         while ((r = git_tree_next(&reader, &e)) > 0)
-                if (inside ||
-                    (e.name_size == strlen(META_NAME) && memcmp(e.name, META_NAME, e.name_size) == 0)) {
+                if (inside || (streq(e.name, TREE_NAME_META))) {
                         r = object_map_add(&f->meta, &e.id, 0);
                         if (r < 0)
                                 return r;

@@ -37,7 +37,12 @@ static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
 }
 
 int transfer_part_write(
-                ContentArea *a, const SyncOid *file, int fd, const void *data, size_t size, uint64_t offset) {
+                ContentArea *a,
+                const SyncOid *file,
+                int fd,
+                const void *data,
+                size_t size,
+                uint64_t offset) {
         int r;
 
         r = lock(fd, LOCK_SH);
