@@ -205,6 +205,7 @@ int push_walk(GitStore *store,
 typedef struct PresentWalk {
         GitStore *store;
         bool chunks;
+        ObjectMap visited; /* trees of which everything was told */
         void (*handler)(const git_oid *id, void *userdata);
         void *userdata;
 } PresentWalk;
@@ -216,6 +217,11 @@ static int walk_present(PresentWalk *w, const git_oid *id, const git_oid *newer_
         int r;
 
         w->handler(id, w->userdata);
+        if (git_oid_is_zero(newer_id)) {
+                r = object_map_add(&w->visited, id, 0);
+                if (r <= 0)
+                        return r;
+        }
         r = depth > DEPTH_MAX ? -EBADMSG : read_tree(w->store, id, &data, &reader);
         if (r >= 0)
                 r = read_tree(w->store, newer_id, &newer_data, &newer);
@@ -250,6 +256,8 @@ int push_walk_present(
                 void *userdata) {
 
         PresentWalk w = { .store = store, .chunks = chunks, .handler = handler, .userdata = userdata };
+        int r = git_oid_is_zero(tree) ? 0 : walk_present(&w, tree, newer, 0);
 
-        return git_oid_is_zero(tree) ? 0 : walk_present(&w, tree, newer, 0);
+        object_map_done(&w.visited);
+        return r;
 }
