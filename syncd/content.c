@@ -130,6 +130,14 @@ int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *
         return 0;
 }
 
+bool content_part_is(ContentArea *a, const SyncOid *file, int fd) {
+        struct stat st, named;
+        PartName name;
+
+        return fstat(fd, &st) >= 0 && fstatat(a->content_fd, part_name(file, name), &named, AT_SYMLINK_NOFOLLOW) >= 0 &&
+               st.st_dev == named.st_dev && st.st_ino == named.st_ino;
+}
+
 int content_part_complete(ContentArea *a, const SyncOid *file) {
         PartName part;
         OidHex name;

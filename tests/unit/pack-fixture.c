@@ -11,8 +11,11 @@
 #include "tests/unit/pack-fixture.h"
 
 void append(Bytes *b, const void *data, size_t size) {
-        b->data = realloc(b->data, b->size + size + 1);
-        assert_non_null(b->data);
+        if (b->size + size >= b->allocated) {
+                b->allocated = 2 * (b->size + size) + 64;
+                b->data = realloc(b->data, b->allocated);
+                assert_non_null(b->data);
+        }
         if (size > 0)
                 memcpy(b->data + b->size, data, size);
         b->size += size;

@@ -12,6 +12,7 @@
 typedef struct Bytes {
         uint8_t *data;
         size_t size;
+        size_t allocated;
         size_t read; /* by the source */
         size_t step; /* bytes that the source gives at a time */
 } Bytes;

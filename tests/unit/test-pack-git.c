@@ -56,6 +56,7 @@ static void load_file(const char *directory, const char *name, Bytes *b) {
         _cleanup_free_ char *path = strfmt("%s/%s", directory, name), *data = NULL;
 
         assert_int_equal(read_file(AT_FDCWD, path, 64 << 20, &data, &b->size), 0);
+        b->allocated = b->size;
         b->data = (uint8_t *) TAKE_PTR(data);
 }
 
