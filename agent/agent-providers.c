@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The providers on the bus: calls to org.ispstorage.DataModel1, their comings and goings, their signals. */
+#include "agent/agent-journal.h"
 #include "agent/agent-manager.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -174,16 +175,31 @@ void agent_provider_call(
 
 /* --- What a provider has when it appears: open promises, notify rules, values to compare --- */
 
-typedef struct Arrival {
+struct Arrival {
+        Arrival *next; /* in the agent's list */
         Agent *agent;
         ProviderCall call;
-} Arrival;
+};
+
+static void arrival_free(Arrival *arrival) {
+        Arrival **p = &arrival->agent->arrivals;
+
+        while (*p != arrival)
+                p = &(*p)->next;
+        *p = arrival->next;
+        provider_call_done(&arrival->call);
+        free(arrival);
+}
+
+void agent_providers_forget(Agent *a) {
+        while (a->arrivals)
+                arrival_free(a->arrivals);
+}
 
 static void arrival_end(Arrival *arrival) {
         Agent *a = arrival->agent;
 
-        provider_call_done(&arrival->call);
-        free(arrival);
+        arrival_free(arrival);
         a->comparisons--;
         agent_consider_session(a);
 }
@@ -319,7 +335,8 @@ static void provider_appeared(Agent *a, size_t index) {
                 (void) log_oom();
                 return;
         }
-        *arrival = (Arrival) { .agent = a, .call.provider = index };
+        *arrival = (Arrival) { .next = a->arrivals, .agent = a, .call.provider = index };
+        a->arrivals = arrival;
         a->comparisons++;
 
         int r = sd_bus_call_method_async(
@@ -340,6 +357,13 @@ static void provider_appeared(Agent *a, size_t index) {
 
 /* --- Signals --- */
 
+static void report_departure(const Provider *p) {
+        _cleanup_free_ char *field = strfmt("ISPSTORAGE_PROVIDER=%s", p->name);
+
+        agent_journal(LOG_INFO, MESSAGE_PROVIDER_AWAY, (const char *const[]) { field, NULL }, "Provider %s went away.",
+                      p->name);
+}
+
 static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Agent *a = userdata;
         const char *name, *old_owner, *new_owner;
@@ -353,7 +377,7 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
                 if (new_owner[0])
                         provider_appeared(a, i);
                 else
-                        log_info("Provider %s went away.", a->providers.providers[i].name);
+                        report_departure(a->providers.providers + i);
         }
         return 0;
 }

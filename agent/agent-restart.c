@@ -3,6 +3,7 @@
  * over. */
 #include <fcntl.h>
 
+#include "agent/agent-journal.h"
 #include "agent/agent-manager.h"
 #include "agent/helper.h"
 #include "common/base/file.h"
@@ -79,7 +80,9 @@ int agent_order_factory_reset(void *userdata) {
 
 /* The ACS must be able to reach a device whose restart fails: it goes on as before. */
 static void give_up(Agent *a, const char *why) {
-        log_error("The device does not restart as the ACS ordered: %s.", why);
+        _cleanup_free_ char *field = strfmt("ISPSTORAGE_RESTART=%s", restart_helpers[a->restart]);
+        agent_journal(LOG_ERR, MESSAGE_RESTART_FAILED, (const char *const[]) { field, NULL },
+                      "The device does not restart as the ACS ordered: %s.", why);
         a->restart_timer = sd_event_source_disable_unref(a->restart_timer);
         a->restart_helper = helper_free(a->restart_helper);
         forget(a);
@@ -107,7 +110,9 @@ bool agent_restart(Agent *a) {
                 return true;
 
         _cleanup_free_ char *path = agent_helper_path(a, restart_helpers[a->restart]);
-        log_notice("The ACS ordered: %s.", restart_helpers[a->restart]);
+        _cleanup_free_ char *field = strfmt("ISPSTORAGE_RESTART=%s", restart_helpers[a->restart]);
+        agent_journal(LOG_NOTICE, MESSAGE_RESTART_ORDERED, (const char *const[]) { field, NULL },
+                      "The ACS ordered: %s.", restart_helpers[a->restart]);
         int r = -ENOMEM;
         if (path)
                 r = helper_call(&a->restart_helper, a->event, path, "", -EBADF, 0, RESTART_TIMEOUT_USEC, on_answer, a);

@@ -2,6 +2,7 @@
 /* When sessions start, and what follows from their ends (TR-069 sections 3.2.1 and 3.7). */
 #include <sys/random.h>
 
+#include "agent/agent-journal.h"
 #include "agent/agent-manager.h"
 #include "agent/core/backoff.h"
 #include "common/base/log.h"
@@ -142,8 +143,12 @@ static void schedule_retry(Agent *a, const char *error) {
                         a->retry_count, agent_model_uint32(a, "ManagementServer.CWMPRetryMinimumWaitInterval"),
                         agent_model_uint32(a, "ManagementServer.CWMPRetryIntervalMultiplier"), random);
 
-        log_warning("Session with the ACS failed: %s. Retry %u in %llu s.", error, a->retry_count,
-                    (unsigned long long) wait / USEC_PER_SEC);
+        _cleanup_free_ char *url = agent_model_string(a, "ManagementServer.URL");
+        _cleanup_free_ char *acs = strfmt("ISPSTORAGE_ACS=%s", strempty(url));
+        _cleanup_free_ char *count = strfmt("ISPSTORAGE_RETRY_COUNT=%u", a->retry_count);
+        agent_journal(LOG_WARNING, MESSAGE_SESSION_FAILED, (const char *const[]) { acs, acs ? count : NULL, NULL },
+                      "Session with the ACS failed: %s. Retry %u in %llu s.", error, a->retry_count,
+                      (unsigned long long) wait / USEC_PER_SEC);
         agent_end_retry_wait(a);
         int r = sd_event_add_time_relative(a->event, &a->retry_timer, CLOCK_BOOTTIME, wait, 0, on_retry, a);
         if (r < 0)

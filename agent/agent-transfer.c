@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include "agent/agent-journal.h"
 #include "agent/agent-manager.h"
 #include "agent/core/transfer-order.h"
 #include "agent/helper.h"
@@ -72,14 +73,22 @@ static void remove_files(const char *path) {
                 (void) unlink(validator);
 }
 
+static void report_end(const TransferRun *run, uint32_t fault, const char *text) {
+        _cleanup_free_ char *field = strfmt("ISPSTORAGE_FAULT=%u", fault);
+
+        if (fault == 0)
+                agent_journal(LOG_NOTICE, MESSAGE_TRANSFER_ENDED, (const char *const[]) { NULL },
+                              "Transfer %u ended well.", run->number);
+        else
+                agent_journal(LOG_WARNING, MESSAGE_TRANSFER_FAILED, (const char *const[]) { field, NULL },
+                              "Transfer %u failed: %u, %s.", run->number, fault, text ?: cwmp_fault_text(fault));
+}
+
 /* Ends the run. A file that may be asked for again stays. */
 static void finish(TransferRun *run, uint32_t fault, const char *text) {
         Agent *a = run->agent;
 
-        if (fault == 0)
-                log_notice("Transfer %u ended well.", run->number);
-        else
-                log_warning("Transfer %u failed: %u, %s.", run->number, fault, text ?: cwmp_fault_text(fault));
+        report_end(run, fault, text);
 
         int r = transfer_queue_end(a->transfers, run->number, fault, text, now());
         if (r < 0)
@@ -310,7 +319,9 @@ static void begin(Agent *a, const Transfer *t) {
                 return;
         }
 
-        log_notice("Transfer %u begins: %s, \"%s\".", t->number, transfer_event(t) + strlen("M "), t->file_type);
+        _cleanup_free_ char *field = strfmt("ISPSTORAGE_FILE_TYPE=%s", t->file_type);
+        agent_journal(LOG_NOTICE, MESSAGE_TRANSFER_BEGUN, (const char *const[]) { field, NULL },
+                      "Transfer %u begins: %s, \"%s\".", t->number, transfer_event(t) + strlen("M "), t->file_type);
         a->transfer_run = TAKE_PTR(run);
         if (t->kind == TRANSFER_UPLOAD)
                 prepare_upload(a->transfer_run, t);

@@ -39,10 +39,13 @@ static int read_some(Helper *h) {
         char chunk[CHUNK_SIZE];
 
         ssize_t n = recv(h->fd, chunk, sizeof(chunk), 0);
-        if (n < 0)
-                return errno == EAGAIN || errno == EINTR ? 1 : -errno;
-        if (n == 0)
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 1;
+        /* A helper that did not read its order resets the connection when it ends; its answer comes first. */
+        if (n == 0 || (n < 0 && errno == ECONNRESET))
                 return 0;
+        if (n < 0)
+                return -errno;
         if ((uint64_t) n > h->max - h->size)
                 return -EFBIG;
 
@@ -82,13 +85,17 @@ static int connect_to(const char *path) {
         return keep;
 }
 
-/* An order is far smaller than a socket's buffer: it is taken whole, or something is wrong. */
+/* An order is far smaller than a socket's buffer: it is taken whole, or something is wrong. A helper that does not care
+ * for orders may have answered and gone already. */
 static int send_order(int fd, const char *order) {
         size_t n = strlen(order);
 
-        if (n > 0 && send(fd, order, n, MSG_NOSIGNAL) != (ssize_t) n)
-                return errno > 0 ? -errno : -EIO;
-        return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+        ssize_t sent = n > 0 ? send(fd, order, n, MSG_NOSIGNAL) : 0;
+        if (sent < 0)
+                return errno == EPIPE || errno == ECONNRESET ? 0 : -errno;
+        if ((size_t) sent != n)
+                return -EMSGSIZE;
+        return shutdown(fd, SHUT_WR) < 0 && errno != ENOTCONN ? -errno : 0;
 }
 
 int helper_call(

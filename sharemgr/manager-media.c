@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "sharemgr/manager.h"
+#include "sharemgr/share-paths.h"
 #include "sharemgr/share-set-load.h"
+#include "sharemgr/smart.h"
 
 #define MEDIA_WORKER LIBEXECDIR "/sharemgr-media-worker"
 
@@ -14,6 +18,10 @@
 #define MEDIA_TIMEOUT_USEC (60U * 1000000U)
 
 #define PHYSICAL_MEDIUM STORAGE_SERVICE "PhysicalMedium."
+#define SMART PHYSICAL_MEDIUM "%" PRIu32 ".SMART."
+
+/* How often the disks are asked for their health. */
+#define SMART_USEC (UINT64_C(1800) * 1000000)
 
 void manager_media_done(Manager *m) {
         sd_event_source_unref(m->media_input);
@@ -72,6 +80,7 @@ static void on_worker_exit(Worker *w, const siginfo_t *si, bool timed_out, void 
                         media_done(&m->media);
                         m->media = m->media_found;
                         m->media_found = (Media){};
+                        m->smart_usec = 0;
                         volumes_retry(m);
                 }
         } else
@@ -144,6 +153,45 @@ const Medium *manager_medium_of_row(Manager *m, const char *path) {
         return NULL;
 }
 
+static int update_smart(DmUpdate *u, uint32_t i, const Medium *medium) {
+        _cleanup_free_ char *path = strfmt(SMART_DIRECTORY "/%s.json", medium->name), *text = NULL;
+        SmartData d = {};
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        /* There may be no smartctl, or it has not been asked yet, or the disk sleeps. */
+        if (read_file(AT_FDCWD, path, SMART_TEXT_MAX, &text, NULL) < 0 || smart_from_json(text, &d) < 0)
+                return 0;
+        const struct {
+                const char *name;
+                uint32_t value;
+        } values[] = {
+                { "ReallocatedSectorsCount", d.reallocated_sectors },
+                { "PowerOnHours", d.power_on_hours },
+                { "SpinRetryCount", d.spin_retries },
+                { "PowerCycleCount", d.power_cycles },
+                { "Temperature", d.temperature },
+                { "ReallocationEventCount", d.reallocation_events },
+                { "CurrentPendingSectorCount", d.pending_sectors },
+                { "UncorrectableSectorCount", d.uncorrectable_sectors },
+                { "ReadErrors", d.read_errors },
+                { "SoftReadErrors", d.soft_read_errors },
+                { "WriteErrors", d.write_errors },
+                { "SparesRemaining", d.spares_remaining },
+        };
+
+        for (size_t k = 0; k < ELEMENTSOF(values); k++) {
+                r = dm_update_set_uint64(u, values[k].value, SMART "%s", i, values[k].name);
+                if (r < 0)
+                        return r;
+        }
+        if ((r = dm_update_set_bool(u, d.capable, PHYSICAL_MEDIUM "%" PRIu32 ".SMARTCapable", i)) < 0 ||
+            (r = dm_update_set(u, d.failing ? "Failing" : "OK", PHYSICAL_MEDIUM "%" PRIu32 ".Health", i)) < 0)
+                return r;
+        return dm_update_set_uint64(u, d.power_on_hours, PHYSICAL_MEDIUM "%" PRIu32 ".Uptime", i);
+}
+
 static int update_row(DmUpdate *u, uint32_t i, const Medium *medium) {
         int r;
 
@@ -156,7 +204,7 @@ static int update_row(DmUpdate *u, uint32_t i, const Medium *medium) {
             (r = dm_update_set_bool(u, medium->usb, PHYSICAL_MEDIUM "%" PRIu32 ".HotSwappable", i)) < 0 ||
             (r =
                              dm_update_set(u,
-                                           medium->usb ? "USB 3.0" : "SATA/600",
+                                           medium->connection,
                                            PHYSICAL_MEDIUM "%" PRIu32 ".ConnectionType",
                                            i)) < 0 ||
             (r = dm_update_set(
@@ -210,8 +258,33 @@ int manager_update_media_rows(Manager *m) {
                 if (i == 0 && medium->busy)
                         continue;
                 if ((i == 0 && (r = add_row(m, u, medium, &i)) < 0) || (r = update_row(u, i, medium)) < 0 ||
+                    (medium->content == MEDIUM_UNREADABLE
+                                     ? (r = dm_update_set(u, "Error", PHYSICAL_MEDIUM "%" PRIu32 ".Health", i))
+                                     : (r = update_smart(u, i, medium))) < 0 ||
                     (r = dm_update_set(u, "Online", PHYSICAL_MEDIUM "%" PRIu32 ".Status", i)) < 0)
                         return r;
         }
         return dm_update_commit(u);
+}
+
+static void on_smart(const char *unit, const char *result, void *userdata) {
+        manager_schedule(userdata);
+}
+
+int manager_ask_health(Manager *m) {
+        uint64_t now;
+        int r;
+
+        r = sd_event_now(m->event, CLOCK_MONOTONIC, &now);
+        if (r < 0 || !m->media_known || (m->smart_usec > 0 && now < m->smart_usec + SMART_USEC))
+                return r < 0 ? r : 0;
+        m->smart_usec = now;
+        for (size_t i = 0; i < m->media.n; i++) {
+                _cleanup_free_ char *unit = strfmt("ispstorage-smart@%s.service", m->media.items[i].name);
+
+                r = unit ? unit_jobs_queue(m->jobs, "StartUnit", unit, on_smart, m) : -ENOMEM;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }

@@ -100,6 +100,8 @@ static int committed(DmModel *model, DmOrigin origin, const DmChange *changes, s
         bool deleted = false;
         int r;
 
+        row_store_defer(m->credentials);
+        row_store_defer(m->provisioned);
         for (size_t i = 0; i < n; i++) {
                 deleted = deleted || changes[i].kind == DM_CHANGE_DELETED;
                 r = changes[i].kind == DM_CHANGE_VALUE ? apply_change(m, changes + i) : 0;
@@ -108,6 +110,8 @@ static int committed(DmModel *model, DmOrigin origin, const DmChange *changes, s
                                         "Failed to put the change of %s into effect: %m",
                                         changes[i].path);
         }
+        if ((r = row_store_flush(m->credentials)) < 0 || (r = row_store_flush(m->provisioned)) < 0)
+                log_error_errno(r, "Failed to store what belongs to the change: %m");
         if (deleted) {
                 r = prune(m);
                 if (r < 0)

@@ -17,12 +17,16 @@
 #define SECTOR_SIZE 512U
 #define MEGABYTE (1024U * 1024U)
 
+/* From a disk up to its controller there are fewer directories. */
+#define SYSFS_DEPTH_MAX 16U
+
 void medium_done(Medium *m) {
         free(m->name);
         free(m->vendor);
         free(m->model);
         free(m->serial);
         free(m->firmware);
+        free(m->connection);
         free(m->uuid);
         free(m->file_system);
         *m = (Medium){};
@@ -53,7 +57,8 @@ static bool medium_equal(const Medium *a, const Medium *b) {
         return streq_ptr(a->name, b->name) && streq_ptr(a->vendor, b->vendor) &&
                streq_ptr(a->model, b->model) && streq_ptr(a->serial, b->serial) &&
                streq_ptr(a->firmware, b->firmware) && streq_ptr(a->uuid, b->uuid) &&
-               streq_ptr(a->file_system, b->file_system) && a->capacity == b->capacity &&
+               streq_ptr(a->file_system, b->file_system) &&
+               streq_ptr(a->connection, b->connection) && a->capacity == b->capacity &&
                a->content == b->content && a->removable == b->removable && a->rotational == b->rotational &&
                a->usb == b->usb && a->busy == b->busy;
 }
@@ -102,14 +107,51 @@ static uint64_t read_number(int device_fd, const char *attribute) {
         return read_attribute(device_fd, attribute, &text) >= 0 && parse_uint64(text, &n) >= 0 ? n : 0;
 }
 
-static bool is_on_usb(int class_fd, const char *name) {
+/* Where TR-140 has no word for the connection (virtio, MMC, loop devices). */
+static const char connection_default[] = "SATA/600";
+
+/* A device on USB is below the directory of its port, which has the speed in Mbit/s. */
+static const char *usb_connection(int device_fd) {
+        _cleanup_close_ int fd = openat(device_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        uint64_t speed = 0;
+
+        for (unsigned i = 0; i < SYSFS_DEPTH_MAX && fd >= 0 && speed == 0; i++) {
+                int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+                speed = read_number(fd, "speed");
+                (void) close(fd);
+                fd = up;
+        }
+        return speed > 5000 ? "USB 3.1" : speed > 480 ? "USB 3.0" : speed > 12 || speed == 0 ? "USB 2.0" : "USB 1.1";
+}
+
+/* The port's link has its present speed as "6.0 Gbps". */
+static const char *sata_connection(int class_fd, const char *port) {
+        _cleanup_free_ char *path = NULL, *speed = NULL;
+        unsigned number;
+
+        if (sscanf(port, "/ata%u/", &number) != 1)
+                return connection_default;
+        path = strfmt("../ata_link/link%u/sata_spd", number);
+        if (!path || read_attribute(class_fd, path, &speed) < 0)
+                return connection_default;
+        return startswith(speed, "1.5") ? "SATA/150" : startswith(speed, "3.0") ? "SATA/300" : "SATA/600";
+}
+
+static const char *read_connection(int class_fd, int device_fd, const char *name, bool *ret_usb) {
         char target[PATH_MAX];
         ssize_t n = readlinkat(class_fd, name, target, sizeof(target) - 1);
+        const char *port;
 
-        if (n < 0)
-                return false;
-        target[n] = 0;
-        return strstr(target, "/usb") != NULL;
+        target[MAX(n, (ssize_t) 0)] = 0;
+        *ret_usb = strstr(target, "/usb") != NULL;
+        if (*ret_usb)
+                return usb_connection(device_fd);
+        port = strstr(target, "/ata");
+        if (port)
+                return sata_connection(class_fd, port);
+        /* The speed of PCI Express under this name. */
+        return startswith(name, "nvme") ? "SATA/1969" : strstr(target, "/end_device-") ? "SAS-3" : connection_default;
 }
 
 int medium_read_sysfs(int class_fd, const char *name, Medium *ret) {
@@ -126,9 +168,9 @@ int medium_read_sysfs(int class_fd, const char *name, Medium *ret) {
         m.capacity = (uint32_t) MIN(sectors / (MEGABYTE / SECTOR_SIZE), (uint64_t) UINT32_MAX);
         m.removable = read_number(fd, "removable") != 0;
         m.rotational = read_number(fd, "queue/rotational") != 0;
-        m.usb = is_on_usb(class_fd, name);
+        m.connection = strdup(read_connection(class_fd, fd, name, &m.usb));
         m.name = strdup(name);
-        if (!m.name)
+        if (!m.name || !m.connection)
                 return -ENOMEM;
         if ((r = read_attribute(fd, "device/vendor", &m.vendor)) < 0 ||
             (r = read_attribute(fd, "device/model", &m.model)) < 0 ||
@@ -154,7 +196,9 @@ char *medium_identity(const Medium *m) {
 
 int medium_to_text(const Medium *m, char **ret) {
         json_t *o =
-                        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:I, s:i, s:b, s:b, s:b, s:b}",
+                        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:I, s:i, s:b, s:b, s:b, s:b}",
+                                  "connection",
+                                  m->connection ?: connection_default,
                                   "name",
                                   m->name,
                                   "vendor",
@@ -196,14 +240,16 @@ static int copy_string(char **p, const char *s) {
 }
 
 static int unpack(json_t *o, Medium *ret) {
-        const char *name, *vendor, *model, *serial, *firmware, *uuid = NULL, *file_system = NULL;
+        const char *name, *connection, *vendor, *model, *serial, *firmware, *uuid = NULL, *file_system = NULL;
         _cleanup_(medium_done) Medium m = {};
         int content, removable, rotational, usb, busy;
         json_int_t capacity;
         int r;
 
         if (json_unpack(o,
-                        "{s:s, s:s, s:s, s:s, s:s, s?s, s?s, s:I, s:i, s:b, s:b, s:b, s:b}",
+                        "{s:s, s:s, s:s, s:s, s:s, s:s, s?s, s?s, s:I, s:i, s:b, s:b, s:b, s:b}",
+                        "connection",
+                        &connection,
                         "name",
                         &name,
                         "vendor",
@@ -243,7 +289,8 @@ static int unpack(json_t *o, Medium *ret) {
         if ((r = copy_string(&m.name, name)) < 0 || (r = copy_string(&m.vendor, vendor)) < 0 ||
             (r = copy_string(&m.model, model)) < 0 || (r = copy_string(&m.serial, serial)) < 0 ||
             (r = copy_string(&m.firmware, firmware)) < 0 || (r = copy_string(&m.uuid, uuid)) < 0 ||
-            (r = copy_string(&m.file_system, file_system)) < 0)
+            (r = copy_string(&m.file_system, file_system)) < 0 ||
+            (r = copy_string(&m.connection, connection)) < 0)
                 return r;
         *ret = m;
         m = (Medium){};

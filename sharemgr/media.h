@@ -20,6 +20,7 @@ typedef enum MediumContent {
 typedef struct Medium {
         char *name; /* of the device: "sda" */
         char *vendor, *model, *serial, *firmware;
+        char *connection;         /* TR-140 ConnectionType */
         char *uuid, *file_system; /* only with MEDIUM_VOLUME */
         uint32_t capacity;        /* MB */
         MediumContent content;

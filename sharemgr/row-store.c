@@ -13,6 +13,7 @@ struct RowStore {
         const char *name;
         Row *rows;
         size_t n_rows;
+        bool deferred, dirty;
 };
 
 static void row_done(Row *row) {
@@ -145,12 +146,25 @@ int row_store_set(RowStore *s, const char *path, const char *value) {
                 return -EINVAL;
         if (streq_ptr(row ? row->value : NULL, value))
                 return 0;
-        r = write_rows(s, row, path, value);
+        r = s->deferred ? 0 : write_rows(s, row, path, value);
         if (r < 0)
                 return r;
+        s->dirty = s->deferred;
         if (row)
                 remove_row(s, row);
         return value ? append_row(s, path, value) : 0;
+}
+
+void row_store_defer(RowStore *s) {
+        s->deferred = true;
+}
+
+int row_store_flush(RowStore *s) {
+        int r = s->dirty ? write_rows(s, NULL, NULL, NULL) : 0;
+
+        s->dirty = s->dirty && r < 0;
+        s->deferred = s->dirty;
+        return r;
 }
 
 int row_store_prune(RowStore *s, bool (*exists)(const char *path, void *userdata), void *userdata) {

@@ -31,5 +31,11 @@ const char *row_store_find(const RowStore *s, const char *value) _pure_;
  * disk. */
 int row_store_set(RowStore *s, const char *path, const char *value);
 
+/* From now on row_store_set() changes memory alone, until row_store_flush() makes all of it durable in one
+ * write: for many changes at once. flush: 0, -ENOMEM or a negative errno of the disk, then the next flush
+ * tries again. */
+void row_store_defer(RowStore *s);
+int row_store_flush(RowStore *s);
+
 /* Removes the rows of which exists() says that they are gone, in one write. 0 or as row_store_set(). */
 int row_store_prune(RowStore *s, bool (*exists)(const char *path, void *userdata), void *userdata);

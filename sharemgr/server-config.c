@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the servers read: their configuration, and the files beside it. */
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "sharemgr/certificate.h"
 #include "sharemgr/manager.h"
@@ -36,10 +35,8 @@ static int read_certificate(Manager *m, const ShareSet *s, char **ret) {
                         *ret = mfree(*ret);
         }
         r = read_file(m->state_fd, OWN_CERTIFICATE, CERTIFICATE_MAX, ret, NULL);
-        if (r >= 0 && certificate_is_usable(*ret))
-                return 0;
-        if (r >= 0)
-                *ret = mfree(*ret);
+        if (r != -ENOENT)
+                return r;
         r = certificate_make(host_name, ret);
         return r < 0 ? r : write_file_atomic(m->state_fd, OWN_CERTIFICATE, *ret, strlen(*ret), 0600);
 }
@@ -89,16 +86,16 @@ static int render_ftp(Manager *m, const ShareSet *s, char **ret) {
 /* The server keeps passwords that it has checked for a minute, but not across a reload: so a change of
  * passwords is to be a change of its configuration. */
 static int append_accounts_digest(char **text) {
-        uint8_t digest[EVP_MAX_MD_SIZE];
-        char hex[2 * EVP_MAX_MD_SIZE + 1], *joined;
         _cleanup_free_ char *table = NULL;
-        unsigned n;
-        size_t size = 0;
+        uint64_t digest = UINT64_C(0xcbf29ce484222325);
+        char *joined;
 
-        (void) read_file(AT_FDCWD, HTPASSWD, CONFIGURATION_MAX, &table, &size);
-        if (!EVP_Digest(strempty(table), size, digest, &n, EVP_sha256(), NULL))
-                return -EIO;
-        joined = strfmt("%s# accounts %s\n", *text, format_hex(digest, n, hex));
+        /* FNV-1a (draft-eastlake-fnv): it only has to be another one when the table is. The library of a real digest
+         * takes more memory than all the rest of this process. */
+        (void) read_file(AT_FDCWD, HTPASSWD, CONFIGURATION_MAX, &table, NULL);
+        for (const char *p = strempty(table); *p; p++)
+                digest = (digest ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
+        joined = strfmt("%s# accounts %016" PRIx64 "\n", *text, digest);
         if (!joined)
                 return -ENOMEM;
         free(*text);
@@ -129,10 +126,40 @@ static int render_http(Manager *m, const ShareSet *s, ShareProtocol protocol, ch
         return r < 0 ? r : append_accounts_digest(ret);
 }
 
+static void on_announced(const char *unit, const char *result, void *userdata) {
+        if (!streq(result, "done"))
+                log_warning("The SMB server is not announced by %s: %s.", unit, result);
+}
+
+/* For the units that announce the SMB server: they are made anew when it changes. */
+static int write_discovery(Manager *m, const ShareSet *s) {
+        static const char *const units[] = { "ispstorage-wsdd.service", "ispstorage-mdns.service" };
+        _cleanup_free_ char *interfaces = strv_join(m->network.interfaces, " --interface "), *text = NULL;
+        const char *host = isempty(s->host_name) ? "nas" : s->host_name;
+        bool workgroup = !isempty(s->domain_name) && !strchr(s->domain_name, '.');
+        int r;
+
+        text = interfaces ? strfmt("HOST_NAME=%s\nWORKGROUP=%s\nWSDD_INTERFACES=\"--interface %s\"\n",
+                                   host,
+                                   workgroup ? s->domain_name : "WORKGROUP",
+                                   interfaces)
+                          : NULL;
+        if (!text)
+                return -ENOMEM;
+        r = manager_write_if_changed(DISCOVERY_ENV, text, 0644);
+        for (size_t i = 0; r > 0 && i < ELEMENTSOF(units) && m->servers[SERVER_SMB].active; i++)
+                if (unit_jobs_queue(m->jobs, "RestartUnit", units[i], on_announced, m) < 0)
+                        log_warning("Failed to announce the SMB server by %s.", units[i]);
+        return r;
+}
+
 int server_render(Manager *m, const ShareSet *s, ServerKind kind, char **ret) {
+        int r;
+
         switch (kind) {
         case SERVER_SMB:
-                return render_smb_conf(s, &m->network, ret);
+                r = write_discovery(m, s);
+                return r < 0 ? r : render_smb_conf(s, &m->network, &m->config->smb, ret);
         case SERVER_FTP:
                 return render_ftp(m, s, ret);
         case SERVER_HTTP:

@@ -12,9 +12,13 @@
 #define RUNTIME_DIRECTORY "/run/ispstorage/share"
 #define SAMBA_DIRECTORY RUNTIME_DIRECTORY "/samba"
 #define SMB_CONF SAMBA_DIRECTORY "/smb.conf"
+#define SMB_QUOTAS SAMBA_DIRECTORY "/quotas"
 #define SMBPASSWD SAMBA_DIRECTORY "/smbpasswd"
 /* What /run/userdb is for ispstorage-passdb.service. */
 #define SAMBA_USERDB_DIRECTORY SAMBA_DIRECTORY "/userdb"
+/* What smartctl said, written by the service manager: <device>.json. */
+#define SMART_DIRECTORY RUNTIME_DIRECTORY "/smart"
+#define DISCOVERY_ENV RUNTIME_DIRECTORY "/discovery.env"
 #define VSFTPD_DIRECTORY RUNTIME_DIRECTORY "/vsftpd"
 #define VSFTPD_CONF VSFTPD_DIRECTORY "/vsftpd.conf"
 #define VSFTPD_USERS_DIRECTORY VSFTPD_DIRECTORY "/users"

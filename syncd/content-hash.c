@@ -110,6 +110,8 @@ int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata) {
                 i.source_fd = i.snapshot.fd;
         }
         r = name_file(&i, store ? h->store : NULL, &oid);
+        if (r >= 0 && store)
+                content_note_unsynced(h->area, fd);
         if (r >= 0 && i.snapshot.fd >= 0)
                 (void) content_snapshot_finish(h->area, &i.snapshot, &oid);
         content_snapshot_abandon(&i.snapshot);

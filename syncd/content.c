@@ -51,9 +51,37 @@ int content_area_open(ContentArea *ret, int staging_fd, uint64_t disk_floor) {
         return 0;
 }
 
+static void forget_unsynced(ContentArea *a) {
+        while (a->n_unsynced > 0)
+                safe_close(a->unsynced[--a->n_unsynced]);
+        a->many_unsynced = false;
+}
+
 void content_area_close(ContentArea *a) {
+        forget_unsynced(a);
         a->content_fd = safe_close(a->content_fd);
         a->pending_fd = safe_close(a->pending_fd);
+}
+
+void content_note_unsynced(ContentArea *a, int fd) {
+        int copy = fd >= 0 && a->n_unsynced < CONTENT_SINGLE_SYNCS_MAX ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+
+        if (copy >= 0)
+                a->unsynced[a->n_unsynced++] = copy;
+        else
+                a->many_unsynced = true;
+}
+
+int content_sync(ContentArea *a) {
+        if (a->many_unsynced && syncfs(a->pending_fd) < 0)
+                return -errno;
+        for (unsigned i = 0; i < a->n_unsynced && !a->many_unsynced; i++)
+                if (fsync(a->unsynced[i]) < 0)
+                        return -errno;
+        if (a->n_unsynced > 0 && !a->many_unsynced && fsync(a->pending_fd) < 0)
+                return -errno;
+        forget_unsynced(a);
+        return 0;
 }
 
 bool content_has_space(const ContentArea *a, uint64_t size) {
@@ -102,6 +130,14 @@ int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *
         return 0;
 }
 
+bool content_part_is(ContentArea *a, const SyncOid *file, int fd) {
+        struct stat st, named;
+        PartName name;
+
+        return fstat(fd, &st) >= 0 && fstatat(a->content_fd, part_name(file, name), &named, AT_SYMLINK_NOFOLLOW) >= 0 &&
+               st.st_dev == named.st_dev && st.st_ino == named.st_ino;
+}
+
 int content_part_complete(ContentArea *a, const SyncOid *file) {
         PartName part;
         OidHex name;
@@ -134,16 +170,26 @@ int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd) {
         return open_file(a->pending_fd, file, ret_fd);
 }
 
-bool content_has(ContentArea *a, const SyncOid *file) {
+static int has_file(int dir_fd, const SyncOid *file) {
         OidHex name;
 
-        return faccessat(a->content_fd, file_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        if (faccessat(dir_fd, file_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return 1;
+        return errno == ENOENT ? 0 : -errno;
 }
 
-bool content_pending_has(ContentArea *a, const SyncOid *file) {
+int content_has(ContentArea *a, const SyncOid *file) {
+        return has_file(a->content_fd, file);
+}
+
+int content_pending_has(ContentArea *a, const SyncOid *file) {
+        return has_file(a->pending_fd, file);
+}
+
+void content_pending_remove(ContentArea *a, const SyncOid *file) {
         OidHex name;
 
-        return faccessat(a->pending_fd, file_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        (void) unlinkat(a->pending_fd, file_name(file, name), 0);
 }
 
 int content_link(ContentArea *a, const SyncOid *file, int dir_fd, const char *name) {
@@ -156,6 +202,15 @@ void content_remove(ContentArea *a, const SyncOid *file) {
         OidHex name;
 
         (void) unlinkat(a->content_fd, file_name(file, name), 0);
+}
+
+void content_drop_damaged(ContentArea *a, const SyncOid *file) {
+        int r = content_has(a, file);
+
+        if (r > 0)
+                content_remove(a, file);
+        else if (r == 0)
+                content_pending_remove(a, file);
 }
 
 /* --- snapshots --- */
@@ -184,6 +239,8 @@ int content_snapshot_finish(ContentArea *a, ContentSnapshot *s, const SyncOid *f
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
         if (linkat(AT_FDCWD, path, a->pending_fd, file_name(file, name), AT_SYMLINK_FOLLOW) < 0 && errno != EEXIST)
                 r = -errno;
+        else
+                content_note_unsynced(a, s->fd);
         content_snapshot_abandon(s);
         return r;
 }

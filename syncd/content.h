@@ -14,15 +14,28 @@
 #include "common/base/macro.h"
 #include "syncd/sync-tree.h"
 
+/* Up to so many files, a sync of each is cheaper than one of the whole file system with all that users write. */
+#define CONTENT_SINGLE_SYNCS_MAX 8U
+
 typedef struct ContentArea {
         int content_fd;
         int pending_fd;
         uint64_t disk_floor; /* bytes that must stay free on the file system */
+        int unsynced[CONTENT_SINGLE_SYNCS_MAX]; /* files that were read or written since content_sync() */
+        unsigned n_unsynced;
+        bool many_unsynced;  /* and more */
 } ContentArea;
 
 /* Opens, and makes, both directories. staging_fd is from sync_staging_open(). 0 or a negative errno. */
 int content_area_open(ContentArea *ret, int staging_fd, uint64_t disk_floor);
 void content_area_close(ContentArea *a);
+
+/* The file, open in any way, is to be durable after the next content_sync(), like all snapshots. -EBADF stands for what
+ * cannot be told one by one: removals and renames. */
+void content_note_unsynced(ContentArea *a, int fd);
+/* Before it is recorded that something is committed here: what a power cut leaves must not be less than what was recorded.
+ * 0 or a negative errno. */
+int content_sync(ContentArea *a);
 
 /* True if size more bytes leave at least the floor free. */
 bool content_has_space(const ContentArea *a, uint64_t size);
@@ -31,13 +44,16 @@ bool content_has_space(const ContentArea *a, uint64_t size);
  * (*ret_new). size may be SYNC_SIZE_UNKNOWN: then nothing is preallocated, and the file grows as it is written. 0,
  * -ENOSPC if less than the floor would stay free, or another negative errno. */
 int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd);
+/* True if fd is open on what has the name of the part still. */
+bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
 /* The part is complete: it gets its final name. Not durable by itself. 0 or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
 void content_part_remove(ContentArea *a, const SyncOid *file);
 
 /* Opens complete content for reading. 0, -ENOENT or another negative errno. */
 int content_open(ContentArea *a, const SyncOid *file, int *ret_fd);
-bool content_has(ContentArea *a, const SyncOid *file);
+/* 1, 0 or a negative errno. */
+int content_has(ContentArea *a, const SyncOid *file);
 /* Gives complete content a second name, in another directory of the same file system. From then on its first name
  * counts as left over, and content_sweep() removes it. 0, -ENOENT, -EEXIST, ... */
 int content_link(ContentArea *a, const SyncOid *file, int dir_fd, const char *name);
@@ -45,7 +61,12 @@ void content_remove(ContentArea *a, const SyncOid *file);
 
 /* Opens the snapshot of a file that is not on main yet, for reading. 0, -ENOENT or another negative errno. */
 int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd);
-bool content_pending_has(ContentArea *a, const SyncOid *file);
+/* 1, 0 or a negative errno. */
+int content_pending_has(ContentArea *a, const SyncOid *file);
+void content_pending_remove(ContentArea *a, const SyncOid *file);
+/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power cut, or it
+ * is a file in the folder by now, and a user wrote to it. Removes the name. */
+void content_drop_damaged(ContentArea *a, const SyncOid *file);
 
 /* A snapshot that is being made; without a name until it is finished. */
 typedef struct ContentSnapshot {
@@ -56,7 +77,7 @@ typedef struct ContentSnapshot {
 /* Begins a snapshot of the file. 0, -ENOSPC if a copy would leave less than the floor free, or another negative
  * errno. */
 int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, ContentSnapshot *ret);
-/* Names it, and closes it in any case. 0 (also if there was one) or a negative errno. */
+/* Names it, and closes it in any case. Durable after content_sync(). 0 (also if there was one) or a negative errno. */
 int content_snapshot_finish(ContentArea *a, ContentSnapshot *s, const SyncOid *file);
 void content_snapshot_abandon(ContentSnapshot *s);
 

@@ -92,6 +92,9 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time) {
         git_oid id;
         int r;
 
+        SYNC_TREE_FOREACH(e, changes)
+                if (e->kind == SYNC_ABSENT)
+                        content_note_unsynced(&u->folder->content, -EBADF);
         r = git_store_write_changes(
                         u->folder->store, &c.parent, changes, folder_read_xattrs, u->folder, &c.tree);
         if (r < 0)
@@ -332,6 +335,8 @@ int folder_update_chain(
                 r = folder_chain_save_colliding(&u, plan);
         if (r >= 0)
                 r = extend(&u);
+        if (r >= 0)
+                r = content_sync(&f->content);
         if (r >= 0 && u.chain.n > 0)
                 tip = *folder_chain_tip(&u.chain);
         if (r >= 0)

@@ -42,7 +42,7 @@ static int ensure_content(Folder *f, const SyncEntry *e) {
         SyncOid oid;
         int r;
 
-        if (e->kind == SYNC_SYMLINK && !content_pending_has(&f->content, &e->oid))
+        if (e->kind == SYNC_SYMLINK && content_pending_has(&f->content, &e->oid) <= 0)
                 return read_symlink(f, e);
         git_store_oid_from_sync(&id, &e->oid);
         if (e->kind != SYNC_FILE || e->size <= FORMAT_PLAIN_MAX || git_store_has(f->store, &id))

@@ -20,20 +20,34 @@ static int64_t commit_time(Folder *f, const git_oid *id, int64_t fallback) {
         return line ? strtoll(line + 1, NULL, 10) : fallback;
 }
 
-static bool is_intact(Folder *f, const SyncEntry *e) {
+/* 1 if there is a snapshot of the entry, a good one if that is to be verified, else 0; or a negative errno. A damaged one is
+ * removed: what is still in the folder is then pushed from there. */
+static int check_snapshot(Folder *f, const SyncEntry *e, bool verify) {
         _cleanup_close_ int fd = -EBADF;
         SyncOid oid;
+        int r;
 
-        return content_pending_open(&f->content, &e->oid, &fd) >= 0 &&
-               content_hash_file(fd, false, &oid, &f->hash) >= 0 && sync_oid_equal(&oid, &e->oid);
+        if (e->kind != SYNC_FILE && e->kind != SYNC_SYMLINK)
+                return 0;
+        if (!verify)
+                return content_pending_has(&f->content, &e->oid);
+        r = content_pending_open(&f->content, &e->oid, &fd);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        r = content_hash_file(fd, false, &oid, &f->hash);
+        if (r < 0)
+                return r;
+        if (sync_oid_equal(&oid, &e->oid))
+                return 1;
+        content_pending_remove(&f->content, &e->oid);
+        return 0;
 }
 
-/* A file of an old commit that is neither in the folder now nor on main. */
+/* True if what an old commit has at the path is neither in the folder now nor on main. */
 static bool is_superseded(const ChainUpdate *u, const SyncEntry *e) {
         const SyncEntry *now = sync_tree_find(u->wanted, e->path) ?: folder_main_entry(u->folder, e->path);
 
-        return (e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK) && !(now && sync_oid_equal(&now->oid, &e->oid)) &&
-               content_pending_has(&u->folder->content, &e->oid);
+        return !(now && sync_oid_equal(&now->oid, &e->oid));
 }
 
 /* True if the path can be written to main's tip without touching what others have put there. */
@@ -131,7 +145,10 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
                 if (r < 0)
                         return r;
                 SYNC_TREE_FOREACH(e, made) {
-                        if (!is_superseded(u, e) || (verify && !is_intact(u->folder, e)))
+                        r = check_snapshot(u->folder, e, verify);
+                        if (r < 0)
+                                return r;
+                        if (r == 0 || !is_superseded(u, e))
                                 continue;
                         r = add_version(u, e, from, to, time, changes);
                         if (r < 0)

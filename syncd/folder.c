@@ -383,6 +383,9 @@ int folder_save_index(Folder *f) {
         /* An index that names what the store does not have would be believed. */
         r = git_store_sync(f->store);
         if (r >= 0)
+                /* It vouches for what the files hold. */
+        r = content_sync(&f->content);
+        if (r >= 0)
                 r = sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
         if (r >= 0)
                 f->index_dirty = false;
@@ -394,22 +397,22 @@ int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *
         git_oid tip;
         int r;
 
-        r = folder_set_base(f, commit, f->held);
-        if (r < 0)
-                return r;
-        f->main_commit = *commit;
         r = folder_get_reference(f, GIT_STORE_CANDIDATE, &tip);
         if (r < 0)
                 return r;
-        /* What is still to be pushed begins after it now. */
+        /* What is still to be pushed begins after it now. All references become durable in one step. */
         if (git_oid_equal(&tip, commit))
                 r = git_store_set_reference(f->store, GIT_STORE_CANDIDATE, &(git_oid) {});
         if (r >= 0)
                 r = git_store_set_reference(f->store, GIT_STORE_CHAIN_BASE, commit);
         if (r >= 0)
-                r = git_store_sync(f->store);
+                r = folder_set_base(f, commit, f->held);
         if (r >= 0)
-                r = folder_next_push(f, ret_push, &bytes);
+                r = git_store_sync(f->store);
+        if (r < 0)
+                return r;
+        f->main_commit = *commit;
+        r = folder_next_push(f, ret_push, &bytes);
         if (r >= 0)
                 r = folder_sweep_pending(f);
         return r < 0 ? r : folder_revision(f, commit, ret);

@@ -106,7 +106,7 @@ int meta_blob_parse(char *data, size_t size, MetaBlob *ret) {
 void meta_blob_done(MetaBlob *b) {
         free(b->data);
         free(b->records);
-        *b = (MetaBlob){};
+        *b = (MetaBlob) {};
 }
 
 /* --- extended attributes --- */
@@ -117,8 +117,9 @@ static const char *xattr_value(const char *field, size_t length) {
         size_t name_length = equals ? (size_t) (equals - field) : 0, value_length;
 
         if (name_length <= strlen(XATTR_PREFIX) || name_length > XATTR_NAME_LENGTH_MAX ||
-            strncmp(field, XATTR_PREFIX, strlen(XATTR_PREFIX)) != 0 ||
-            strncmp(field, XATTR_PREFIX_OWN, strlen(XATTR_PREFIX_OWN)) == 0)
+            memcmp(field, XATTR_PREFIX, strlen(XATTR_PREFIX)) != 0 ||
+            (name_length >= strlen(XATTR_PREFIX_OWN) &&
+             memcmp(field, XATTR_PREFIX_OWN, strlen(XATTR_PREFIX_OWN)) == 0))
                 return NULL;
         for (const char *p = field; p < equals; p++)
                 if ((unsigned char) *p <= ' ' || *p == 0x7f)
@@ -198,7 +199,7 @@ void meta_done(Meta *m) {
         for (size_t i = 0; i < m->n_buckets; i++)
                 meta_blob_done(&m->buckets[i].blob);
         free(m->buckets);
-        *m = (Meta){};
+        *m = (Meta) {};
 }
 
 /* The names of buckets: two lower-case hexadecimal digits. */

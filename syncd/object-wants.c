@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
-#include "common/base/cleanup.h"
+#include "common/base/str.h"
 #include "syncd/git-object.h"
+#include "syncd/git-tree-internal.h"
 #include "syncd/object-wants.h"
 
-#define META_NAME "%%meta"
 /* Directories, and in the deepest the trees of chunks. */
 #define DEPTH_MAX (SYNC_DEPTH_MAX + 4U)
 
@@ -34,7 +34,7 @@ int object_wants_add(ObjectWants *w, const git_oid *id) {
 }
 
 static bool is_meta(const GitTreeEntry *e) {
-        return e->name_size == strlen(META_NAME) && memcmp(e->name, META_NAME, e->name_size) == 0;
+        return streq(e->name, TREE_NAME_META);
 }
 
 static int read_tree(GitStore *store, const git_oid *id, void **ret_data, GitTreeReader *ret) {

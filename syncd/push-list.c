@@ -3,6 +3,7 @@
 
 #include "common/base/cleanup.h"
 #include "syncd/git-delta.h"
+#include "syncd/git-object.h"
 #include "syncd/push-list.h"
 
 void push_list_done(PushList *l) {
@@ -93,6 +94,12 @@ int push_list_copy(PushList *l, const PushList *from, const PushItem *item) {
         return add_item(l, &copy);
 }
 
+static bool is_empty_blob(const git_oid *id) {
+        git_oid empty;
+
+        return git_object_name(GIT_OBJECT_BLOB, "", 0, &empty) >= 0 && git_oid_equal(id, &empty);
+}
+
 /* Writes an object of the store, as a delta where that is worth it. */
 static int write_stored(const PushItem *item, GitStore *store, PackWriter *w) {
         _cleanup_free_ void *data = NULL, *base = NULL;
@@ -102,8 +109,8 @@ static int write_stored(const PushItem *item, GitStore *store, PackWriter *w) {
         int r;
 
         r = git_store_read(store, &item->id, &type, &data, &size);
-        if (r == -ENOENT && item->kind == PUSH_META)
-                /* The mark of the format is an empty blob, and needs no store. */
+        /* The mark of the format needs no store. */
+        if (r == -ENOENT && is_empty_blob(&item->id))
                 return pack_writer_add(w, GIT_OBJECT_BLOB, "", 0);
         if (r < 0)
                 return r;

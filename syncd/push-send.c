@@ -77,7 +77,7 @@ static int compare_found(const PushFound *found, void *userdata) {
 
         if (!git_oid_equal(&found->id, search->id))
                 return 0;
-        search->path = strdup(found->path);
+        search->path = *found->path ? strdup(found->path) : NULL;
         return 1;
 }
 

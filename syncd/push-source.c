@@ -38,6 +38,7 @@ static int stale(int error) {
         }
 }
 
+/* path NULL: the snapshot only. */
 static int open_file(PushSource *s, const SyncOid *file, const char *path) {
         struct stat st;
         int r;
@@ -46,7 +47,7 @@ static int open_file(PushSource *s, const SyncOid *file, const char *path) {
                 return 0;
         s->fd = safe_close(s->fd);
         r = content_pending_open(s->area, file, &s->fd);
-        if (r == -ENOENT) {
+        if (r == -ENOENT && path) {
                 if (s->folder_fd < 0)
                         return -ESTALE;
                 r = sync_open_beneath(s->folder_fd, path, O_RDONLY);
@@ -69,17 +70,21 @@ static int open_file(PushSource *s, const SyncOid *file, const char *path) {
 }
 
 /* The target of the symlink, in the buffer. */
-static int read_target(PushSource *s, const char *path, size_t *ret_size) {
+static int read_target(PushSource *s, const SyncOid *target, const char *path, size_t *ret_size) {
         _cleanup_close_ int fd = -EBADF;
         const char *name;
         ssize_t n;
 
-        if (s->folder_fd < 0)
-                return -ESTALE;
-        fd = sync_open_parent(s->folder_fd, path, &name);
-        if (fd < 0)
-                return stale(fd);
-        n = readlinkat(fd, name, (char *) s->buf, SYNC_TARGET_MAX + 1);
+        if (open_file(s, target, NULL) >= 0)
+                n = pread(s->fd, s->buf, SYNC_TARGET_MAX + 1, 0);
+        else {
+                if (s->folder_fd < 0)
+                        return -ESTALE;
+                fd = sync_open_parent(s->folder_fd, path, &name);
+                if (fd < 0)
+                        return stale(fd);
+                n = readlinkat(fd, name, (char *) s->buf, SYNC_TARGET_MAX + 1);
+        }
         if (n < 0)
                 return stale(-errno);
         *ret_size = (size_t) n;
@@ -92,7 +97,7 @@ int push_source_size(PushSource *s, const SyncOid *file, const char *path, bool 
         int r;
 
         if (symlink) {
-                r = read_target(s, path, &size);
+                r = read_target(s, file, path, &size);
                 if (r >= 0)
                         *ret = size;
                 return r;
@@ -159,7 +164,7 @@ int push_source_read_symlink(
         size_t size;
         int r;
 
-        r = read_target(s, path, &size);
+        r = read_target(s, target, path, &size);
         if (r >= 0)
                 r = check(s, size, id);
         if (r < 0)

@@ -5,12 +5,9 @@
 #include "common/base/str.h"
 #include "common/format/git-name.h"
 #include "syncd/git-object.h"
+#include "syncd/git-tree-internal.h"
 #include "syncd/push-walk.h"
 
-#define META_NAME "%%meta"
-#define MARK "%%"
-/* Behind the mark: a chunked file, or one that is executable as well. */
-#define CHUNKED "+x"
 #define DEPTH_MAX (SYNC_DEPTH_MAX + 4U)
 
 typedef struct PushWalk {
@@ -55,18 +52,19 @@ static bool find_like(GitTreeReader *other, const GitTreeEntry *e, GitTreeEntry 
 }
 
 static bool is_meta(const GitTreeEntry *e) {
-        return streq(e->name, META_NAME);
+        return streq(e->name, TREE_NAME_META);
 }
 
-static bool is_chunked(const GitTreeEntry *e) {
-        const char *rest = startswith(e->name, MARK);
-
-        return git_tree_entry_is_directory(e) && rest && *rest && strchr(CHUNKED, *rest);
+/* The name behind the mark of a chunked file; NULL for another entry. */
+static const char *chunked_name(const GitTreeEntry *e) {
+        if (!git_tree_entry_is_directory(e))
+                return NULL;
+        return startswith(e->name, TREE_MARK_CHUNKED) ?: startswith(e->name, TREE_MARK_CHUNKED_EXECUTABLE);
 }
 
 /* Puts the name behind the path. Returns the path's old length, for leave(). */
 static int enter(PushWalk *w, const GitTreeEntry *e) {
-        const char *stored = is_chunked(e) ? e->name + strlen(MARK) + 1 : e->name;
+        const char *stored = chunked_name(e) ?: e->name;
         _cleanup_free_ char *name = NULL;
         size_t n = strlen(w->path);
         int r;
@@ -147,13 +145,12 @@ static int walk_entry(PushWalk *w, const GitTreeEntry *e, const git_oid *base, b
         if (meta || is_meta(e))
                 return git_tree_entry_is_directory(e) ? walk_tree(w, &e->id, base, true, depth + 1)
                                                       : report(w, PUSH_META, &e->id, base);
-        if (startswith(e->name, MARK) && !is_chunked(e))
-                /* The mark of the format, an empty blob. */
+        if (streq(e->name, TREE_NAME_FORMAT))
                 return report(w, PUSH_META, &e->id, NULL);
         n = enter(w, e);
         if (n < 0)
                 return n;
-        if (is_chunked(e))
+        if (chunked_name(e))
                 r = walk_chunked(w, &e->id, base);
         else if (git_tree_entry_is_directory(e))
                 r = walk_tree(w, &e->id, base, false, depth + 1);
@@ -208,6 +205,7 @@ int push_walk(GitStore *store,
 typedef struct PresentWalk {
         GitStore *store;
         bool chunks;
+        ObjectMap visited; /* trees of which everything was told */
         void (*handler)(const git_oid *id, void *userdata);
         void *userdata;
 } PresentWalk;
@@ -219,6 +217,11 @@ static int walk_present(PresentWalk *w, const git_oid *id, const git_oid *newer_
         int r;
 
         w->handler(id, w->userdata);
+        if (git_oid_is_zero(newer_id)) {
+                r = object_map_add(&w->visited, id, 0);
+                if (r <= 0)
+                        return r;
+        }
         r = depth > DEPTH_MAX ? -EBADMSG : read_tree(w->store, id, &data, &reader);
         if (r >= 0)
                 r = read_tree(w->store, newer_id, &newer_data, &newer);
@@ -229,7 +232,7 @@ static int walk_present(PresentWalk *w, const git_oid *id, const git_oid *newer_
 
                 if (found && git_oid_equal(&like.id, &e.id))
                         r = 0;
-                else if (!git_tree_entry_is_directory(&e) || (is_chunked(&e) && !w->chunks)) {
+                else if (!git_tree_entry_is_directory(&e) || (chunked_name(&e) && !w->chunks)) {
                         w->handler(&e.id, w->userdata);
                         r = 0;
                 } else
@@ -238,7 +241,7 @@ static int walk_present(PresentWalk *w, const git_oid *id, const git_oid *newer_
                         r =
                                         walk_present(w,
                                                      &e.id,
-                                                     found && !is_chunked(&e) ? &like.id : &(git_oid){},
+                                                     found && !chunked_name(&e) ? &like.id : &(git_oid){},
                                                      depth + 1);
         }
         return r;
@@ -253,6 +256,8 @@ int push_walk_present(
                 void *userdata) {
 
         PresentWalk w = { .store = store, .chunks = chunks, .handler = handler, .userdata = userdata };
+        int r = git_oid_is_zero(tree) ? 0 : walk_present(&w, tree, newer, 0);
 
-        return git_oid_is_zero(tree) ? 0 : walk_present(&w, tree, newer, 0);
+        object_map_done(&w.visited);
+        return r;
 }

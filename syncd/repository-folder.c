@@ -266,9 +266,7 @@ static void on_opened(char *const *message, void *userdata) {
                 /* It is tried again all the time; said once is enough. */
                 if (!streq_ptr(r->folder_text, strerror(-k)))
                         (void) log_warning_errno(k, "Folder %s cannot be synchronized now: %m", r->path);
-                set_folder(r,
-                           k == -EBADMSG ? SYNC_WORD_REPOSITORY_CORRUPT : SYNC_WORD_FOLDER_OFFLINE,
-                           strerror(-k));
+                set_folder(r, sync_word_from_error(k), strerror(-k));
                 retry_later(r);
         } else {
                 r->dirty_full = true;

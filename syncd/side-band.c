@@ -19,8 +19,10 @@ void side_band_set_text(char **text, const void *data, size_t size) {
         while (size > 0 && strchr("\r\n ", p[size - 1]))
                 size--;
         copy = strndup(p, size);
+        bool valid = copy && utf8_is_valid(copy);
+
         for (char *c = copy; c && *c; c++)
-                if ((unsigned char) *c < ' ' && *c != '\n')
+                if (((unsigned char) *c < ' ' && *c != '\n') || (!valid && (unsigned char) *c > '~'))
                         *c = '?';
         free(*text);
         *text = copy;

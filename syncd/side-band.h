@@ -17,6 +17,6 @@ typedef struct SideBand {
  * server gave up (band 3); -EBADMSG; or an error of pkt_read(). */
 int side_band_read(const uint8_t **ret_data, size_t *ret_size, void *userdata);
 
-/* Replaces *text by a copy of words of the server: without line ends behind them, of bounded length, and
- * without what would disturb a terminal or a log. */
+/* Replaces *text by a copy of words of the server: valid UTF-8 of bounded length, without line ends behind
+ * it and without what would disturb a terminal or a log. */
 void side_band_set_text(char **text, const void *data, size_t size);

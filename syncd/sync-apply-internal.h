@@ -30,6 +30,8 @@ typedef struct ApplyItem {
         SyncEntry placed;        /* what stat says of the new entry */
         int64_t swap_ns;         /* when it was put in place, at the earliest */
         bool swapped;            /* the folder has changed: what is in the staging directory now is a user's */
+        SyncEntry displaced;     /* that, right after the swap; SYNC_ABSENT if there is nothing */
+        int64_t displaced_ns;
         int parent_fd;           /* of the path; kept to be synced */
         SyncApplyResult result;  /* SYNC_APPLY_DONE as long as nothing went wrong */
         int error;

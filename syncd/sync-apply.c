@@ -167,7 +167,12 @@ static int finish_item(ApplyRun *run, ApplyItem *item) {
         if (item->has_intent && !run->journal->intents[item->intent].finished) {
                 int r;
 
-                r = sync_journal_finish(run->journal, item->intent, item->result == SYNC_APPLY_DONE, NULL, 0);
+                r = sync_journal_finish(
+                                run->journal,
+                                item->intent,
+                                item->result == SYNC_APPLY_DONE,
+                                &item->displaced,
+                                item->displaced_ns);
                 if (r < 0)
                         return r;
         }

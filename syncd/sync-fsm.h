@@ -96,6 +96,8 @@ const char *sync_word_to_string(SyncWord word);
 SyncWord sync_word_from_string(const char *s);
 const char *sync_state_to_string(SyncState state);
 SyncWord sync_word_from_transfer(TransferResult result);
+/* What to tell when the tree worker cannot go on, by the negative errno. */
+SyncWord sync_word_from_error(int error);
 
 /* What must hold before anything is synchronized; each is a fact from outside. */
 typedef struct SyncFacts {

@@ -167,6 +167,20 @@ static int read_records(SyncJournal *j, const char *data, size_t size, size_t *r
         return 0;
 }
 
+/* What follows a torn record would never be read again: it is all or nothing. */
+static int write_whole(SyncJournal *j, const void *data, size_t size) {
+        int r = loop_write(j->fd, data, size);
+
+        if (r < 0) {
+                /* If not even that is possible, nothing more may follow. */
+                if (ftruncate(j->fd, j->size) < 0)
+                        j->fd = safe_close(j->fd);
+                return r;
+        }
+        j->size += (off_t) size;
+        return 0;
+}
+
 static int read_journal(SyncJournal *j) {
         _cleanup_free_ char *data = NULL;
         size_t size, valid = 0;
@@ -189,9 +203,8 @@ static int read_journal(SyncJournal *j) {
         j->fd = openat(j->staging_fd, JOURNAL_NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
         if (j->fd < 0 || ftruncate(j->fd, valid) < 0)
                 return -errno;
-        if (valid == 0)
-                return loop_write(j->fd, MAGIC, strlen(MAGIC));
-        return 0;
+        j->size = valid;
+        return valid == 0 ? write_whole(j, MAGIC, strlen(MAGIC)) : 0;
 }
 
 int sync_journal_open(SyncJournal **ret, int staging_fd) {
@@ -237,7 +250,7 @@ static int make_file(SyncJournal *j) {
         if (j->fd < 0)
                 return -errno;
         (void) fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
-        r = loop_write(j->fd, MAGIC, strlen(MAGIC));
+        r = write_whole(j, MAGIC, strlen(MAGIC));
         if (r < 0)
                 return r;
         return fsync(j->staging_fd) < 0 ? -errno : 0;
@@ -258,7 +271,7 @@ static int append(SyncJournal *j, SyncWriter *record) {
         if (record->failed || w.failed)
                 return -ENOMEM;
         r = make_file(j);
-        return r < 0 ? r : loop_write(j->fd, w.data, w.size);
+        return r < 0 ? r : write_whole(j, w.data, w.size);
 }
 
 int sync_journal_intend(
@@ -302,18 +315,21 @@ int sync_journal_sync(SyncJournal *j) {
 int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns) {
         SyncIntent *intent = j->intents + i;
         SyncWriter w = {};
-
-        intent->finished = true;
-        intent->succeeded = succeeded;
-        intent->displaced = displaced ? *displaced : (SyncEntry) {};
-        intent->displaced_ns = displaced_ns;
+        int r;
 
         sync_write_number(&w, RECORD_OUTCOME);
         sync_write_number(&w, intent->number);
         sync_write_number(&w, succeeded);
         sync_write_signed(&w, displaced_ns);
         write_entry(&w, displaced);
-        return append(j, &w);
+        r = append(j, &w);
+        if (r < 0)
+                return r;
+        intent->finished = true;
+        intent->succeeded = succeeded;
+        intent->displaced = displaced ? *displaced : (SyncEntry) {};
+        intent->displaced_ns = displaced_ns;
+        return 0;
 }
 
 int sync_journal_record(SyncJournal *j) {
@@ -322,11 +338,13 @@ int sync_journal_record(SyncJournal *j) {
 
         if (j->fd < 0)
                 return 0;
-        for (size_t i = 0; i < j->n_intents; i++)
-                j->intents[i].recorded = true;
         sync_write_number(&w, RECORD_BASE_RECORDED);
         r = append(j, &w);
-        return r < 0 ? r : sync_journal_sync(j);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < j->n_intents; i++)
+                j->intents[i].recorded = true;
+        return sync_journal_sync(j);
 }
 
 int sync_journal_remove(SyncJournal *j) {

@@ -29,6 +29,7 @@ typedef struct SyncIntent {
 
 typedef struct SyncJournal {
         int staging_fd, fd;
+        off_t size;       /* of what was written whole */
         SyncIntent *intents;
         size_t n_intents, n_allocated;
         uint64_t next_number;
@@ -48,7 +49,7 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(SyncJournal *, sync_journal_free);
 int sync_journal_intend(
                 SyncJournal *j, const SyncOperation *o, bool kept, uint64_t number, uint64_t new_inode, size_t *ret);
 int sync_journal_sync(SyncJournal *j);
-/* Appends the outcome. displaced may be NULL. Need not be durable. 0 or a negative errno. */
+/* Appends the outcome. displaced may be NULL. Need not be durable. 0, or a negative errno: then it is as before. */
 int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns);
 /* Notes, durably, that the base with all outcomes so far was recorded. 0 or a negative errno. */
 int sync_journal_record(SyncJournal *j);

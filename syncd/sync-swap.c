@@ -122,17 +122,22 @@ static int swap_create(ApplyRun *run, ApplyItem *item, const char *name, const c
 /* What has just come into the staging directory is dealt with at once if waiting would not tell more. */
 static int handle_displaced(ApplyRun *run, ApplyItem *item, const char *staged, bool collide) {
         const SyncEntry *local = item->operation->local;
-        SyncEntry displaced = *local;
         int r;
 
-        if (!stat_entry(run->apply->staging_fd, staged, &displaced))
+        item->displaced = *local;
+        item->displaced_ns = apply_now_ns();
+        if (!stat_entry(run->apply->staging_fd, staged, &item->displaced)) {
+                /* Something is there, whatever it is. */
+                item->displaced.inode = 0;
                 return -errno;
+        }
         apply_step(run);
-        r = sync_journal_finish(run->journal, item->intent, true, &displaced, apply_now_ns());
+        r = sync_journal_finish(run->journal, item->intent, true, &item->displaced, item->displaced_ns);
         if (r < 0)
                 return r;
         apply_step(run);
-        if (collide || item->operation->renamed_to || displaced.kind != SYNC_FILE || displaced.inode != local->inode)
+        if (collide || item->operation->renamed_to || item->displaced.kind != SYNC_FILE ||
+            item->displaced.inode != local->inode)
                 return apply_dispose(run, run->journal->intents + item->intent, collide);
         return 0;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The words of the parameters Status, LastError and State. */
+#include <errno.h>
+
 #include "common/base/str.h"
 #include "syncd/sync-fsm.h"
 
@@ -99,5 +101,25 @@ SyncWord sync_word_from_transfer(TransferResult result) {
         case _TRANSFER_RESULT_INVALID:
         default:
                 return SYNC_WORD_TRANSFER_FAILED;
+        }
+}
+
+SyncWord sync_word_from_error(int error) {
+        switch (-error) {
+        case ENOSPC:
+        case EDQUOT:
+                return SYNC_WORD_DISK_FULL;
+        case ENOENT:
+        case ENOTDIR:
+        case ESTALE:
+        case EIO:
+        case EROFS:
+        case EOPNOTSUPP:
+        case EXDEV:
+                return SYNC_WORD_FOLDER_OFFLINE;
+        case EBADMSG:
+                return SYNC_WORD_REPOSITORY_CORRUPT;
+        default:
+                return SYNC_WORD_INTERNAL_ERROR;
         }
 }

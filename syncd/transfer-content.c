@@ -10,10 +10,16 @@
 #include "common/format/chunker.h"
 #include "syncd/git-object.h"
 #include "syncd/object-map.h"
+#include "syncd/transfer-part.h"
 #include "syncd/transfer.h"
 
 /* Parts that are open at once: chunks of one file come together. */
 #define PARTS_OPEN 8U
+/* A request is of as many bytes as come in about a second, so that a stop is soon done, on any line; but not
+ * of less or more than this. The server's work for each is worth that of a MiB. */
+#define REQUEST_MIN (UINT64_C(1) << 20)
+#define REQUEST_MAX (UINT64_C(32) << 20)
+#define REQUEST_USEC UINT64_C(1000000)
 /* What is still missing after all answers, is asked for again; each round must bring something. */
 #define ROUNDS_MAX 64U
 
@@ -34,6 +40,9 @@ typedef struct ContentFetch {
         size_t n_open; /* ever opened: a ring */
         uint64_t done;
         uint64_t total;
+        uint64_t request_bytes; /* of the next request */
+        uint64_t answered;      /* when the last answer was complete, microseconds */
+        bool stopped;           /* nothing more is to be asked for */
         int large_fd;
 } ContentFetch;
 
@@ -48,7 +57,12 @@ static void fetch_done(ContentFetch *f) {
 
 static int fetch_init(ContentFetch *f, Transfer *t, const Wanted *w) {
         *f = (ContentFetch){
-                .t = t, .files = w->files, .items = w->items, .n_items = w->n_items, .large_fd = -EBADF
+                .t = t,
+                .files = w->files,
+                .items = w->items,
+                .n_items = w->n_items,
+                .large_fd = -EBADF,
+                .request_bytes = 2 * REQUEST_MIN,
         };
         f->next = calloc(w->n_items + 1, sizeof(*f->next));
         f->arrived = calloc(w->n_items + 1, sizeof(*f->arrived));
@@ -71,15 +85,21 @@ static int fetch_init(ContentFetch *f, Transfer *t, const Wanted *w) {
         return 0;
 }
 
-static int part_fd(ContentFetch *f, uint32_t file, uint64_t size) {
-        OpenPart *slot;
-        bool new;
-        int r, fd;
-
+/* -EBADF if the part is not open. */
+static int open_part(const ContentFetch *f, uint32_t file) {
         for (size_t i = 0; i < MIN(f->n_open, (size_t) PARTS_OPEN); i++)
                 if (f->open[i].fd >= 0 && f->open[i].file == file)
                         return f->open[i].fd;
-        r = content_part_open(&f->t->area, &f->files[file].file, size, &new, &fd);
+        return -EBADF;
+}
+
+static int part_fd(ContentFetch *f, uint32_t file, uint64_t size) {
+        int r, fd = open_part(f, file);
+        OpenPart *slot;
+
+        if (fd >= 0)
+                return fd;
+        r = transfer_part_open(&f->t->area, &f->files[file].file, size, &fd);
         if (r < 0)
                 return r;
         slot = f->open + f->n_open++ % PARTS_OPEN;
@@ -95,30 +115,12 @@ static void close_part(ContentFetch *f, uint32_t file) {
                         f->open[i].fd = safe_close(f->open[i].fd);
 }
 
-static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
-        for (const uint8_t *p = data; size > 0;) {
-                ssize_t n = pwrite(fd, p, size, (off_t) offset);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                p += n;
-                size -= (size_t) n;
-                offset += (uint64_t) n;
-        }
-        return 0;
-}
-
 static int progress(ContentFetch *f) {
-        return f->t->progress(f->done, f->total, f->t->userdata);
-}
+        int r = f->t->progress(f->done, f->total, f->t->userdata);
 
-/* A file may be wanted twice. */
-static int complete(ContentFetch *f, const WantedFile *file) {
-        int r = content_part_complete(&f->t->area, &file->file);
-
-        return r == -ENOENT && content_has(&f->t->area, &file->file) ? 0 : r;
+        /* What is on its way is taken in. */
+        f->stopped = f->stopped || r == -ECANCELED;
+        return r == -ECANCELED ? 0 : r;
 }
 
 /* An item is in its place. */
@@ -131,8 +133,8 @@ static int item_arrived(ContentFetch *f, size_t i) {
         f->done += item->length;
         if (--file->n_items > 0 || !file->complete)
                 return progress(f);
+        r = transfer_part_complete(&f->t->area, &file->file, open_part(f, item->file));
         close_part(f, item->file);
-        r = complete(f, file);
         return r < 0 ? r : progress(f);
 }
 
@@ -148,7 +150,7 @@ static int place(ContentFetch *f, size_t i, const void *data, size_t size) {
         fd = part_fd(f, item->file, file_size == SYNC_SIZE_UNKNOWN && item->offset == 0 ? size : file_size);
         if (fd < 0)
                 return fd;
-        r = write_at(fd, data, size, item->offset);
+        r = transfer_part_write(&f->t->area, &f->files[item->file].file, fd, data, size, item->offset);
         return r < 0 ? r : item_arrived(f, i);
 }
 
@@ -213,17 +215,31 @@ static int large_end(const git_oid *id, uint64_t size, void *userdata) {
 
 /* The next blobs to be asked for, in the order in which they are wanted. Returns their number. */
 static size_t next_wants(const ContentFetch *f, size_t *at, git_oid wants[static UPLOAD_PACK_WANTS_MAX]) {
+        uint64_t bytes = 0;
         size_t n = 0;
 
-        for (; *at < f->n_items && n < UPLOAD_PACK_WANTS_MAX; (*at)++) {
+        for (; *at < f->n_items && n < UPLOAD_PACK_WANTS_MAX && bytes < f->request_bytes; (*at)++) {
                 git_oid id;
                 uint32_t first;
 
                 git_store_oid_from_sync(&id, &f->items[*at].blob);
-                if (!f->arrived[*at] && object_map_find(&f->blobs, &id, &first) && first == *at)
-                        wants[n++] = id;
+                if (f->arrived[*at] || !object_map_find(&f->blobs, &id, &first) || first != *at)
+                        continue;
+                wants[n++] = id;
+                bytes += f->items[*at].length;
         }
         return n;
+}
+
+/* An answer is complete: the next request asks for more if it came fast. */
+static void adapt(ContentFetch *f) {
+        uint64_t now = rate_clock_monotonic.now(NULL);
+
+        if (now - f->answered < REQUEST_USEC / 2)
+                f->request_bytes = MIN(f->request_bytes * 2, REQUEST_MAX);
+        else if (now - f->answered > REQUEST_USEC * 2)
+                f->request_bytes = MAX(f->request_bytes / 2, REQUEST_MIN);
+        f->answered = now;
 }
 
 /* Asks for all that has not arrived. */
@@ -239,13 +255,15 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
         };
         size_t at = 0, open = 0;
 
+        f->answered = rate_clock_monotonic.now(NULL);
         for (;;) {
                 git_oid wants[UPLOAD_PACK_WANTS_MAX], none;
                 PackSummary summary;
                 size_t n;
                 int r;
 
-                while (open < UPLOAD_PACK_REQUESTS_MAX && (n = next_wants(f, &at, wants)) > 0) {
+                while (!f->stopped && open < UPLOAD_PACK_REQUESTS_MAX &&
+                       (n = next_wants(f, &at, wants)) > 0) {
                         r = upload_pack_request(s, &(UploadPackRequest){ .wants = wants, .n_wants = n });
                         if (r < 0)
                                 return r;
@@ -257,6 +275,7 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
                 if (r < 0)
                         return r;
                 open--;
+                adapt(f);
         }
 }
 
@@ -275,7 +294,7 @@ static int fetch_all(ContentFetch *f, PktStream *s) {
         for (unsigned round = 0; missing > 0; round++) {
                 int r = fetch_round(f, s);
 
-                if (r < 0)
+                if (r < 0 || f->stopped)
                         return r;
                 before = missing;
                 missing = count_missing(f);
@@ -293,7 +312,7 @@ static int complete_others(ContentFetch *f, const Wanted *w) {
 
                 if (file->n_items > 0 || !file->complete)
                         continue;
-                r = complete(f, file);
+                r = transfer_part_complete(&f->t->area, &file->file, -EBADF);
                 if (r < 0)
                         return r;
         }

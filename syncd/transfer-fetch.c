@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "common/base/cleanup.h"
-#include "common/base/file.h"
 #include "common/base/str.h"
 #include "syncd/git-object.h"
+#include "syncd/git-tree-internal.h"
 #include "syncd/object-wants.h"
+#include "syncd/transfer-part.h"
 #include "syncd/transfer.h"
 
-#define META_NAME "%%meta"
 /* All that a gateway may be asked to hold of one answer; a bomb of deltas has no end. */
 #define FETCH_TOTAL_MAX (UINT64_C(1) << 40)
 /* What is missing is asked for again when a pack's deltas could not be resolved; each round must bring
@@ -34,8 +34,7 @@ static int note_meta(Fetch *f, const git_oid *tree, const void *data, size_t siz
 
         git_tree_reader_init(&reader, data, size);
         while ((r = git_tree_next(&reader, &e)) > 0)
-                if (inside ||
-                    (e.name_size == strlen(META_NAME) && memcmp(e.name, META_NAME, e.name_size) == 0)) {
+                if (inside || (streq(e.name, TREE_NAME_META))) {
                         r = object_map_add(&f->meta, &e.id, 0);
                         if (r < 0)
                                 return r;
@@ -47,14 +46,12 @@ static int note_meta(Fetch *f, const git_oid *tree, const void *data, size_t siz
 static void keep_content(Transfer *t, const git_oid *id, const void *data, size_t size) {
         _cleanup_close_ int fd = -EBADF;
         SyncOid file;
-        bool new;
 
         git_store_oid_to_sync(&file, id);
-        if (content_has(&t->area, &file) || content_part_open(&t->area, &file, size, &new, &fd) < 0)
+        if (content_has(&t->area, &file) || transfer_part_open(&t->area, &file, size, &fd) < 0)
                 return;
-        if (loop_write(fd, data, size) < 0 || ftruncate(fd, (off_t) size) < 0 ||
-            content_part_complete(&t->area, &file) < 0)
-                content_part_remove(&t->area, &file);
+        if (transfer_part_write(&t->area, &file, fd, data, size, 0) == 0)
+                (void) transfer_part_complete(&t->area, &file, fd);
 }
 
 static int take_object(git_object_t type, const git_oid *id, const void *data, size_t size, void *userdata) {
@@ -211,7 +208,7 @@ static int fetch(Fetch *f, PktStream *s, const git_oid *known, bool another, git
                 if (git_oid_is_zero(&tip))
                         return 0;
         }
-        f->content = true;
+        f->content = !another;
         r = fetch_main(f, s, known, false, &tip);
         if (r >= 0)
                 r = check_tip(f->t->store, known, another, &tip);

@@ -4,6 +4,7 @@
 
 #include "common/base/str.h"
 #include "syncd/instance.h"
+#include "syncd/side-band.h"
 #include "syncd/transfer-link.h"
 #include "syncd/upload-pack.h"
 
@@ -98,9 +99,15 @@ TransferResult transfer_link_failure(TransferLink *l, SshSession *session, int e
                 return TRANSFER_HISTORY_REWRITTEN;
         case -EPIPE:
         case -ECONNRESET:
-        case -ETIMEDOUT:
+        case -ETIMEDOUT: {
+                TransferResult result;
+
                 l->text = mfree(l->text);
-                return ssh_session_failure(session, error, &l->text);
+                result = ssh_session_failure(session, error, &l->text);
+                if (l->text)
+                        side_band_set_text(&l->text, l->text, strlen(l->text));
+                return result;
+        }
         default:
                 free(l->text);
                 l->text = strdup(strerror(-error));

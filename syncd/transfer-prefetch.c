@@ -131,9 +131,9 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
         Prefetch p = { .t = t };
         uint64_t last = now_usec();
         TransferResult result;
-        int r;
 
-        while ((result = look(&p)) == TRANSFER_OK && git_oid_equal(&p.main, known)) {
+        while ((result = look(&p)) == TRANSFER_OK && git_oid_equal(&p.main, known) &&
+               t->progress(0, 0, t->userdata) >= 0) {
                 if (p.n_done < p.trees.n) {
                         result = place_new(&p);
                         if (result != TRANSFER_OK)
@@ -144,11 +144,6 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
                 if (now_usec() - last >= UINT64_C(1000000) * patience_sec)
                         break;
                 pause_usec(LOOK_USEC);
-                r = t->progress(0, 0, t->userdata);
-                if (r < 0) {
-                        result = transfer_link_failure(&t->link, NULL, r);
-                        break;
-                }
         }
         object_wants_done(&p.trees);
         return result;

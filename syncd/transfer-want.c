@@ -128,6 +128,13 @@ static TransferResult fetch_chunk_trees(Transfer *t, char *const *files) {
         if (n > 0)
                 result = transfer_fetch_trees(t, ids, n);
         free(ids);
+        /* Who applies the file reads them. */
+        if (result == TRANSFER_OK && n > 0) {
+                int r = git_store_sync(t->store);
+
+                if (r < 0)
+                        result = transfer_link_failure(&t->link, NULL, r);
+        }
         return result;
 }
 
@@ -162,6 +169,6 @@ TransferResult transfer_files(Transfer *t, char *const *files) {
                 result = transfer_content(t, &wanted);
                 if (result != TRANSFER_OK)
                         return result;
-        } while (r == -E2BIG);
+        } while (r == -E2BIG && t->progress(0, 0, t->userdata) >= 0);
         return TRANSFER_OK;
 }

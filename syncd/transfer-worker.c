@@ -320,6 +320,8 @@ static int run_command(TransferWorker *w, const char *name) {
                                 result = commands[i].run(w, &outcome);
                         }
         }
+        /* Nothing is kept from being pruned any longer. */
+        (void) git_store_sync(w->transfer.store);
         transfer_pace_end(&w->pace);
         transfer_link_count(link, &sent, &received);
         r = answer(w, result, &outcome, sent - sent_before, received - received_before);

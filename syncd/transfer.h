@@ -21,7 +21,8 @@ typedef struct Transfer {
         int folder_fd;    /* of the user's folder, -EBADF if it is not there */
         char gateway[17]; /* in the names of staging refs (docs/repository-format.md) */
 
-        /* Called with bytes that are done, of all that are expected (0: not known). -ECANCELED ends the command. */
+        /* Called with bytes that are done, of all that are expected (0: not known). -ECANCELED: the command
+         * is to end soon; content that is on its way is taken in. */
         int (*progress)(uint64_t done, uint64_t total, void *userdata);
         void *userdata;
 } Transfer;
@@ -47,7 +48,8 @@ TransferResult transfer_fetch_trees(Transfer *t, const git_oid *ids, size_t n);
 /* The same with the metadata that is asked for by its own ids, and synced. */
 TransferResult transfer_fetch_objects(Transfer *t, const git_oid *ids, size_t n);
 
-/* Fetches what is wanted (wanted.c) to its place in the content area. The same results. */
+/* Fetches what is wanted (wanted.c) to its place in the content area. The same results; TRANSFER_OK also if
+ * it was to end before all had come. */
 TransferResult transfer_content(Transfer *t, const Wanted *wanted);
 
 /* Adds what of a file, or of a part of it, is missing in the content area: of a chunked file all that its

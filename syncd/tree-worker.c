@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -112,6 +113,18 @@ static int send_result(const FolderResult *result) {
         return worker_message_send(WORKER_SOCKET_FD, message);
 }
 
+/* Nothing more can be done, except to tell why: the next worker recovers. */
+static int fail_run(int error) {
+        FolderResult result = {
+                .outcome = { .halted = true, .again = true, .word = sync_word_from_error(error) },
+        };
+
+        (void) log_error_errno(error, "A run of synchronization failed: %m");
+        (void) snprintf(result.text, sizeof(result.text), "%s", strerror(-error));
+        (void) send_result(&result);
+        return error;
+}
+
 /* Keys: full, changed, path and poison (any number), max-delete-count, max-delete-percent, confirmed. */
 static int do_run(TreeWorker *w, char *const *message) {
         _cleanup_strv_free_ char **paths = NULL, **refused = NULL;
@@ -137,10 +150,8 @@ static int do_run(TreeWorker *w, char *const *message) {
         request.paths = paths;
         request.refused = refused;
         r = folder_run(w->folder, &request, &result);
-        if (r < 0) {
-                (void) log_error_errno(r, "A run of synchronization failed: %m");
-                return r;
-        }
+        if (r < 0)
+                return fail_run(r);
         r = send_result(&result);
         folder_result_clear(&result);
         return r;

@@ -232,15 +232,25 @@ static int read_configuration(ConfigurationJob *job) {
         return r;
 }
 
-/* The name with the numbers that the rows have here; NULL if memory ran out. */
+/* The name (of a row, of what is in one, or a reference, which has no dot at its end) with the numbers that the rows
+ * have here; NULL if memory ran out. */
 static char *translate(const ConfigurationJob *job, const char *name, size_t n_rows) {
+        _cleanup_free_ char *dotted = endswith(name, ".") ? strdup(name) : strfmt("%s.", name);
         const Parameter *best = NULL;
 
+        if (!dotted)
+                return NULL;
         for (size_t i = 0; i < n_rows; i++)
-                if (startswith(name, job->rows.items[i].name) &&
+                if (startswith(dotted, job->rows.items[i].name) &&
                     (!best || strlen(job->rows.items[i].name) > strlen(best->name)))
                         best = job->rows.items + i;
-        return best ? strfmt("%s%s", best->value, name + strlen(best->name)) : strdup(name);
+        if (!best)
+                return strdup(name);
+
+        char *here = strfmt("%s%s", best->value, dotted + strlen(best->name));
+        if (here && !endswith(name, "."))
+                here[strlen(here) - 1] = 0;
+        return here;
 }
 
 static void undo(ConfigurationJob *job);

@@ -3,7 +3,7 @@
 
 _ispstoragectl() {
         local word=$2 previous=$3 i command=
-        local commands="status sync versions restore conflicts log"
+        local commands="status sync versions restore conflicts log share"
         local options="--json --instance= --limit= --version= --time= --to= --help"
 
         compopt +o default
@@ -17,6 +17,8 @@ _ispstoragectl() {
                 COMPREPLY=()
         elif [[ -z $command ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+        elif [[ $command == share ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "shares users volumes media sessions end-session" -- "$word")
         elif [[ $command == versions || $command == restore ]]; then
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -8,19 +8,22 @@
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/ctl/ctl-common.h"
+#include "common/ctl/ctl-share.h"
 
 static CtlContext arg_context = { .instance = 1 };
 
 static int help(void) {
         puts("ispstoragectl [OPTIONS...] COMMAND\n\n"
-             "Looks at the synchronization of this gateway.\n\n"
+             "Looks at the synchronization and the shares of this gateway.\n\n"
              "Commands:\n"
              "  status                What it does, and why not\n"
              "  sync                  Look at every file and synchronize now\n"
              "  versions PATH         The versions of a file or directory\n"
              "  restore PATH          Bring the last version before the present one back, as a new version\n"
              "  conflicts             Files that were changed here and elsewhere at once\n"
-             "  log                   The history of the folder\n\n"
+             "  log                   The history of the folder\n"
+             "  share [WHAT]          What is shared: shares, users, volumes, media or sessions\n"
+             "  share end-session ID  End a session, as \"share sessions\" names it\n\n"
              "Options:\n"
              "     --version=NAME     restore: this version, as \"versions\" or \"log\" shows it\n"
              "     --time=TIME        restore: as it was then: \"2026-11-24 18:00\", \"-2h\", ISO 8601\n"
@@ -90,14 +93,10 @@ static int parse_options(int argc, char *argv[]) {
         return r;
 }
 
-static int run(int argc, char *argv[]) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+static int run_verb(sd_bus *bus, int argc, char *argv[]) {
         _cleanup_free_ char *object = NULL;
         CtlContext *c = &arg_context;
-        int r;
 
-        if (argc < 1)
-                return log_error_errno(-EINVAL, "A command is missing; see --help.");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 if (!streq(argv[0], verbs[i].name))
                         continue;
@@ -107,9 +106,6 @@ static int run(int argc, char *argv[]) {
                                         "%s takes %d arguments; see --help.",
                                         argv[0],
                                         verbs[i].n_arguments);
-                r = sd_bus_open_system(&bus);
-                if (r < 0)
-                        return log_error_errno(r, "Failed to connect to the system bus: %m");
                 object = strfmt(CTL_SYNC_PATH "/" CTL_SYNC_OBJECT "/%u", c->instance);
                 if (!object)
                         return log_oom();
@@ -118,6 +114,18 @@ static int run(int argc, char *argv[]) {
                 return verbs[i].run(c, argv + 1);
         }
         return log_error_errno(-EINVAL, "Unknown command %s; see --help.", argv[0]);
+}
+
+static int run(int argc, char *argv[]) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        if (argc < 1)
+                return log_error_errno(-EINVAL, "A command is missing; see --help.");
+        r = sd_bus_open_system(&bus);
+        if (r < 0)
+                return log_error_errno(r, "Failed to connect to the system bus: %m");
+        return streq(argv[0], "share") ? ctl_share(bus, arg_context.json, argv + 1) : run_verb(bus, argc, argv);
 }
 
 int main(int argc, char *argv[]) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/str.h"
 #include "operator/common/sqlite.h"
 
 /* One for all: what the callers can tell apart is in the header. */
@@ -94,7 +95,8 @@ int sqlite_open(const char *path, const char *const *migrations, sqlite3 **ret) 
                 return r;
         (void) sqlite3_extended_result_codes(db, 1);
         (void) sqlite3_busy_timeout(db, SQLITE_BUSY_TIMEOUT_MSEC);
-        r = run_script(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+        r = run_script(db,
+                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
         if (r < 0)
                 return r;
         if (migrations) {
@@ -129,13 +131,50 @@ static int bind_all(sqlite3_stmt *s, const char *types, va_list ap) {
         return sqlite_errno(rc);
 }
 
+void sqlite_release(sqlite3_stmt *s) {
+        if (!s)
+                return;
+        (void) sqlite3_reset(s);
+        (void) sqlite3_clear_bindings(s);
+        /* One that never ran could be taken for one in use: find_idle(). */
+        if (sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 0) == 0)
+                (void) sqlite3_finalize(s);
+}
+
+void sqlite_close(sqlite3 *db) {
+        sqlite3_stmt *s;
+
+        if (!db)
+                return;
+        while ((s = sqlite3_next_stmt(db, NULL)))
+                (void) sqlite3_finalize(s);
+        (void) sqlite3_close(db);
+}
+
+/* A statement of this text that is not in use: it is not in the middle of its rows, and has run since it was
+ * last handed out. (One that ran to its end and was not released yet may be handed out, too: nothing is to
+ * be had of it any more, and who has it now is done with it before.) */
+static sqlite3_stmt *find_idle(sqlite3 *db, const char *sql) {
+        for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s))
+                if (!sqlite3_stmt_busy(s) && sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 0) > 0 &&
+                    streq(sqlite3_sql(s), sql)) {
+                        (void) sqlite3_reset(s);
+                        (void) sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 1);
+                        return s;
+                }
+        return NULL;
+}
+
 static int prepare_va(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char *types, va_list ap) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *s = NULL;
         int r;
 
-        r = sqlite_errno(sqlite3_prepare_v2(db, sql, -1, &s, NULL));
-        if (r < 0)
-                return r;
+        s = find_idle(db, sql);
+        if (!s) {
+                r = sqlite_errno(sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s, NULL));
+                if (r < 0)
+                        return r;
+        }
         assert(sqlite3_bind_parameter_count(s) == (int) strlen(types));
         r = bind_all(s, types, ap);
         if (r < 0)
@@ -228,9 +267,13 @@ int sqlite_column_dup(sqlite3_stmt *s, int column, char **ret) {
 }
 
 int sqlite_begin(sqlite3 *db) {
-        return run_script(db, "BEGIN IMMEDIATE");
+        int r = sqlite_run(db, "BEGIN IMMEDIATE", "");
+
+        return r < 0 ? r : 0;
 }
 
 int sqlite_commit(sqlite3 *db) {
-        return run_script(db, "COMMIT");
+        int r = sqlite_run(db, "COMMIT", "");
+
+        return r < 0 ? r : 0;
 }

@@ -14,12 +14,18 @@
 /* A writer holds the lock for one small transaction; who waits longer than this has met a fault. */
 #define SQLITE_BUSY_TIMEOUT_MSEC 10000
 
+/* Closes it; NULL is allowed. No statement of it may be in use. */
+void sqlite_close(sqlite3 *db);
+
 static inline void sqlite_closep(sqlite3 **db) {
-        (void) sqlite3_close_v2(*db);
+        sqlite_close(*db);
 }
 
+/* The statement was used: it waits for its next use, so that its SQL is compiled once. NULL is allowed. */
+void sqlite_release(sqlite3_stmt *s);
+
 static inline void sqlite_finalizep(sqlite3_stmt **s) {
-        (void) sqlite3_finalize(*s);
+        sqlite_release(*s);
 }
 
 /* Rolls back, unless sqlite_commit() was reached. */
@@ -41,10 +47,11 @@ static inline void sqlite_rollbackp(sqlite3 **db) {
 int sqlite_open(const char *path, const char *const *migrations, sqlite3 **ret);
 
 /* Prepares a statement and binds its parameters in order: one character of types per argument,
- *   s  const char *, text; NULL is SQL's NULL. Not copied: it must live until the statement is finalized
+ *   s  const char *, text; NULL is SQL's NULL. Not copied: it must live until the statement is released
  *   i  int64_t
  *   b  const void *, size_t: a blob; not copied
- * The caller finalizes *ret. */
+ * The caller releases *ret (_cleanup_sqlite_finalize_). The connection keeps statements that are not in use,
+ * one or two for each text, so sql should be constant. */
 int sqlite_prepare(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char *types, ...);
 
 /* 1 if there is a row, 0 if the statement is done. */

@@ -21,6 +21,7 @@ static int set_defaults(FrontendConfig *c) {
                 { &c->broker_host, "127.0.0.1" },
                 { &c->broker_user, "ispstorage-frontend" },
                 { &c->repositories, "/srv/ispstorage-repositories" },
+                { &c->mirror_config_file, "/etc/ispstorage-operator/rclone.conf" },
                 { &c->api_address, "127.0.0.1" },
                 { &c->ssh_host, "localhost" },
                 { &c->ssh_user, "ispstorage-git" },
@@ -122,6 +123,8 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 { "API", "CertificateFile", config_parse_string, &c->api_certificate_file },
                 { "API", "KeyFile", config_parse_string, &c->api_key_file },
                 { "Maintenance", "IntervalSec", config_parse_uint32, &c->maintenance_interval_sec },
+                { "Mirror", "Remote", config_parse_string, &c->mirror_remote },
+                { "Mirror", "ConfigFile", config_parse_string, &c->mirror_config_file },
                 { "Provisioning", "Profile", config_parse_string, &c->profile },
                 {},
         };
@@ -153,6 +156,7 @@ void frontend_config_done(FrontendConfig *c) {
                 c->git_shell,      c->hooks,           c->hook_socket,        c->profile,
                 c->api_address,    c->api_certificate, c->api_certificate_file, c->api_key,
                 c->api_key_file,
+                c->mirror_remote,  c->mirror_config_file,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)

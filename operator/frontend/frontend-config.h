@@ -25,6 +25,9 @@ typedef struct FrontendConfig {
         char *api_certificate, *api_key; /* read from the files; NULL: none */
         /* [Maintenance] */
         uint32_t maintenance_interval_sec; /* 0: none */
+        /* [Mirror] */
+        char *mirror_remote; /* "" or NULL: none */
+        char *mirror_config_file;
         /* [Provisioning] */
         char *profile;
 } FrontendConfig;

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "common/base/log.h"
 #include "common/daemon/worker.h"
+#include "operator/common/repository-program.h"
 #include "operator/frontend/manager.h"
 #include "operator/frontend/profile.h"
 #include "operator/frontend/store-task.h"
 
 /* A check, or the first packing, of a large repository. */
 #define TASK_TIMEOUT_USEC (12 * 3600 * 1000000ULL)
-#define TASK_ARGUMENTS_MAX 16U
+/* Two words for each file of a publication. */
+#define TASK_ARGUMENTS_MAX (2U * PUBLISH_FILES_MAX)
 /* Subscriptions whose maintenance is ordered in one go. */
 #define MAINTENANCE_BATCH 100U
 /* Each push is a pack; with more than this many a push and a fetch take noticeably longer. */
 #define MAINTENANCE_PUSHES 100U
+
+/* A file to publish that was put there and not named since. */
+#define SPOOL_KEEP_SEC 86400
 
 /* A task that runs. */
 struct TaskJob {
@@ -101,7 +108,7 @@ static int spawn(TaskJob *j, const Subscription *s) {
         _cleanup_json_ json_t *arguments = json_loads(j->task->arguments, 0, NULL);
         _cleanup_free_ char *directory = strfmt("%s/%s.git", m->config->repositories, s->name);
         char *argv[TASK_ARGUMENTS_MAX + 8] = { m->config->repository_command, j->task->kind, directory };
-        char quota[sizeof("18446744073709551615")];
+        char quota[sizeof("18446744073709551615")], revision[sizeof("18446744073709551615")];
         size_t n = 3, i;
         json_t *a;
 
@@ -112,6 +119,12 @@ static int spawn(TaskJob *j, const Subscription *s) {
                 argv[n++] = quota;
                 argv[n++] = m->config->hooks;
                 argv[n++] = m->config->hook_socket;
+        }
+        if (task_is_mirror(j->task)) {
+                (void) snprintf(revision, sizeof(revision), "%llu", (unsigned long long) s->revision);
+                argv[n++] = m->config->mirror_remote;
+                argv[n++] = m->config->mirror_config_file;
+                argv[n++] = revision;
         }
         json_array_foreach(arguments, i, a) argv[n++] = (char *) strempty(json_string_value(a));
         return worker_spawn(&j->worker, &j->socket, m->event, argv, TASK_TIMEOUT_USEC, on_task_exit, j);
@@ -141,37 +154,87 @@ static int start_task(Manager *m, Task **task) {
         return r;
 }
 
-void manager_start_tasks(Manager *m) {
+static void start_class(Manager *m, bool mirror) {
         unsigned n = 0;
 
         for (const TaskJob *j = m->task_jobs; j; j = j->next)
-                n++;
+                n += task_is_mirror(j->task) == mirror;
         for (; n < TASKS_MAX; n++) {
                 _cleanup_(task_freep) Task *t = NULL;
-                int r = store_task_next(m->db, &t);
+                int r = store_task_next(m->db, mirror, &t);
 
                 if (r > 0)
                         r = start_task(m, &t);
-                if (r < 0)
-                        (void) log_error_errno(r, "Failed to start a task: %m");
-                if (r < 0 || !m->task_jobs)
+                else if (r == 0)
                         return;
+                if (r < 0) {
+                        (void) log_error_errno(r, "Failed to start a task: %m");
+                        return;
+                }
+        }
+}
+
+void manager_start_tasks(Manager *m) {
+        start_class(m, false);
+        start_class(m, true);
+}
+
+int manager_mirror(Manager *m, const char *subscription) {
+        int r;
+
+        if (isempty(m->config->mirror_remote))
+                return 0;
+        r = store_task_insert_mirror(m->db, subscription, manager_now());
+        if (r >= 0)
+                start_class(m, true);
+        return r < 0 ? r : 0;
+}
+
+void manager_make_spool(Manager *m) {
+        _cleanup_free_ char *path = strfmt("%s/" PUBLISH_SPOOL, m->config->repositories);
+
+        if (!path || (mkdir(path, 0770) < 0 && errno != EEXIST))
+                log_warning("%s cannot be made, nothing can be published.", strempty(path));
+}
+
+/* What no publication needs any more. */
+static void clean_spool(Manager *m) {
+        _cleanup_free_ char *path = strfmt("%s/" PUBLISH_SPOOL, m->config->repositories);
+        _cleanup_closedir_ DIR *d = path ? opendir(path) : NULL;
+        const struct dirent *e;
+        int64_t n = 1;
+
+        if (!d ||
+            sqlite_get_int(m->db,
+                           &n,
+                           "SELECT count(*) FROM tasks WHERE kind = 'publish' AND finished IS NULL",
+                           "") < 0 ||
+            n > 0)
+                return;
+        while ((e = readdir(d))) {
+                struct stat st;
+
+                if (e->d_name[0] != '.' && fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                    S_ISREG(st.st_mode) && st.st_ctime < manager_now() - SPOOL_KEEP_SEC)
+                        (void) unlinkat(dirfd(d), e->d_name, 0);
         }
 }
 
 int manager_schedule_maintenance(Manager *m) {
         int r;
 
-        if (m->config->maintenance_interval_sec == 0)
-                return 0;
-        r = store_task_insert_maintenance(
-                        m->db,
-                        manager_now(),
-                        (int64_t) m->config->maintenance_interval_sec,
-                        MAINTENANCE_PUSHES,
-                        MAINTENANCE_BATCH);
+        clean_spool(m);
+
+        r = store_task_expire(m->db, manager_now());
+        if (r >= 0 && m->config->maintenance_interval_sec > 0)
+                r = store_task_insert_maintenance(
+                                m->db,
+                                manager_now(),
+                                (int64_t) m->config->maintenance_interval_sec,
+                                MAINTENANCE_PUSHES,
+                                MAINTENANCE_BATCH);
         if (r >= 0)
-                r = store_task_expire(m->db, manager_now());
+                r = manager_mirror(m, NULL);
         if (r >= 0)
                 manager_start_tasks(m);
         return r;

@@ -103,7 +103,11 @@ void manager_free_jobs(Manager *m);
 
 /* Starts what waits, as far as there is room. Logs. */
 void manager_start_tasks(Manager *m);
-/* Orders maintenance where it is due. */
+/* Orders a copy to the mirror, if there is one: of the subscription, or of all (NULL). */
+int manager_mirror(Manager *m, const char *subscription);
+/* Makes the directory where files wait for publication. Logs. */
+void manager_make_spool(Manager *m);
+/* Orders maintenance where it is due, and removes files that nobody published. */
 int manager_schedule_maintenance(Manager *m);
 void manager_free_task_jobs(Manager *m);
 /* Under this name the end of a task is waited for. The caller's; NULL if memory ran out. */

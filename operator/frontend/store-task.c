@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "operator/frontend/store-task.h"
 
+#define MIRROR_RETRY_SEC 300
+
 Task *task_free(Task *t) {
         if (!t)
                 return NULL;
@@ -64,18 +66,23 @@ int store_task_load(sqlite3 *db, int64_t id, Task **ret) {
         return r < 0 ? r : r == 0 ? -ENOENT : read_task(q, ret);
 }
 
-int store_task_next(sqlite3 *db, Task **ret) {
+bool task_is_mirror(const Task *t) {
+        return streq(t->kind, "mirror");
+}
+
+int store_task_next(sqlite3 *db, bool mirror, Task **ret) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
         int r;
 
         r = sqlite_prepare(
                         db,
                         &q,
-                        "SELECT " TASK_COLUMNS " FROM tasks t WHERE state = 'waiting' AND NOT EXISTS"
-                        " (SELECT 1 FROM tasks o WHERE o.subscription = t.subscription AND o.state = "
-                        "'running')"
-                        " ORDER BY id LIMIT 1",
-                        "");
+                        "SELECT " TASK_COLUMNS
+                        " FROM tasks t WHERE state = 'waiting' AND (kind = 'mirror') = ?1"
+                        " AND NOT EXISTS (SELECT 1 FROM tasks o WHERE o.subscription = t.subscription"
+                        "  AND o.state = 'running' AND (o.kind = 'mirror') = ?1) ORDER BY id LIMIT 1",
+                        "i",
+                        (int64_t) mirror);
         if (r >= 0)
                 r = sqlite_step(q);
         if (r <= 0)
@@ -103,6 +110,13 @@ int store_task_set(sqlite3 *db, const Task *t, const char *state, const char *re
                                "is",
                                now,
                                t->subscription);
+        if (r >= 0 && streq(state, "done") && task_is_mirror(t))
+                r = sqlite_run(db,
+                               "UPDATE subscriptions SET mirrored_revision ="
+                               " CAST(json_extract(?, '$.revision') AS INTEGER) WHERE name = ?",
+                               "ss",
+                               result,
+                               t->subscription);
         return r < 0 ? r : 0;
 }
 
@@ -128,6 +142,24 @@ int store_task_insert_maintenance(sqlite3 *db, int64_t now, int64_t interval, ui
                                    interval,
                                    (int64_t) n,
                                    (int64_t) max);
+
+        return r < 0 ? r : 0;
+}
+
+int store_task_insert_mirror(sqlite3 *db, const char *subscription, int64_t now) {
+        int r = sqlite_run(
+                        db,
+                        "INSERT INTO tasks (subscription, kind, arguments, created)"
+                        " SELECT name, 'mirror', '[]', ?2 FROM subscriptions s"
+                        " WHERE (?1 IS NULL OR name = ?1) AND repository_ready AND NOT removing"
+                        " AND revision > mirrored_revision"
+                        " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.subscription = s.name AND t.kind = "
+                        "'mirror'"
+                        "  AND (t.state = 'waiting' OR t.state = 'failed' AND t.finished > ?2 - ?3))",
+                        "sii",
+                        subscription,
+                        now,
+                        (int64_t) MIRROR_RETRY_SEC);
 
         return r < 0 ? r : 0;
 }

@@ -31,8 +31,12 @@ int store_task_insert(
                 int64_t now,
                 int64_t *ret_id);
 int store_task_load(sqlite3 *db, int64_t id, Task **ret); /* -ENOENT */
-/* The oldest that waits, for a subscription of which none is running. 1 with *ret, 0 if there is none. */
-int store_task_next(sqlite3 *db, Task **ret);
+/* Copying to the mirror takes as long as the mirror likes, and nothing else may wait for it: it is a class
+ * of its own. */
+bool task_is_mirror(const Task *t);
+/* The oldest of its class that waits, for a subscription of which none of that class is running. 1 with
+ * *ret, 0 if there is none. */
+int store_task_next(sqlite3 *db, bool mirror, Task **ret);
 /* state: "running", "done", "failed". A maintenance that is done counts for its subscription. */
 int store_task_set(sqlite3 *db, const Task *t, const char *state, const char *result, int64_t now);
 /* After a start nothing is running. */
@@ -40,4 +44,7 @@ int store_task_restart(sqlite3 *db);
 /* Orders maintenance for at most max subscriptions whose last one is older than interval, or since which
  * main has moved by n or more. */
 int store_task_insert_maintenance(sqlite3 *db, int64_t now, int64_t interval, uint64_t n, unsigned max);
+/* Orders a copy to the mirror for the subscription (NULL: for all) if main has moved since the last one. One
+ * that failed is tried again after some minutes. */
+int store_task_insert_mirror(sqlite3 *db, const char *subscription, int64_t now);
 int store_task_expire(sqlite3 *db, int64_t now);

@@ -113,6 +113,8 @@ static const char *const migrations[] = {
         "  read_only INTEGER NOT NULL,"
         "  created INTEGER NOT NULL"
         ") WITHOUT ROWID;",
+
+        "ALTER TABLE subscriptions ADD COLUMN mirrored_revision INTEGER NOT NULL DEFAULT 0;",
         NULL,
 };
 

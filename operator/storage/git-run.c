@@ -7,19 +7,19 @@
 #include "operator/storage/git-run.h"
 
 #define GIT "/usr/bin/git"
-#define ARGUMENTS_MAX 16U
+#define ARGUMENTS_MAX 32U
 
-static _Noreturn void child(char *const argv[], int input, int output) {
+static _Noreturn void child(const char *path, char *const argv[], int input, int output) {
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
         if (null >= 0 && dup2(input >= 0 ? input : null, STDIN_FILENO) >= 0 &&
             dup2(output >= 0 ? output : null, STDOUT_FILENO) >= 0)
-                (void) execv(GIT, argv);
+                (void) execv(path, argv);
         _exit(127);
 }
 
-int git_spawn(const char *const arguments[], int input, int output, pid_t *ret_pid) {
-        char *argv[ARGUMENTS_MAX + 2] = { (char *) "git" };
+int program_spawn(const char *path, const char *const arguments[], int input, int output, pid_t *ret_pid) {
+        char *argv[ARGUMENTS_MAX + 2] = { (char *) path };
         pid_t pid;
 
         for (size_t i = 0; arguments[i]; i++) {
@@ -30,9 +30,13 @@ int git_spawn(const char *const arguments[], int input, int output, pid_t *ret_p
         if (pid < 0)
                 return -errno;
         if (pid == 0)
-                child(argv, input, output);
+                child(path, argv, input, output);
         *ret_pid = pid;
         return 0;
+}
+
+int git_spawn(const char *const arguments[], int input, int output, pid_t *ret_pid) {
+        return program_spawn(GIT, arguments, input, output, ret_pid);
 }
 
 int git_start(const char *const arguments[], int *ret_fd, pid_t *ret_pid) {

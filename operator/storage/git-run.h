@@ -23,6 +23,9 @@ int git_start(const char *const arguments[], int *ret_fd, pid_t *ret_pid);
  * dropped) as its standard output. */
 int git_spawn(const char *const arguments[], int input, int output, pid_t *ret_pid);
 
+/* The same for another program (an absolute path). */
+int program_spawn(const char *path, const char *const arguments[], int input, int output, pid_t *ret_pid);
+
 /* Runs two of them, the second reading what the first writes. 0 if both succeeded, -EIO if one did not, or another
  * negative errno. */
 int git_pipe(const char *const from[], const char *const to[]);

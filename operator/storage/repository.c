@@ -7,7 +7,10 @@
  *   maintain DIRECTORY QUOTA_MIB HOOKS SOCKET renews its settings, packs it      {...}
  *   check DIRECTORY                           verifies every object              {...}
  *   export DIRECTORY VERSION PATH             what a version has (export.h)      a tar archive
- *   remove DIRECTORY                                                             "removed" */
+ *   publish DIRECTORY {FILE PATH}...          commits files of the spool         {...}
+ *   mirror DIRECTORY REMOTE CONFIG REVISION   copies what is new (mirror.h)      {...}
+ *   restore REPOSITORIES REMOTE CONFIG        makes what only the mirror has     {...}
+ *   remove DIRECTORY [REMOTE CONFIG]          here, and in the mirror            "removed" */
 #include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
@@ -21,10 +24,12 @@
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/daemon/worker.h"
-#include "operator/common/repository-exit.h"
+#include "operator/common/repository-program.h"
 #include "operator/storage/export.h"
 #include "operator/storage/git-run.h"
 #include "operator/storage/maintenance.h"
+#include "operator/storage/mirror.h"
+#include "operator/storage/publish.h"
 #include "operator/storage/repository-config.h"
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
@@ -190,7 +195,7 @@ static int create(const char *directory, const char *hooks, const RepositoryConf
         return r < 0 ? r : answer_tip(0, "");
 }
 
-static int remove_repository(const char *directory) {
+static int remove_repository(const char *directory, const Mirror *mirror) {
         _cleanup_free_ char *removed = strfmt("%s.removed", directory);
         int r;
 
@@ -202,6 +207,8 @@ static int remove_repository(const char *directory) {
                 r = -errno;
         if (r >= 0)
                 r = remove_tree(removed);
+        if (r >= 0 && !isempty(mirror->remote))
+                r = mirror_remove(directory, mirror);
         return r < 0 ? r : answer("removed");
 }
 
@@ -265,6 +272,58 @@ static int answer_json(json_t *result) {
         return text ? answer(text) : -ENOMEM;
 }
 
+/* What went wrong, for the administrator. */
+static const char *publish_reason(int error) {
+        switch (error) {
+        case -EINVAL:
+                return "not a path that a file can have";
+        case -EISDIR:
+                return "there is a directory of that name";
+        case -ENOTDIR:
+                return "a directory of the path is a file";
+        case -EPROTO:
+                return "the folder is of version 0, which has no files above 1 MiB in chunks";
+        case -ENOENT:
+                return "the file to publish is gone";
+        case -EBADMSG:
+                return "the folder is of a version that is not known";
+        case -EAGAIN:
+                return "the gateways push without a pause, try again";
+        default:
+                return strerror(-error);
+        }
+}
+
+static int run_publish(const char *directory, char *const words[], size_t n_words) {
+        PublishFile files[PUBLISH_FILES_MAX];
+        const char *path = NULL;
+        unsigned n = 0;
+        int r;
+
+        if (n_words == 0 || n_words % 2 != 0 || n_words / 2 > PUBLISH_FILES_MAX)
+                return -EINVAL;
+        for (size_t i = 0; i < n_words / 2; i++)
+                files[i] = (PublishFile){ words[2 * i], words[2 * i + 1] };
+        r = publish(directory, files, n_words / 2, &n, &path);
+        if (r >= 0)
+                return answer_json(json_pack("{s:i}", "published", (int) n));
+        (void) answer_json(json_pack("{s:s, s:s*}", "error", publish_reason(r), "path", path));
+        return r;
+}
+
+static int restore(const char *repositories, const Mirror *mirror) {
+        unsigned n;
+        int r = mirror_restore(repositories, mirror, &n);
+
+        return r < 0 ? r : answer_json(json_pack("{s:i}", "restored", (int) n));
+}
+
+static int update_mirror(const char *directory, const Mirror *mirror, const char *revision) {
+        int r = mirror_update(directory, mirror);
+
+        return r < 0 ? r : answer_json(json_pack("{s:s}", "revision", revision));
+}
+
 static int maintain(const char *directory, const char *hooks, const RepositoryConfig *config) {
         MaintenanceResult m;
         int r;
@@ -294,6 +353,7 @@ static int check(void) {
 
 static int run(int argc, char *argv[]) {
         RepositoryConfig config = {};
+        Mirror mirror = {};
         uint64_t n;
 
         if (argc < 3 || argv[2][0] != '/')
@@ -302,8 +362,14 @@ static int run(int argc, char *argv[]) {
                 config.hook_socket = argv[5];
                 return create(argv[2], argv[4], &config);
         }
-        if (streq(argv[1], "remove") && argc == 3)
-                return remove_repository(argv[2]);
+        if (argc >= 5)
+                mirror = (Mirror){ argv[3], argv[4] };
+        if (streq(argv[1], "remove") && (argc == 3 || argc == 5))
+                return remove_repository(argv[2], &mirror);
+        if (streq(argv[1], "restore") && argc == 5)
+                return restore(argv[2], &mirror);
+        if (streq(argv[1], "mirror") && argc == 6)
+                return update_mirror(argv[2], &mirror, argv[5]);
         if (enter(argv[2]) < 0)
                 return -errno;
         if (streq(argv[1], "tip") && argc == 5 && parse_uint64(argv[3], &n) >= 0)
@@ -314,6 +380,8 @@ static int run(int argc, char *argv[]) {
         }
         if (streq(argv[1], "check") && argc == 3)
                 return check();
+        if (streq(argv[1], "publish"))
+                return run_publish(argv[2], argv + 3, (size_t) argc - 3);
         if (streq(argv[1], "export") && argc == 5)
                 return export(argv[3], argv[4]);
         return -EINVAL;

@@ -3,25 +3,23 @@
 
 import dataclasses
 import inspect
+import pathlib
 import statistics
 
-MODES = ("smoke", "quick", "full")
-
-
-class Skip(Exception):
-    """The benchmark cannot run here; its text says why."""
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of the report: the medians of one metric. rows and columns are names of labels; a value that is not given as
-    format is shown as the metric's unit asks. only: labels that a series must have."""
+    """A table of the report: the medians of one metric. rows and columns are names of labels; a value that is not
+    given as format is shown as the metric's unit asks. only: labels that a series must have."""
     title: str
     metric: str
     rows: tuple
     columns: tuple
     only: dict = dataclasses.field(default_factory=dict)
     ratio: bool = False  # show value / reference instead of the value
+    spread: bool = False  # show the mean and the standard deviation of the repeats instead of the median
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +40,12 @@ class Benchmark:
     name      as on the command line, unique
     title     heading in the report
     gateways  how many the testbed must have
-    needs     executables of the role "bench" in packaging/packages
     own_bed   whether it makes testbeds itself: measure() gets None, or a Bed of three gateways if it has to use that
     sizes     by mode: what measure() gets as size
     tables, plots   how the report shows the series
     """
     name = title = ""
     gateways = 3
-    needs = ()
     own_bed = False
     sizes = {}
     tables = ()
@@ -73,8 +69,8 @@ class Recorder:
         self.notes = []
 
     def add(self, metric, value, unit, reference=None, **labels):
-        """reference: what the value is to be compared with, in the same unit (the theoretical time, the payload's bytes); the
-        regression checker compares value / reference."""
+        """reference: what the value is to be compared with, in the same unit (the theoretical time, the payload's
+        bytes); the regression checker compares value / reference."""
         key = (metric, tuple(sorted(labels.items())))
         entry = self.series.setdefault(key, {"metric": metric, "labels": labels, "unit": unit, "reference": reference,
                                              "values": []})

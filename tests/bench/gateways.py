@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The testbed as benchmarks see it: its hosts from outside, their folders, buses, links, and what their processes cost."""
+"""The testbed as benchmarks see it: its hosts from outside, their folders, buses, links, and what their processes
+cost."""
 
 import contextlib
 import json
@@ -20,6 +21,8 @@ CGROUPS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 SYNCD = "system.slice/ispstorage-syncd.service"
 # The repositories' side: sshd, its sessions and the git in them.
 SSH_SERVER = ("system.slice/ssh.service", "user.slice")
+# What runs in a host's network and limits, but is not the host's.
+PEERS = "../peers"
 CWMP_PORTS = (7547, 7557)
 SSH_PORT = 22
 
@@ -27,7 +30,10 @@ SSH_PORT = 22
 GATEWAY_MEMORY_MIB = 512
 GATEWAY_CPUS = 1
 GATEWAY_DISK_MIB = 12 * 1024
+# Benchmarks delete as much as they like.
+NO_GUARDS = {"MaxDeletePercent": 100, "MaxDeleteCount": 0}
 POLL_SECONDS = 0.001
+CALM_POLL_SECONDS = 0.2
 
 
 class Patience:
@@ -36,9 +42,9 @@ class Patience:
 
 
 class Pace:
-    """The least time between two measured changes: syncd takes a first change at once, and lets those of a series wait for
-    each other until there was none for 5 s."""
-    seconds = 6
+    """The least time between two measured changes: syncd takes a first change at once, and lets those of a series
+    wait for each other until there was none for 5 s."""
+    seconds = 5.5
 
 
 class Node:
@@ -62,6 +68,16 @@ class Node:
     def in_network(self, *argv):
         """The command line that runs one of the machine's own programs in the host's network."""
         return ["ip", "netns", "exec", self.namespace, *map(str, argv)]
+
+    def limited(self, *argv):
+        """The same, with the host's limits of memory and processor time, and counted in the unit PEERS of
+        cpu_seconds()."""
+        own = self.cgroup / PEERS
+        own.mkdir(exist_ok=True)
+        groups = [f"/sys/fs/cgroup/{controller}/{self.namespace}/cgroup.procs" for controller in ("memory", "cpu")]
+        script = 'while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"'
+        return ["sh", "-c", script, "sh", *filter(os.path.exists, groups), f"{own}/cgroup.procs", "--",
+                *self.in_network(*argv)]
 
     def cpu_seconds(self, *units):
         """Processor time that units (their cgroups) have taken, their past processes included."""
@@ -96,8 +112,17 @@ class Gateway(Node):
         self.orders.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
+    def properties(self, *names):
+        """Properties of the synchronization object, by one look at them."""
+        out = self.execute("busctl", "--json=short", "get-property", "org.ispstorage.Sync1", SYNC_OBJECT, SYNC_INTERFACE,
+                           *names)
+        return [json.loads(line)["data"] for line in out.splitlines()]
+
     def property(self, name):
-        return self.bed.testbed.parameter(self.name, name)
+        return self.properties(name)[0]
+
+    def at_rest(self):
+        return self.properties("PendingChanges", "State") == [0, "idle"]
 
     def set_property(self, name, signature, value, interface=SYNC_INTERFACE, path=SYNC_OBJECT):
         self.execute("busctl", "set-property", "org.ispstorage.Sync1", path, interface, name, signature, str(value))
@@ -107,12 +132,12 @@ class Gateway(Node):
                            f"{SYNC_INTERFACE}.Guard", name)
         return json.loads(out)["data"]
 
+    def set_guards(self, limits):
+        for limit, value in limits.items():
+            self.set_guard(limit, "u", value)
+
     def set_guard(self, name, signature, value):
         self.set_property(name, signature, value, f"{SYNC_INTERFACE}.Guard", f"{SYNC_OBJECT}/Guard")
-
-    def revision(self):
-        """n of "n.commit"; 0 before the first one."""
-        return number(self.property("Revision"))
 
     def own(self, path):
         """Gives a file or a tree to the owner of the folder, as the LAN's servers do."""
@@ -212,11 +237,14 @@ class Bed:
         self.changed = time.monotonic()
         self.network.control("classify", SSH_PORT, *CWMP_PORTS)
         for gateway in self.gateways:
-            for limit, value in (("MaxDeletePercent", 100), ("MaxDeleteCount", 0)):
-                gateway.set_guard(limit, "u", value)
+            gateway.guards = {limit: gateway.guard(limit) for limit in NO_GUARDS}
+            gateway.set_guards(NO_GUARDS)
 
     def close(self):
+        """Leaves the testbed as it was."""
+        self.network.control("classify")
         for gateway in self.gateways:
+            gateway.set_guards(gateway.guards)
             gateway.close()
 
     def set_link(self, profile, gateways=None):
@@ -241,11 +269,15 @@ class Bed:
     def settle(self):
         """Waits until all gateways hold the same revision, nothing is pending or ordered, and the links are still."""
         def equal():
-            states = [(g.property("Revision"), g.property("PendingChanges"), g.property("State")) for g in self.gateways]
-            return len(set(states)) == 1 and states[0][1:] == (0, "idle") and (
-                self.orders_by_hand or not self.open_operations())
+            states = {g.name: tuple(g.properties("Revision", "PendingChanges", "State")) for g in self.gateways}
+            if len(set(states.values())) != 1 or states[self.gateways[0].name][1:] != (0, "idle"):
+                raise Failure(f"{states}")
+            ordered = [] if self.orders_by_hand else self.open_operations()
+            if ordered:
+                raise Failure(f"{ordered}")
+            return True
 
-        wait_until("all gateways are equal", equal, Patience.seconds)
+        wait_calmly("all gateways are equal", equal)
         self.still()
 
     def rest(self):
@@ -301,10 +333,10 @@ def up(name, gateways, link="lan", provisioned=True):
 
 
 @contextlib.contextmanager
-def borrowed(name, gateways):
-    """The testbed that the tests have up, with as many gateways or more; afterwards its folders are empty again and its links
-    as they were."""
-    bed = Bed(name, max(gateways, sum(host.startswith("gw") for host in machine(name).hosts)))
+def borrowed(name):
+    """A testbed that is up, with all its gateways; afterwards its folders are empty again and its links as they
+    were."""
+    bed = Bed(name, sum(host.startswith("gw") for host in machine(name).hosts))
     bed.confirm_deletions()
     try:
         bed.settle()
@@ -316,7 +348,8 @@ def borrowed(name, gateways):
 
 
 def empty(bed):
-    """Removes what is in the folder, and waits until it is gone everywhere. An emptied folder is held until confirmed."""
+    """Removes what is in the folder, and waits until it is gone everywhere. An emptied folder is held until
+    confirmed."""
     source = bed.gateways[0]
     if not any(source.folder.iterdir()):
         return
@@ -327,8 +360,22 @@ def empty(bed):
         bed.confirm_deletions()
         return not any(any(g.folder.iterdir()) for g in bed.gateways)
 
-    wait_until("all folders are empty", gone, Patience.seconds)
+    wait_calmly("all folders are empty", gone)
     bed.settle()
+
+
+def wait_calmly(what, condition):
+    """wait_until() for what costs the gateways something to ask for, and nobody times."""
+    def paced():
+        found = None
+        try:
+            found = condition()
+        finally:
+            if not found:
+                time.sleep(CALM_POLL_SECONDS)
+        return found
+
+    return wait_until(what, paced, Patience.seconds)
 
 
 def number(revision):

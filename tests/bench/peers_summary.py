@@ -25,12 +25,16 @@ def best_peer(systems):
 
 
 def worse_than_peers(entries):
+    """A sentence for each metric in which a peer was better."""
     sentences = []
     for metric in ("seconds", "bytes"):
+        found = []
         for (link, workload), systems in comparison(entries, metric).items():
             name, value = best_peer(systems)
             if name and OWN in systems and systems[OWN] > value * (1 + NOISE):
-                sentences.append(f"{workload} on {link}, {metric}: {systems[OWN] / value:.2f} times {name}'s.")
+                found.append(f"{workload} on {link} {systems[OWN] / value:.2f} times {name}'s")
+        if found:
+            sentences.append(f"In {metric}: {', '.join(found)}.")
     return sentences
 
 

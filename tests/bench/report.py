@@ -2,12 +2,12 @@
 """docs/benchmarks.md from the results: every figure in it comes from there."""
 
 import json
+import statistics
 
 import goals
 import peers_summary
 import plots
-from benchmark import select, value_of
-from harness import ROOT
+from benchmark import ROOT, select, value_of
 
 REPORT = ROOT / "docs/benchmarks.md"
 PLOTS = ROOT / "docs/benchmarks"
@@ -51,6 +51,14 @@ def format_label(name, value):
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def cell(series, spec):
+    if not spec.spread:
+        return format_value(value_of(series, spec.ratio), series["unit"], spec.ratio)
+    values = series["values"]
+    text = format_value(statistics.mean(values), series["unit"])
+    return f"{text} ({format_value(statistics.stdev(values), series['unit'])}, n={len(values)})" if len(values) > 1 else text
+
+
 def in_order(values):
     """Without doubles; numbers by size, words as they came."""
     found = list(dict.fromkeys(values))
@@ -68,8 +76,7 @@ def table(series, spec):
         return []
     rows, columns = ([*dict.fromkeys(labels(s, names) for s in chosen)] for names in (spec.rows, spec.columns))
     rows = in_order(rows) if spec.rows else rows
-    cells = {(labels(s, spec.rows), labels(s, spec.columns)):
-             format_value(value_of(s, spec.ratio), s["unit"], spec.ratio) for s in chosen}
+    cells = {(labels(s, spec.rows), labels(s, spec.columns)): cell(s, spec) for s in chosen}
 
     def head(names, values):
         return " ".join(format_label(n, v) for n, v in zip(names, values)) or spec.metric
@@ -88,6 +95,8 @@ def described(entry):
     text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s, load average before and after "
             f"{entry['load'][0]} and {entry['load'][1]}; {env['commit']}, {env['processor']}, {env['cores']} cores, "
             f"kernel {env['kernel']}.")
+    if entry["load"][0] > env["cores"]:
+        text += " **The machine was busy with other work: its times say little.**"
     if entry["mode"] != "full":
         text += " Cut: sizes and repeats of a quick run."
     if entry["error"]:

@@ -1,12 +1,13 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built everything."""
+"""Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built
+everything."""
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
-import shutil
 import sys
 import time
 import traceback
@@ -16,36 +17,31 @@ import gateways
 import regression
 import report
 import suite
-from benchmark import Recorder
+from benchmark import ROOT, Recorder
 from gateways import Failure
 
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 DEFAULT_NAME = "bench"
-SMOKE_PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = {"smoke": 60, "quick": 600, "full": 3600}
 
 
 def say(text):
     print(text, flush=True)
 
 
-def lacks(benchmark):
-    return [program for program in benchmark.needs if not shutil.which(program)]
-
-
 def measure(benchmark, mode, bed_name, shared):
-    """Runs one benchmark; returns its entry for the results."""
+    """Runs one benchmark; returns its entry for the results. shared: a Bed to use, or None for testbeds of its own."""
     recorder, size = Recorder(say), benchmark.sizes[mode]
     entry = {"mode": mode, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "sizes": size,
              "command": f"./bench --{mode} {benchmark.name}", "environment": environment.describe(), "error": None}
     start = time.monotonic()
     before = os.getloadavg()[0]
     try:
-        if benchmark.own_bed and not shared:
-            benchmark().measure(None, size, recorder)
+        if shared or benchmark.own_bed:
+            benchmark().measure(shared, size, recorder)
         else:
-            opened = gateways.borrowed(shared, benchmark.gateways) if shared else gateways.up(bed_name, benchmark.gateways)
-            with opened as bed:
+            with gateways.up(bed_name, benchmark.gateways) as bed:
                 benchmark().measure(bed, size, recorder)
     except Exception as error:  # pylint: disable=broad-exception-caught
         # What one benchmark does not survive is told in its place in the report; the others still run.
@@ -63,10 +59,23 @@ def load(path):
     return json.loads(path.read_text()) if path.exists() else {"format": 1, "benchmarks": {}}
 
 
+def dump(results):
+    """JSON with a series on a line, so that a difference of two files can be read."""
+    series = {name: entry.pop("series") for name, entry in results["benchmarks"].items()}
+    for name in series:
+        results["benchmarks"][name]["series"] = f"series of {name}"
+    text = json.dumps(results, indent=1, sort_keys=True)
+    for name, found in series.items():
+        lines = ",\n".join(f"   {json.dumps(one, sort_keys=True)}" for one in found)
+        text = text.replace(json.dumps(f"series of {name}"), f"[\n{lines}\n  ]")
+        results["benchmarks"][name]["series"] = found
+    return text + "\n"
+
+
 def save(path, results):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    temporary.write_text(dump(results))
     temporary.rename(path)
 
 
@@ -79,13 +88,14 @@ def parse_arguments(known):
                     "values that were committed.",
         epilog=f"benchmarks:\n{names}\n\nResults of benchmarks that are not named stay as they are.")
     mode = parser.add_mutually_exclusive_group()
-    for name, text in (("quick", "about 15 minutes in all (default)"), ("full", "up to 6 hours in all"),
+    for name, text in (("quick", "about 20 minutes in all (default)"), ("full", "up to 6 hours in all"),
                        ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     parser.set_defaults(mode="quick")
-    parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report")
+    parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report, and compare")
     parser.add_argument("--output", metavar="FILE", type=pathlib.Path, help="keep the values there, and make no report")
-    parser.add_argument("--testbed", metavar="NAME", help="use this testbed, which is up (its folders are emptied), instead of new ones")
+    parser.add_argument("--testbed", metavar="NAME",
+                        help="use this testbed, which is up (its folders are emptied), instead of new ones")
     parser.add_argument("--list", action="store_true", help="show the benchmarks and what each does")
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these benchmarks")
     arguments = parser.parse_args()
@@ -102,23 +112,25 @@ def show(known):
 
 
 def run(arguments, known, path):
-    chosen = arguments.names or list(known)
-    bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
+    gateways.Patience.seconds = PATIENCE_SECONDS[arguments.mode]
     if arguments.mode == "smoke":
-        gateways.Patience.seconds = SMOKE_PATIENCE_SECONDS
         gateways.Pace.seconds = 0
+    with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(gateways.borrowed(arguments.testbed)) if arguments.testbed else None
+        return run_all(arguments, known, path, shared)
+
+
+def run_all(arguments, known, path, shared):
+    """Returns how many failed."""
+    chosen = arguments.names or list(known)
+    if arguments.mode != "smoke" and os.getloadavg()[0] > os.cpu_count() / 2:
+        say(f"This machine is busy (load average {os.getloadavg()[0]:.1f}): times will be wrong.")
+    bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     failed = 0
     for position, name in enumerate(chosen, 1):
         benchmark = known[name]
         say(f"\n== {name} ({position} of {len(chosen)}, {arguments.mode}): {benchmark.title}")
-        missing = lacks(benchmark)
-        if missing:
-            say(f"skipped {name}: needs {', '.join(missing)} (packaging/install-packages bench)")
-            continue
-        if arguments.mode not in benchmark.sizes:
-            say(f"skipped {name}: not in {arguments.mode} runs")
-            continue
-        entry = measure(benchmark, arguments.mode, bed_name, arguments.testbed)
+        entry = measure(benchmark, arguments.mode, bed_name, shared)
         failed += entry["error"] is not None
         # Read again: a run of hours should not lose what another one wrote meanwhile.
         results = load(path)
@@ -135,15 +147,14 @@ def main():
     if arguments.list:
         show(known)
         return 0
-    path = arguments.output or RESULTS / f"{arguments.mode}.json"
+    path = arguments.output or (RESULTS if arguments.mode != "smoke" else ROOT / "build/bench") / f"{arguments.mode}.json"
     failed = 0 if arguments.report else run(arguments, known, path)
     if arguments.output or arguments.mode == "smoke":
         return 1 if failed else 0
     report.write(known, RESULTS)
-    say(f"\nvalues in {path.relative_to(HERE.parents[1])}, report in docs/benchmarks.md")
-    if not arguments.report:
-        for line in regression.compare(regression.committed(path), load(path), arguments.names):
-            say(line)
+    say(f"\nvalues in {path.relative_to(ROOT)}, report in docs/benchmarks.md")
+    for line in regression.compare(regression.committed(path), load(path), arguments.names):
+        say(line)
     return 1 if failed else 0
 
 

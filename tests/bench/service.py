@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 
-from gateways import POLL_SECONDS, Failure, Patience, number
+from gateways import POLL_SECONDS, Failure, Patience, number, wait_calmly
 from meter import Meter
 
 
@@ -53,7 +53,8 @@ def wait_arrivals(arrivals):
 
 
 def place(gateway, moves):
-    """Moves what was prepared beside the folder into it: {path in scratch: path in the folder}. Returns when it began."""
+    """Moves what was prepared beside the folder into it: {path in scratch: path in the folder}. Returns when it
+    began."""
     for source in moves:
         gateway.own(gateway.scratch / source)
     start = time.time()
@@ -90,13 +91,17 @@ def wait_state(gateway, state):
     return gateway.bus.wait(f"{gateway.name} is {state}", lambda values: values.get("State") == state)
 
 
-def order_pulls(gateways):
-    """Lets the gateways pull, all at once; returns when."""
-    opseqs = {g: int(g.property("LastOpSeq")) + 1 for g in gateways}
+def next_pulls(gateways):
+    """The orders with which they would pull next; looked up before what is timed."""
+    return {g: f"pull {int(g.property('LastOpSeq')) + 1}" for g in gateways}
+
+
+def order(orders):
+    """Gives each gateway its order, all at once; returns when."""
     start = time.time()
-    for gateway, opseq in opseqs.items():
-        gateway.orders.send(f"pull {opseq}")
-    for gateway in gateways:
+    for gateway, text in orders.items():
+        gateway.orders.send(text)
+    for gateway in orders:
         gateway.orders.answer()
     return start
 
@@ -146,16 +151,55 @@ def synchronize_in_sequence(bed, act, expected, check=True):
     first, *others = bed.gateways
     with metered(bed) as outcome:
         arrivals = [Arrival(g, expected) for g in others]
+        pulls = next_pulls(others)
         first.bus.forget()
         start = act(first)
         pushed = wait_pushed(first)
-        ordered = order_pulls(others)
+        ordered = order(pulls)
         arrived = max(wait_arrivals(arrivals).values())
         outcome.push, outcome.pull, outcome.seconds = pushed - start, arrived - ordered, arrived - start
+        catch_up(bed)
         bed.settle()
     if check:
         verify(bed.gateways, expected)
     return outcome
+
+
+def synchronize_with_prefetch(bed, act, expected, check=True):
+    """As the operator does it for a long push, but ordered by who measures: the others prefetch from when the first
+    pushes, and pull when main has all."""
+    first, *others = bed.gateways
+    with metered(bed) as outcome:
+        arrivals = [Arrival(g, expected) for g in others]
+        pulls = next_pulls(others)
+        prefetches = {g: text.replace("pull", "prefetch") for g, text in pulls.items()}
+        first.bus.forget()
+        start = act(first)
+        wait_state(first, "pushing")
+        order(prefetches)
+        wait_pushed(first)
+        order({g: following(text) for g, text in pulls.items()})
+        outcome.seconds = max(wait_arrivals(arrivals).values()) - start
+        catch_up(bed)
+        bed.settle()
+    if check:
+        verify(bed.gateways, expected)
+    return outcome
+
+
+def following(text):
+    """The same order with the next opseq."""
+    kind, opseq = text.split()
+    return f"{kind} {int(opseq) + 1}"
+
+
+def catch_up(bed):
+    """What the first gateway committed besides (it came to rest only after the push) is pulled too, when nobody else
+    orders it."""
+    first, *others = bed.gateways
+    wait_calmly(f"{first.name} is at rest", first.at_rest)
+    if len({g.property("Revision") for g in bed.gateways}) > 1:
+        order(next_pulls(others))
 
 
 @contextlib.contextmanager

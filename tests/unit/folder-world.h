@@ -9,6 +9,7 @@
 #include "syncd/object-wants.h"
 
 #define WORLD_GATEWAYS_MAX 4U
+#define WORLD_CONTENTS_MAX 65536U
 
 typedef struct WorldGateway {
         unsigned number;
@@ -18,9 +19,10 @@ typedef struct WorldGateway {
         bool conflict; /* a collision was registered since world_settle() began */
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
+        bool again;    /* the last run wants another one, even if nothing happens */
         bool changed;  /* the last push found other content than was committed */
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
-        SyncWord word; /* what the last run told */
+        uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;
 
 /* One that somebody wrote: each has a number, its tag, in its first line. */
@@ -36,7 +38,7 @@ typedef struct World {
         WorldGateway gateways[WORLD_GATEWAYS_MAX];
         unsigned n_gateways;
         uint64_t seed;
-        WorldContent *contents; /* by tag */
+        WorldContent *contents; /* by tag; shared with processes that are forked from this one */
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
         bool shallow; /* a fetch brings the trees of main's tip only, as if the others were pruned */
@@ -74,11 +76,23 @@ void world_open(World *w, WorldGateway *g);
 /* Cycles of all gateways until nothing is left to be done. */
 void world_settle(World *w);
 
+/* The tip of main as a store knows it, or the zero id. */
+git_oid world_main(GitStore *store);
+/* What the gateway's scan has found is a version from now on. */
+void world_see(World *w, WorldGateway *g);
+
 /* Writes a file with content that nobody wrote before, of at least size bytes; in place if there is one. */
 void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 /* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
 char *world_text(const WorldGateway *g);
 /* Fails the test unless every content that was seen in a folder is in main's history. */
 void world_check_ledger(World *w);
+/* How many are not. */
+unsigned world_count_lost(World *w);
 /* Fails the test if a file in main's history holds what nobody wrote. */
 void world_check_origin(World *w);
+/* Fails the test unless all folders hold the same. */
+void world_check_equal(World *w);
+/* Takes what files of the folder hold and nobody wrote, as a power cut leaves it, for written by a user. Returns these
+ * files; the tree is the caller's. */
+SyncTree *world_take_unknown(World *w, WorldGateway *g);

@@ -192,7 +192,7 @@ int tear_down(void **state) {
         Fixture *f = *state;
 
         manager_free_jobs(&f->manager);
-        (void) sqlite3_close_v2(f->manager.db);
+        sqlite_close(f->manager.db);
         (void) sd_event_unref(f->manager.event);
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
                 _cleanup_free_ char *path = strfmt("%s/%s", f->directory, files[i]);

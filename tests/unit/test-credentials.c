@@ -110,9 +110,19 @@ static void test_store(void **state) {
         assert_int_equal(row_store_prune(s, is_second, NULL), 0);
         assert_null(row_store_get(s, "Services.StorageService.1.UserAccount.1"));
 
+        /* Many changes in one write. */
+        row_store_defer(s);
+        assert_int_equal(row_store_set(s, "x", "1"), 0);
+        assert_int_equal(row_store_set(s, "y", "2"), 0);
+        assert_int_equal(row_store_set(s, "x", NULL), 0);
+        assert_null(row_store_get(s, "x"));
+        assert_int_equal(row_store_flush(s), 0);
+
         s = row_store_free(s);
         assert_int_equal(row_store_open(&s, fd, "credentials"), 0);
         assert_null(row_store_get(s, "Services.StorageService.1.UserAccount.1"));
+        assert_string_equal(row_store_get(s, "y"), "2");
+        assert_null(row_store_get(s, "x"));
         assert_int_equal(unlinkat(fd, "credentials", 0), 0);
         assert_int_equal(rmdir(directory), 0);
 }

@@ -309,7 +309,7 @@ static void test_database_from_a_backup(void **state) {
         answer(f, GW1, "pull 2", OK);
         report(f, GW1, 2, 2);
 
-        (void) sqlite3_close_v2(f->manager.db);
+        sqlite_close(f->manager.db);
         assert_int_equal(store_open(backup, &f->manager.db), 0);
         /* main is read again; the device's answer to the first look says what it has and answered */
         main_is_at(f, 2);

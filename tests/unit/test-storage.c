@@ -95,7 +95,8 @@ static int open_keys(void **state) {
 }
 
 static int close_keys(void **state) {
-        return sqlite3_close(*state);
+        sqlite_close(*state);
+        return 0;
 }
 
 static void test_authorized_key(void **state) {

@@ -9,6 +9,7 @@
 
 #include "common/base/file.h"
 #include "common/base/str.h"
+#include "sharemgr/smart.h"
 #include "sharemgr/volume-plan.h"
 
 static Medium empty = { .content = MEDIUM_EMPTY }, volume = { .content = MEDIUM_VOLUME },
@@ -92,6 +93,7 @@ static void test_sysfs(void **state) {
         assert_int_equal(m.capacity, 10);
         assert_true(m.removable);
         assert_false(m.rotational);
+        assert_string_equal(m.connection, "SATA/600");
         assert_string_equal(m.vendor, "ACME");
         assert_string_equal(m.model, "Disk ?? 2000");
         _cleanup_free_ char *identity = medium_identity(&m);
@@ -124,17 +126,25 @@ static void test_text(void **state) {
                 "",
                 "{}",
                 "[]",
-                "{\"name\":\"a\",\"vendor\":\"\",\"model\":\"\",\"serial\":\"\",\"firmware\":\"\","
+                "{\"connection\":\"c\",\"name\":\"a\",\"vendor\":\"\",\"model\":\"\",\"serial\":\"\",\"firmware\":\"\","
                 "\"capacity\":-1,\"content\":1,"
                 "\"removable\":true,\"rotational\":true,\"usb\":true,\"busy\":true}",
-                "{\"name\":\"a\",\"vendor\":\"\",\"model\":\"\",\"serial\":\"\",\"firmware\":\"\","
+                "{\"connection\":\"c\",\"name\":\"a\",\"vendor\":\"\",\"model\":\"\",\"serial\":\"\",\"firmware\":\"\","
                 "\"capacity\":1,\"content\":2,"
                 "\"removable\":true,\"rotational\":true,\"usb\":true,\"busy\":true}",
         };
-        Medium m = { (char *) "sda", (char *) "v", (char *) "m",    (char *) "",
-                     (char *) "f",   (char *) "u", (char *) "ext4", 7,
-                     MEDIUM_VOLUME,  true,         false,           true,
-                     false };
+        Medium m = { .name = (char *) "sda",
+                     .vendor = (char *) "v",
+                     .model = (char *) "m",
+                     .serial = (char *) "",
+                     .firmware = (char *) "f",
+                     .connection = (char *) "USB 3.0",
+                     .uuid = (char *) "u",
+                     .file_system = (char *) "ext4",
+                     .capacity = 7,
+                     .content = MEDIUM_VOLUME,
+                     .removable = true,
+                     .usb = true };
         _cleanup_media_ Media list = {};
         _cleanup_free_ char *text = NULL;
         Medium back = {};
@@ -149,10 +159,98 @@ static void test_text(void **state) {
                 assert_int_equal(medium_from_text(bad[i], &back), -EBADMSG);
 }
 
+/* The directories of a disk on USB, and of one on SATA, as in /sys. */
+static void test_connections(void **state) {
+        char directory[] = "/tmp/test-volumes-XXXXXX";
+        _cleanup_free_ char *remove = NULL, *class = NULL;
+        _cleanup_close_ int fd = -EBADF, class_fd = -EBADF;
+        static const struct {
+                const char *name, *speed_file, *speed, *connection;
+        } table[] = {
+                { "sda", "devices/usb2/2-1/speed", "5000\n", "USB 3.0" },
+                { "sda", "devices/usb2/2-1/speed", "480\n", "USB 2.0" },
+                { "sda", "devices/usb2/2-1/speed", "10000\n", "USB 3.1" },
+                { "sdb", "class/ata_link/link3/sata_spd", "3.0 Gbps\n", "SATA/300" },
+                { "sdb", "class/ata_link/link3/sata_spd", "6.0 Gbps\n", "SATA/600" },
+                { "nvme0n1", "devices/nvme0n1/x", "\n", "SATA/1969" },
+        };
+
+        assert_non_null(mkdtemp(directory));
+        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                static const char *const paths[] = { "class/block",
+                                                     "class/ata_link/link3",
+                                                     "devices/usb2/2-1/host0/sda",
+                                                     "devices/ata3/host1/sdb",
+                                                     "devices/nvme0n1" };
+                Medium m = {};
+
+                for (size_t k = 0; i == 0 && k < ELEMENTSOF(paths); k++) {
+                        _cleanup_free_ char *path = strfmt("%s/%s", directory, paths[k]);
+
+                        assert_int_equal(mkdir_parents(path, 0755), 0);
+                }
+                if (i == 0) {
+                        assert_int_equal(
+                                        symlinkat("../../devices/usb2/2-1/host0/sda", fd, "class/block/sda"),
+                                        0);
+                        assert_int_equal(
+                                        symlinkat("../../devices/ata3/host1/sdb", fd, "class/block/sdb"), 0);
+                        assert_int_equal(symlinkat("../../devices/nvme0n1", fd, "class/block/nvme0n1"), 0);
+                        write_attribute(fd, "devices/usb2/2-1/host0/sda/size", "20480\n");
+                        write_attribute(fd, "devices/ata3/host1/sdb/size", "20480\n");
+                        write_attribute(fd, "devices/nvme0n1/size", "20480\n");
+                        class_fd = openat(fd, "class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                }
+                write_attribute(fd, table[i].speed_file, table[i].speed);
+                assert_int_equal(medium_read_sysfs(class_fd, table[i].name, &m), 0);
+                assert_string_equal(m.connection, table[i].connection);
+                medium_done(&m);
+        }
+        remove = strfmt("rm -r %s", directory);
+        assert_int_equal(system(remove), 0);
+}
+
+/* As smartctl 7.3 writes it, without what is not read. */
+static void test_smart(void **state) {
+        SmartData d;
+
+        assert_int_equal(
+                        smart_from_json("{\"smart_support\": {\"available\": true, \"enabled\": true},"
+                                        "\"smart_status\": {\"passed\": false}, \"power_on_time\": "
+                                        "{\"hours\": 4711},"
+                                        "\"power_cycle_count\": 12, \"temperature\": {\"current\": 37},"
+                                        "\"ata_smart_attributes\": {\"table\": ["
+                                        "{\"id\": 5, \"raw\": {\"value\": 3}}, {\"id\": 197, \"raw\": "
+                                        "{\"value\": 4294967298}},"
+                                        "{\"id\": 999, \"raw\": 1}, 7]}}",
+                                        &d),
+                        0);
+        assert_true(d.capable && d.failing);
+        assert_int_equal(d.power_on_hours, 4711);
+        assert_int_equal(d.power_cycles, 12);
+        assert_int_equal(d.temperature, 37);
+        assert_int_equal(d.reallocated_sectors, 3);
+        assert_int_equal(d.pending_sectors, 2);
+        assert_int_equal(
+                        smart_from_json("{\"smart_status\": {\"passed\": true}, "
+                                        "\"nvme_smart_health_information_log\":"
+                                        "{\"available_spare\": 98, \"media_errors\": 1}}",
+                                        &d),
+                        0);
+        assert_true(d.capable && !d.failing);
+        assert_int_equal(d.spares_remaining, 98);
+        assert_int_equal(d.uncorrectable_sectors, 1);
+        assert_int_equal(smart_from_json("{}", &d), 0);
+        assert_false(d.capable || d.failing);
+        assert_int_equal(smart_from_json("no json", &d), -EBADMSG);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_plan),  cmocka_unit_test(test_unit_names),
-                cmocka_unit_test(test_sysfs), cmocka_unit_test(test_matches),
+                cmocka_unit_test(test_connections), cmocka_unit_test(test_smart),
+                cmocka_unit_test(test_plan),        cmocka_unit_test(test_unit_names),
+                cmocka_unit_test(test_sysfs),       cmocka_unit_test(test_matches),
                 cmocka_unit_test(test_text),
         };
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "syncd/transfer-part.h"
+
+int transfer_part_open(ContentArea *a, const SyncOid *file, uint64_t size, int *ret_fd) {
+        bool new;
+        int r;
+
+        do
+                r = content_part_open(a, file, size, &new, ret_fd);
+        while (r == -EEXIST);
+        return r;
+}
+
+static int lock(int fd, int operation) {
+        while (flock(fd, operation) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return 0;
+}
+
+static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
+        for (const uint8_t *p = data; size > 0;) {
+                ssize_t n = pwrite(fd, p, size, (off_t) offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                p += n;
+                size -= (size_t) n;
+                offset += (uint64_t) n;
+        }
+        return 0;
+}
+
+int transfer_part_write(
+                ContentArea *a,
+                const SyncOid *file,
+                int fd,
+                const void *data,
+                size_t size,
+                uint64_t offset) {
+        int r;
+
+        r = lock(fd, LOCK_SH);
+        if (r < 0)
+                return r;
+        /* With the lock it stays what it is. */
+        r = content_part_is(a, file, fd) ? write_at(fd, data, size, offset) : 1;
+        (void) flock(fd, LOCK_UN);
+        return r;
+}
+
+int transfer_part_complete(ContentArea *a, const SyncOid *file, int fd) {
+        int r;
+
+        r = fd >= 0 ? lock(fd, LOCK_EX) : 0;
+        if (r < 0)
+                return r;
+        r = content_part_complete(a, file);
+        if (fd >= 0)
+                (void) flock(fd, LOCK_UN);
+        return r == -ENOENT && content_has(a, file) ? 0 : r;
+}

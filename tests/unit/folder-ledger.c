@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What users of the world wrote, and what became of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <git2.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/base/file.h"
+#include "common/base/str.h"
+#include "syncd/folder-internal.h"
+#include "tests/unit/folder-world.h"
+
+static SyncOid name_content(const void *data, size_t size) {
+        _cleanup_close_ int fd = memfd_create("content", MFD_CLOEXEC);
+        ContentHash hash = {};
+        SyncOid oid;
+
+        assert_int_equal(loop_write(fd, data, size), 0);
+        assert_int_equal(content_hash_file(fd, false, &oid, &hash), 0);
+        return oid;
+}
+
+void world_write(World *w, WorldGateway *g, const char *path, size_t size) {
+        unsigned tag = w->n_contents++;
+        uint64_t seed = tag + 1;
+        char *text, head[32];
+        size_t n;
+        int fd;
+
+        assert_true(tag < WORLD_CONTENTS_MAX);
+        n = (size_t) sprintf(head, "tag %u\n", tag);
+        text = malloc(MAX(n, size));
+        memcpy(text, head, n);
+        for (; n < size; n++) {
+                seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+                text[n] = (char) (seed >> 56);
+        }
+        w->contents[tag] = (WorldContent) { .oid = name_content(text, n) };
+        fd = openat(g->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd >= 0) {
+                assert_int_equal(loop_write(fd, text, n), 0);
+                close(fd);
+        }
+        free(text);
+}
+
+static int tag_of(int dir_fd, const char *path) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        char buf[32] = "";
+        ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : -1;
+        int tag;
+
+        return n > 0 && sscanf(buf, "tag %d\n", &tag) == 1 ? tag : -1;
+}
+
+void world_see(World *w, WorldGateway *g) {
+        SYNC_TREE_FOREACH(e, g->folder->index) {
+                int tag = e->kind == SYNC_FILE && e->certainty < SYNC_BUSY ? tag_of(g->root_fd, e->path) : -1;
+
+                if (tag >= 0 && sync_oid_equal(&w->contents[tag].oid, &e->oid))
+                        w->contents[tag].seen = true;
+        }
+}
+
+char *world_text(const WorldGateway *g) {
+        SyncTree *tree = g->folder->index;
+        char *text = strdup("");
+
+        SYNC_TREE_FOREACH(e, tree) {
+                char *longer, target[256] = "";
+                ssize_t n = e->kind == SYNC_SYMLINK ? readlinkat(g->root_fd, e->path, target, sizeof(target) - 1) : 0;
+
+                assert_true(n >= 0);
+                longer = strfmt("%s%s %u %d %d %s\n", text, e->path, e->kind, e->executable,
+                                e->kind == SYNC_FILE ? tag_of(g->root_fd, e->path) : 0, target);
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+static int name_file(int fd, bool store, SyncOid *ret, void *userdata) {
+        return content_hash_file(fd, false, ret, userdata);
+}
+
+static int name_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata) {
+        return content_hash_bytes(data, size, false, ret, userdata);
+}
+
+typedef struct OidList {
+        SyncOid *items;
+        size_t n;
+} OidList;
+
+static bool has_oid(const OidList *l, const SyncOid *oid) {
+        return l->n > 0 && bsearch(oid, l->items, l->n, sizeof(*oid), compare_oids);
+}
+
+/* The content of all files that main ever had. */
+static OidList content_on_main(World *w) {
+        git_oid commit = world_main(w->server), parent;
+        OidList l = {};
+
+        for (; !git_oid_is_zero(&commit); commit = parent) {
+                _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+
+                assert_int_equal(git_store_commit_parent(w->server, &commit, &parent), 0);
+                assert_int_equal(git_store_diff(w->server, &parent, &commit, &from, &to), 0);
+                l.items = reallocarray(l.items, l.n + sync_tree_size(to) + 1, sizeof(*l.items));
+                SYNC_TREE_FOREACH(e, to)
+                        if (e->kind == SYNC_FILE)
+                                l.items[l.n++] = e->oid;
+        }
+        if (l.n > 0)
+                qsort(l.items, l.n, sizeof(*l.items), compare_oids);
+        return l;
+}
+
+unsigned world_count_lost(World *w) {
+        OidList known = content_on_main(w);
+        unsigned n = 0;
+
+        for (unsigned tag = 0; tag < w->n_contents; tag++)
+                if (w->contents[tag].seen && !has_oid(&known, &w->contents[tag].oid)) {
+                        print_message("content %u is lost\n", tag);
+                        n++;
+                }
+        free(known.items);
+        return n;
+}
+
+void world_check_ledger(World *w) {
+        assert_int_equal(world_count_lost(w), 0);
+}
+
+void world_check_origin(World *w) {
+        OidList known = content_on_main(w), written = { .n = w->n_contents };
+
+        written.items = calloc(w->n_contents + 1, sizeof(*written.items));
+        for (unsigned tag = 0; tag < w->n_contents; tag++)
+                written.items[tag] = w->contents[tag].oid;
+        if (written.n > 0)
+                qsort(written.items, written.n, sizeof(*written.items), compare_oids);
+        for (size_t i = 0; i < known.n; i++)
+                if (!has_oid(&written, known.items + i))
+                        fail_msg("nobody wrote what is on main");
+        free(known.items);
+        free(written.items);
+}
+
+void world_check_equal(World *w) {
+        _cleanup_free_ char *first = world_text(w->gateways);
+
+        for (unsigned i = 1; i < w->n_gateways; i++) {
+                _cleanup_free_ char *other = world_text(w->gateways + i);
+
+                assert_string_equal(other, first);
+        }
+}
+
+static bool is_written(const World *w, const SyncOid *oid) {
+        for (unsigned tag = 0; tag < w->n_contents; tag++)
+                if (sync_oid_equal(&w->contents[tag].oid, oid))
+                        return true;
+        return false;
+}
+
+SyncTree *world_take_unknown(World *w, WorldGateway *g) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        ContentHash hash = {};
+        SyncScan scan = {
+                .root_fd = g->root_fd,
+                .staging_fd = -1,
+                .accept_empty = true,
+                .hasher = { .file = name_file, .bytes = name_bytes, .userdata = &hash },
+        };
+        SyncScanReport report = {};
+        SyncTree *ret;
+
+        assert_int_equal(sync_tree_new(&ret), 0);
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), 0);
+        sync_scan_report_clear(&report);
+        SYNC_TREE_FOREACH(e, t)
+                if (e->kind == SYNC_FILE && !is_written(w, &e->oid)) {
+                        assert_true(w->n_contents < WORLD_CONTENTS_MAX);
+                        w->contents[w->n_contents++] = (WorldContent) { .oid = e->oid };
+                        assert_int_equal(sync_tree_add(ret, e), 0);
+                }
+        return ret;
+}
