@@ -116,7 +116,7 @@ static int reply(BusJob *j, char *const *message) {
 
 /* What was put in place becomes a version also if the rest failed. */
 static void finish(BusJob *j, int error, char *const *message) {
-        if (j->kind == JOB_RESTORE && j->entry->repository)
+        if (j->dirty && j->entry->repository->tree)
                 repository_mark_dirty(j->entry->repository, j->to);
         if (error >= 0)
                 error = reply(j, message);
@@ -265,6 +265,7 @@ static void take_done(BusJob *j, char *const *message) {
                 if (r > 0)
                         return;
         }
+        j->dirty |= j->kind == JOB_RESTORE;
         if (r >= 0 && j->kind == JOB_RESTORE) {
                 r = take_part(j, message);
                 if (r > 0) {
@@ -281,6 +282,8 @@ static void on_answer(char *const *message, void *userdata) {
 
         /* The worker ended. */
         if (!message) {
+                /* All of the folder is looked at when it is opened again; this repository may be going. */
+                j->dirty = false;
                 finish(j, -EBUSY, NULL);
                 return;
         }

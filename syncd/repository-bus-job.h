@@ -30,6 +30,7 @@ struct BusJob {
 
         /* JOB_RESTORE */
         char *path, *to, *after;
+        bool dirty;        /* something may have been put in place */
         uint64_t total;
         uint64_t done;     /* bytes in place */
         uint64_t fetched;  /* of those that are not, by the fetches before ... */

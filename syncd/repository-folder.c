@@ -58,6 +58,7 @@ void repository_stop_folder(Repository *r) {
                 set_opening(r);
         /* They know the folder's path. */
         repository_stop_transfers(r);
+        r->environment->folder_stops(r, r->environment->userdata);
         tree = TAKE_PTR(r->tree);
         tree_client_free(tree);
 }

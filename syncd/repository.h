@@ -47,6 +47,8 @@ typedef struct RepositoryEnvironment {
         void (*resolve)(Repository *r, const char *folder, void *userdata);
         /* A collision was registered. */
         void (*conflict)(Repository *r, const SyncConflict *conflict, void *userdata);
+        /* Nothing may use the folder any more: its disk may be about to go. */
+        void (*folder_stops)(Repository *r, void *userdata);
         void *userdata;
 } RepositoryEnvironment;
 

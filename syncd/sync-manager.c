@@ -70,6 +70,14 @@ static void conflict(Repository *repository, const SyncConflict *c, void *userda
         repository_bus_emit_conflict(e, c);
 }
 
+static void folder_stops(Repository *repository, void *userdata) {
+        ManagerEntry *e = manager_find(userdata, repository->instance);
+
+        /* It may be going as a whole. */
+        if (e)
+                repository_bus_cancel_jobs(e);
+}
+
 static int on_folder_changed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
         const char *path;
@@ -246,6 +254,7 @@ int manager_new(Manager **ret,
                 .program_directory = m->program_directory,
                 .resolve = resolve,
                 .conflict = conflict,
+                .folder_stops = folder_stops,
                 .userdata = m,
         };
         r = load(m, state_directory);
