@@ -259,7 +259,9 @@ static bool are_disjoint(const SyncTree *a, const SyncTree *b) {
 
 /* Takes commits of large files off the chain's end that the changes, small ones, need not wait for. They are
  * returned as sets of changes, the last first. */
-static int take_large(ChainUpdate *u, const SyncTree *changes, SyncTree *taken[static LARGE_COMMITS_MAX], size_t *ret_n) {
+static int take_large(
+                ChainUpdate *u, const SyncTree *changes, SyncTree *taken[static LARGE_COMMITS_MAX], size_t *ret_n) {
+
         size_t n = 0;
 
         while (u->chain.n > 0 && n < LARGE_COMMITS_MAX) {
