@@ -343,7 +343,8 @@ int folder_update_chain(
                 tip = *folder_chain_tip(&u.chain);
         if (r >= 0)
                 r = folder_set_reference(f, GIT_STORE_CANDIDATE, &tip);
-        if (r >= 0)
+        /* Without commits it means nothing. */
+        if (r >= 0 && u.chain.n > 0)
                 r = folder_set_reference(f, GIT_STORE_CHAIN_BASE, &u.chain.base);
         if (r >= 0)
                 r = git_store_sync(f->store);
