@@ -80,6 +80,7 @@ struct Manager {
         FolderUsage *usages;   /* of folders with a quota */
         size_t n_usages;
         Worker *usage_worker;
+        Worker *certificate_worker;
         sd_event_source *usage_input;
         int usage_fd;
         char *answered; /* folders and answers of ResolveFolder at the last pass, one a line */

@@ -377,6 +377,8 @@ static int server_apply(Server *server, const ShareSet *s) {
                 return server->end_sessions ? end_ftp_sessions(server) : 0;
         }
         r = server_render(server->manager, s, server->kind, &text);
+        if (r == -EAGAIN)
+                return 0;
         if (r < 0)
                 return r;
         if (server->end_sessions)

@@ -19,20 +19,19 @@ from nas import ADDRESS, GATEWAY, PASSWORDS, SERVICE, Nas, add_folder, add_user 
 
 STOCK_PORT = 1445
 STOCK = f"""[global]
-guest account = ispstorage
-map to guest = Bad User
+netbios name = nas
+passdb backend = tdbsam:/run/ispstorage/share/samba/run/passdb.tdb
+private dir = /run/ispstorage/share/samba/run/private
 smb ports = {STOCK_PORT}
 pid directory = /run/stock
 lock directory = /run/stock
 state directory = /run/stock
 cache directory = /run/stock
-private dir = /run/stock
 ncalrpc dir = /run/stock
 disable spoolss = yes
 [docs]
 path = /srv/ispstorage/home/docs
 read only = no
-guest ok = yes
 """
 
 
@@ -54,7 +53,7 @@ def start_stock(nas):
 
 
 def client(nas, stock, commands):
-    login = ["-N", "-p", str(STOCK_PORT)] if stock else ["-U", f"alice%{PASSWORDS['alice']}"]
+    login = [*(["-p", str(STOCK_PORT)] if stock else []), "-U", f"alice%{PASSWORDS['alice']}"]
     out = nas.testbed.lan(GATEWAY, "smbclient", f"//{ADDRESS}/docs", "-m", "SMB3", *login, "-c", commands, timeout=1800).decode()
     if "NT_STATUS_" in out:
         raise SystemExit(out)
