@@ -70,6 +70,7 @@ Agent *agent_free(Agent *a) {
 
         dm_bus_free(a->model_bus);
         sd_bus_flush_close_unref(a->bus);
+        agent_providers_forget(a);
         dm_model_free(a->model);
         notifications_free(a->notifications);
         inform_queue_free(a->queue);
@@ -203,6 +204,9 @@ int agent_start(Agent *a) {
                 return log_error_errno(r, "Cannot note the boot of the device: %m");
         if ((r = agent_http_listen(a)) < 0 || (r = agent_providers_watch(a)) < 0)
                 return r;
+        r = agent_schedule_load(a);
+        if (r < 0)
+                (void) log_warning_errno(r, "Cannot read the scheduled informs, they are forgotten: %m");
         r = agent_schedule_periodic(a);
         if (r < 0)
                 return log_error_errno(r, "Cannot schedule the periodic inform: %m");

@@ -32,6 +32,7 @@
 typedef struct AgentConfig {
         char *manufacturer, *model_name, *product_class, *serial_number, *hardware_version, *software_version;
         char *root_object;          /* "InternetGatewayDevice" or "Device" */
+        const char *device_summary; /* the root object's profiles that are complete; NULL for none */
         char **withheld;            /* parameters that this version of the root object does not have */
         char *acs_url, *acs_username, *acs_password;
         char *trusted_certificates; /* file */
@@ -62,6 +63,7 @@ typedef enum RestartKind {
 typedef struct ScheduledInform ScheduledInform;
 typedef struct TransferRun TransferRun;
 typedef struct Helper Helper;
+typedef struct Arrival Arrival;
 typedef struct Listener Listener;
 typedef struct Agent Agent;
 
@@ -78,6 +80,7 @@ struct Agent {
         Journal *journal;
         RpcContext rpc_context;
         unsigned comparisons; /* providers whose values are being compared */
+        Arrival *arrivals;    /* those, and what is known of them so far */
 
         ConnectionRequests *connection_requests;
         Listener *connection_request_listener, *document_listener;
@@ -140,6 +143,8 @@ void agent_provider_call(
                 void *handler_userdata);
 /* Watches all providers' names and signals, and compares the values of those that are there. */
 int agent_providers_watch(Agent *a);
+/* Ends what is being compared; the bus is closed. */
+void agent_providers_forget(Agent *a);
 /* Compares the values of all that are there with what the ACS was told. */
 void agent_providers_compare(Agent *a);
 
@@ -189,6 +194,8 @@ int agent_discovery_watch(Agent *a);
 /* agent-schedule.c: informs at their time. */
 int agent_schedule_periodic(Agent *a);
 int agent_schedule_inform(void *userdata, uint32_t delay_sec, const char *command_key);
+/* Those that were scheduled before the agent was stopped. 0, -EBADMSG for a damaged file, or another negative errno. */
+int agent_schedule_load(Agent *a);
 void agent_cancel_schedules(Agent *a);
 
 /* agent-inform.c: the Inform with all that waits; local_address is the own one towards the ACS. */

@@ -115,6 +115,7 @@ static int set_configured_values(Agent *a) {
         const struct {
                 const char *path, *value;
         } values[] = {
+                { "DeviceSummary", c->device_summary },
                 { "DeviceInfo.Manufacturer", c->manufacturer },
                 { "DeviceInfo.ManufacturerOUI", MANUFACTURER_OUI },
                 { "DeviceInfo.ModelName", c->model_name },

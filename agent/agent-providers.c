@@ -174,16 +174,31 @@ void agent_provider_call(
 
 /* --- What a provider has when it appears: open promises, notify rules, values to compare --- */
 
-typedef struct Arrival {
+struct Arrival {
+        Arrival *next; /* in the agent's list */
         Agent *agent;
         ProviderCall call;
-} Arrival;
+};
+
+static void arrival_free(Arrival *arrival) {
+        Arrival **p = &arrival->agent->arrivals;
+
+        while (*p != arrival)
+                p = &(*p)->next;
+        *p = arrival->next;
+        provider_call_done(&arrival->call);
+        free(arrival);
+}
+
+void agent_providers_forget(Agent *a) {
+        while (a->arrivals)
+                arrival_free(a->arrivals);
+}
 
 static void arrival_end(Arrival *arrival) {
         Agent *a = arrival->agent;
 
-        provider_call_done(&arrival->call);
-        free(arrival);
+        arrival_free(arrival);
         a->comparisons--;
         agent_consider_session(a);
 }
@@ -319,7 +334,8 @@ static void provider_appeared(Agent *a, size_t index) {
                 (void) log_oom();
                 return;
         }
-        *arrival = (Arrival) { .agent = a, .call.provider = index };
+        *arrival = (Arrival) { .next = a->arrivals, .agent = a, .call.provider = index };
+        a->arrivals = arrival;
         a->comparisons++;
 
         int r = sd_bus_call_method_async(

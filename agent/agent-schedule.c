@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* "2 PERIODIC" and "3 SCHEDULED". */
+#include <fcntl.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "agent/agent-manager.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 
 #define USEC_PER_SEC 1000000ULL
 
+#define SCHEDULE_FILE "scheduled-informs"
+#define SCHEDULE_FILE_MAX 4096U
+
 struct ScheduledInform {
         Agent *agent;
+        int64_t due; /* UTC seconds */
         sd_event_source *timer;
         char *command_key;
 };
@@ -73,6 +79,24 @@ static ScheduledInform *scheduled_inform_free(ScheduledInform *s) {
 }
 DEFINE_TRIVIAL_CLEANUP_FUNC(ScheduledInform *, scheduled_inform_free);
 
+/* What is scheduled survives a restart of the device, by the wall clock. */
+static int save_scheduled(Agent *a) {
+        _cleanup_free_ char *path = agent_state_path(a, SCHEDULE_FILE);
+        _cleanup_wire_writer_ WireWriter w = {};
+        uint32_t n = 0;
+
+        for (size_t i = 0; i < SCHEDULED_INFORMS_MAX; i++)
+                n += a->scheduled[i] != NULL;
+        wire_put_u32(&w, n);
+        for (size_t i = 0; i < SCHEDULED_INFORMS_MAX; i++)
+                if (a->scheduled[i]) {
+                        wire_put_u64(&w, (uint64_t) a->scheduled[i]->due);
+                        wire_put_string(&w, a->scheduled[i]->command_key);
+                }
+        int r = path ? wire_finish(&w) : -ENOMEM;
+        return r < 0 ? r : write_file_atomic(AT_FDCWD, path, w.data, w.size, 0600);
+}
+
 static int on_scheduled(sd_event_source *source, uint64_t usec, void *userdata) {
         ScheduledInform *s = userdata;
         Agent *a = s->agent;
@@ -85,11 +109,15 @@ static int on_scheduled(sd_event_source *source, uint64_t usec, void *userdata) 
         for (size_t i = 0; i < SCHEDULED_INFORMS_MAX; i++)
                 if (a->scheduled[i] == s)
                         a->scheduled[i] = scheduled_inform_free(s);
+        r = save_scheduled(a);
+        if (r < 0)
+                (void) log_error_errno(r, "Cannot note that a scheduled inform is due: %m");
         return 0;
 }
 
-int agent_schedule_inform(void *userdata, uint32_t delay_sec, const char *command_key) {
-        Agent *a = userdata;
+/* *ret_index is where it is. */
+static int schedule(Agent *a, int64_t due, const char *command_key, size_t *ret_index) {
+        _cleanup_(scheduled_inform_freep) ScheduledInform *s = NULL;
         size_t i = 0;
 
         while (i < SCHEDULED_INFORMS_MAX && a->scheduled[i])
@@ -97,17 +125,49 @@ int agent_schedule_inform(void *userdata, uint32_t delay_sec, const char *comman
         if (i == SCHEDULED_INFORMS_MAX)
                 return -ENOSPC;
 
-        _cleanup_(scheduled_inform_freep) ScheduledInform *s = calloc(1, sizeof(*s));
+        s = calloc(1, sizeof(*s));
         if (!s || !(s->command_key = strdup(command_key)))
                 return -ENOMEM;
         s->agent = a;
-        int r = sd_event_add_time_relative(
-                        a->event, &s->timer, CLOCK_BOOTTIME, delay_sec * USEC_PER_SEC, 0, on_scheduled, s);
+        s->due = due;
+        int r = sd_event_add_time(a->event, &s->timer, CLOCK_REALTIME, (uint64_t) MAX(due, 0) * USEC_PER_SEC, 0,
+                                  on_scheduled, s);
         if (r < 0)
                 return r;
 
         a->scheduled[i] = TAKE_PTR(s);
+        *ret_index = i;
         return 0;
+}
+
+int agent_schedule_inform(void *userdata, uint32_t delay_sec, const char *command_key) {
+        Agent *a = userdata;
+        size_t i;
+
+        int r = schedule(a, (int64_t) time(NULL) + delay_sec, command_key, &i);
+        if (r < 0)
+                return r;
+        r = save_scheduled(a);
+        if (r < 0)
+                a->scheduled[i] = scheduled_inform_free(a->scheduled[i]);
+        return r;
+}
+
+int agent_schedule_load(Agent *a) {
+        _cleanup_free_ char *path = agent_state_path(a, SCHEDULE_FILE), *data = NULL;
+        size_t size, i;
+
+        int r = path ? read_file(AT_FDCWD, path, SCHEDULE_FILE_MAX, &data, &size) : -ENOMEM;
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+
+        WireReader reader = { .data = data, .size = size };
+        for (size_t n = wire_get_count(&reader, sizeof(uint64_t) + sizeof(uint32_t)); n > 0 && r >= 0; n--) {
+                int64_t due = (int64_t) wire_get_u64(&reader);
+                _cleanup_free_ char *key = wire_get_string(&reader);
+                r = key ? schedule(a, due, key, &i) : -EBADMSG;
+        }
+        return r < 0 ? r : wire_reader_end(&reader);
 }
 
 void agent_cancel_schedules(Agent *a) {

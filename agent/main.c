@@ -112,19 +112,21 @@ static int read_credentials(AgentConfig *c) {
  * documents say). */
 static int set_root_object(AgentConfig *c, const char *version) {
         static const struct {
-                const char *version, *root_object, *document, *withheld;
+                const char *version, *root_object, *document, *withheld, *summary;
         } roots[] = {
                 { "InternetGatewayDevice", "InternetGatewayDevice", "InternetGatewayDevice-1.xml",
-                  "DeviceInfo.DeviceStatus" },
-                { "Device1", "Device", "Device-1.xml", "DeviceInfo.SpecVersion" },
+                  "DeviceInfo.DeviceStatus RootDataModelVersion", "InternetGatewayDevice:1.14[]()" },
+                { "Device1", "Device", "Device-1.xml", "DeviceInfo.SpecVersion RootDataModelVersion",
+                  "Device:1.14[](Baseline:1)" },
                 { "Device2", "Device", "Device-2.xml",
-                  "DeviceSummary DeviceInfo.SpecVersion DeviceInfo.DeviceStatus" },
+                  "DeviceSummary DeviceInfo.SpecVersion DeviceInfo.DeviceStatus", NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(roots); i++)
                 if (streq(roots[i].version, version)) {
                         c->root_object = strdup(roots[i].root_object);
                         c->device_type_document = strdup(roots[i].document);
+                        c->device_summary = roots[i].summary;
                         return c->root_object && c->device_type_document &&
                                strv_split(roots[i].withheld, " ", &c->withheld) >= 0 ? 0 : log_oom();
                 }

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 #include "common/base/parse.h"
@@ -66,9 +67,11 @@ static int prepare_volume(Manager *m, const Volume *v, ShareVolume *wanted) {
 
         if (fd < 0)
                 return -errno;
-        r = make_staging(m, fd);
-        if (r < 0)
+        if ((r = make_staging(m, fd)) < 0 ||
+            (r = m->config->smb.volume_roots ? give(fd, m->data_uid, m->data_gid, 0755) : give(fd, 0, 0, 0755)) < 0)
                 return r;
+        wanted->online = true;
+        wanted->snapshots = faccessat(fd, SNAPSHOTS_DIRECTORY, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
         for (size_t i = 0; i < wanted->n_folders; i++) {
                 ShareFolder *f = wanted->folders + i;
                 _cleanup_free_ char *relative = strdup(f->directory + strlen(v->directory) + 1);

@@ -47,6 +47,7 @@ Manager *manager_free(Manager *m) {
         media_done(&m->media);
         share_set_free(m->set);
         share_network_done(&m->network);
+        manager_quota_done(m);
         session_query_free(m->query);
         worker_free(m->ending);
         sd_bus_message_unref(m->ending_call);
@@ -124,7 +125,8 @@ static int report(Manager *m) {
                                            m->config->file_system,
                                            STORAGE_SERVICE "Capabilities.SupportedFileSystemTypes")) < 0)
                 return r;
-        return dm_update_commit(u);
+        r = manager_report_quotas(m, u);
+        return r < 0 ? r : dm_update_commit(u);
 }
 
 /* True if the set shared before a folder that it does not share now. */
@@ -167,6 +169,10 @@ static int pass(Manager *m) {
         if ((r = volumes_apply(m, s)) < 0)
                 return r;
         manager_prepare_folders(m, s);
+        if ((r = manager_find_folders(m)) < 0)
+                return r;
+        if ((r = manager_apply_quotas(m, s)) < 0)
+                return r;
         if ((r = manager_apply_accounts(m, s)) < 0)
                 return r;
         /* At a start the servers wait for the volumes, so that they start once and clients find all shares. */
@@ -225,6 +231,8 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
                                 manager_schedule(m);
                         }
                 r = report(m);
+                if (r >= 0)
+                        r = manager_measure_folders(m);
         }
         if (r < 0)
                 log_error_errno(r, "Failed to report the state of the volumes: %m");
@@ -320,7 +328,7 @@ int manager_new(Manager **ret, sd_event *event, sd_bus *bus, const ManagerConfig
         m->config = config;
         m->event = event;
         m->bus = bus;
-        m->state_fd = m->media_fd = -EBADF;
+        m->state_fd = m->media_fd = m->usage_fd = -EBADF;
         if ((r = look_up_user(DATA_USER, &m->data_uid, &m->data_gid)) < 0 ||
             (r = look_up_user(SYNC_USER, &m->sync_uid, &m->sync_gid)) < 0 || (r = open_state(m)) < 0)
                 return r;

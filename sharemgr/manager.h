@@ -24,14 +24,16 @@
 
 typedef struct Manager Manager;
 typedef struct SessionQuery SessionQuery;
+typedef struct FolderUsage FolderUsage;
 
 typedef struct ManagerConfig {
-        char **media;      /* [Media] Match= */
-        char *file_system; /* [Media] FileSystem= */
-        char **interfaces; /* [Network] Interfaces= */
-        bool http_writing; /* [HTTP] Writing= */
-        ShareTls ftp_tls;  /* [FTP] TLS= */
-        char *certificate; /* [TLS] Certificate=, NULL: one of our own */
+        char **media;        /* [Media] Match= */
+        char *file_system;   /* [Media] FileSystem= */
+        char **interfaces;   /* [Network] Interfaces= */
+        bool http_writing;   /* [HTTP] Writing= */
+        ShareTls ftp_tls;    /* [FTP] TLS= */
+        ShareSmbOptions smb; /* [SMB] */
+        char *certificate;   /* [TLS] Certificate=, NULL: one of our own */
 } ManagerConfig;
 
 void manager_config_done(ManagerConfig *config);
@@ -74,7 +76,12 @@ struct Manager {
         sd_bus_slot *eviction; /* FTP sessions are looked for that lost their rights, */
         char **evicted;        /* of these users */
         char **lowered;        /* users whose SMB sessions end when Samba has its next configuration */
-        char *answered;        /* folders and answers of ResolveFolder at the last pass, one a line */
+        FolderUsage *usages;   /* of folders with a quota */
+        size_t n_usages;
+        Worker *usage_worker;
+        sd_event_source *usage_input;
+        int usage_fd;
+        char *answered; /* folders and answers of ResolveFolder at the last pass, one a line */
 };
 
 /* Opens state and model, creates what has to be there; nothing acts before manager_start(). event, bus and
@@ -118,6 +125,19 @@ bool manager_user_name_is_taken(const char *name);
 /* Makes the directories of folders on mounted volumes and marks those folders as online. manager-folders.c
  */
 void manager_prepare_folders(Manager *m, ShareSet *s);
+
+/* Marks the folders that are full, tells Samba what is left, and measures what has to be measured. 0 or a
+ * negative errno. manager-quota.c */
+int manager_apply_quotas(Manager *m, ShareSet *s);
+int manager_measure_folders(Manager *m);
+
+/* Quota.UsedSpace and Quota.ThresholdReached. manager-quota.c */
+int manager_report_quotas(Manager *m, DmUpdate *update);
+void manager_quota_done(Manager *m);
+
+/* Brings the rows of Folder that users made to what is at the top of the volumes. 0 or a negative errno.
+ * manager-found.c */
+int manager_find_folders(Manager *m);
 
 /* Answers ResolveFolder. *ret_status is the caller's, also the others, which are "" unless it is Online. 0;
  * -EINVAL if path is not the path name of a Folder row; -ENOMEM. manager-folders.c */

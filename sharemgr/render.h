@@ -25,8 +25,16 @@ typedef enum ShareTls {
 #define FTP_PASSIVE_PORT_FIRST 30000U
 #define FTP_PASSIVE_PORT_LAST 30063U
 
+typedef struct ShareSmbOptions {
+        ShareTls encryption; /* of SMB3 */
+        bool apple;          /* the extensions of macOS */
+        bool volume_roots;   /* each volume is a share as well, for all accounts; folders that are shares are
+                                not seen there */
+} ShareSmbOptions;
+
 /* smb.conf(5). */
-int render_smb_conf(const ShareSet *s, const ShareNetwork *network, char **ret);
+int render_smb_conf(
+                const ShareSet *s, const ShareNetwork *network, const ShareSmbOptions *options, char **ret);
 
 /* vsftpd.conf(5). */
 int render_vsftpd_conf(const ShareSet *s, ShareTls tls, char **ret);
@@ -40,10 +48,14 @@ int render_vsftpd_user_list(const ShareSet *s, char **ret);
 /* The file in vsftpd's user_config_dir that is named after the user. */
 int render_vsftpd_user(const ShareSet *s, const ShareUser *u, char **ret);
 
-/* What ftp-session mounts: lines "ro <directory>\t<path below the roots>", or "rw". Users with equal rights share a
- * root, which is named after the first of them. */
+/* What ftp-session mounts: lines "ro <directory>\t<path below the roots>", or "rw". Users with equal rights
+ * share a root, which is named after the first of them. */
 int render_vsftpd_mounts(const ShareSet *s, char **ret);
 
 /* lighttpd.conf of SHARE_HTTP or SHARE_HTTPS. writable: WebDAV is on. */
 int render_lighttpd_conf(
-                const ShareSet *s, const ShareNetwork *network, ShareProtocol protocol, bool writable, char **ret);
+                const ShareSet *s,
+                const ShareNetwork *network,
+                ShareProtocol protocol,
+                bool writable,
+                char **ret);

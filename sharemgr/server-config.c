@@ -132,7 +132,7 @@ static int render_http(Manager *m, const ShareSet *s, ShareProtocol protocol, ch
 int server_render(Manager *m, const ShareSet *s, ServerKind kind, char **ret) {
         switch (kind) {
         case SERVER_SMB:
-                return render_smb_conf(s, &m->network, ret);
+                return render_smb_conf(s, &m->network, &m->config->smb, ret);
         case SERVER_FTP:
                 return render_ftp(m, s, ret);
         case SERVER_HTTP:

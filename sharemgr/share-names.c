@@ -51,7 +51,7 @@ bool password_is_valid(const char *password) {
 }
 
 static bool component_is_valid(const char *s, size_t n) {
-        static const char *const refused[] = { STAGING_DIRECTORY, "lost+found" };
+        static const char *const refused[] = { STAGING_DIRECTORY, SNAPSHOTS_DIRECTORY, "lost+found" };
 
         /* Windows drops blanks and dots at the end; ".", ".." end with one as well. */
         if (n == 0 || s[0] == ' ' || s[n - 1] == ' ' || s[n - 1] == '.')

@@ -21,6 +21,9 @@
 /* The synchronizer's directory at the root of each volume, outside every folder. */
 #define STAGING_DIRECTORY ".ispstorage"
 
+/* Where snapshots are, if somebody makes them, as "@GMT-YYYY.MM.DD-HH.MM.SS": what Windows calls previous versions. */
+#define SNAPSHOTS_DIRECTORY ".snapshots"
+
 /* Lower-case letters, digits, '_', '-', '.', beginning with a letter or '_': what passwd(5), smbpasswd(5)
  * and a file name can carry. Whether the name belongs to somebody else on this system is not asked here. */
 bool user_name_is_valid(const char *name) _pure_;

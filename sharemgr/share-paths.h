@@ -12,6 +12,7 @@
 #define RUNTIME_DIRECTORY "/run/ispstorage/share"
 #define SAMBA_DIRECTORY RUNTIME_DIRECTORY "/samba"
 #define SMB_CONF SAMBA_DIRECTORY "/smb.conf"
+#define SMB_QUOTAS SAMBA_DIRECTORY "/quotas"
 #define SMBPASSWD SAMBA_DIRECTORY "/smbpasswd"
 /* What /run/userdb is for ispstorage-passdb.service. */
 #define SAMBA_USERDB_DIRECTORY SAMBA_DIRECTORY "/userdb"

@@ -62,6 +62,8 @@ typedef struct ShareVolume {
         char *name;
         char *medium;      /* path name of the PhysicalMedium row */
         uint32_t capacity; /* MB */
+        bool online;       /* set by who knows: it is mounted */
+        bool snapshots;    /* set by who knows: SNAPSHOTS_DIRECTORY is there */
         ShareFolder *folders;
         size_t n_folders;
 } ShareVolume;

@@ -47,12 +47,16 @@ static int read_config(ManagerConfig *config) {
                 { "Network", "Interfaces", config_parse_strv, &config->interfaces },
                 { "HTTP", "Writing", config_parse_bool, &config->http_writing },
                 { "FTP", "TLS", parse_tls, &config->ftp_tls },
+                { "SMB", "Encryption", parse_tls, &config->smb.encryption },
+                { "SMB", "AppleExtensions", config_parse_bool, &config->smb.apple },
+                { "SMB", "VolumeRoots", config_parse_bool, &config->smb.volume_roots },
                 { "TLS", "Certificate", config_parse_string, &config->certificate },
                 {},
         };
         int r;
 
-        config->http_writing = true;
+        config->http_writing = config->smb.apple = true;
+        config->smb.encryption = SHARE_TLS_OFFERED;
         config->ftp_tls = SHARE_TLS_OFFERED;
         if ((r = config_parse_string("ext4", &config->file_system)) < 0)
                 return log_oom();

@@ -20,6 +20,7 @@
 static Volume *volume_free(Volume *v) {
         if (!v)
                 return NULL;
+        sd_event_source_disable_unref(v->watch);
         free(v->name);
         free(v->row);
         free(v->directory);

@@ -3,6 +3,8 @@
  * manager. */
 #pragma once
 
+#include <systemd/sd-event.h>
+
 #include "common/base/macro.h"
 #include "sharemgr/share-set.h"
 
@@ -26,6 +28,7 @@ struct Volume {
         bool online;
         char *reason; /* why not online, for people; NULL if there is nothing to say */
         bool waiting; /* the medium is not attached */
+        sd_event_source *watch; /* of the directory, while it is online */
         Volume *next;
 };
 

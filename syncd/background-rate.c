@@ -10,8 +10,7 @@
 #define SHRINK_PERCENT_MAX 50U
 /* The rate is no more than this above what the path carries, so that shrinking takes effect at once. */
 #define HEADROOM_PERCENT 115U
-/* Its own queue is gone after fewer: then it is another's. So long without one, and the other is gone. */
-#define YIELDING_SHRINKS 4U
+/* So long without a queue, and who made it is gone. */
 #define QUIET_USEC UINT64_C(2000000)
 
 void background_rate_init(BackgroundRate *b) {
@@ -56,8 +55,6 @@ static void shrink(BackgroundRate *b, const BackgroundSample *sample) {
         if (sample->losses > 0)
                 by = SHRINK_PERCENT_MAX;
         b->starting = false;
-        b->quiet_usec = 0;
-        b->yielding = ++b->shrinks >= YIELDING_SHRINKS || b->yielding;
         b->hold_usec = MIN(sample->rtt_usec, USEC_PER_SEC);
         b->rate = percent(b->rate, 100 - MIN(by, SHRINK_PERCENT_MAX));
 }
@@ -68,11 +65,6 @@ static void grow(BackgroundRate *b, const BackgroundSample *sample) {
         bool careful = b->delay_usec * 100 > BACKGROUND_TARGET_USEC * CAREFUL_PERCENT;
 
         b->starting = b->starting && !careful;
-        b->shrinks = 0;
-        if (!careful)
-                b->quiet_usec += sample->usec;
-        if (b->quiet_usec >= QUIET_USEC)
-                b->yielding = false;
         if (b->delivered < b->rate / 2)
                 return;
         if (b->starting)
@@ -102,6 +94,20 @@ static bool look_without_own_queue(BackgroundRate *b, const BackgroundSample *sa
         return true;
 }
 
+/* A queue while the transfer has less than half of what the path carried for it of late is one of others. */
+static void look_for_others(BackgroundRate *b, const BackgroundSample *sample, uint64_t moved) {
+        b->peak = MAX(moved, b->peak - b->peak / 1000);
+        if (b->delivered >= b->peak / 2)
+                b->yielding = false;
+        else if (b->delay_usec > BACKGROUND_TARGET_USEC) {
+                b->yielding = true;
+                b->quiet_usec = 0;
+        } else {
+                b->quiet_usec += sample->usec;
+                b->yielding = b->yielding && b->quiet_usec < QUIET_USEC;
+        }
+}
+
 void background_rate_update(BackgroundRate *b, const BackgroundSample *sample) {
         uint64_t moved;
 
@@ -114,6 +120,7 @@ void background_rate_update(BackgroundRate *b, const BackgroundSample *sample) {
         b->delay_usec = sample->rtt_usec - background_rate_base_usec(b);
         /* The highest of late: one sample may miss what still is in a buffer. */
         b->delivered = MAX(moved, percent(b->delivered, 90));
+        look_for_others(b, sample, moved);
         if (b->hold_usec > 0)
                 b->hold_usec -= MIN(b->hold_usec, sample->usec);
         else if (sample->losses > 0 || b->delay_usec > BACKGROUND_TARGET_USEC)

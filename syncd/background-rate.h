@@ -39,8 +39,8 @@ typedef struct BackgroundRate {
         uint64_t delivered;       /* the highest rate of late that the path did carry */
         uint32_t delay_usec;      /* what the queues of the path added in the last sample */
         bool yielding;            /* the queue is that of others */
-        unsigned shrinks;         /* in a row */
-        uint64_t quiet_usec;      /* nearly without a queue, since it shrank */
+        uint64_t peak;            /* the highest rate of the last minute or so */
+        uint64_t quiet_usec;      /* without a queue of others */
         bool starting;            /* doubles until the path is full for the first time */
         uint64_t hold_usec;       /* until the effect of the last change shows */
         uint64_t since_pause_usec;

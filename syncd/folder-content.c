@@ -96,7 +96,7 @@ static bool is_at_hand(Folder *f, const SyncEntry *wanted) {
         const FolderSource *s = find_source(f, &wanted->oid);
 
         return (s && s->local) || content_has(&f->content, &wanted->oid) > 0 ||
-               content_pending_has(&f->content, &wanted->oid) > 0;
+               (!f->distrust && content_pending_has(&f->content, &wanted->oid) > 0);
 }
 
 /* --- bringing it --- */
@@ -149,7 +149,7 @@ int folder_write_content(const SyncOid *oid, uint64_t size, int fd, void *userda
         int r;
 
         r = content_open(&f->content, oid, &from);
-        if (r == -ENOENT)
+        if (r == -ENOENT && !f->distrust)
                 r = content_pending_open(&f->content, oid, &from);
         if (r >= 0)
                 return copy_file(from, fd);

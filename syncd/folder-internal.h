@@ -53,8 +53,7 @@ struct Folder {
         FolderSource *sources; /* sorted; while a plan is applied */
         size_t n_sources;
         bool distrust;         /* a file did not hold what the index says: content is fetched, whoever seems to have it */
-        SyncOid *saved;        /* local content of collisions that wait; it is in a commit of the chain already */
-        size_t n_saved;
+        SyncTree *waiting;     /* the local side of collisions that wait for main's: in no commit yet; or NULL */
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
 };

@@ -5,6 +5,7 @@
 
 #include "common/base/str.h"
 #include "syncd/folder-chain.h"
+#include "syncd/instance.h"
 
 /* The time in the line "committer NAME <ADDRESS> TIME ZONE" of a commit, or the fallback. */
 static int64_t commit_time(Folder *f, const git_oid *id, int64_t fallback) {
@@ -164,72 +165,66 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
 
 /* --- collisions that wait --- */
 
-static bool is_saved(const Folder *f, const SyncOid *oid) {
-        for (size_t i = 0; i < f->n_saved; i++)
-                if (sync_oid_equal(f->saved + i, oid))
-                        return true;
-        return false;
-}
-
-static int save_entry(ChainUpdate *u, const SyncEntry *e, SyncTree *changes) {
-        _cleanup_free_ char *beside = NULL;
-        Folder *f = u->folder;
+static int add_waiting(const SyncEntry *e, SyncTree *waiting) {
         SyncEntry copy = *e;
-        SyncOid *saved;
-        int r;
 
-        if ((e->kind != SYNC_FILE && e->kind != SYNC_SYMLINK) || e->certainty >= SYNC_BUSY || is_saved(f, &e->oid))
+        if ((e->kind != SYNC_FILE && e->kind != SYNC_SYMLINK) || e->certainty >= SYNC_BUSY)
                 return 0;
-        saved = reallocarray(f->saved, f->n_saved + 1, sizeof(*saved));
-        if (!saved)
-                return -ENOMEM;
-        f->saved = saved;
-        r = choose_name(u, e->path, u->time, changes, &beside);
-        if (r <= 0)
-                return r;
-        copy.path = beside;
         copy.inode = 0;
         copy.ctime_ns = 0;
         copy.certainty = SYNC_SETTLED;
-        r = sync_tree_add(changes, &copy);
-        if (r >= 0)
-                f->saved[f->n_saved++] = e->oid;
-        return r;
+        return sync_tree_add(waiting, &copy);
 }
 
-/* What is beneath a directory that collides, and base does not have. */
-static int save_beneath(ChainUpdate *u, const char *directory, SyncTree *changes) {
-        SYNC_TREE_FOREACH(d, u->folder->differing) {
-                const SyncEntry *e = sync_path_is_below(d->path, directory) ? sync_tree_find(u->folder->index, d->path)
-                                                                            : NULL;
-                int r = e ? save_entry(u, e, changes) : 0;
+/* The local side of the plan's collisions: files, and those in directories that base does not have. */
+static int list_waiting(Folder *f, const SyncPlan *plan, SyncTree *waiting) {
+        int r = 0;
 
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
-        int r;
-
-        if (plan->statistics.collisions == 0) {
-                u->folder->n_saved = 0;
-                return 0;
-        }
-        r = sync_tree_new(&changes);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < plan->n_operations; i++) {
+        for (size_t i = 0; i < plan->n_operations && r >= 0; i++) {
                 const SyncOperation *o = plan->operations + i;
 
                 if (!o->renamed_to)
                         continue;
-                if (o->local->kind == SYNC_DIRECTORY)
-                        r = save_beneath(u, o->path, changes);
-                else
-                        r = save_entry(u, o->local, changes);
+                r = add_waiting(o->local, waiting);
+                SYNC_TREE_FOREACH(d, f->differing) {
+                        const SyncEntry *e =
+                                        sync_path_is_below(d->path, o->path) ? sync_tree_find(f->index, d->path) : NULL;
+
+                        if (r >= 0 && e)
+                                r = add_waiting(e, waiting);
+                }
+        }
+        return r < 0 ? r : sync_tree_sort(waiting);
+}
+
+static bool has_content(const SyncTree *t, const SyncOid *oid) {
+        SYNC_TREE_FOREACH(e, t)
+                if (sync_oid_equal(&e->oid, oid))
+                        return true;
+        return false;
+}
+
+/* Those that waited the last time and were overwritten since. */
+static int commit_overwritten(ChainUpdate *u, const SyncTree *waiting) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        Folder *f = u->folder;
+        int r;
+
+        r = sync_tree_new(&changes);
+        if (r < 0)
+                return r;
+        SYNC_TREE_FOREACH(e, f->waiting) {
+                _cleanup_free_ char *beside = NULL;
+                SyncEntry copy = *e;
+
+                if (has_content(waiting, &e->oid) || has_content(u->wanted, &e->oid) ||
+                    !content_pending_has(&f->content, &e->oid))
+                        continue;
+                r = choose_name(u, e->path, u->time, changes, &beside);
+                if (r > 0) {
+                        copy.path = beside;
+                        r = sync_tree_add(changes, &copy);
+                }
                 if (r < 0)
                         return r;
         }
@@ -237,6 +232,27 @@ int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {
                 return 0;
         r = sync_tree_sort(changes);
         return r < 0 ? r : folder_chain_commit(u, changes, u->time);
+}
+
+int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {
+        _cleanup_sync_tree_free_ SyncTree *waiting = NULL;
+        Folder *f = u->folder;
+        int r;
+
+        if (plan->statistics.collisions == 0 && sync_tree_size(f->waiting) == 0)
+                return 0;
+        r = sync_tree_new(&waiting);
+        if (r >= 0)
+                r = list_waiting(f, plan, waiting);
+        if (r >= 0)
+                r = commit_overwritten(u, waiting);
+        if (r >= 0)
+                r = sync_index_save(f->state_fd, INSTANCE_WAITING, waiting);
+        if (r < 0)
+                return r;
+        sync_tree_free(f->waiting);
+        f->waiting = TAKE_PTR(waiting);
+        return 0;
 }
 
 /* --- snapshots --- */

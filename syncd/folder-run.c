@@ -166,6 +166,7 @@ static int read_main(Folder *f, FolderResult *result) {
 }
 
 static void take_failures(Folder *f, const SyncApplyReport *report, FolderResult *result) {
+        f->distrust = false;
         for (size_t i = 0; i < report->n_failures; i++) {
                 const SyncApplyFailure *failure = &report->failures[i];
                 char text[FOLDER_TEXT_MAX];
@@ -265,10 +266,13 @@ static int apply(
         return r > 0 ? -ESTALE : r;
 }
 
-/* What was brought to the target is done with it. */
-static int forget_target(Folder *f) {
-        int r = folder_set_reference(f, GIT_STORE_TARGET, &(git_oid) {});
+/* Base follows to the target of apply, which is forgotten in the same step. */
+static int move_to_target(Folder *f, const git_oid *target, const SyncTree *placed) {
+        int r;
 
+        r = folder_set_reference(f, GIT_STORE_TARGET, &(git_oid) {});
+        if (r >= 0)
+                r = folder_advance_base(f, target, placed);
         return r < 0 ? r : git_store_sync(f->store);
 }
 
@@ -281,12 +285,12 @@ static int finish_interrupted(Folder *f) {
         r = git_store_get_reference(f->store, GIT_STORE_TARGET, &target);
         if (r < 0)
                 return r;
-        r = folder_advance_base(f, &target, f->recovered);
+        r = move_to_target(f, &target, f->recovered);
         if (r < 0)
                 return r;
         f->recovered = sync_tree_free(f->recovered);
         f->unfinished = false;
-        return forget_target(f);
+        return 0;
 }
 
 /* A base that main does not descend from is of another repository. It proves no deletion: the two sides
@@ -353,10 +357,10 @@ static int plan_and_apply(
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
         if (plan->n_operations > 0) {
-                f->distrust = false;
                 r = apply(f, request, plan, report, result);
                 if (r < 0)
                         return r;
+                content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC, NULL, NULL);
         }
         return 1;
 }
@@ -370,13 +374,11 @@ static int advance(Folder *f, const SyncApplyReport *report) {
             report->n_failures == 0)
                 return 0;
         folder_step(f);
-        r = folder_advance_base(f, &f->main_commit, report->placed);
+        r = move_to_target(f, &f->main_commit, report->placed);
         folder_step(f);
         if (r >= 0)
                 r = paths_to_scan(report, &paths);
-        if (r >= 0 && paths)
-                r = folder_compare(f, paths);
-        return r < 0 ? r : forget_target(f);
+        return r < 0 || !paths ? r : folder_compare(f, paths);
 }
 
 /* Without a trusted base nothing is taken for deleted: the two sides are united. */

@@ -22,7 +22,7 @@ Folder *folder_free(Folder *f) {
         if (!f)
                 return NULL;
         folder_forget_sources(f);
-        free(f->saved);
+        sync_tree_free(f->waiting);
         sync_tree_free(f->index);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);
@@ -342,6 +342,9 @@ int folder_open(
         r = sync_index_load(f->state_fd, INSTANCE_INDEX, &f->index);
         if (r < 0 && r != -ENOENT && r != -EBADMSG)
                 return r;
+        r = sync_index_load(f->state_fd, INSTANCE_WAITING, &f->waiting);
+        if (r < 0 && r != -ENOENT && r != -EBADMSG)
+                return r;
         r = folder_load_base(f);
         if (r < 0)
                 return r;
@@ -371,22 +374,22 @@ int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *
         git_oid tip;
         int r;
 
-        r = folder_set_base(f, commit, f->held);
-        if (r < 0)
-                return r;
-        f->main_commit = *commit;
         r = folder_get_reference(f, GIT_STORE_CANDIDATE, &tip);
         if (r < 0)
                 return r;
-        /* What is still to be pushed begins after it now. */
+        /* What is still to be pushed begins after it now. All references become durable in one step. */
         if (git_oid_equal(&tip, commit))
                 r = git_store_set_reference(f->store, GIT_STORE_CANDIDATE, &(git_oid) {});
         if (r >= 0)
                 r = git_store_set_reference(f->store, GIT_STORE_CHAIN_BASE, commit);
         if (r >= 0)
-                r = git_store_sync(f->store);
+                r = folder_set_base(f, commit, f->held);
         if (r >= 0)
-                r = folder_next_push(f, ret_push, &bytes);
+                r = git_store_sync(f->store);
+        if (r < 0)
+                return r;
+        f->main_commit = *commit;
+        r = folder_next_push(f, ret_push, &bytes);
         if (r >= 0)
                 r = folder_sweep_pending(f);
         return r < 0 ? r : folder_revision(f, commit, ret);

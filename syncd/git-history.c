@@ -169,7 +169,7 @@ static int visit_commit(
         if (is_same_version(entry, before))
                 return 0;
         return handler(
-                        &(GitStoreVersion){
+                        &(GitStoreVersion) {
                                         .commit = *id,
                                         .time = git_commit_time(c),
                                         .entry = *entry,

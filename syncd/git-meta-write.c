@@ -32,7 +32,7 @@ static void merge(
 
 /* The id is zero for no records. */
 static int write_blob(GitStore *store, const SyncWriter *w, const git_oid *similar, git_oid *ret) {
-        *ret = (git_oid){};
+        *ret = (git_oid) {};
         if (w->failed)
                 return -ENOMEM;
         return w->size == 0 ? 0
@@ -69,7 +69,7 @@ static int write_bucket_tree(GitStore *store, const Meta *m, git_oid *ret) {
         text = w.data;
         if (w.failed)
                 return -ENOMEM;
-        *ret = (git_oid){};
+        *ret = (git_oid) {};
         return w.size == 0 ? 0
                            : git_store_write_similar(
                                              store,
@@ -188,14 +188,14 @@ int meta_write(GitStore *store,
         bool bucketed = n_entries > META_PLAIN_ENTRIES;
         int r = 0;
 
-        *ret_id = (git_oid){};
+        *ret_id = (git_oid) {};
         if (n_entries > 0 && old->exists && old->bucketed == bucketed)
                 r = write_same_form(store, old, edits, n_edits, ret_id);
         else if (n_entries > 0)
                 r = write_other_form(store, old, edits, n_edits, bucketed, ret_id);
         if (r < 0)
                 return r;
-        *ret = (RawEntry){
+        *ret = (RawEntry) {
                 .mode = bucketed ? GIT_FILEMODE_TREE : GIT_FILEMODE_BLOB,
                 .name = TREE_NAME_META,
                 .length = strlen(TREE_NAME_META),

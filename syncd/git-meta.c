@@ -106,7 +106,7 @@ int meta_blob_parse(char *data, size_t size, MetaBlob *ret) {
 void meta_blob_done(MetaBlob *b) {
         free(b->data);
         free(b->records);
-        *b = (MetaBlob){};
+        *b = (MetaBlob) {};
 }
 
 /* --- extended attributes --- */
@@ -198,7 +198,7 @@ void meta_done(Meta *m) {
         for (size_t i = 0; i < m->n_buckets; i++)
                 meta_blob_done(&m->buckets[i].blob);
         free(m->buckets);
-        *m = (Meta){};
+        *m = (Meta) {};
 }
 
 /* The names of buckets: two lower-case hexadecimal digits. */

@@ -11,6 +11,7 @@ struct GitStore {
         ObjectLog *log;
         git_odb *odb;
         git_repository *repository;
+        uint64_t unprunable_size; /* of the log, when there was last nothing in it to prune */
 };
 
 /* An object that must be of the type; with a NUL behind it. */

@@ -7,6 +7,9 @@
  */
 #define DEPTH_MAX (SYNC_DEPTH_MAX + 4U)
 
+/* Bytes. Less is not worth the writes. */
+#define GROWTH_MIN (1U << 20)
+
 /* Marks the tree and all that it holds and the store has. What is marked already is not read again: then all
  * that it holds is marked, too. */
 static int mark_tree(GitStore *store, const git_oid *id, unsigned depth) {
@@ -123,28 +126,31 @@ static int mark(GitStore *store) {
         if (r < 0)
                 return r;
         size = object_log_marked_size(store->log);
-        return mark_older_trees(store, &tip, size + MAX(size, (uint64_t) GIT_STORE_HISTORY_MIN));
+        return mark_older_trees(store, &tip, size + MAX(size / 2, (uint64_t) GIT_STORE_HISTORY_MIN));
+}
+
+/* What was needed at the last time is read and written again only when there is about as much more. */
+static bool is_worth_it(const GitStore *store) {
+        uint64_t size = MAX(object_log_compacted_size(store->log), store->unprunable_size);
+
+        return object_log_size(store->log) >= size + size / 2 + GROWTH_MIN;
 }
 
 int git_store_prune(GitStore *store) {
-        uint64_t size;
         int r;
 
         r = git_store_sync(store);
-        if (r < 0)
+        if (r < 0 || !is_worth_it(store))
                 return r;
-        /* What was live at the last time is read and written again only when as much has come since. */
-        if (object_log_size(store->log) < 2 * object_log_compacted_size(store->log) + GIT_STORE_HISTORY_MIN)
-                return 0;
         r = object_log_compact_begin(store->log);
         if (r <= 0)
                 return r;
         r = mark(store);
-        size = object_log_marked_size(store->log);
-        /* Nearly all of it would stay: not worth the writes. */
-        if (r < 0 || size > object_log_size(store->log) / 4 * 3) {
-                object_log_compact_abort(store->log);
-                return MIN(r, 0);
-        }
-        return object_log_compact_finish(store->log);
+        if (r >= 0 && object_log_marked_size(store->log) <= object_log_size(store->log) / 4 * 3)
+                return object_log_compact_finish(store->log);
+        /* Nearly all of it would stay. */
+        if (r >= 0)
+                store->unprunable_size = object_log_size(store->log);
+        object_log_compact_abort(store->log);
+        return MIN(r, 0);
 }

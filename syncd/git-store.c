@@ -52,6 +52,8 @@ static int backend_read_header(
         ObjectType type;
         int r;
 
+        if (!object_log_has(backend->log, (const SyncOid *) id->id))
+                return GIT_ENOTFOUND;
         r = object_log_stat(backend->log, (const SyncOid *) id->id, &type, ret_size);
         *ret_type = (git_object_t) type;
         return to_git_error(r);
@@ -201,6 +203,23 @@ int git_hash_bytes(git_object_t type, const void *data, size_t size, SyncOid *re
         return 0;
 }
 
+int git_store_write_named_similar(
+                GitStore *store,
+                git_object_t type,
+                const void *data,
+                size_t size,
+                const git_oid *id,
+                const git_oid *similar) {
+
+        return object_log_add(
+                        store->log,
+                        (const SyncOid *) id->id,
+                        (ObjectType) type,
+                        data,
+                        size,
+                        similar && !git_oid_is_zero(similar) ? (const SyncOid *) similar->id : NULL);
+}
+
 int git_store_write_similar(
                 GitStore *store,
                 git_object_t type,
@@ -209,8 +228,8 @@ int git_store_write_similar(
                 const git_oid *similar,
                 git_oid *ret) {
 
-        const SyncOid *base = similar && !git_oid_is_zero(similar) ? (const SyncOid *) similar->id : NULL;
         SyncOid oid;
+        git_oid id;
         int r;
 
         if (size > GIT_STORE_OBJECT_MAX)
@@ -218,12 +237,11 @@ int git_store_write_similar(
         r = git_hash_bytes(type, data, size, &oid);
         if (r < 0)
                 return r;
-        r = object_log_add(store->log, &oid, (ObjectType) type, data, size, base);
-        if (r < 0)
-                return r;
-        if (ret)
-                git_store_oid_from_sync(ret, &oid);
-        return 0;
+        git_store_oid_from_sync(&id, &oid);
+        r = git_store_write_named_similar(store, type, data, size, &id, similar);
+        if (r >= 0 && ret)
+                *ret = id;
+        return r;
 }
 
 int git_store_write(GitStore *store, git_object_t type, const void *data, size_t size, git_oid *ret) {
@@ -232,7 +250,8 @@ int git_store_write(GitStore *store, git_object_t type, const void *data, size_t
 
 int git_store_write_named(
                 GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id) {
-        return object_log_add(store->log, (const SyncOid *) id->id, (ObjectType) type, data, size, NULL);
+
+        return git_store_write_named_similar(store, type, data, size, id, NULL);
 }
 
 bool git_store_has(GitStore *store, const git_oid *id) {

@@ -10,7 +10,8 @@
  * damaged, or it is not what this version may interpret: a mark of a newer format, a submodule, a name that
  * cannot be, a malformed chunk tree; -ENOMEM; -EIO and other errors of read(2). Functions that write also
  * return -E2BIG (GIT_STORE_OBJECT_MAX) and, when what is pending has to go to the file, errors of write(2)
- * such as -ENOSPC. After an error the store is as before the call. */
+ * such as -ENOSPC, or -ESTALE: somebody removed the directory; a store that is opened there anew is empty.
+ * After an error the store is as before the call. */
 #pragma once
 
 #include <git2/types.h>
@@ -75,7 +76,7 @@ int git_store_write(GitStore *store, git_object_t type, const void *data, size_t
 int git_store_write_named(
                 GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id);
 
-/* The same with an older version of the object, from which the new one differs little: if the store has it,
+/* Either with an older version of the object, from which the new one differs little: if the store has it,
  * only the difference takes space. similar may be NULL or the zero id. */
 int git_store_write_similar(
                 GitStore *store,
@@ -84,9 +85,17 @@ int git_store_write_similar(
                 size_t size,
                 const git_oid *similar,
                 git_oid *ret);
+int git_store_write_named_similar(
+                GitStore *store,
+                git_object_t type,
+                const void *data,
+                size_t size,
+                const git_oid *id,
+                const git_oid *similar);
 
-/* True if the object is there. From this call or a write until the next git_store_sync() of this process,
- * git_store_prune() of another one removes nothing. */
+/* True if the object is there. From this call or a write on, git_store_prune() of another process removes
+ * nothing, until a git_store_sync() that makes a change of references durable, or one with nothing written
+ * since the last of these: so end each command with git_store_sync(). */
 bool git_store_has(GitStore *store, const git_oid *id);
 
 /* 0, -ENOENT or another error as above. Sees what other processes have synced. */
@@ -103,12 +112,12 @@ int git_store_set_reference(GitStore *store, const char *name, const git_oid *id
 int git_store_sync(GitStore *store);
 
 /* Makes the store smaller when that is worth it, else returns at once. Kept: all commits of the histories of
- * GIT_STORE_REMOTE, _BASE, _TARGET and _CANDIDATE; what the trees of these four commits hold, and those between GIT_STORE_CHAIN_BASE and _CANDIDATE; the trees of
- * older commits of main, newest first, as far as together they take no more than these (or
- * GIT_STORE_HISTORY_MIN); objects younger than the last change of a reference. What is pending is synced
- * first. Only the tree worker calls it. 0 (also if another process is about to write) or a negative errno,
- * then the store is as it was. */
-#define GIT_STORE_HISTORY_MIN (1U << 20)
+ * GIT_STORE_REMOTE, _BASE, _TARGET and _CANDIDATE; what the trees of these four commits and of those
+ * between GIT_STORE_CHAIN_BASE and _CANDIDATE hold; the trees of older commits of main, newest first, as far as together they take no more than half of these (or
+ * GIT_STORE_HISTORY_MIN bytes); objects younger than the last change of a reference. What is pending is
+ * synced first. Only the tree worker calls it. 0 (also if another process is about to write) or a negative
+ * errno, then the store is as it was. */
+#define GIT_STORE_HISTORY_MIN (512U << 10)
 int git_store_prune(GitStore *store);
 
 /* The id of an object, by the SHA-1 that detects collisions. Needs no store. size is at most
@@ -161,8 +170,8 @@ typedef int (*GitStoreXattrs)(const char *path, char **ret, void *userdata);
 /* Makes the tree of the commit with the changes made to it, as sync_tree_patch() would: an entry replaces
  * what is at its path, one that is not a directory also all that was beneath. Only the directories on the
  * way to a change are read and written. Content, blobs and chunk trees, need not be in the store. *ret_tree
- * names the new root. xattrs may be NULL. 0; -EINVAL: an entry is not settled, special or of unknown size,
- * or its parent is no directory; or an error as above. */
+ * names the new root. xattrs may be NULL. 0; -EINVAL: an entry is not settled, special, without an oid or of
+ * unknown size, or its parent is no directory; or an error as above. */
 int git_store_write_changes(
                 GitStore *store,
                 const git_oid *parent_commit,

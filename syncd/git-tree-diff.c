@@ -92,7 +92,7 @@ static int diff_directories(Diff *diff, const git_oid *from, const git_oid *to) 
 
         if (git_oid_equal(from, to))
                 return 0;
-        r = directory_load_differing(diff->store, (const git_oid *const[2]){ from, to }, root, d);
+        r = directory_load_differing(diff->store, (const git_oid *const[2]) { from, to }, root, d);
         if (r >= 0)
                 r = merge_directories(diff, d);
         directory_done(&d[0]);
@@ -144,6 +144,7 @@ typedef struct MissingMeta {
         GitStore *store;
         int (*handler)(const git_oid *id, void *userdata);
         void *userdata;
+        unsigned n_entries; /* so far, as in TreePath */
 } MissingMeta;
 
 static int check_blob(MissingMeta *m, const git_oid *id) {
@@ -204,6 +205,8 @@ static int check_directory(MissingMeta *m, const git_oid *from, const git_oid *t
                 TreeItem item;
                 bool known;
 
+                if (m->n_entries++ >= 2 * SYNC_ENTRIES_MAX)
+                        return -E2BIG;
                 r = tree_item_parse(&e, depth == 1, &item);
                 if (r < 0)
                         return r;
@@ -220,7 +223,7 @@ static int check_directory(MissingMeta *m, const git_oid *from, const git_oid *t
                         continue;
                 r = item.role == TREE_META
                                     ? check_meta(m, &e)
-                                    : check_directory(m, known ? old.id : &(git_oid){}, e.id, depth + 1);
+                                    : check_directory(m, known ? old.id : &(git_oid) {}, e.id, depth + 1);
                 if (r != 0)
                         return r;
         }

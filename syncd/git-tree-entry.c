@@ -148,7 +148,7 @@ void directory_done(Directory *d) {
         free(d->items);
         free(d->data);
         meta_done(&d->meta);
-        *d = (Directory){};
+        *d = (Directory) {};
 }
 
 static int directory_add(Directory *d, const TreeItem *item) {
@@ -194,7 +194,7 @@ static int read_raw_tree(GitStore *store, const git_oid *id, Directory *d, RawTr
 
         if (!git_oid_is_zero(id))
                 r = git_store_read_typed(store, id, GIT_OBJECT_TREE, &d->data, &size);
-        *ret = (RawTree){ .data = d->data, .size = size };
+        *ret = (RawTree) { .data = d->data, .size = size };
         return r;
 }
 
@@ -212,7 +212,7 @@ int directory_load(GitStore *store, const git_oid *id, bool root, Directory *ret
         if (r < 0)
                 return r;
         *ret = d;
-        d = (Directory){};
+        d = (Directory) {};
         return 0;
 }
 
@@ -292,7 +292,9 @@ int directory_entry(
                 e.size = record ? record->size : SYNC_SIZE_UNKNOWN;
                 e.mtime_ns = record ? record->mtime_ns : 0;
                 r = entry_size(store, item, &e.size);
-                if (r < 0 && !(r == -ENOENT && tolerant))
+                if (r == -ENOENT && tolerant)
+                        e.size = SYNC_SIZE_UNKNOWN;
+                else if (r < 0)
                         return r;
         }
         *ret = e;

@@ -166,9 +166,11 @@ typedef struct TreePath {
         char text[SYNC_PATH_MAX + 1];
         size_t length;
         unsigned depth;
+        unsigned n_visited; /* names so far: a tree may name another many times, and that one others */
 } TreePath;
 
-/* Appends a name. *ret_length is for tree_path_pop(). -EBADMSG: no path of a folder. */
+/* Appends a name. *ret_length is for tree_path_pop(). -EBADMSG: no path of a folder; -E2BIG: too many of
+ * them. */
 int tree_path_push(TreePath *p, const char *name, size_t *ret_length);
 void tree_path_pop(TreePath *p, size_t length);
 

@@ -149,7 +149,7 @@ static int write_subdirectory(TreeWriter *w, Change *c, size_t prefix) {
         c->new.mode = GIT_FILEMODE_TREE;
         return write_directory(
                         w,
-                        was_directory ? c->old.raw.id : &(git_oid){},
+                        was_directory ? c->old.raw.id : &(git_oid) {},
                         length + 1,
                         c->first,
                         c->end,
@@ -194,7 +194,7 @@ static int make_entry(TreeWriter *w, Change *c, size_t prefix) {
                 return -EINVAL;
         if (c->own->kind == SYNC_DIRECTORY)
                 return write_subdirectory(w, c, prefix);
-        if (!all_absent(w, c))
+        if (!all_absent(w, c) || (c->own->kind != SYNC_ABSENT && sync_oid_equal(&c->own->oid, &(SyncOid) {})))
                 return -EINVAL;
         switch ((SyncKind) c->own->kind) {
         case SYNC_ABSENT:
@@ -237,7 +237,7 @@ static int make_edit(TreeWriter *w, const Change *c, MetaEdit *ret) {
         _cleanup_free_ char *xattrs = NULL;
         int r;
 
-        *ret = (MetaEdit){ .stored = c->stored };
+        *ret = (MetaEdit) { .stored = c->stored };
         /* A symbolic link of a repository that records no sizes. */
         if (!c->is_there || c->own->size == SYNC_SIZE_UNKNOWN)
                 return 0;
@@ -355,7 +355,7 @@ static int write_entries(TreeWriter *w, const Changes *c, bool root, const RawEn
                 r = git_store_write(w->store, GIT_OBJECT_BLOB, "", 0, &format);
                 if (r < 0)
                         return r;
-                new[n++] = (RawEntry){
+                new[n++] = (RawEntry) {
                         .mode = GIT_FILEMODE_BLOB,
                         .name = TREE_NAME_FORMAT,
                         .length = strlen(TREE_NAME_FORMAT),
@@ -411,5 +411,5 @@ int git_store_write_changes(
 int git_store_write_tree(GitStore *store, const SyncTree *tree, git_oid *ret) {
         TreeWriter w = { .store = store, .changes = tree, .plain = true };
 
-        return write_directory(&w, &(git_oid){}, 0, 0, sync_tree_size(tree), ret);
+        return write_directory(&w, &(git_oid) {}, 0, 0, sync_tree_size(tree), ret);
 }

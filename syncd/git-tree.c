@@ -11,6 +11,9 @@ int tree_path_push(TreePath *p, const char *name, size_t *ret_length) {
 
         if (p->depth >= SYNC_DEPTH_MAX || length + (length > 0) + n > SYNC_PATH_MAX)
                 return -EBADMSG;
+        /* Two trees that share no name have twice as many. */
+        if (p->n_visited++ >= 2 * SYNC_ENTRIES_MAX)
+                return -E2BIG;
         if (length > 0)
                 p->text[length++] = '/';
         memcpy(p->text + length, name, n + 1);
@@ -56,7 +59,7 @@ int tree_walk(GitStore *store,
 }
 
 int git_store_root(GitStore *store, const git_oid *commit, git_oid *ret) {
-        *ret = (git_oid){};
+        *ret = (git_oid) {};
         return git_oid_is_zero(commit) ? 0 : git_store_commit_tree(store, commit, ret);
 }
 
@@ -72,7 +75,7 @@ typedef struct Place {
 static void place_done(Place *p) {
         free(p->data);
         meta_done(&p->meta);
-        *p = (Place){};
+        *p = (Place) {};
 }
 
 /* Finds the entry with the stored name in the tree. With the metadata, if asked for. 1, 0 if there is none,
@@ -122,7 +125,7 @@ static int find_item(
         if (r < 0 || !found)
                 return r;
         *ret = p;
-        p = (Place){};
+        p = (Place) {};
         return 1;
 }
 

@@ -14,6 +14,8 @@
 /* The scan's index, and what the base holds besides its commit ("held-<commit>"; sync-plan.h). */
 #define INSTANCE_INDEX "index"
 #define INSTANCE_HELD_PREFIX "held-"
+/* Local files that collide with main's, whose content is not here yet. */
+#define INSTANCE_WAITING "waiting"
 /* The UUID of the file system that the state belongs to. */
 #define INSTANCE_FILE_SYSTEM "filesystem"
 /* There if the ACS had accepted the subscription when it was last heard of. */

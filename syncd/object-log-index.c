@@ -14,7 +14,7 @@ static uint64_t key_of(const SyncOid *oid) {
 
 void log_index_done(LogIndex *x) {
         free(x->slots);
-        *x = (LogIndex){};
+        *x = (LogIndex) {};
 }
 
 static void put(LogIndex *x, uint64_t value) {

@@ -159,6 +159,7 @@ struct ObjectLog {
                              compact */
         int fd;
         bool held;
+        bool unreferenced;       /* we added objects since we last changed a reference */
         uint64_t end;            /* of what is in the index */
         uint64_t generation;     /* grows with everything that is read of the file */
         uint64_t references_end; /* of the last record of references */

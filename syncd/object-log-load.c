@@ -17,7 +17,7 @@ void log_references_done(LogReferences *l) {
         for (size_t i = 0; i < l->n; i++)
                 free(l->items[i].name);
         free(l->items);
-        *l = (LogReferences){};
+        *l = (LogReferences) {};
 }
 
 static LogReference *find_reference(const LogReferences *l, const char *name) {
@@ -45,13 +45,13 @@ void log_references_apply(LogReferences *l, LogReferences *changes) {
         for (size_t i = 0; i < changes->n; i++) {
                 LogReference *item = find_reference(l, changes->items[i].name);
 
-                if (sync_oid_equal(&changes->items[i].oid, &(SyncOid){})) {
+                if (sync_oid_equal(&changes->items[i].oid, &(SyncOid) {})) {
                         if (item)
                                 remove_reference(l, item);
                 } else if (item)
                         item->oid = changes->items[i].oid;
                 else
-                        l->items[l->n++] = (LogReference){ TAKE_PTR(changes->items[i].name),
+                        l->items[l->n++] = (LogReference) { TAKE_PTR(changes->items[i].name),
                                                            changes->items[i].oid };
         }
         log_references_done(changes);
@@ -74,7 +74,7 @@ static int set(LogReferences *l, const char *name, const SyncOid *oid) {
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
-        l->items[l->n++] = (LogReference){ copy, *oid };
+        l->items[l->n++] = (LogReference) { copy, *oid };
         return 0;
 }
 
@@ -121,7 +121,7 @@ int object_log_get_reference(ObjectLog *l, const char *name, SyncOid *ret) {
                         return r;
                 item = find_reference(&l->references, name);
         }
-        if (!item || sync_oid_equal(&item->oid, &(SyncOid){}))
+        if (!item || sync_oid_equal(&item->oid, &(SyncOid) {}))
                 return -ENOENT;
         *ret = item->oid;
         return 0;
@@ -130,6 +130,10 @@ int object_log_get_reference(ObjectLog *l, const char *name, SyncOid *ret) {
 int object_log_set_reference(ObjectLog *l, const char *name, const SyncOid *oid) {
         if (isempty(name) || strlen(name) > OBJECT_LOG_NAME_MAX)
                 return -EINVAL;
+        /* So that all of them fit one record. */
+        if (l->references.n + l->pending_references.n >= OBJECT_LOG_REFERENCES_MAX &&
+            !find_reference(&l->references, name))
+                return -E2BIG;
         return set(&l->pending_references, name, oid);
 }
 
@@ -268,7 +272,7 @@ int object_log_load(ObjectLog *l) {
         buffer = malloc(BUFFER_SIZE);
         if (!buffer)
                 return -ENOMEM;
-        reader = (Reader){ .fd = l->fd, .offset = l->end, .buffer = buffer };
+        reader = (Reader) { .fd = l->fd, .offset = l->end, .buffer = buffer };
         do
                 r = load_record(l, &reader);
         while (r > 0);

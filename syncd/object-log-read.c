@@ -145,7 +145,7 @@ int object_log_stat(ObjectLog *l, const SyncOid *oid, ObjectType *ret_type, size
         LogPlace place;
         int r;
 
-        r = find_or_refresh(l, oid, &place);
+        r = object_log_find(l, oid, &place);
         if (r < 0)
                 return r;
         *ret_type = place.record.type;

@@ -84,7 +84,7 @@ void record_codec_done(RecordCodec *c) {
                 (void) deflateEnd(&c->deflate);
         if (c->inflate_ready)
                 (void) inflateEnd(&c->inflate);
-        *c = (RecordCodec){};
+        *c = (RecordCodec) {};
 }
 
 /* *ret_size is 0 if it does not become smaller. */

@@ -278,10 +278,9 @@ static void take_pending(ObjectLog *l) {
         l->pending.size = 0;
         if (l->pending.allocated > 2 * OBJECT_LOG_PENDING_MAX) {
                 free(l->pending.data);
-                l->pending = (SyncWriter){};
+                l->pending = (SyncWriter) {};
         }
         log_index_done(&l->pending_index);
-        log_references_apply(&l->references, &l->pending_references);
 }
 
 static int write_locked(ObjectLog *l, bool durable) {
@@ -316,6 +315,8 @@ static int flush(ObjectLog *l, bool durable) {
                 r = write_locked(l, durable);
         if (r >= 0) {
                 take_pending(l);
+                if (durable)
+                        log_references_apply(&l->references, &l->pending_references);
                 l->dirty = !durable;
         } else
                 l->pending.size = before;
@@ -355,7 +356,7 @@ static int read_base(
         r = object_log_read_at(l, &place, OBJECT_LOG_DELTA_DEPTH_MAX, ret_data);
         if (r < 0)
                 return r;
-        *ret = (RecordBase){
+        *ret = (RecordBase) {
                 .oid = oid,
                 .data = *ret_data,
                 .size = place.record.content_size,
@@ -400,17 +401,23 @@ int object_log_add(
         if (r < 0)
                 return r;
         log_index_insert(&l->pending_index, oid, at);
+        l->unreferenced = true;
         return 0;
 }
 
 int object_log_sync(ObjectLog *l) {
+        bool references = l->pending_references.n > 0;
         int r = 0;
 
-        if (l->pending.size > 0 || l->pending_references.n > 0 || l->dirty)
+        if (l->pending.size > 0 || references || l->dirty)
                 r = flush(l, true);
-        if (r >= 0)
+        if (r < 0)
+                return r;
+        /* What no reference names yet is to stay until one does. */
+        l->unreferenced = l->unreferenced && !references;
+        if (!l->unreferenced)
                 object_log_release(l);
-        return r;
+        return 0;
 }
 
 uint64_t object_log_size(const ObjectLog *l) {

@@ -47,15 +47,19 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(ObjectLog *, object_log_free);
  * or an errno of read(2). */
 int object_log_read(
                 ObjectLog *l, const SyncOid *oid, ObjectType *ret_type, void **ret_data, size_t *ret_size);
-/* The same without the data. */
+/* Type and size of an object, if this process has it in its index: what others added since it last looked is
+ * not searched for. 0, -ENOENT or another error as above. */
 int object_log_stat(ObjectLog *l, const SyncOid *oid, ObjectType *ret_type, size_t *ret_size);
 
-/* True if the object is there. Until the next object_log_sync() no other process can compact the log. */
+/* True if the object is there. From then on no other process can compact the log, until an object_log_sync()
+ * after which nothing that this one added waits for a reference: one that changes a reference, or one with
+ * nothing added since. */
 bool object_log_has(ObjectLog *l, const SyncOid *oid);
 
 /* Adds an object under its name, unless it is there. similar (may be NULL) names an object that it may be
- * stored as the difference to. Until the next object_log_sync() no other process can compact the log. 0,
- * -E2BIG, -ENOMEM, -ESTALE (the directory was removed), or an errno of write(2): then it was not added. */
+ * stored as the difference to. Until an object_log_sync() as above no other process can compact the
+ * log. 0, -E2BIG, -ENOMEM, -ESTALE (the directory was removed), or an errno of write(2): then it was not
+ * added. */
 int object_log_add(
                 ObjectLog *l,
                 const SyncOid *oid,

@@ -11,9 +11,7 @@ void object_map_done(ObjectMap *m) {
 }
 
 static bool slot_is_free(const ObjectMapSlot *slot) {
-        static const git_oid zero = {};
-
-        return memcmp(&slot->id, &zero, sizeof(zero)) == 0;
+        return git_oid_is_zero(&slot->id);
 }
 
 /* The slot that has the id, or the free one where it belongs. */
@@ -51,6 +49,8 @@ static int put(ObjectMap *m, const git_oid *id, uint32_t value, bool replace) {
         ObjectMapSlot *slot;
         bool new;
 
+        if (git_oid_is_zero(id))
+                return -EBADMSG;
         if (m->n * 2 >= m->n_slots) {
                 int r = grow(m);
 

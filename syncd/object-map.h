@@ -22,7 +22,7 @@ typedef struct ObjectMap {
 } ObjectMap;
 
 void object_map_done(ObjectMap *m);
-/* Adds the id, which is not zero. 1; 0 if it was there, with the value as it was; -E2BIG; -ENOMEM. */
+/* Adds the id. 1; 0 if it was there, with the value as it was; -EBADMSG if it is zero; -E2BIG; -ENOMEM. */
 int object_map_add(ObjectMap *m, const git_oid *id, uint32_t value);
 /* The same, but replaces the value if it was there. */
 int object_map_set(ObjectMap *m, const git_oid *id, uint32_t value);

@@ -121,7 +121,8 @@ static int make_content(ApplyRun *run, const SyncEntry *wanted, int *ret_fd) {
         if (fd < 0)
                 return -errno;
         r = fill(run, wanted, fd);
-        /* It is looked for elsewhere the next time. */
+        /* It is looked for elsewhere the next time: what came from the content area is a file of the folder by now, or
+         * damaged. */
         if (r == -ENODATA && run->apply->content)
                 content_drop_damaged(run->apply->content, &wanted->oid);
         if (r < 0)

@@ -13,7 +13,7 @@
  *      history    the trees of all of main's history do
  *      content    what the tree worker wants (<state>/wanted) comes to the staging directory
  *      blob       likewise the files of the fields "file": "<oid>" or "<oid> <size>"
- *      push       the commit of the field "commit", one after main's tip, becomes main
+ *      push       the commit of the field "commit" becomes main; without it, the candidate
  *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
  * without news after which it ends, at most 30
  *
@@ -169,7 +169,9 @@ static TransferResult do_push(TransferWorker *w, TransferOutcome *outcome) {
         if (r >= 0)
                 r = get_or_zero(w->transfer.store, GIT_STORE_REMOTE, &known);
         if (r >= 0)
-                r = git_oid_fromstr(&candidate, commit) < 0 ? -EBADMSG : 0;
+                r = git_oid_fromstr(&candidate, commit) >= 0
+                                    ? 0
+                                    : git_store_get_reference(w->transfer.store, GIT_STORE_CANDIDATE, &candidate);
         if (r < 0)
                 return local_error(w, r, "The local store is damaged");
         outcome->tip = known;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The list of what is to be fetched, in a file: a CRC-checked stream of numbers (sync-stream.h). */
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/cleanup.h"
@@ -62,6 +64,20 @@ int wanted_add_item(Wanted *w, const SyncOid *blob, uint64_t offset, uint32_t le
         return 0;
 }
 
+/* Not synced: a list that is torn is none, and the next run makes another one. */
+static int write_file(int state_fd, const uint8_t *data, size_t size) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        fd = openat(state_fd, WANTED_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        r = loop_write(fd, data, size);
+        if (r < 0)
+                return r;
+        return renameat(state_fd, WANTED_NAME ".new", state_fd, WANTED_NAME) < 0 ? -errno : 0;
+}
+
 int wanted_save(int state_fd, const Wanted *w) {
         _cleanup_free_ uint8_t *data = NULL;
         SyncWriter out = {};
@@ -89,7 +105,7 @@ int wanted_save(int state_fd, const Wanted *w) {
         data = out.data;
         if (out.failed)
                 return -ENOMEM;
-        return write_file_atomic(state_fd, WANTED_NAME, data, out.size, 0600);
+        return write_file(state_fd, data, out.size);
 }
 
 static void read_oid(SyncReader *r, SyncOid *ret) {

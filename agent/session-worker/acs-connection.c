@@ -466,6 +466,13 @@ int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage 
                         challenged = true;
                         keep_or_close(c);
                         break;
+                case 415:
+                        /* TR-069 3.4.7: it does not take what is compressed. */
+                        if (!c->compress)
+                                return fail_status(c, r);
+                        c->compress = false;
+                        soap_clr_omode(&c->soap, SOAP_ENC_ZLIB);
+                        break;
                 case 302:
                 case 307:
                         if (++redirects > ACS_REDIRECTS_MAX)

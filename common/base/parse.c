@@ -118,6 +118,10 @@ static bool take_zone(const char **s, int *ret_offset) {
         return true;
 }
 
+/* 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z. */
+#define FIRST_SECOND (-62135596800LL)
+#define LAST_SECOND 253402300799LL
+
 int parse_datetime(const char *s, int64_t *ret) {
         struct tm tm = {}, check;
         int offset;
@@ -141,6 +145,9 @@ int parse_datetime(const char *s, int64_t *ret) {
         if (check.tm_year != tm.tm_year || check.tm_mon != tm.tm_mon || check.tm_mday != tm.tm_mday ||
             check.tm_hour != tm.tm_hour || check.tm_min != tm.tm_min || check.tm_sec != tm.tm_sec)
                 return -EINVAL;
+        /* XML Schema has no year 0, and four digits end with 9999. */
+        if ((int64_t) t - offset < FIRST_SECOND || (int64_t) t - offset > LAST_SECOND)
+                return -EINVAL;
         *ret = (int64_t) t - offset;
         return 0;
 }
@@ -149,10 +156,12 @@ char *format_datetime(int64_t seconds, char buf[static DATETIME_SIZE]) {
         time_t t = (time_t) seconds;
         struct tm tm;
 
-        if (seconds == INT64_MIN || !gmtime_r(&t, &tm))
+        if (seconds < FIRST_SECOND || seconds > LAST_SECOND || !gmtime_r(&t, &tm))
                 strcpy(buf, UNKNOWN_TIME);
         else
-                (void) strftime(buf, DATETIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+                /* Not strftime(3), which gives the years before 1000 less than four digits. */
+                (void) snprintf(buf, DATETIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", (tm.tm_year + 1900) % 10000,
+                                tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
         return buf;
 }
 

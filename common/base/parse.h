@@ -18,13 +18,15 @@ int parse_int64(const char *s, int64_t *ret);
 int parse_boolean(const char *s, bool *ret);
 
 /* XML Schema dateTime as TR-106 section 3.2 uses it, "2026-01-31T23:59:59Z", with optional fraction and offset. *ret is
- * UTC seconds. The Unknown Time "0001-01-01T00:00:00Z" gives INT64_MIN. 0 or -EINVAL. */
+ * UTC seconds. The Unknown Time "0001-01-01T00:00:00Z" gives INT64_MIN. 0, or -EINVAL, also outside the years 1 to
+ * 9999. */
 int parse_datetime(const char *s, int64_t *ret);
 
 /* The length of what format_datetime() writes, with the terminating NUL. */
 #define DATETIME_SIZE 32U
 
-/* UTC in the form "2026-01-31T23:59:59Z"; INT64_MIN gives the Unknown Time. Returns buf. */
+/* UTC in the form "2026-01-31T23:59:59Z"; INT64_MIN, and what has no year of four digits, gives
+ * the Unknown Time. Returns buf. */
 char *format_datetime(int64_t seconds, char buf[static DATETIME_SIZE]);
 
 /* Decodes lower- or upper-case hexadecimal into size bytes; the string must be exactly 2 * size long. 0 or -EINVAL. */

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
+#include "common/ctl/ctl-share.h"
 
 #define SYNC_NAME "org.ispstorage.Sync1"
 #define SYNC_PATH "/org/ispstorage/Sync1"
@@ -310,14 +311,16 @@ static int verb_conflicts(Context *c, char *arguments[]) {
 
 static int help(void) {
         puts("ispstoragectl [OPTIONS...] COMMAND\n\n"
-             "Looks at the synchronization of this gateway.\n\n"
+             "Looks at the synchronization and the shares of this gateway.\n\n"
              "Commands:\n"
              "  status                What it does, and why not\n"
              "  sync                  Look at every file and synchronize now\n"
              "  versions PATH         The versions of a file\n"
              "  restore PATH          Bring the last version before the present one back, as a new version\n"
              "  conflicts             Files that were changed here and elsewhere at once\n"
-             "  log                   The history of the folder\n\n"
+             "  log                   The history of the folder\n"
+             "  share [WHAT]          What is shared: shares, users, volumes, media or sessions\n"
+             "  share end-session ID  End a session, as \"share sessions\" names it\n\n"
              "Options:\n"
              "     --version=NAME     restore: this version, as \"versions\" shows it\n"
              "     --to=PATH          restore: to another name\n"
@@ -381,6 +384,12 @@ static int run(int argc, char *argv[]) {
 
         if (argc < 1)
                 return log_error_errno(-EINVAL, "A command is missing; see --help.");
+        if (streq(argv[0], "share")) {
+                r = sd_bus_open_system(&bus);
+                if (r < 0)
+                        return log_error_errno(r, "Failed to connect to the system bus: %m");
+                return ctl_share(bus, arg_json, argv + 1);
+        }
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 if (!streq(argv[0], verbs[i].name))
                         continue;

@@ -10,6 +10,8 @@ static const char *const kind_names[_COMMAND_KIND_MAX] = {
         [COMMAND_GET] = "get",
         [COMMAND_ADD] = "add",
         [COMMAND_DELETE] = "delete",
+        [COMMAND_NAMES] = "names",
+        [COMMAND_ATTRIBUTES] = "attributes",
 };
 
 /* The types that are named in the message; TR-106 section 3.2 has them all. */
@@ -173,6 +175,49 @@ static int parse_object(const json_t *body, Command *c, const char **ret_error) 
         return c->object ? 0 : -ENOMEM;
 }
 
+/* A parameter, or an object whose parameters are meant. "" is not understood by every device. */
+static int parse_names(const json_t *root, const json_t *body, Command *c, const char **ret_error) {
+        const json_t *next_level = json_object_get(root, "next_level");
+        const char *name = json_string_value(body);
+
+        if (!name || !name_is_valid(name, endswith(name, ".") != NULL))
+                return refuse(ret_error, "the path is not valid");
+        if (next_level && !json_is_boolean(next_level))
+                return refuse(ret_error, "\"next_level\" is no boolean");
+        c->next_level = !json_is_false(next_level);
+        /* TR-069, A.3.2.3: a whole name has no next level. */
+        if (!endswith(name, "."))
+                c->next_level = false;
+        c->object = strdup(name);
+        return c->object ? 0 : -ENOMEM;
+}
+
+static int parse_attributes(const json_t *body, Command *c, const char **ret_error) {
+        const char *name;
+        json_t *value;
+
+        if (json_object_size(body) == 0 || json_object_size(body) > COMMAND_PARAMETERS_MAX)
+                return refuse(ret_error, "\"attributes\" is no object of 1 to 256 parameters");
+        c->values = calloc(json_object_size(body), sizeof(CommandValue));
+        if (!c->values)
+                return -ENOMEM;
+        json_object_foreach((json_t *) body, name, value) {
+                CommandValue *v = &c->values[c->n_values++];
+                json_int_t notification = json_integer_value(value);
+
+                if (!name_is_valid(name, endswith(name, ".") != NULL))
+                        return refuse(ret_error, "a parameter's name is not valid");
+                /* 0 off, 1 passive, 2 active (TR-069, A.3.2.4) */
+                if (!json_is_integer(value) || notification < 0 || notification > 2)
+                        return refuse(ret_error, "a notification is 0, 1 or 2");
+                v->name = strdup(name);
+                v->value = strfmt("%u", (unsigned) notification);
+                if (!v->name || !v->value)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static int parse_body(const json_t *root, Command *c, const char **ret_error) {
         const json_t *body = NULL;
         const json_t *expires = json_object_get(root, "expires"), *more = json_object_get(root, "more");
@@ -181,14 +226,14 @@ static int parse_body(const json_t *root, Command *c, const char **ret_error) {
                 const json_t *found = json_object_get(root, kind_names[k]);
 
                 if (found && body)
-                        return refuse(ret_error, "more than one of set, get, add, delete");
+                        return refuse(ret_error, "more than one of set, get, add, delete, names, attributes");
                 if (found) {
                         body = found;
                         c->kind = k;
                 }
         }
         if (!body)
-                return refuse(ret_error, "none of set, get, add, delete");
+                return refuse(ret_error, "none of set, get, add, delete, names, attributes");
         if (expires) {
                 json_int_t seconds = json_integer_value(expires);
 
@@ -207,6 +252,10 @@ static int parse_body(const json_t *root, Command *c, const char **ret_error) {
         case COMMAND_ADD:
         case COMMAND_DELETE:
                 return parse_object(body, c, ret_error);
+        case COMMAND_NAMES:
+                return parse_names(root, body, c, ret_error);
+        case COMMAND_ATTRIBUTES:
+                return parse_attributes(body, c, ret_error);
         case _COMMAND_KIND_MAX:
                 break;
         }

@@ -17,6 +17,8 @@ typedef enum CommandKind {
         COMMAND_GET,
         COMMAND_ADD,
         COMMAND_DELETE,
+        COMMAND_NAMES,      /* GetParameterNames */
+        COMMAND_ATTRIBUTES, /* SetParameterAttributes */
         _COMMAND_KIND_MAX,
 } CommandKind;
 
@@ -32,9 +34,10 @@ typedef struct Command {
         uint32_t expires; /* seconds after arrival; 0: never */
         bool more;        /* another one follows as soon as this one's result is known */
         CommandValue *values;
-        size_t n_values; /* set */
+        size_t n_values; /* set; attributes, where the value is the notification */
         char **names;    /* get */
-        char *object;    /* add, delete */
+        char *object;    /* add, delete, names */
+        bool next_level; /* names */
 } Command;
 
 /* Reads a command. *ret is the caller's. 0, -ENOMEM, or -EINVAL if it is not a valid command; then

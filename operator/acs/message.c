@@ -74,6 +74,17 @@ static int add_values(json_t *root, const char *key, const NameValue *values, si
         return r;
 }
 
+static int add_names(json_t *root, const ParameterName *names, size_t n) {
+        json_t *object = json_object();
+        int r;
+
+        r = set(root, "names", object);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (utf8_is_valid(names[i].name))
+                        r = set(object, names[i].name, json_boolean(names[i].writable));
+        return r;
+}
+
 static int add_device(json_t *root, const InformReport *report) {
         json_t *device = json_object();
         int r;
@@ -170,6 +181,8 @@ int message_result(Message *ret, const Result *result, int64_t now) {
                 r = set(root, "cwmp_status", json_integer(result->cwmp_status));
         if (r >= 0 && result->values)
                 r = add_values(root, "values", result->values, result->n_values);
+        if (r >= 0 && result->names)
+                r = add_names(root, result->names, result->n_names);
         if (r >= 0 && result->instance > 0)
                 r = set(root, "instance", json_integer(result->instance));
         if (r >= 0 && result->status == RESULT_FAULT)

@@ -24,6 +24,11 @@ typedef struct ParameterFault {
         uint32_t code;
 } ParameterFault;
 
+typedef struct ParameterName {
+        const char *name;
+        bool writable;
+} ParameterName;
+
 typedef enum ResultStatus {
         RESULT_OK,
         RESULT_FAULT,
@@ -41,6 +46,8 @@ typedef struct Result {
         int cwmp_status;
         const NameValue *values; /* get; NULL otherwise */
         size_t n_values;
+        const ParameterName *names; /* names; NULL otherwise */
+        size_t n_names;
         uint32_t instance; /* add; 0 otherwise */
         uint32_t fault_code;
         const char *fault_string;

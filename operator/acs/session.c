@@ -234,6 +234,19 @@ static int get_result(struct soap *soap, const struct ParameterValueList *l, Res
         return 0;
 }
 
+static int names_result(struct soap *soap, const struct ParameterInfoList *l, Result *ret) {
+        size_t n = (size_t) l->__size;
+        ParameterName *names = soap_malloc(soap, (n + 1) * sizeof(ParameterName));
+
+        if (!names)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                names[i] = (ParameterName) { l->__ptrParameterInfoStruct[i].Name,
+                                             l->__ptrParameterInfoStruct[i].Writable == xsd__boolean__true_ };
+        *ret = (Result) { .status = RESULT_OK, .names = names, .n_names = n };
+        return 0;
+}
+
 /* Turns the device's answer into a result. -EBADMSG if it does not answer what was asked. */
 static int result_of(Session *s, struct soap *soap, const SoapMessage *in, Result *ret) {
         static const SoapMessageKind expected[_COMMAND_KIND_MAX] = {
@@ -241,6 +254,8 @@ static int result_of(Session *s, struct soap *soap, const SoapMessage *in, Resul
                 [COMMAND_GET] = SOAP_MESSAGE_GET_RESPONSE,
                 [COMMAND_ADD] = SOAP_MESSAGE_ADD_RESPONSE,
                 [COMMAND_DELETE] = SOAP_MESSAGE_DELETE_RESPONSE,
+                [COMMAND_NAMES] = SOAP_MESSAGE_NAMES_RESPONSE,
+                [COMMAND_ATTRIBUTES] = SOAP_MESSAGE_ATTRIBUTES_RESPONSE,
         };
         Result result = { .status = RESULT_OK, .has_cwmp_status = true };
 
@@ -262,6 +277,11 @@ static int result_of(Session *s, struct soap *soap, const SoapMessage *in, Resul
                 break;
         case COMMAND_DELETE:
                 result.cwmp_status = in->delete.Status;
+                break;
+        case COMMAND_NAMES:
+                return names_result(soap, &in->names.ParameterList, ret);
+        case COMMAND_ATTRIBUTES:
+                result.has_cwmp_status = false;
                 break;
         case _COMMAND_KIND_MAX:
                 break;
@@ -426,6 +446,8 @@ static int step(
         case SOAP_MESSAGE_GET_RESPONSE:
         case SOAP_MESSAGE_ADD_RESPONSE:
         case SOAP_MESSAGE_DELETE_RESPONSE:
+        case SOAP_MESSAGE_NAMES_RESPONSE:
+        case SOAP_MESSAGE_ATTRIBUTES_RESPONSE:
         case SOAP_MESSAGE_FAULT:
                 r = step_response(s, store, soap, in, now, stored);
                 if (r == -EBADMSG)

@@ -58,6 +58,14 @@ static int write_delete(struct soap *soap, const void *message) {
         return soap_put_cwmp__DeleteObject(soap, message, "cwmp:DeleteObject", NULL);
 }
 
+static int write_names(struct soap *soap, const void *message) {
+        return soap_put_cwmp__GetParameterNames(soap, message, "cwmp:GetParameterNames", NULL);
+}
+
+static int write_attributes(struct soap *soap, const void *message) {
+        return soap_put_cwmp__SetParameterAttributes(soap, message, "cwmp:SetParameterAttributes", NULL);
+}
+
 int soap_codec_inform_response(struct soap *soap, const char *id, const char **ret) {
         const struct cwmp__InformResponse m = { .MaxEnvelopes = 1 };
 
@@ -108,12 +116,34 @@ static int command_set(struct soap *soap, const char *id, const Command *c, cons
         return write_envelope(soap, id, write_set, &m, ret);
 }
 
+static int command_attributes(struct soap *soap, const char *id, const Command *c, const char **ret) {
+        struct cwmp__SetParameterAttributesStruct *list = soap_malloc(soap, c->n_values * sizeof(*list));
+        const struct cwmp__SetParameterAttributes m = {
+                .ParameterList = { .__ptrSetParameterAttributesStruct = list, .__size = (int) c->n_values },
+        };
+
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < c->n_values; i++)
+                list[i] = (struct cwmp__SetParameterAttributesStruct) {
+                        .Name = c->values[i].name,
+                        .NotificationChange = xsd__boolean__true_,
+                        .Notification = atoi(c->values[i].value),
+                };
+        return write_envelope(soap, id, write_attributes, &m, ret);
+}
+
 int soap_codec_command(struct soap *soap, const char *id, const Command *c, const char **ret) {
         const struct cwmp__GetParameterValues get = {
                 .ParameterNames = { .__ptrstring = c->names, .__size = (int) strv_length(c->names) },
         };
         const struct cwmp__AddObject add = { .ObjectName = c->object, .ParameterKey = (char *) "" };
         const struct cwmp__DeleteObject delete = { .ObjectName = c->object, .ParameterKey = (char *) "" };
+
+        const struct cwmp__GetParameterNames names = {
+                .ParameterPath = c->object,
+                .NextLevel = c->next_level ? xsd__boolean__true_ : xsd__boolean__false_,
+        };
 
         switch (c->kind) {
         case COMMAND_SET:
@@ -124,6 +154,10 @@ int soap_codec_command(struct soap *soap, const char *id, const Command *c, cons
                 return write_envelope(soap, id, write_add, &add, ret);
         case COMMAND_DELETE:
                 return write_envelope(soap, id, write_delete, &delete, ret);
+        case COMMAND_NAMES:
+                return write_envelope(soap, id, write_names, &names, ret);
+        case COMMAND_ATTRIBUTES:
+                return command_attributes(soap, id, c, ret);
         case _COMMAND_KIND_MAX:
                 break;
         }
@@ -142,6 +176,13 @@ static int check_values(struct ParameterValueList *l) {
                         return -EBADMSG;
                 v->Value.__item = v->Value.__item ?: (char *) "";
         }
+        return 0;
+}
+
+static int check_names(const struct ParameterInfoList *l) {
+        for (int i = 0; i < l->__size; i++)
+                if (!is_short(l->__ptrParameterInfoStruct[i].Name, PARAMETER_NAME_LENGTH_MAX))
+                        return -EBADMSG;
         return 0;
 }
 
@@ -209,6 +250,8 @@ static int read_body(struct soap *soap, SoapMessage *m) {
         READ(GetParameterValuesResponse, get, SOAP_MESSAGE_GET_RESPONSE);
         READ(AddObjectResponse, add, SOAP_MESSAGE_ADD_RESPONSE);
         READ(DeleteObjectResponse, delete, SOAP_MESSAGE_DELETE_RESPONSE);
+        READ(GetParameterNamesResponse, names, SOAP_MESSAGE_NAMES_RESPONSE);
+        READ(SetParameterAttributesResponse, attributes, SOAP_MESSAGE_ATTRIBUTES_RESPONSE);
         if (soap_match_tag(soap, soap->tag, "SOAP-ENV:Fault") == SOAP_OK) {
                 m->kind = SOAP_MESSAGE_FAULT;
                 return read_fault(soap, &m->fault);
@@ -244,6 +287,8 @@ int soap_codec_read(struct soap *soap, const char *text, SoapMessage *ret) {
                 r = check_inform(&m.inform);
         else if (m.kind == SOAP_MESSAGE_GET_RESPONSE)
                 r = check_values(&m.get.ParameterList);
+        else if (m.kind == SOAP_MESSAGE_NAMES_RESPONSE)
+                r = check_names(&m.names.ParameterList);
         if (r < 0)
                 return r;
         m.id = soap->header ? soap->header->cwmp__ID : NULL;

@@ -28,6 +28,8 @@ typedef enum SoapMessageKind {
         SOAP_MESSAGE_GET_RESPONSE,
         SOAP_MESSAGE_ADD_RESPONSE,
         SOAP_MESSAGE_DELETE_RESPONSE,
+        SOAP_MESSAGE_NAMES_RESPONSE,
+        SOAP_MESSAGE_ATTRIBUTES_RESPONSE,
         SOAP_MESSAGE_FAULT,
 } SoapMessageKind;
 
@@ -40,6 +42,8 @@ typedef struct SoapMessage {
                 struct cwmp__GetParameterValuesResponse get;
                 struct cwmp__AddObjectResponse add;
                 struct cwmp__DeleteObjectResponse delete;
+                struct cwmp__GetParameterNamesResponse names;
+                struct cwmp__SetParameterAttributesResponse attributes;
                 struct cwmp__FaultDetail fault;
         };
 } SoapMessage;

@@ -50,7 +50,7 @@ static json_t *parse_value(const char *text) {
 static json_t *parse_command(const char *verb, int argc, char *argv[]) {
         _cleanup_json_ json_t *operand = NULL;
 
-        if (streq(verb, "add") || streq(verb, "delete"))
+        if (streq(verb, "add") || streq(verb, "delete") || streq(verb, "names"))
                 return argc == 1 ? json_pack("{s:s}", verb, argv[0]) : NULL;
         operand = streq(verb, "get") ? json_array() : json_object();
         for (int i = 0; i < argc; i++) {
@@ -95,7 +95,7 @@ static void print_refusal(const char *status, const json_t *result) {
 static int show_result(const Options *o, const json_t *answer) {
         const json_t *result = json_object_get(answer, "result");
         const char *status = strempty(json_string_value(json_object_get(result, "status")));
-        const json_t *values = json_object_get(result, "values");
+        const json_t *values = json_object_get(result, "values") ?: json_object_get(result, "names");
 
         if (o->json)
                 (void) show(o, result, NULL);
@@ -163,7 +163,8 @@ int verb_device(int argc, char *argv[], const Options *o) {
         }
         if (argc < 2)
                 return usage("device: a verb and a DEVICE are needed");
-        if (streq(verb, "get") || streq(verb, "set") || streq(verb, "add") || streq(verb, "delete"))
+        if (streq(verb, "get") || streq(verb, "set") || streq(verb, "add") || streq(verb, "delete") ||
+            streq(verb, "names") || streq(verb, "attributes"))
                 return send_command(verb, argc - 1, argv + 1, o);
         if (argc != 2)
                 return usage("device: too many arguments");

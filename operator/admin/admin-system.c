@@ -19,29 +19,53 @@ static int list(const Options *o, const char *path, const char *const columns[])
         return r == EXIT_SUCCESS ? show(o, answer, columns) : r;
 }
 
+/* Waits for the end of the task, which is the caller's. An exit code. */
+static int await_task(const Options *o, const json_t *id, json_t **ret) {
+        _cleanup_json_ json_t *task = NULL;
+        _cleanup_free_ char *path =
+                        strfmt("/v1/tasks/%lld?wait=%u", (long long) json_integer_value(id), o->wait_sec);
+        const char *state;
+        int r;
+
+        r = path ? request(o, "GET", path, NULL, &task) : EXIT_REFUSED;
+        if (r != EXIT_SUCCESS)
+                return r;
+        state = strempty(json_string_value(json_object_get(task, "state")));
+        r = streq(state, "done") ? EXIT_SUCCESS : streq(state, "failed") ? EXIT_REFUSED : EXIT_TIMEOUT;
+        if (r == EXIT_TIMEOUT)
+                log_error("Not done within %u seconds; it goes on, see \"task list\".", o->wait_sec);
+        *ret = TAKE_PTR(task);
+        return r;
+}
+
 int follow_task(const Options *o, const json_t *ordered) {
         _cleanup_json_ json_t *task = NULL;
-        _cleanup_free_ char *path = NULL;
-        const char *state;
         int r;
 
         if (!o->wait)
                 return show(o, ordered, NULL);
-        path = strfmt("/v1/tasks/%lld?wait=%u",
-                      (long long) json_integer_value(json_object_get(ordered, "id")),
-                      o->wait_sec);
-        if (!path)
-                return EXIT_REFUSED;
-        r = request(o, "GET", path, NULL, &task);
-        if (r != EXIT_SUCCESS)
-                return r;
-        state = strempty(json_string_value(json_object_get(task, "state")));
-        if (!streq(state, "done") && !streq(state, "failed")) {
-                log_error("Not done within %u seconds; it goes on, see \"task list\".", o->wait_sec);
-                return EXIT_TIMEOUT;
+        r = await_task(o, json_object_get(ordered, "id"), &task);
+        if (task)
+                (void) show(o, task, NULL);
+        return r;
+}
+
+int follow_tasks(const Options *o, const json_t *ids) {
+        _cleanup_json_ json_t *all = json_array();
+        json_t *id;
+        size_t i;
+        int worst = EXIT_SUCCESS;
+
+        json_array_foreach((json_t *) ids, i, id) {
+                json_t *task = NULL;
+                int r = await_task(o, id, &task);
+
+                worst = r > worst ? r : worst;
+                if (task)
+                        (void) json_array_append_new(all, task);
         }
-        (void) show(o, task, NULL);
-        return streq(state, "done") ? EXIT_SUCCESS : EXIT_REFUSED;
+        (void) show(o, all, task_columns);
+        return worst;
 }
 
 int verb_task(int argc, char *argv[], const Options *o) {

@@ -25,22 +25,33 @@ static const char help_text[] =
                 "  export SUBSCRIPTION DIRECTORY [--at=VERSION] [--path=PATH]\n"
                 "                              what the folder held, as plain files; VERSION is a revision's\n"
                 "                              number or commit, or a time as 2026-01-31T23:59:59Z\n"
+                "  publish SUBSCRIPTION... FILE... [--into=DIRECTORY]\n"
+                "                              puts files of this host into the folders, in place of what has their\n"
+                "                              names there; an argument that names a file is one\n"
                 "  device allow DEVICE --subscription=NAME [--name=GATEWAYNAME]\n"
                 "  device list | show DEVICE | remove DEVICE\n"
                 "  device get DEVICE PARAMETER...        over CWMP; names without root object get the device's\n"
                 "  device set DEVICE PARAMETER=VALUE...\n"
+                "  device names DEVICE PATH              the names of the next level, and whether they can be set\n"
+                "  device attributes DEVICE PARAMETER=N...   notification: 0 off, 1 passive, 2 active\n"
                 "  device add DEVICE OBJECT.  |  device delete DEVICE OBJECT.INSTANCE.\n"
+                "  backup DIRECTORY            databases, configuration and repositories of this host; again into\n"
+                "                              the same directory: only what is new\n"
+                "  restore DIRECTORY           on a host whose services are stopped and have no state\n"
                 "  operation list [--device=DEVICE]\n"
                 "  task list [--subscription=NAME] | show ID\n"
                 "  audit list [--before=ID]    what administrators ordered, the newest first\n"
                 "  token list | create NAME [--read-only] | remove NAME\n"
                 "                              for the HTTP API over the network\n\n"
-                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as boolean,\n"
-                "else a VALUE is "
+                "DEVICE is OUI-ProductClass-SerialNumber. Digits are sent as unsignedInt, true and false as\n"
+                "boolean, else a VALUE is "
                 "a string; \"<type>:<value>\" chooses (string, boolean, unsignedInt, int, dateTime, base64, ...).\n\n"
                 "  --json             JSON instead of tables\n"
-                "  --wait[=SECONDS]   get, set, add, delete, check, maintain: wait for the result (60 seconds)\n"
+                "  --wait[=SECONDS]   what can be waited for: until there is a result (60 seconds)\n"
                 "  --socket=PATH      the frontend's socket instead of " SOCKET "\n"
+                "  --state, --repositories, --configuration=DIRECTORY\n"
+                "                     backup, restore: instead of /var/lib/ispstorage-operator,\n"
+                "                     /srv/ispstorage-repositories, /etc/ispstorage-operator\n"
                 "  --help, --version\n\n"
                 "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
 
@@ -99,6 +110,10 @@ static const struct {
         { "quota", offsetof(Options, quota), 0 },
         { "at", offsetof(Options, at), 0 },
         { "path", offsetof(Options, path), 0 },
+        { "into", offsetof(Options, into), 0 },
+        { "state", offsetof(Options, state), 0 },
+        { "repositories", offsetof(Options, repositories), 0 },
+        { "configuration", offsetof(Options, configuration), 0 },
 };
 
 enum {
@@ -154,12 +169,19 @@ static const struct {
         int (*run)(int argc, char *argv[], const Options *o);
 } commands[] = {
         { "subscription", verb_subscription }, { "device", verb_device }, { "operation", verb_operation },
-        { "export", verb_export },             { "task", verb_task },     { "audit", verb_audit },
-        { "token", verb_token },
+        { "publish", verb_publish },           { "export", verb_export }, { "task", verb_task },
+        { "audit", verb_audit },               { "token", verb_token },   { "backup", verb_backup },
+        { "restore", verb_restore },
 };
 
 int main(int argc, char *argv[]) {
-        Options o = { .socket = SOCKET, .wait_sec = WAIT_DEFAULT_SEC };
+        Options o = {
+                .socket = SOCKET,
+                .wait_sec = WAIT_DEFAULT_SEC,
+                .state = "/var/lib/ispstorage-operator",
+                .repositories = "/srv/ispstorage-repositories",
+                .configuration = "/etc/ispstorage-operator",
+        };
         int r;
 
         log_open();

@@ -7,7 +7,8 @@
 typedef struct Options {
         unsigned wait_sec; /* first, so that no other has the offset 0 */
         const char *socket;
-        const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path;
+        const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path, *into;
+        const char *state, *repositories, *configuration;
         bool json, password_stdin, wait, erase, read_only;
 } Options;
 
@@ -19,10 +20,13 @@ enum {
         EXIT_TIMEOUT = 4,     /* --wait: no result in time; the command stays ordered */
 };
 
-/* argv[0] is the verb. Return an exit code. */
+/* argv[0] is the verb, or of commands without one the first argument. Return an exit code. */
 int verb_subscription(int argc, char *argv[], const Options *o);
 int verb_device(int argc, char *argv[], const Options *o);
 int verb_operation(int argc, char *argv[], const Options *o);
+int verb_backup(int argc, char *argv[], const Options *o);
+int verb_restore(int argc, char *argv[], const Options *o);
+int verb_publish(int argc, char *argv[], const Options *o);
 int verb_export(int argc, char *argv[], const Options *o);
 int verb_task(int argc, char *argv[], const Options *o);
 int verb_audit(int argc, char *argv[], const Options *o);
@@ -30,6 +34,8 @@ int verb_token(int argc, char *argv[], const Options *o);
 
 /* Shows the task that was ordered, or with --wait how it ended. An exit code. */
 int follow_task(const Options *o, const json_t *ordered);
+/* Waits for all of these and shows them. The worst exit code. */
+int follow_tasks(const Options *o, const json_t *ids);
 
 /* Sends the request, says what went wrong, and gives the answer's JSON (NULL for none). An exit code. */
 int request(const Options *o, const char *method, const char *path, const json_t *body, json_t **ret);

@@ -17,7 +17,11 @@ static const char *format_value(const json_t *value, char buf[static CELL_MAX]) 
                 (void) snprintf(buf, CELL_MAX, "%s", json_is_true(value) ? "yes" : "no");
         else if (json_is_array(value))
                 (void) snprintf(buf, CELL_MAX, "%zu", json_array_size(value));
-        else
+        else if (json_is_object(value)) {
+                _cleanup_free_ char *text = json_dumps(value, JSON_COMPACT);
+
+                (void) snprintf(buf, CELL_MAX, "%s", text ?: "-");
+        } else
                 (void) snprintf(buf, CELL_MAX, "-");
         for (char *p = buf; *p; p++)
                 if ((unsigned char) *p < ' ' || *p == 0x7f)

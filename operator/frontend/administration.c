@@ -13,12 +13,14 @@ int administration_complain(char **ret_error, int error, char *sentence) {
 
 int administration_check_text(const char *what, const char *text, char **ret_error) {
         if (isempty(text) || strlen(text) > ACCOUNT_TEXT_MAX || !utf8_is_valid(text))
-                return administration_complain(ret_error,
+                return administration_complain(
+                                ret_error,
                                 -EINVAL,
                                 strfmt("%s must be 1 to %u bytes of UTF-8.", what, ACCOUNT_TEXT_MAX));
         for (const char *p = text; *p; p++)
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        return administration_complain(ret_error,
+                        return administration_complain(
+                                        ret_error,
                                         -EINVAL,
                                         strfmt("%s must not have control characters.", what));
         return 0;
@@ -41,7 +43,8 @@ static int read_subscription(const json_t *order, Subscription *s, char **ret_er
         int r;
 
         if (!name || !subscription_name_is_valid(name))
-                return administration_complain(ret_error,
+                return administration_complain(
+                                ret_error,
                                 -EINVAL,
                                 strfmt("A name of a subscription has 1 to %u of a-z 0-9 . _ - and begins "
                                        "with a letter or digit.",
@@ -67,7 +70,9 @@ static int read_subscription(const json_t *order, Subscription *s, char **ret_er
         if (r < 0 || !s->profile)
                 return r;
         r = profile_parse(s->profile, &profile, &why);
-        return r == -EINVAL ? administration_complain(ret_error, r, strfmt("The profile cannot be used: %s", why)) : r;
+        return r == -EINVAL ? administration_complain(
+                                              ret_error, r, strfmt("The profile cannot be used: %s", why))
+                            : r;
 }
 
 int administration_create(Manager *m, const json_t *order, char **ret_error) {
@@ -98,7 +103,8 @@ int administration_load(Manager *m, const char *name, Subscription **ret, char *
         int r = store_subscription_load(m->db, name, ret);
 
         if (r == -ENOENT || (r >= 0 && (*ret)->removing))
-                return administration_complain(ret_error, -ENOENT, strfmt("There is no subscription %s.", name));
+                return administration_complain(
+                                ret_error, -ENOENT, strfmt("There is no subscription %s.", name));
         return r;
 }
 
@@ -174,7 +180,8 @@ int administration_allow(
         if (r < 0)
                 return r;
         if (d->subscription && !streq(d->subscription, subscription))
-                return administration_complain(ret_error,
+                return administration_complain(
+                                ret_error,
                                 -EEXIST,
                                 strfmt("%s is in the subscription %s, remove it there first.",
                                        device,
@@ -261,7 +268,10 @@ static char *full_name(const Device *d, const char *name) {
 static int complete_command(const Device *d, const json_t *order, json_t **ret) {
         const json_t *set = json_object_get(order, "set"), *get = json_object_get(order, "get");
         _cleanup_json_ json_t *command = json_object(), *values = json_object(), *names = json_array();
-        static const char *const rows[] = { "add", "delete" };
+        static const char *const rows[] = { "add", "delete", "names" };
+        const json_t *attributes = json_object_get(order, "attributes"),
+                     *next_level = json_object_get(order, "next_level");
+        _cleanup_json_ json_t *notifications = json_object();
         const char *key;
         json_t *value;
         size_t i;
@@ -272,6 +282,11 @@ static int complete_command(const Device *d, const json_t *order, json_t **ret) 
 
                 r |= name ? json_object_set(values, name, value) : -1;
         }
+        json_object_foreach((json_t *) attributes, key, value) {
+                _cleanup_free_ char *name = full_name(d, key);
+
+                r |= name ? json_object_set(notifications, name, value) : -1;
+        }
         json_array_foreach((json_t *) get, i, value) {
                 _cleanup_free_ char *name =
                                 json_is_string(value) ? full_name(d, json_string_value(value)) : NULL;
@@ -280,6 +295,8 @@ static int complete_command(const Device *d, const json_t *order, json_t **ret) 
         }
         if (json_object_size(values) > 0)
                 r |= json_object_set(command, "set", values);
+        if (json_object_size(notifications) > 0)
+                r |= json_object_set(command, "attributes", notifications);
         if (json_array_size(names) > 0)
                 r |= json_object_set(command, "get", names);
         for (i = 0; i < ELEMENTSOF(rows); i++) {
@@ -292,8 +309,11 @@ static int complete_command(const Device *d, const json_t *order, json_t **ret) 
         if (r < 0)
                 return -ENOMEM;
         if (json_object_size(command) != 1 || json_array_size(names) > COMMAND_NAMES_MAX ||
-            json_object_size(values) > COMMAND_NAMES_MAX)
+            json_object_size(values) > COMMAND_NAMES_MAX ||
+            json_object_size(notifications) > COMMAND_NAMES_MAX)
                 return -EINVAL;
+        if (json_is_boolean(next_level) && json_object_set(command, "next_level", (json_t *) next_level) < 0)
+                return -ENOMEM;
         *ret = TAKE_PTR(command);
         return 0;
 }
@@ -314,10 +334,14 @@ int administration_command(
         if (r < 0)
                 return r;
         if (!d->root)
-                return administration_complain(ret_error, -ENOENT, strfmt("The device %s was never seen.", device));
+                return administration_complain(
+                                ret_error, -ENOENT, strfmt("The device %s was never seen.", device));
         r = complete_command(d, order, &command);
         if (r == -EINVAL)
-                return administration_complain(ret_error, r, strdup("A command is one of get, set, add, delete."));
+                return administration_complain(
+                                ret_error,
+                                r,
+                                strdup("A command is one of get, set, add, delete, names, attributes."));
         if (r >= 0)
                 r = store_command_insert(m->db, d->id, COMMAND_ADMIN, "", command, manager_now(), &id);
         if (r >= 0)

@@ -20,6 +20,12 @@ int administration_remove(Manager *m, const char *subscription, bool erase, char
 /* Orders work on the repository (operator/frontend/store-task.h): "maintain" or "check". */
 int administration_task(Manager *m, const char *subscription, const char *kind, int64_t *ret_id, char **ret_error);
 
+/* Publishes { "subscriptions": [name...], "files": [{ "file": its name in the spool, "path": in the folder }...] }: a
+ * task for each subscription. *ret is { "tasks": [id...] }. */
+int administration_publish(Manager *m, const json_t *order, json_t **ret, char **ret_error);
+/* The directory in which files wait for publication. The caller's; NULL if memory ran out. */
+char *publish_spool(const Manager *m);
+
 /* Lets a device into a subscription. gateway_name may be NULL. */
 int administration_allow(
                 Manager *m,

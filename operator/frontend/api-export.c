@@ -3,7 +3,7 @@
 
 #include "common/base/log.h"
 #include "common/daemon/worker.h"
-#include "operator/common/repository-exit.h"
+#include "operator/common/repository-program.h"
 #include "operator/frontend/api-export.h"
 
 /* A packet of the program's. */

@@ -127,6 +127,17 @@ static int check_subscription(
         return order_task(m, name, "check", ret, ret_error);
 }
 
+static int publish_files(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+        return administration_publish(m, q->body, ret, ret_error);
+}
+
+static int show_spool(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+        _cleanup_free_ char *spool = publish_spool(m);
+
+        *ret = spool ? json_pack("{s:s}", "spool", spool) : NULL;
+        return *ret ? 0 : -ENOMEM;
+}
+
 static int list_tasks(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         return describe_tasks(m, q->subscription, ret);
 }
@@ -198,6 +209,8 @@ static const struct {
         { "POST", "devices", true, "commands", send_command },
         { "GET", "commands", true, "", show_command },
         { "GET", "operations", false, "", list_operations },
+        { "GET", "publications", false, "", show_spool },
+        { "POST", "publications", false, "", publish_files },
         { "GET", "tasks", false, "", list_tasks },
         { "GET", "tasks", true, "", show_task },
         { "GET", "audit", false, "", list_audit },

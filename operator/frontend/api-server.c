@@ -8,6 +8,8 @@
 
 #define CONNECTION_TIMEOUT_SEC 30U
 #define OPTIONS_MAX 8U
+/* Of the timer: a piece of an answer waits for it (0 would be a quarter of a second). */
+#define ACCURACY_USEC 1U
 
 struct ApiServer {
         struct MHD_Daemon *daemon;
@@ -90,7 +92,7 @@ int api_server_new(ApiServer **ret, sd_event *event, const ApiServerSettings *se
                 return log_error_errno(-EIO, "The HTTP server has no epoll descriptor.");
         r = sd_event_add_io(event, &s->io_source, info->epoll_fd, EPOLLIN, on_io, s);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &s->timer_source, CLOCK_MONOTONIC, 0, 0, on_timer, s);
+                r = sd_event_add_time_relative(event, &s->timer_source, CLOCK_MONOTONIC, 0, ACCURACY_USEC, on_timer, s);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the HTTP server: %m");
         *ret = TAKE_PTR(s);

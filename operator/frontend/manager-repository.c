@@ -100,12 +100,33 @@ static int take_tip(Manager *m, Subscription *s, uint64_t revision, const char *
         return r < 0 ? r : 0;
 }
 
-/* "<n> <commit>", "0 " for an empty main, or "removed". */
+/* "<n> <commit>", "0 " for an empty main. */
+static int take_revision(Manager *m, const RepositoryJob *j, Subscription *s, char *answer) {
+        char *blank = strchr(answer, ' ');
+        bool moved, pushed;
+        uint64_t n;
+        int r;
+
+        if (!blank)
+                return -EBADMSG;
+        *blank = 0;
+        if (parse_uint64(answer, &n) < 0)
+                return -EBADMSG;
+        moved = !s->repository_ready || s->revision != n || !streq(strempty(s->tip), blank + 1);
+        pushed = !j->again && streq_ptr(j->pushed_commit, blank + 1);
+        s->repository_ready = true;
+        r = take_tip(m, s, n, blank + 1, pushed ? j->pushed_by : NULL);
+        if (r >= 0)
+                r = manager_note_keys(m, s->name);
+        if (r < 0 || !moved)
+                return r;
+        r = store_subscription_save(m->db, s);
+        return r < 0 ? r : manager_step_subscription(m, s->name);
+}
+
 static int take_answer(Manager *m, const RepositoryJob *j, char *answer) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         _cleanup_(subscription_freep) Subscription *s = NULL;
-        char *blank = strchr(answer, ' ');
-        uint64_t n;
         int r;
 
         r = sqlite_begin(m->db);
@@ -115,27 +136,7 @@ static int take_answer(Manager *m, const RepositoryJob *j, char *answer) {
         r = store_subscription_load(m->db, j->subscription, &s);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        if (streq(answer, "removed"))
-                r = store_subscription_delete(m->db, s->name);
-        else {
-                if (!blank)
-                        return -EBADMSG;
-                *blank = 0;
-                if (parse_uint64(answer, &n) < 0)
-                        return -EBADMSG;
-                s->repository_ready = true;
-                r = take_tip(m,
-                             s,
-                             n,
-                             blank + 1,
-                             !j->again && streq_ptr(j->pushed_commit, blank + 1) ? j->pushed_by : NULL);
-                if (r >= 0)
-                        r = manager_note_keys(m, s->name);
-                if (r >= 0)
-                        r = store_subscription_save(m->db, s);
-                if (r >= 0)
-                        r = manager_step_subscription(m, s->name);
-        }
+        r = streq(answer, "removed") ? store_subscription_delete(m->db, s->name) : take_revision(m, j, s, answer);
         return r < 0 ? r : sqlite_commit(m->db);
 }
 

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "common/base/log.h"
 #include "common/daemon/worker.h"
+#include "operator/common/repository-program.h"
 #include "operator/frontend/manager.h"
 #include "operator/frontend/profile.h"
 #include "operator/frontend/store-task.h"
 
 /* A check, or the first packing, of a large repository. */
 #define TASK_TIMEOUT_USEC (12 * 3600 * 1000000ULL)
-#define TASK_ARGUMENTS_MAX 16U
+/* Two words for each file of a publication. */
+#define TASK_ARGUMENTS_MAX (2U * PUBLISH_FILES_MAX)
 /* Subscriptions whose maintenance is ordered in one go. */
 #define MAINTENANCE_BATCH 100U
 /* Each push is a pack; with more than this many a push and a fetch take noticeably longer. */
 #define MAINTENANCE_PUSHES 100U
+
+/* A file to publish that was put there and not named since. */
+#define SPOOL_KEEP_SEC 86400
 
 /* A task that runs. */
 struct TaskJob {
@@ -159,19 +166,49 @@ void manager_start_tasks(Manager *m) {
         }
 }
 
+void manager_make_spool(Manager *m) {
+        _cleanup_free_ char *path = strfmt("%s/" PUBLISH_SPOOL, m->config->repositories);
+
+        if (!path || (mkdir(path, 0770) < 0 && errno != EEXIST))
+                log_warning("%s cannot be made, nothing can be published.", strempty(path));
+}
+
+/* What no publication needs any more. */
+static void clean_spool(Manager *m) {
+        _cleanup_free_ char *path = strfmt("%s/" PUBLISH_SPOOL, m->config->repositories);
+        _cleanup_closedir_ DIR *d = path ? opendir(path) : NULL;
+        const struct dirent *e;
+        int64_t n = 1;
+
+        if (!d ||
+            sqlite_get_int(m->db,
+                           &n,
+                           "SELECT count(*) FROM tasks WHERE kind = 'publish' AND finished IS NULL",
+                           "") < 0 ||
+            n > 0)
+                return;
+        while ((e = readdir(d))) {
+                struct stat st;
+
+                if (e->d_name[0] != '.' && fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                    S_ISREG(st.st_mode) && st.st_ctime < manager_now() - SPOOL_KEEP_SEC)
+                        (void) unlinkat(dirfd(d), e->d_name, 0);
+        }
+}
+
 int manager_schedule_maintenance(Manager *m) {
         int r;
 
-        if (m->config->maintenance_interval_sec == 0)
-                return 0;
-        r = store_task_insert_maintenance(
-                        m->db,
-                        manager_now(),
-                        (int64_t) m->config->maintenance_interval_sec,
-                        MAINTENANCE_PUSHES,
-                        MAINTENANCE_BATCH);
-        if (r >= 0)
-                r = store_task_expire(m->db, manager_now());
+        clean_spool(m);
+
+        r = store_task_expire(m->db, manager_now());
+        if (r >= 0 && m->config->maintenance_interval_sec > 0)
+                r = store_task_insert_maintenance(
+                                m->db,
+                                manager_now(),
+                                (int64_t) m->config->maintenance_interval_sec,
+                                MAINTENANCE_PUSHES,
+                                MAINTENANCE_BATCH);
         if (r >= 0)
                 manager_start_tasks(m);
         return r;

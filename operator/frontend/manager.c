@@ -15,6 +15,8 @@
 #define REPUBLISH_MAX_USEC (600 * 1000000ULL)
 /* After a failure of the database. */
 #define RETRY_USEC (10 * 1000000ULL)
+/* Somebody waits for what is due now (0 would be a quarter of a second). */
+#define TIMER_ACCURACY_USEC 1000U
 
 int64_t manager_now(void) {
         return (int64_t) time(NULL);
@@ -223,7 +225,7 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
         r = store_open(config->database, &m->db);
         if (r < 0)
                 return log_error_errno(r, "Failed to open %s: %m", config->database);
-        r = sd_event_add_time_relative(event, &m->timer_source, CLOCK_MONOTONIC, 0, 0, on_timer, m);
+        r = sd_event_add_time_relative(event, &m->timer_source, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, m);
         if (r >= 0)
                 r = sd_event_add_time_relative(
                                 event,
@@ -240,11 +242,13 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
         r = connect_broker(m);
         if (r < 0)
                 return r;
+        manager_make_spool(m);
         r = store_task_restart(m->db);
         if (r >= 0)
                 r = manager_check_repositories(m, false);
         if (r < 0)
                 return log_error_errno(r, "Failed to look at the repositories: %m");
+        manager_start_tasks(m);
         *ret = TAKE_PTR(m);
         return 0;
 }

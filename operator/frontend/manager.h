@@ -103,7 +103,9 @@ void manager_free_jobs(Manager *m);
 
 /* Starts what waits, as far as there is room. Logs. */
 void manager_start_tasks(Manager *m);
-/* Orders maintenance where it is due. */
+/* Makes the directory where files wait for publication. Logs. */
+void manager_make_spool(Manager *m);
+/* Orders maintenance where it is due, and removes files that nobody published. */
 int manager_schedule_maintenance(Manager *m);
 void manager_free_task_jobs(Manager *m);
 /* Under this name the end of a task is waited for. The caller's; NULL if memory ran out. */

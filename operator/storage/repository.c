@@ -7,6 +7,7 @@
  *   maintain DIRECTORY QUOTA_MIB HOOKS SOCKET renews its settings, packs it      {...}
  *   check DIRECTORY                           verifies every object              {...}
  *   export DIRECTORY VERSION PATH             what a version has (export.h)      a tar archive
+ *   publish DIRECTORY {FILE PATH}...          commits files of the spool         {...}
  *   remove DIRECTORY                                                             "removed" */
 #include <fcntl.h>
 #include <ftw.h>
@@ -21,10 +22,11 @@
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/daemon/worker.h"
-#include "operator/common/repository-exit.h"
+#include "operator/common/repository-program.h"
 #include "operator/storage/export.h"
 #include "operator/storage/git-run.h"
 #include "operator/storage/maintenance.h"
+#include "operator/storage/publish.h"
 #include "operator/storage/repository-config.h"
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
@@ -265,6 +267,45 @@ static int answer_json(json_t *result) {
         return text ? answer(text) : -ENOMEM;
 }
 
+/* What went wrong, for the administrator. */
+static const char *publish_reason(int error) {
+        switch (error) {
+        case -EINVAL:
+                return "not a path that a file can have";
+        case -EISDIR:
+                return "there is a directory of that name";
+        case -ENOTDIR:
+                return "a directory of the path is a file";
+        case -EPROTO:
+                return "the folder is of version 0, which has no files above 1 MiB in chunks";
+        case -ENOENT:
+                return "the file to publish is gone";
+        case -EBADMSG:
+                return "the folder is of a version that is not known";
+        case -EAGAIN:
+                return "the gateways push without a pause, try again";
+        default:
+                return strerror(-error);
+        }
+}
+
+static int run_publish(const char *directory, char *const words[], size_t n_words) {
+        PublishFile files[PUBLISH_FILES_MAX];
+        const char *path = NULL;
+        unsigned n = 0;
+        int r;
+
+        if (n_words == 0 || n_words % 2 != 0 || n_words / 2 > PUBLISH_FILES_MAX)
+                return -EINVAL;
+        for (size_t i = 0; i < n_words / 2; i++)
+                files[i] = (PublishFile){ words[2 * i], words[2 * i + 1] };
+        r = publish(directory, files, n_words / 2, &n, &path);
+        if (r >= 0)
+                return answer_json(json_pack("{s:i}", "published", (int) n));
+        (void) answer_json(json_pack("{s:s, s:s*}", "error", publish_reason(r), "path", path));
+        return r;
+}
+
 static int maintain(const char *directory, const char *hooks, const RepositoryConfig *config) {
         MaintenanceResult m;
         int r;
@@ -314,6 +355,8 @@ static int run(int argc, char *argv[]) {
         }
         if (streq(argv[1], "check") && argc == 3)
                 return check();
+        if (streq(argv[1], "publish"))
+                return run_publish(argv[2], argv + 3, (size_t) argc - 3);
         if (streq(argv[1], "export") && argc == 5)
                 return export(argv[3], argv[4]);
         return -EINVAL;

@@ -3,19 +3,16 @@
 
 import dataclasses
 import inspect
+import pathlib
 import statistics
 
-MODES = ("smoke", "quick", "full")
-
-
-class Skip(Exception):
-    """The benchmark cannot run here; its text says why."""
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of the report: the medians of one metric. rows and columns are names of labels; a value that is not given as
-    format is shown as the metric's unit asks. only: labels that a series must have."""
+    """A table of the report: the medians of one metric. rows and columns are names of labels; a value that is not
+    given as format is shown as the metric's unit asks. only: labels that a series must have."""
     title: str
     metric: str
     rows: tuple
@@ -73,8 +70,8 @@ class Recorder:
         self.notes = []
 
     def add(self, metric, value, unit, reference=None, **labels):
-        """reference: what the value is to be compared with, in the same unit (the theoretical time, the payload's bytes); the
-        regression checker compares value / reference."""
+        """reference: what the value is to be compared with, in the same unit (the theoretical time, the payload's
+        bytes); the regression checker compares value / reference."""
         key = (metric, tuple(sorted(labels.items())))
         entry = self.series.setdefault(key, {"metric": metric, "labels": labels, "unit": unit, "reference": reference,
                                              "values": []})

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import time
 
+from benchmark import ROOT
 from gateways import GATEWAY_CPUS, GATEWAY_MEMORY_MIB
-from harness import ROOT
 
 PROGRAMS = {"git": ["git", "--version"], "ssh": ["ssh", "-V"], "rsync": ["rsync", "--version"],
             "unison": ["unison", "-version"], "syncthing": ["syncthing", "--version"], "iperf3": ["iperf3", "--version"],

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The testbed as benchmarks see it: its hosts from outside, their folders, buses, links, and what their processes cost."""
+"""The testbed as benchmarks see it: its hosts from outside, their folders, buses, links, and what their processes
+cost."""
 
 import contextlib
 import json
@@ -20,6 +21,8 @@ CGROUPS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 SYNCD = "system.slice/ispstorage-syncd.service"
 # The repositories' side: sshd, its sessions and the git in them.
 SSH_SERVER = ("system.slice/ssh.service", "user.slice")
+# What runs in a host's network and limits, but is not the host's.
+PEERS = "../peers"
 CWMP_PORTS = (7547, 7557)
 SSH_PORT = 22
 
@@ -36,9 +39,9 @@ class Patience:
 
 
 class Pace:
-    """The least time between two measured changes: syncd takes a first change at once, and lets those of a series wait for
-    each other until there was none for 5 s."""
-    seconds = 6
+    """The least time between two measured changes: syncd takes a first change at once, and lets those of a series
+    wait for each other until there was none for 5 s."""
+    seconds = 5.5
 
 
 class Node:
@@ -62,6 +65,16 @@ class Node:
     def in_network(self, *argv):
         """The command line that runs one of the machine's own programs in the host's network."""
         return ["ip", "netns", "exec", self.namespace, *map(str, argv)]
+
+    def limited(self, *argv):
+        """The same, with the host's limits of memory and processor time, and counted in the unit PEERS of
+        cpu_seconds()."""
+        own = self.cgroup / PEERS
+        own.mkdir(exist_ok=True)
+        groups = [f"/sys/fs/cgroup/{controller}/{self.namespace}/cgroup.procs" for controller in ("memory", "cpu")]
+        script = 'while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"'
+        return ["sh", "-c", script, "sh", *filter(os.path.exists, groups), f"{own}/cgroup.procs", "--",
+                *self.in_network(*argv)]
 
     def cpu_seconds(self, *units):
         """Processor time that units (their cgroups) have taken, their past processes included."""
@@ -241,9 +254,14 @@ class Bed:
     def settle(self):
         """Waits until all gateways hold the same revision, nothing is pending or ordered, and the links are still."""
         def equal():
-            states = [(g.property("Revision"), g.property("PendingChanges"), g.property("State")) for g in self.gateways]
-            return len(set(states)) == 1 and states[0][1:] == (0, "idle") and (
-                self.orders_by_hand or not self.open_operations())
+            states = {g.name: (g.property("Revision"), g.property("PendingChanges"), g.property("State"))
+                      for g in self.gateways}
+            if len(set(states.values())) != 1 or states[self.gateways[0].name][1:] != (0, "idle"):
+                raise Failure(f"{states}")
+            ordered = [] if self.orders_by_hand else self.open_operations()
+            if ordered:
+                raise Failure(f"{ordered}")
+            return True
 
         wait_until("all gateways are equal", equal, Patience.seconds)
         self.still()
@@ -301,10 +319,10 @@ def up(name, gateways, link="lan", provisioned=True):
 
 
 @contextlib.contextmanager
-def borrowed(name, gateways):
-    """The testbed that the tests have up, with as many gateways or more; afterwards its folders are empty again and its links
-    as they were."""
-    bed = Bed(name, max(gateways, sum(host.startswith("gw") for host in machine(name).hosts)))
+def borrowed(name):
+    """A testbed that is up, with all its gateways; afterwards its folders are empty again and its links as they
+    were."""
+    bed = Bed(name, sum(host.startswith("gw") for host in machine(name).hosts))
     bed.confirm_deletions()
     try:
         bed.settle()
@@ -316,7 +334,8 @@ def borrowed(name, gateways):
 
 
 def empty(bed):
-    """Removes what is in the folder, and waits until it is gone everywhere. An emptied folder is held until confirmed."""
+    """Removes what is in the folder, and waits until it is gone everywhere. An emptied folder is held until
+    confirmed."""
     source = bed.gateways[0]
     if not any(source.folder.iterdir()):
         return

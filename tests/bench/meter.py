@@ -30,8 +30,8 @@ def program(pid):
 
 
 class Peaks(threading.Thread):
-    """The greatest resident size of each program in a unit: VmHWM, looked at often, for short-lived processes too. Where two
-    processes of one program run, the greater one counts."""
+    """The greatest resident size of each program in a unit: VmHWM, looked at often, for short-lived processes too.
+    Where two processes of one program run, the greater one counts."""
 
     def __init__(self, nodes, unit):
         super().__init__(daemon=True)

@@ -2,7 +2,7 @@
 """What got worse than the committed values by more than the noise.
 
 Compared are ratios: a median over its reference (theoretical time, payload), or, where there is none, the value itself; seconds
-of processor over the machine's own speed. All of them are better when smaller. The noise of a unit is the median relative
+of processor over the machine's own speed. Rates are better when greater, all else when smaller. The noise of a unit is the median relative
 deviation of the repeats of all its series in both runs; a difference counts above three times that of a median of as many
 repeats, and above a floor."""
 
@@ -11,14 +11,16 @@ import math
 import statistics
 import subprocess
 
-from harness import ROOT
+from benchmark import ROOT
 
 FACTOR = 3
 # Below this a difference does not matter, whatever the noise: wall time on a machine that is not idle, bytes, memory.
 FLOORS = {"s": 0.10, "CPU s": 0.10, "B": 0.02}
 FLOOR = 0.05
-# A deviation of repeats that is smaller than the clock's grain says nothing.
 REPEATS_MIN = 2
+BETTER_WHEN_GREATER = "bit/s"
+# What validates the links has no better and worse, and a slope is made of values that are compared themselves.
+NOT_COMPARED = {"slope", "counted", "loss", "round trip"}
 
 
 def committed(path):
@@ -71,12 +73,14 @@ def compare_entries(name, old, new, deviation):
     before = keyed(old)
     for key, series in keyed(new).items():
         other = before.get(key)
-        if not other or not series["values"] or not other["values"]:
+        if series["metric"] in NOT_COMPARED or not other or not series["values"] or not other["values"]:
             continue
         was, now = comparable(other, old), comparable(series, new)
         limit = threshold(series["unit"], deviation, len(other["values"]), len(series["values"]))
         # Overheads may be about nothing, where a relative change says nothing.
         change = (now - was) / max(abs(was), 1e-3)
+        if series["unit"] == BETTER_WHEN_GREATER:
+            change = -change
         if abs(change) > limit:
             labels = ", ".join(f"{k} {v}" for k, v in series["labels"].items())
             yield change, (f"{'worse' if change > 0 else 'better'}: {name}: {series['metric']} ({labels}): "

@@ -6,8 +6,7 @@ import json
 import goals
 import peers_summary
 import plots
-from benchmark import select, value_of
-from harness import ROOT
+from benchmark import ROOT, select, value_of
 
 REPORT = ROOT / "docs/benchmarks.md"
 PLOTS = ROOT / "docs/benchmarks"

@@ -1,8 +1,10 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built everything."""
+"""Runs benchmarks on testbeds, keeps what they measured, and makes the report. Started by ./bench, which has built
+everything."""
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -34,18 +36,17 @@ def lacks(benchmark):
 
 
 def measure(benchmark, mode, bed_name, shared):
-    """Runs one benchmark; returns its entry for the results."""
+    """Runs one benchmark; returns its entry for the results. shared: a Bed to use, or None for testbeds of its own."""
     recorder, size = Recorder(say), benchmark.sizes[mode]
     entry = {"mode": mode, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "sizes": size,
              "command": f"./bench --{mode} {benchmark.name}", "environment": environment.describe(), "error": None}
     start = time.monotonic()
     before = os.getloadavg()[0]
     try:
-        if benchmark.own_bed and not shared:
-            benchmark().measure(None, size, recorder)
+        if shared or benchmark.own_bed:
+            benchmark().measure(shared, size, recorder)
         else:
-            opened = gateways.borrowed(shared, benchmark.gateways) if shared else gateways.up(bed_name, benchmark.gateways)
-            with opened as bed:
+            with gateways.up(bed_name, benchmark.gateways) as bed:
                 benchmark().measure(bed, size, recorder)
     except Exception as error:  # pylint: disable=broad-exception-caught
         # What one benchmark does not survive is told in its place in the report; the others still run.
@@ -79,13 +80,14 @@ def parse_arguments(known):
                     "values that were committed.",
         epilog=f"benchmarks:\n{names}\n\nResults of benchmarks that are not named stay as they are.")
     mode = parser.add_mutually_exclusive_group()
-    for name, text in (("quick", "about 15 minutes in all (default)"), ("full", "up to 6 hours in all"),
+    for name, text in (("quick", "about 20 minutes in all (default)"), ("full", "up to 6 hours in all"),
                        ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     parser.set_defaults(mode="quick")
     parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report")
     parser.add_argument("--output", metavar="FILE", type=pathlib.Path, help="keep the values there, and make no report")
-    parser.add_argument("--testbed", metavar="NAME", help="use this testbed, which is up (its folders are emptied), instead of new ones")
+    parser.add_argument("--testbed", metavar="NAME",
+                        help="use this testbed, which is up (its folders are emptied), instead of new ones")
     parser.add_argument("--list", action="store_true", help="show the benchmarks and what each does")
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these benchmarks")
     arguments = parser.parse_args()
@@ -102,11 +104,18 @@ def show(known):
 
 
 def run(arguments, known, path):
-    chosen = arguments.names or list(known)
-    bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     if arguments.mode == "smoke":
         gateways.Patience.seconds = SMOKE_PATIENCE_SECONDS
         gateways.Pace.seconds = 0
+    with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(gateways.borrowed(arguments.testbed)) if arguments.testbed else None
+        return run_all(arguments, known, path, shared)
+
+
+def run_all(arguments, known, path, shared):
+    """Returns how many failed."""
+    chosen = arguments.names or list(known)
+    bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
     failed = 0
     for position, name in enumerate(chosen, 1):
         benchmark = known[name]
@@ -118,7 +127,7 @@ def run(arguments, known, path):
         if arguments.mode not in benchmark.sizes:
             say(f"skipped {name}: not in {arguments.mode} runs")
             continue
-        entry = measure(benchmark, arguments.mode, bed_name, arguments.testbed)
+        entry = measure(benchmark, arguments.mode, bed_name, shared)
         failed += entry["error"] is not None
         # Read again: a run of hours should not lose what another one wrote meanwhile.
         results = load(path)

@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!copy)
                 abort();
         memcpy(copy, data + 2 + group_size, size);
-        tree = (RawTree){ .data = (char *) copy, .size = size };
+        tree = (RawTree) { .data = (char *) copy, .size = size };
         while (raw_tree_next(&tree, &e) > 0)
                 memcpy(copy + ((const uint8_t *) e.id - copy), group.id, GIT_OID_RAWSZ);
         fuzz_store_write(store, GIT_OBJECT_TREE, copy, size, &top);

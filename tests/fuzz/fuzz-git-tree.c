@@ -51,13 +51,13 @@ static void check_tree(GitStore *store, const git_oid *commit, const SyncTree *t
         _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL, *back = NULL;
         git_oid tree, second;
 
-        if (git_store_diff(store, &(git_oid){}, commit, &from, &to) < 0 || sync_tree_size(from) != 0 ||
+        if (git_store_diff(store, &(git_oid) {}, commit, &from, &to) < 0 || sync_tree_size(from) != 0 ||
             sync_tree_size(to) != sync_tree_size(t))
                 abort();
         SYNC_TREE_FOREACH (e, t)
                 if (e->size == SYNC_SIZE_UNKNOWN)
                         return;
-        if (git_store_write_changes(store, &(git_oid){}, t, NULL, NULL, &tree) < 0)
+        if (git_store_write_changes(store, &(git_oid) {}, t, NULL, NULL, &tree) < 0)
                 abort();
         GitStoreCommit c = { .tree = tree, .author = "a", .message = "" };
         if (git_store_write_commit(store, &c, &second) < 0 ||

@@ -89,6 +89,8 @@ class Message:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    # A response is one piece, as servers send it.
+    wbufsize = 1 << 16
 
     def log_message(self, *args):
         pass
@@ -111,7 +113,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return fields['response'] == expected
 
     def answer(self, status, body=b'', headers=()):
-        self.send_response(status)
+        self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
         if status != 204:
@@ -161,7 +163,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Acs:
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, tls_version=None, client_authority=None):
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self.server.daemon_threads = True
         self.server.acs = self
@@ -169,6 +171,12 @@ class Acs:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(f'{tls}/acs.pem', f'{tls}/acs.key')
+            if tls_version:
+                context.set_ciphers('DEFAULT@SECLEVEL=0')
+                context.minimum_version = context.maximum_version = tls_version
+            if client_authority:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_authority)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
             scheme = 'https'
         self.url = f'{scheme}://localhost:{self.server.server_port}/cwmp'

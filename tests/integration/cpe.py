@@ -180,6 +180,17 @@ class CPE:
         return self.request(self.envelope(
             "<c:DeleteObjectResponse><Status>0</Status></c:DeleteObjectResponse>", request.id))
 
+    def names_response(self, request, names):
+        """names: {name: writable}"""
+        items = "".join(f"<ParameterInfoStruct><Name>{escape(n)}</Name><Writable>{int(w)}</Writable></ParameterInfoStruct>"
+                        for n, w in names.items())
+        return self.request(self.envelope(
+            f'<c:GetParameterNamesResponse><ParameterList enc:arrayType="c:ParameterInfoStruct[{len(names)}]">{items}'
+            "</ParameterList></c:GetParameterNamesResponse>", request.id))
+
+    def attributes_response(self, request):
+        return self.request(self.envelope("<c:SetParameterAttributesResponse/>", request.id))
+
     def fault(self, request, code, parameters=()):
         items = "".join(f"<SetParameterValuesFault><ParameterName>{n}</ParameterName><FaultCode>{k}</FaultCode>"
                         f"<FaultString>no</FaultString></SetParameterValuesFault>" for n, k in parameters)

@@ -56,6 +56,8 @@ class Operator:
         self.directory.chmod(0o755)
         self.repositories = self.directory / "repositories"
         self.repositories.mkdir()
+        self.database = self.directory / "state/frontend/frontend.sqlite"
+        self.database.parent.mkdir(parents=True)
         self.mqtt_port, self.ssh_port = free_port(), free_port()
         self.api_port = free_port() if api_port else 0
         self.processes = {}
@@ -66,12 +68,18 @@ class Operator:
         self.configure()
         self.start_broker()
         self.start_sshd()
-        self.api = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.api.bind(str(self.directory / "api.socket"))
-        self.api.listen()
+        self.listen()
         self.hook = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.hook.bind(str(self.directory / "hook.socket"))
+        self.hook_client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.start_frontend()
+
+    def listen(self):
+        path = self.directory / "api.socket"
+        path.unlink(missing_ok=True)
+        self.api = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.api.bind(str(path))
+        self.api.listen()
 
     def make_account(self):
         """As on the operator's host: an account whose shell is the forced command's program, seen by sshd alone."""
@@ -95,7 +103,7 @@ class Operator:
         (self.directory / "frontend.password").write_text("frontend-password\n")
         (self.directory / "frontend.conf").write_text(f"""\
 [Database]
-Path={self.directory}/frontend.sqlite
+Path={self.database}
 [Broker]
 Port={self.mqtt_port}
 PasswordFile={self.directory}/frontend.password
@@ -186,6 +194,7 @@ LogLevel ERROR
             process.wait()
         self.api.close()
         self.hook.close()
+        self.hook_client.close()
         shutil.rmtree(self.directory)
         shutil.rmtree(self.trusted)
 

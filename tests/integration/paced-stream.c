@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/ssh-session.h"
@@ -67,14 +68,19 @@ int main(int argc, char *argv[]) {
         Stream s = {};
         int fds[2], r;
         uint32_t seconds;
+        _cleanup_free_ char *key_path = NULL, *known_hosts_path = NULL;
         char *text = NULL;
         TransferResult result = TRANSFER_OK;
 
         if (argc < 6 || parse_uint32(argv[2], &seconds) < 0 || repository_url_parse(argv[4], &target.url) < 0 ||
             signal(SIGPIPE, SIG_IGN) == SIG_ERR || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) < 0)
                 return EXIT_FAILURE;
-        target.key_path = strfmt("%s/key", argv[3]);
-        target.known_hosts_path = strfmt("%s/known_hosts", argv[3]);
+        key_path = strfmt("%s/key", argv[3]);
+        known_hosts_path = strfmt("%s/known_hosts", argv[3]);
+        if (!key_path || !known_hosts_path)
+                return EXIT_FAILURE;
+        target.key_path = key_path;
+        target.known_hosts_path = known_hosts_path;
         target.control_path = *argv[5] ? argv[5] : NULL;
         transfer_pace_init(&s.pace, fds[0], target.url.port);
         if (transfer_pace_begin(&s.pace, argv + 6) < 0)

@@ -21,7 +21,8 @@ limit() { # CONTROLLER V1-FILE V2-FILE VALUE
                 mkdir -p "/sys/fs/cgroup/$1/$name" && echo "$4" >"/sys/fs/cgroup/$1/$name/$2" &&
                         echo 0 >"/sys/fs/cgroup/$1/$name/cgroup.procs"
         else
-                mkdir -p "/sys/fs/cgroup/$name" && echo "+$1" >/sys/fs/cgroup/cgroup.subtree_control && echo "$4" >"/sys/fs/cgroup/$name/$3"
+                mkdir -p "/sys/fs/cgroup/$name" && echo "+$1" >/sys/fs/cgroup/cgroup.subtree_control &&
+                        echo "$4" >"/sys/fs/cgroup/$name/$3"
         fi
 }
 name=$1

@@ -151,6 +151,16 @@ void fixture_import(GitFixture *f, const char *hex, git_oid *ret) {
         assert_int_equal(git_oid_fromstrn(ret, hex, GIT_OID_HEXSZ), 0);
 }
 
+void fixture_foreign_commit(GitFixture *f, const char *lines, git_oid *ret) {
+        _cleanup_free_ char *command =
+                        strfmt("--version >/dev/null; git -c user.name=a -c user.email=b commit-tree -m x "
+                               "$(printf '%s' | git mktree --missing)",
+                               lines);
+        _cleanup_free_ char *out = fixture_run(f, command);
+
+        fixture_import(f, out, ret);
+}
+
 /* --- trees --- */
 
 /* Times and modes that tell the entries apart. */

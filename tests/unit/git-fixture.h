@@ -23,6 +23,9 @@ void fixture_export(GitFixture *f, const git_oid *id);
 /* Takes an object that git has, and what it reaches if it is a commit or a tree, into the store. */
 void fixture_import(GitFixture *f, const char *hex, git_oid *ret);
 
+/* A commit of a tree that git mktree makes of the lines, which printf(1) expands. */
+void fixture_foreign_commit(GitFixture *f, const char *lines, git_oid *ret);
+
 /* Adds an entry; of a file or link with content, which goes to the store; of a directory with NULL. */
 void fixture_add(
                 GitFixture *f,

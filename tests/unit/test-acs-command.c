@@ -32,6 +32,23 @@ static void each_kind_is_understood(void **state) {
         assert_string_equal(delete->object, "A.B.12.");
 }
 
+static void names_and_attributes_are_understood(void **state) {
+        _cleanup_(command_freep) Command *next = NULL, *all = NULL, *one = NULL, *attributes = NULL;
+
+        assert_int_equal(parse("{\"id\": \"1\", \"names\": \"A.B.\"}", &next), 0);
+        assert_int_equal(next->kind, COMMAND_NAMES);
+        assert_string_equal(next->object, "A.B.");
+        assert_true(next->next_level);
+        assert_int_equal(parse("{\"id\": \"2\", \"names\": \"A.B.\", \"next_level\": false}", &all), 0);
+        assert_false(all->next_level);
+        assert_int_equal(parse("{\"id\": \"3\", \"names\": \"A.B\"}", &one), 0);
+        assert_false(one->next_level);
+        assert_int_equal(parse("{\"id\": \"4\", \"attributes\": {\"A.B\": 2, \"A.C.\": 0}}", &attributes), 0);
+        assert_int_equal(attributes->kind, COMMAND_ATTRIBUTES);
+        assert_int_equal(attributes->n_values, 2);
+        assert_string_equal(attributes->values[0].value, "2");
+}
+
 static void values_get_the_types_of_cwmp(void **state) {
         static const struct {
                 const char *json, *type, *value;
@@ -103,6 +120,13 @@ static void hostile_input_is_refused(void **state) {
                 "{\"id\": \"1\", \"delete\": \"A.B1.\"}",
                 "{\"id\": \"1\", \"delete\": \"A.B.1\"}",
                 "{\"id\": \"1\", \"get\": [\"A\"], \"add\": \"A.\"}",
+                "{\"id\": \"1\", \"names\": \"\"}",
+                "{\"id\": \"1\", \"names\": [\"A.\"]}",
+                "{\"id\": \"1\", \"names\": \"A.\", \"next_level\": 1}",
+                "{\"id\": \"1\", \"attributes\": {}}",
+                "{\"id\": \"1\", \"attributes\": {\"A.B\": 3}}",
+                "{\"id\": \"1\", \"attributes\": {\"A.B\": true}}",
+                "{\"id\": \"1\", \"attributes\": {\"A B\": 1}}",
                 "{\"id\": \"1\", \"get\": [\"A\"], \"expires\": 0}",
                 "{\"id\": \"1\", \"get\": [\"A\"], \"expires\": -1}",
                 "{\"id\": \"1\", \"get\": [\"A\"], \"expires\": \"1\"}",
@@ -190,6 +214,7 @@ static void acknowledgements_are_lists_of_text(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_kind_is_understood),
+                cmocka_unit_test(names_and_attributes_are_understood),
                 cmocka_unit_test(values_get_the_types_of_cwmp),
                 cmocka_unit_test(hostile_input_is_refused),
                 cmocka_unit_test(what_can_be_answered_has_its_id),

@@ -98,6 +98,25 @@ static void a_change_after_the_inform_left_stays_waiting(void **state) {
         assert_told(n, STATUS "=Error;");
 }
 
+static void a_value_that_changed_and_changed_back_is_told(void **state) {
+        _cleanup_(notifications_freep) Notifications *n = new_with_rules(NULL);
+
+        assert_int_equal(observe(n, STATUS, "Ready"), NOTIFICATION_ACTIVE);
+        assert_told(n, STATUS "=Ready;");
+
+        assert_int_equal(observe(n, STATUS, "Error"), NOTIFICATION_ACTIVE);
+        assert_int_equal(observe(n, STATUS, "Ready"), NOTIFICATION_OFF);
+        assert_true(notifications_pending_active(n));
+        assert_told(n, STATUS "=Ready;");
+
+        /* The same while the Inform that has the change is under way. */
+        assert_int_equal(observe(n, STATUS, "Error"), NOTIFICATION_ACTIVE);
+        _cleanup_free_ char *sent = collect(n);
+        assert_int_equal(observe(n, STATUS, "Ready"), NOTIFICATION_OFF);
+        assert_int_equal(notifications_acknowledge(n), 0);
+        assert_told(n, STATUS "=Ready;");
+}
+
 static void an_unanswered_inform_told_nothing(void **state) {
         _cleanup_(notifications_freep) Notifications *n = new_with_rules(NULL);
 
@@ -167,6 +186,7 @@ int main(void) {
                 cmocka_unit_test(a_change_is_told_once),
                 cmocka_unit_test(the_latest_value_is_told),
                 cmocka_unit_test(a_change_after_the_inform_left_stays_waiting),
+                cmocka_unit_test(a_value_that_changed_and_changed_back_is_told),
                 cmocka_unit_test(an_unanswered_inform_told_nothing),
                 cmocka_unit_test(passive_changes_wait_for_any_inform),
                 cmocka_unit_test(a_deleted_row_is_forgotten),

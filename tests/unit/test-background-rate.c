@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "syncd/background-rate.h"
+#include "background-recording.h"
 
 #define SECOND UINT64_C(1000000)
 #define TICK_USEC UINT64_C(5000)
@@ -195,6 +195,38 @@ static void a_path_that_became_longer_is_accepted(void **state) {
         assert_true(run(&l, &b, 60 * SECOND, NULL) > 70);
 }
 
+/* Replays samples; returns the highest rate on the way, *ret_lowest the lowest. */
+static uint64_t replay(BackgroundRate *b, size_t from, size_t to, uint64_t *ret_lowest) {
+        uint64_t highest = 0;
+
+        *ret_lowest = UINT64_MAX;
+        for (size_t i = from; i < to; i++) {
+                background_rate_update(b, &recorded[i]);
+                highest = MAX(highest, b->rate);
+                *ret_lowest = MIN(*ret_lowest, b->rate);
+        }
+        return highest;
+}
+
+static void on_a_recorded_line_it_gives_way_and_comes_back(void **state) {
+        uint64_t lowest;
+        BackgroundRate b;
+
+        background_rate_init(&b);
+        /* Alone: nearly all of 2.5 MB/s. */
+        assert_true(replay(&b, 0, 78, &lowest) > 2000000);
+        assert_false(b.yielding);
+        /* The other one begins, and within two seconds it has the link. */
+        (void) replay(&b, 78, 100, &lowest);
+        assert_true(b.yielding);
+        assert_true(replay(&b, 100, 140, &lowest) < 20000);
+        assert_int_equal(lowest, BACKGROUND_RATE_MIN);
+        /* It is gone. */
+        (void) replay(&b, 140, ELEMENTSOF(recorded), &lowest);
+        assert_false(b.yielding);
+        assert_true(b.rate > 500000);
+}
+
 static void without_measurements_the_rate_stays(void **state) {
         BackgroundRate b;
 
@@ -229,6 +261,7 @@ int main(void) {
                 cmocka_unit_test(it_takes_what_a_steady_other_leaves),
                 cmocka_unit_test(its_own_queue_does_not_become_the_base),
                 cmocka_unit_test(a_path_that_became_longer_is_accepted),
+                cmocka_unit_test(on_a_recorded_line_it_gives_way_and_comes_back),
                 cmocka_unit_test(without_measurements_the_rate_stays),
                 cmocka_unit_test(it_stays_within_its_bounds),
         };

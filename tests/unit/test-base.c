@@ -66,10 +66,12 @@ static void datetimes_are_utc(void **state) {
                 { "1970-01-01T01:00:00+01:00", 0 },
                 { "1969-12-31T23:30:00.125-00:30", 0 },
                 { "0001-01-01T00:00:00Z", INT64_MIN },
+                { "9999-12-31T23:59:59Z", 253402300799 },
         };
         static const char *const bad[] = {
                 "", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T24:00:00Z",
                 "2026-01-01T00:00:00Zx", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+15:00", "2026-1-1T0:0:0Z",
+                "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00",
         };
         char buf[DATETIME_SIZE];
         int64_t v;
@@ -82,6 +84,8 @@ static void datetimes_are_utc(void **state) {
                 assert_int_equal(parse_datetime(bad[i], &v), -EINVAL);
         assert_string_equal(format_datetime(1772323199, buf), "2026-02-28T23:59:59Z");
         assert_string_equal(format_datetime(INT64_MIN, buf), "0001-01-01T00:00:00Z");
+        assert_string_equal(format_datetime(-30641760000, buf), "0999-01-01T00:00:00Z");
+        assert_string_equal(format_datetime(INT64_MAX, buf), "0001-01-01T00:00:00Z");
 }
 
 static void hexadecimal_has_an_exact_length(void **state) {

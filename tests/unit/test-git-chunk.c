@@ -180,7 +180,7 @@ static void malformed_chunk_trees_are_refused(void **state) {
         }
         group.bytes[0] ^= 1;
         write_chunk_tree(f, GIT_FILEMODE_TREE, "%08x-1000000", 2, &group, &top);
-        assert_int_equal(git_store_foreach_chunk(f->store, &top, see_chunk, &(Seen){}), -ENOENT);
+        assert_int_equal(git_store_foreach_chunk(f->store, &top, see_chunk, &(Seen) {}), -ENOENT);
 }
 
 int main(void) {

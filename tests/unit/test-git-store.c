@@ -89,7 +89,7 @@ static void references_and_objects_are_durable_together(void **state) {
         assert_true(git_store_has(other, &id));
         assert_int_equal(git_store_get_reference(other, GIT_STORE_BASE, &back), 0);
         assert_true(git_oid_equal(&id, &back));
-        assert_int_equal(git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid){}), 0);
+        assert_int_equal(git_store_set_reference(f->store, GIT_STORE_TARGET, &(git_oid) {}), 0);
         assert_int_equal(git_store_sync(f->store), 0);
         assert_int_equal(git_store_get_reference(other, GIT_STORE_TARGET, &back), -ENOENT);
         git_store_free(f->store);
@@ -162,12 +162,12 @@ static void a_merge_is_no_history(void **state) {
         uint64_t n = 0;
 
         assert_int_equal(git_store_write(f->store, GIT_OBJECT_COMMIT, text, strlen(text), &id), 0);
-        assert_int_equal(git_store_check_descent(f->store, &(git_oid){}, &id), -EXDEV);
+        assert_int_equal(git_store_check_descent(f->store, &(git_oid) {}, &id), -EXDEV);
         assert_int_equal(git_store_history_length(f->store, &id, &counted, &n), -EXDEV);
         assert_int_equal(git_store_write(f->store, GIT_OBJECT_COMMIT, broken, strlen(broken), &id), 0);
-        assert_int_equal(git_store_check_descent(f->store, &(git_oid){}, &id), -EBADMSG);
+        assert_int_equal(git_store_check_descent(f->store, &(git_oid) {}, &id), -EBADMSG);
         counted.id[0] = 1;
-        assert_int_equal(git_store_check_descent(f->store, &(git_oid){}, &counted), -ENOENT);
+        assert_int_equal(git_store_check_descent(f->store, &(git_oid) {}, &counted), -ENOENT);
 }
 
 /* --- pruning --- */
@@ -242,7 +242,7 @@ static void what_is_needed_survives_pruning(void **state) {
                 assert_int_equal(git_store_read_tree(f->store, &commits[base + 1], &t), -ENOENT);
                 assert_int_equal(git_store_history_length(f->store, &commits[tip], &counted, &n), 0);
                 assert_int_equal(n, PRUNE_COMMITS);
-                counted = (git_oid){};
+                counted = (git_oid) {};
                 git_store_free(f->store);
                 assert_int_equal(git_store_open(&f->store, f->objects), 0);
         }

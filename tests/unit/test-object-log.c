@@ -30,11 +30,66 @@ static void what_is_synced_stays(void **state) {
         assert_int_equal(log_has(f->log, 3), -ENOENT);
         assert_int_equal(log_get(f->log, "refs/a"), 1);
         assert_int_equal(log_get(f->log, "refs/b"), -1);
-        assert_int_equal(object_log_set_reference(f->log, "refs/a", &(SyncOid){}), 0);
+        assert_int_equal(object_log_set_reference(f->log, "refs/a", &(SyncOid) {}), 0);
         assert_int_equal(log_get(f->log, "refs/a"), -1);
         assert_int_equal(object_log_sync(f->log), 0);
         log_reopen(f);
         assert_int_equal(log_get(f->log, "refs/a"), -1);
+}
+
+static void what_is_too_much_for_memory_is_written_early(void **state) {
+        LogFixture *f = *state;
+        ObjectLog *other = log_open(f);
+        size_t size = OBJECT_LOG_PENDING_MAX / 4;
+        uint8_t *noise = malloc(size);
+
+        for (size_t i = 0; i + SYNC_OID_SIZE <= size; i += SYNC_OID_SIZE) {
+                SyncOid x = log_oid((unsigned) i);
+
+                memcpy(noise + i, x.bytes, SYNC_OID_SIZE);
+        }
+        log_set(f->log, "refs/a", 1);
+        for (unsigned i = 0; i < 12; i++) {
+                SyncOid oid = log_oid(i);
+
+                assert_int_equal(object_log_add(f->log, &oid, OBJECT_BLOB, noise, size, NULL), 0);
+        }
+        assert_true(f->log->pending.size <= OBJECT_LOG_PENDING_MAX + size);
+        assert_int_equal(log_get(f->log, "refs/a"), 1);
+        /* But no reference, whenever it was set. */
+        assert_int_equal(log_get(other, "refs/a"), -1);
+        assert_int_equal(log_has(f->log, 0), 0);
+        assert_int_equal(log_has(f->log, 11), 0);
+        assert_int_equal(object_log_sync(f->log), 0);
+        assert_int_equal(log_get(other, "refs/a"), 1);
+        log_reopen(f);
+        assert_int_equal(log_get(f->log, "refs/a"), 1);
+        for (unsigned i = 0; i < 12; i++)
+                assert_int_equal(log_has(f->log, i), 0);
+        object_log_free(other);
+        free(noise);
+}
+
+static void references_are_limited(void **state) {
+        LogFixture *f = *state;
+        SyncOid oid = log_oid(1);
+
+        for (unsigned i = 0; i < 2 * OBJECT_LOG_REFERENCES_MAX; i++) {
+                _cleanup_free_ char *name = strfmt("refs/%u", i);
+
+                assert_int_equal(
+                                object_log_set_reference(f->log, name, &oid),
+                                i < OBJECT_LOG_REFERENCES_MAX ? 0 : -E2BIG);
+                if (i % 10 == 0)
+                        assert_int_equal(object_log_sync(f->log), 0);
+        }
+        assert_int_equal(object_log_set_reference(f->log, "", &oid), -EINVAL);
+        assert_int_equal(object_log_sync(f->log), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        assert_int_equal(object_log_compact_finish(f->log), 0);
+        log_reopen(f);
+        assert_int_equal(log_get(f->log, "refs/0"), 1);
+        assert_int_equal(log_get(f->log, "refs/63"), 1);
 }
 
 static void processes_see_what_others_synced(void **state) {
@@ -145,7 +200,7 @@ static void compaction_keeps_what_is_marked(void **state) {
         assert_int_equal(object_log_add(f->log, &previous, OBJECT_TREE, tree, size, NULL), 0);
         size = log_make_tree(1, tree);
         assert_int_equal(object_log_add(f->log, &last, OBJECT_TREE, tree, size, &previous), 0);
-        assert_int_equal(object_log_add(f->log, &(SyncOid){ { 1 } }, OBJECT_BLOB, tree, size, NULL), 0);
+        assert_int_equal(object_log_add(f->log, &(SyncOid) { { 1 } }, OBJECT_BLOB, tree, size, NULL), 0);
         log_set(f->log, "refs/c", 1);
         assert_int_equal(object_log_sync(f->log), 0);
         log_add_text(f->log, 20, "of a fetch that is not over");
@@ -252,8 +307,15 @@ static void nothing_goes_that_another_relies_on(void **state) {
         assert_int_equal(object_log_sync(other), 0);
         assert_int_equal(object_log_compact_begin(f->log), 1);
         object_log_compact_abort(f->log);
+        /* Nor what no reference names yet, synced or not. */
         log_add_text(other, 40, "text");
         assert_int_equal(object_log_compact_begin(f->log), 0);
+        assert_int_equal(object_log_sync(other), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 0);
+        log_set(other, "refs/d", 40);
+        assert_int_equal(object_log_sync(other), 0);
+        assert_int_equal(object_log_compact_begin(f->log), 1);
+        object_log_compact_abort(f->log);
         object_log_free(other);
         assert_int_equal(object_log_compact_begin(f->log), 1);
         assert_int_equal(object_log_compact_finish(f->log), 0);
@@ -292,6 +354,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_setup, log_teardown)
                 TEST(what_is_synced_stays),
+                TEST(what_is_too_much_for_memory_is_written_early),
+                TEST(references_are_limited),
                 TEST(processes_see_what_others_synced),
                 TEST(versions_of_a_tree_take_little),
                 TEST(what_does_not_compress_is_stored),

@@ -74,6 +74,7 @@ static ShareSet *fixture_new(void) {
 
 static char *addresses[] = { (char *) "192.0.2.1", (char *) "192.0.2.2", (char *) "fd00::1", NULL };
 static char *interfaces[] = { (char *) "lan0", NULL };
+static const ShareSmbOptions smb_options = { .encryption = SHARE_TLS_OFFERED, .apple = true };
 static const ShareNetwork network = { interfaces, addresses };
 
 static void assert_golden(const char *name, const char *text) {
@@ -90,8 +91,19 @@ static void test_smb_conf(void **state) {
         _cleanup_(share_set_freep) ShareSet *s = fixture_new();
         _cleanup_free_ char *text = NULL;
 
-        assert_int_equal(render_smb_conf(s, &network, &text), 0);
+        assert_int_equal(render_smb_conf(s, &network, &smb_options, &text), 0);
         assert_golden("smb.conf", text);
+}
+
+static void test_smb_options(void **state) {
+        static const ShareSmbOptions options = { .encryption = SHARE_TLS_REQUIRED, .volume_roots = true };
+        _cleanup_(share_set_freep) ShareSet *s = fixture_new();
+        _cleanup_free_ char *text = NULL;
+
+        s->volumes[0].online = s->volumes[0].snapshots = true;
+        s->volumes[0].folders[0].quota = 100;
+        assert_int_equal(render_smb_conf(s, &network, &options, &text), 0);
+        assert_golden("smb-options.conf", text);
 }
 
 static void test_vsftpd(void **state) {
@@ -151,7 +163,7 @@ static void test_lists_are_as_open_as_their_folders(void **state) {
         s->http.authentication = s->smb_authentication = false;
         assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, true, &http), 0);
         assert_null(strstr(http, "valid-user"));
-        assert_int_equal(render_smb_conf(s, &network, &smb), 0);
+        assert_int_equal(render_smb_conf(s, &network, &smb_options, &smb), 0);
         assert_null(strstr(smb, "restrict anonymous"));
 }
 
@@ -161,7 +173,7 @@ static void test_nobody_is_not_everybody(void **state) {
         _cleanup_free_ char *smb = NULL, *http = NULL, *ftp = NULL;
 
         s->volumes[0].folders[0].n_grants = s->volumes[0].folders[1].n_grants = 0;
-        assert_int_equal(render_smb_conf(s, &network, &smb), 0);
+        assert_int_equal(render_smb_conf(s, &network, &smb_options, &smb), 0);
         assert_null(strstr(smb, "[photos]"));
         assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, true, &http), 0);
         assert_non_null(strstr(http, "url.access-deny = ( \"\" )"));
@@ -175,7 +187,7 @@ static void test_offline_folder_is_not_shared(void **state) {
         _cleanup_free_ char *smb = NULL, *http = NULL;
 
         s->volumes[0].folders[0].online = false;
-        assert_int_equal(render_smb_conf(s, &network, &smb), 0);
+        assert_int_equal(render_smb_conf(s, &network, &smb_options, &smb), 0);
         assert_null(strstr(smb, "[photos]"));
         assert_int_equal(render_lighttpd_conf(s, &network, SHARE_HTTP, true, &http), 0);
         assert_null(strstr(http, "/photos/"));
@@ -230,6 +242,7 @@ static void test_anonymous(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_smb_conf),
+                cmocka_unit_test(test_smb_options),
                 cmocka_unit_test(test_vsftpd),
                 cmocka_unit_test(test_lighttpd_conf),
                 cmocka_unit_test(test_lighttpd_tls_conf),

@@ -3,7 +3,7 @@
 
 import importlib
 
-MODULES = ("transfer", "storage", "changes", "transport", "growth", "cwmp", "links")
+MODULES = ("transfer", "storage", "changes", "transport", "growth", "cwmp", "links", "peers")
 
 
 def benchmarks():

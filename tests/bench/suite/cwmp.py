@@ -11,10 +11,11 @@ from service import synchronize, write
 
 
 class Cwmp(Benchmark):
-    """All frames between the gateways and the ACS, connection requests included (TCP ports 7547 and 7557). Provisioning: all that
-    follows when an administrator allows a gateway, for each gateway. Synchronization: of one file of 100 KB from one gateway to two
-    others, the sum over the three. Captured by tcpdump, over plain HTTP and over TLS, each on a testbed of its own. (The paper's
-    prototype: 41 KB for a provisioning and 22 KB for a synchronization.)"""
+    """All frames between the gateways and the ACS, connection requests included (TCP ports 7547 and 7557).
+    Provisioning: all that follows when an administrator allows a gateway, for each gateway. Synchronization: of one
+    file of 100 KB from one gateway to two others, the sum over the three. Captured by tcpdump, over plain HTTP and
+    over TLS, each on a testbed of its own. (The paper's prototype: 41 KB for a provisioning and 22 KB for a
+    synchronization.)"""
     name, title = "cwmp", "CWMP"
     own_bed = True
     sizes = {"smoke": {"rounds": 1}, "quick": {"rounds": 3}, "full": {"rounds": 10}}

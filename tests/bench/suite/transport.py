@@ -18,9 +18,9 @@ MB = 1000 * KB
 
 
 class Server(Benchmark):
-    """Processor time of sshd and git at the operator for one gateway's push of a file, and for another one's pull of it (their
-    control groups, so that nothing else counts), and of syncd, its workers and ssh on the gateways. Links are not limited.
-    (git's defaults took 70 s for a pull of 1 GB of chunks, and server settings that suit them about 3.)"""
+    """Processor time of sshd and git at the operator for one gateway's push of a file, and for another one's pull of
+    it (their control groups, so that nothing else counts), and of syncd, its workers and ssh on the gateways. Links
+    are not limited."""
     name, title = "server", "Processor time of a transfer"
     sizes = {"smoke": {"bytes": 2 * MB, "repeats": 1}, "quick": {"bytes": 200 * MB, "repeats": 2},
              "full": {"bytes": 1000 * MB, "repeats": 3}}
@@ -59,9 +59,9 @@ class Server(Benchmark):
 
 
 class Resume(Benchmark):
-    """The same transfer uncut, and cut off twice on its way (the gateway's access link loses everything at one third and at two
-    thirds of the payload's bytes on it, until the gateway says that it is offline, but no longer than 10 s):
-    bytes of ssh on that link, and the time that the line was up. Push on one gateway, then pull on another."""
+    """The same transfer uncut, and cut off twice on its way (the gateway's access link loses everything at one third
+    and at two thirds of the payload's bytes on it, until the gateway says that it is offline, but no longer than 10
+    s): bytes of ssh on that link, and the time that the line was up. Push on one gateway, then pull on another."""
     name, title = "resume", "A transfer cut and resumed"
     sizes = {"smoke": {"bytes": 2 * MB, "links": ("lan",), "cuts": (1,), "offline_seconds": 1},
              "quick": {"bytes": 60 * MB, "links": ("lan",), "cuts": (0, 2), "offline_seconds": 10},
@@ -133,8 +133,8 @@ class Resume(Benchmark):
 
 
 class Fanout(Benchmark):
-    """One file to N other gateways, all behind links of their own, signalled over CWMP; the operator's link is not limited. The
-    reference is the theoretical time of one push and one pull. All hosts share this machine's cores."""
+    """One file to N other gateways, all behind links of their own, signalled over CWMP; the operator's link is not
+    limited. The reference is the theoretical time of one push and one pull. All hosts share this machine's cores."""
     name, title = "fanout", "1-to-N"
     own_bed = True
     sizes = {"smoke": {"receivers": (2,), "bytes": 20 * KB, "repeats": 1},
@@ -165,13 +165,13 @@ class Fanout(Benchmark):
 
 
 class Background(Benchmark):
-    """A foreground flow (one TCP download or upload of iperf3 over the gateway's own link) alone, beside a synchronization in the
-    ordinary way, and beside one with Bandwidth.Background=true: the flow's rate in parts of what it has alone, and the
-    transfer's rate in parts of the link's. The flow lasts as long as the measurement; the transfer is a file that is larger than the
-    link moves in that time, and is removed afterwards."""
+    """A foreground flow (one TCP download or upload of iperf3 over the gateway's own link) alone, beside a
+    synchronization in the ordinary way, and beside one with Bandwidth.Background=true: the flow's rate in parts of
+    what it has alone, and the transfer's rate in parts of the link's. The flow lasts as long as the measurement; the
+    transfer is a file that is larger than the link moves in that time, and is removed afterwards."""
     name, title = "background", "Background transfers beside other traffic"
     sizes = {"smoke": {"links": ("gpon30",), "directions": ("up",), "seconds": 1},
-             "quick": {"links": ("gpon30",), "directions": ("up", "down"), "seconds": 8},
+             "quick": {"links": ("gpon30",), "directions": ("up",), "seconds": 8},
              "full": {"links": ("gpon30", "gpon100", "adsl16"), "directions": ("up", "down"), "seconds": 30}}
     tables = (Table("Foreground flow, parts of its rate alone", "foreground", ("link", "direction"), ("transfer",), ratio=True),
               Table("Transfer, parts of the link's rate", "transfer rate", ("link", "direction"), ("transfer",), ratio=True))
@@ -194,7 +194,8 @@ class Background(Benchmark):
                         record.note(f"Background=true was refused: {refusal}")
                         continue
                     bed.set_link(link, [gateway])
-                    beside, moved = self.beside(bed, gateway, direction, int(rate / 8 * size["seconds"] * 3), size["seconds"])
+                    beside, moved = self.beside(bed, gateway, direction, int(rate / 8 * size["seconds"] * 3),
+                                                size["seconds"])
                     record.add("foreground", beside, "bit/s", alone, link=link, direction=direction, transfer=mode)
                     record.add("transfer rate", moved, "bit/s", rate, link=link, direction=direction, transfer=mode)
                 self.set_background(gateway, False)

@@ -1,0 +1,249 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""agent_figures.py BUILD_DIRECTORY [--quick]: what the agent costs a gateway. Bytes of an Inform session without news as on Ethernet,
+over plain HTTP and TLS; CPU of such a session; resident memory, idle and with the values of 20,000 parameters; what 1,000 sessions leave
+behind; sizes of the programs. Prints Markdown. The frames are counted on the loopback interface, which takes root; segments that are
+larger there than on Ethernet count as what they would be."""
+
+import argparse
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+import agent_rig  # noqa: E402
+from agent_rig import PATIENCE, Acs, AgentTest, get_values, set_values  # noqa: E402
+
+ETHERNET, SEGMENT = 14, 1448
+PROGRAMS = ["ispstorage-agent", "ispstorage-agent-session", "ispstorage-agent-transfer"]
+
+
+class Capture:
+    """Ethernet bytes of the TCP connections to a port of the loopback interface."""
+
+    def __init__(self, port):
+        self.port, self.bytes, self.frames, self.ended = port, 0, 0, False
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.socket.bind(("lo", 0))
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self.socket.settimeout(0.2)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            try:
+                data, address = self.socket.recvfrom(70000)
+            except TimeoutError:
+                if self.ended:
+                    return
+                continue
+            if address[2] != socket.PACKET_OUTGOING:
+                continue
+            kind = struct.unpack_from("!H", data, 12)[0]
+            if kind == 0x0800 and data[23] == 6:
+                header, total = (data[14] & 15) * 4, struct.unpack_from("!H", data, 16)[0]
+            elif kind == 0x86dd and data[20] == 6:
+                header, total = 40, struct.unpack_from("!H", data, 18)[0] + 40
+            else:
+                continue
+            at = ETHERNET + header
+            if self.port not in struct.unpack_from("!HH", data, at):
+                continue
+            headers = header + (data[at + 12] >> 4) * 4
+            payload = total - headers
+            segments = max(1, -(-payload // SEGMENT))
+            self.frames += segments
+            self.bytes += payload + segments * (ETHERNET + headers)
+
+    def stop(self):
+        self.ended = True
+        self.thread.join()
+        self.socket.close()
+        return self.bytes, self.frames
+
+
+class Rig(AgentTest):
+    """The test's rig, without its framework."""
+
+    def runTest(self):
+        pass
+
+    def session(self):
+        self.inform_now()
+        self.acs.session_end()
+        self.until(lambda: self.state("SessionState") == "Idle")
+
+    def pid(self):
+        return self.agent.pid
+
+    def cpu_ms(self):
+        """Of the agent and of all its children that have ended: user and system."""
+        fields = pathlib.Path(f"/proc/{self.pid()}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(int(f) for f in fields[11:15]) * 1000 / os.sysconf("SC_CLK_TCK")
+
+    def memory_kib(self, pid, field):
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+        return 0
+
+    def heap_kib(self):
+        """What is written to of anonymous memory: the heap, and what is like it."""
+        return next(int(line.split()[1]) for line in pathlib.Path(f"/proc/{self.pid()}/smaps_rollup").read_text().splitlines()
+                    if line.startswith("Anonymous:"))
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid()}/fd"))
+
+
+def new_rig(tls=False, many=0):
+    rig = Rig()
+    rig.setUp()
+    if tls:
+        make_certificate(rig.directory)
+    if many:
+        rig.provider("many", "com.example.Many1", "X_000000_Many.")
+        rig.many = subprocess.Popen([f"{agent_rig.BUILD}/tests/bench/many-values", str(many)], env=rig.environment)
+        rig.until(lambda: "com.example.Many1" in rig.bus_call("list", "--acquired"))
+    rig.start_agent(Acs(tls=rig.directory if tls else None))
+    rig.acs.inform()
+    rig.acs.session_end()
+    rig.until(lambda: rig.state("SessionState") == "Idle")
+    return rig
+
+
+def make_certificate(directory):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=directory)
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-subj", "/CN=ca")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "acs.key", "-out", "acs.csr",
+            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    openssl("x509", "-req", "-in", "acs.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", "acs.pem", "-copy_extensions", "copy")
+
+
+def session_bytes(rig, sessions):
+    """The median of some sessions: bytes and frames."""
+    results = []
+    for _ in range(sessions):
+        capture = Capture(rig.acs.server.server_port)
+        rig.session()
+        results.append(capture.stop())
+    return statistics.median(b for b, _ in results), statistics.median(f for _, f in results)
+
+
+def session_cpu(rig, sessions):
+    before = rig.cpu_ms()
+    for _ in range(sessions):
+        rig.session()
+    return (rig.cpu_ms() - before) / sessions
+
+
+def peak_of_values(rig):
+    """Peaks of the agent and of the session worker while the ACS gets all values, in KiB; and the answer."""
+    peaks, ended = {}, threading.Event()
+
+    def watch():
+        while not ended.is_set():
+            for child in pathlib.Path(f"/proc/{rig.pid()}/task/{rig.pid()}/children").read_text().split():
+                try:
+                    peaks[child] = max(peaks.get(child, 0), rig.memory_kib(child, "VmHWM"))
+                except OSError:
+                    pass
+            time.sleep(0.002)
+    thread = threading.Thread(target=watch)
+    thread.start()
+    answer, = rig.call(get_values("Device."))
+    rig.acs.session_end()
+    ended.set()
+    thread.join()
+    return rig.memory_kib(rig.pid(), "VmHWM"), max(peaks.values(), default=0), answer
+
+
+def leaks(rig, sessions):
+    """Heap and descriptors before and after so many sessions; the first ones fill caches."""
+    for _ in range(min(sessions, 50)):
+        rig.session()
+    before = rig.heap_kib(), rig.descriptors()
+    for _ in range(sessions):
+        rig.session()
+    return before, (rig.heap_kib(), rig.descriptors())
+
+
+def stripped_size(program):
+    with tempfile.NamedTemporaryFile() as copy:
+        shutil.copy(f"{agent_rig.BUILD}/agent/{program}", copy.name)
+        subprocess.run(["strip", copy.name], check=True)
+        return os.path.getsize(copy.name)
+
+
+def row(what, value, goal=""):
+    print(f"| {what} | {value} | {goal} |", flush=True)
+
+
+def measure_sessions(quick):
+    for name, tls, compression, goal in (("http", False, "Disabled", "3,000"), ("http, GZIP", False, "GZIP", "3,000"),
+                                         ("https", True, "Disabled", "reported"), ("https, GZIP", True, "GZIP", "reported")):
+        rig = new_rig(tls)
+        try:
+            rig.call(set_values("", ("Device.ManagementServer.HTTPCompression", "string", compression)))
+            rig.acs.session_end()
+            rig.until(lambda: rig.state("SessionState") == "Idle")
+            try:
+                size, frames = session_bytes(rig, 1 if quick else 10)
+                row(f"Inform session without news, {name}: Ethernet bytes (frames)", f"{size:,.0f} ({frames:.0f})", goal)
+            except PermissionError:
+                row(f"Inform session without news, {name}: Ethernet bytes", "not measured: takes root", goal)
+            cpu = session_cpu(rig, 2 if quick else 100)
+            row(f"the same: CPU of agent and session worker, ms ({name})", f"{cpu:.1f}", "20" if not tls else "reported")
+            if name != "http":
+                continue
+            row("idle agent: resident, KiB", f"{rig.memory_kib(rig.pid(), 'VmRSS'):,}", "6,144")
+            before, after = leaks(rig, 2 if quick else 1000)
+            row(f"heap, KiB, and descriptors before {2 if quick else 1000} sessions", f"{before[0]:,}, {before[1]}")
+            row("and after", f"{after[0]:,}, {after[1]}", "equal")
+        finally:
+            rig.doCleanups()
+
+
+def measure_values(count):
+    rig = new_rig(many=count)
+    try:
+        rig.call(set_values("", ("Device.ManagementServer.HTTPCompression", "string", "Disabled")))
+        rig.acs.session_end()
+        agent, worker, answer = peak_of_values(rig)
+        if len(answer.values()) < count:
+            sys.exit("the answer has not all values")
+        row(f"values of {count:,} parameters ({len(answer.raw):,} bytes of XML): peak of the agent, KiB", f"{agent:,}", "16,384")
+        row("the same: peak of the session worker, KiB", f"{worker:,}", "16,384")
+    finally:
+        rig.many.kill()
+        rig.many.wait(PATIENCE)
+        rig.doCleanups()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it works")
+    arguments = parser.parse_args()
+    agent_rig.BUILD = os.path.abspath(arguments.build)
+
+    print("| figure | measured | goal |\n|---|--:|--:|")
+    measure_sessions(arguments.quick)
+    measure_values(50 if arguments.quick else 20000)
+    for program in PROGRAMS:
+        row(f"{program}, stripped: bytes", f"{stripped_size(program):,}", "600,000")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The same work by what a user would pick instead, in the same hosts, over the same links, in the same run."""
+
+import dataclasses
+import os
+import shutil
+import typing
+
+import payload
+from benchmark import Benchmark, Table
+from gateways import PEERS
+from meter import Peaks, difference, total
+from payload import KB
+from peers import SYSTEMS
+from service import place, synchronize, synchronize_in_sequence
+from suite.transfer import theoretical_seconds, warm
+
+MB = 1000 * KB
+OWN, OWN_PROMPT = "ispstorage", "ispstorage, prompt signalling"
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """prepare(scratch, folder) returns the moves and what is expected; whole: all of it is new."""
+    name: str
+    size: int
+    prepare: typing.Callable
+    whole: bool = True
+
+
+def one_file(name, size):
+    def prepare(scratch, _folder):
+        payload.write_file(scratch / name, size, os.urandom)
+        return {name: name}, {name: size}
+    return prepare
+
+
+def files(name, count, each):
+    def prepare(scratch, _folder):
+        made = payload.write_tree(scratch / name, count, count * each)
+        return {name: name}, {f"{name}/{path}": size for path, size in made.items()}
+    return prepare
+
+
+def inserted(name):
+    def prepare(scratch, folder):
+        payload.insert_at_front(folder / name, scratch / "edited", os.urandom(4096))
+        return {"edited": name}, {name: (scratch / "edited").stat().st_size}
+    return prepare
+
+
+def overwritten(name, share=100):
+    def prepare(scratch, folder):
+        size = (folder / name).stat().st_size
+        payload.overwrite(folder / name, scratch / "edited", size // 2, os.urandom(size // share))
+        return {"edited": name}, {name: size}
+    return prepare
+
+
+def workloads(single, multiple, large):
+    """single: sizes; multiple: (files, bytes of each); large: size of the file that is changed, or None. The names
+    are new ones."""
+    tag = os.urandom(4).hex()
+    chosen = [Workload(f"{n // KB:,} KB", n, one_file(f"single-{n}-{tag}", n)) for n in single]
+    chosen += [Workload(f"{n} x {each // KB} KB", n * each, files(f"multiple-{n}-{tag}", n, each)) for n, each in multiple]
+    if large:
+        name = f"large-{large}-{tag}"
+        chosen += [Workload(f"{large // KB:,} KB", large, one_file(name, large)),
+                   Workload("4 KB inserted at its front", large, inserted(name), False),
+                   Workload("1 % of it overwritten", large, overwritten(name), False)]
+    return chosen
+
+
+class Peers(Benchmark):
+    """Every system synchronizes the same payloads from one gateway to two others, by way of the operator's host, over
+    the same links, one system after the other. Theirs run in the gateways' networks, on their disks, and within their
+    limits of memory and processor time; a payload is moved into the folder, and the system is told at once: the
+    seconds are those to all of it in all folders, without any watching or signalling. Ours runs as always, signalled
+    by the operator over CWMP, and once with prompt signalling (the pulls are ordered as soon as the push is over).
+    Connections are up before. Bytes: all frames on the three access links, ours with CWMP; "wire overhead" of ours is
+    that of ssh alone."""
+    name, title = "peers", "Beside what a user would pick instead"
+    sizes = {
+        "smoke": {"links": {"lan": ((20 * KB,), (), None)}, "repeats": 1},
+        "quick": {"links": {"lan": ((100 * KB, 1 * MB), ((100, 100 * KB),), 30 * MB)}, "repeats": 1},
+        "full": {"links": {"lan": ((100 * KB, 1 * MB, 10 * MB), ((100, 100 * KB),), 100 * MB),
+                           "gpon100": ((100 * KB,), ((100, 100 * KB),), 100 * MB),
+                           "gpon30": ((100 * KB, 10 * MB), ((100, 100 * KB),), None),
+                           "adsl16": ((100 * KB, 10 * MB), ((10, 100 * KB),), None),
+                           "adsl8": ((100 * KB, 1 * MB), ((10, 100 * KB),), None)}, "repeats": 1, "fast_repeats": 3},
+    }
+    tables = (
+        Table("Seconds", "seconds", ("link", "workload"), ("system",)),
+        Table("Parts of the theoretical time", "seconds", ("link", "workload"), ("system",), ratio=True),
+        Table("Push, seconds", "push", ("link", "workload"), ("system",)),
+        Table("Pull, seconds", "pull", ("link", "workload"), ("system",)),
+        Table("Bytes on the three links", "bytes", ("link", "workload"), ("system",)),
+        Table("Wire overhead, parts of the payload", "wire overhead", ("link", "workload"), ("system",), ratio=True),
+        Table("Processor time on the first gateway", "gateway CPU", ("link", "workload"), ("system",)),
+        Table("Peak RSS of the largest process on a gateway", "peer RSS", ("link", "workload"), ("system",)),
+    )
+
+    def measure(self, bed, size, record):
+        for link, chosen in size["links"].items():
+            repeats = size.get("fast_repeats", size["repeats"]) if link == "lan" else size["repeats"]
+            for _ in range(repeats):
+                for system in SYSTEMS:
+                    if not all(map(shutil.which, system.needs)):
+                        record.note(f"{system.name}: left out, it is not installed (packaging/install-packages bench).")
+                        continue
+                    record.note(f"{system.name}: {system.configuration}.")
+                    self.peer(bed, link, system, workloads(*chosen), record)
+                bed.set_link(link)
+                warm(bed)
+                self.own(bed, link, workloads(*chosen), record, OWN, synchronize)
+                with bed.without_orders(bed.gateways[1:]):
+                    self.own(bed, link, workloads(*chosen), record, OWN_PROMPT, synchronize_in_sequence)
+                bed.settle()
+
+    def own(self, bed, link, chosen, record, name, way):
+        first = bed.gateways[0]
+        for workload in chosen:
+            moves, expected = workload.prepare(first.scratch, first.folder)
+            outcome = way(bed, lambda g, m=moves: place(g, m), expected)
+            labels = {"system": name, "link": link, "workload": workload.name}
+            self.record(record, bed, workload, outcome.seconds, outcome.meter.wire, outcome.meter.data, labels)
+            record.add("gateway CPU", outcome.meter.cpu[first.name], "CPU s", **labels)
+            record.add("peer RSS", max(max(p.values()) for p in outcome.meter.peaks.values()) * 1024, "B", **labels)
+
+    def peer(self, bed, link, system, chosen, record):
+        bed.set_link("none")
+        with bed.without_orders(bed.gateways):
+            peer = system(bed)
+            try:
+                peer.start()
+                bed.set_link(link)
+                for workload in chosen:
+                    if workload.whole or not peer.whole_files_only:
+                        self.one(bed, link, peer, workload, record)
+            finally:
+                peer.close()
+        bed.set_link("none")
+        bed.settle()
+
+    def one(self, bed, link, peer, workload, record):
+        first = peer.first
+        moves, expected = workload.prepare(first.scratch, first.folder)
+        bed.still()
+        before, cpu = bed.counters(), first.cpu_seconds()
+        peaks = Peaks(bed.gateways, PEERS)
+        peaks.start()
+        place(first, moves)
+        peer.prepare(expected)
+        push, pull = peer.synchronize(expected)
+        kib = peaks.stop()
+        bed.still()
+        wire = difference(bed.counters(), before, lambda counters: counters["bytes"])
+        peer.verify(expected)
+        labels = {"system": peer.name, "link": link, "workload": workload.name}
+        self.record(record, bed, workload, (push or 0) + pull, wire, wire, labels)
+        references = theoretical_seconds(bed, link, workload.size) if workload.whole else (None, None)
+        if push is not None:
+            record.add("push", push, "s", references[0], **labels)
+            record.add("pull", pull, "s", references[1], **labels)
+        record.add("gateway CPU", first.cpu_seconds() - cpu, "CPU s", **labels)
+        record.add("peer RSS", max(max(found.values(), default=0) for found in kib.values()) * 1024, "B", **labels)
+
+    @staticmethod
+    def record(record, bed, workload, seconds, wire, data, labels):
+        reference = sum(theoretical_seconds(bed, labels["link"], workload.size)) if workload.whole else None
+        record.add("seconds", seconds, "s", reference, **labels)
+        record.add("bytes", total(wire), "B", 3 * workload.size if workload.whole else None, **labels)
+        record.add("bytes on a link", max(sum(ways.values()) for ways in data.values()), "B", **labels)
+        if workload.whole:
+            record.add("wire overhead", total(data) - 3 * workload.size, "B", 3 * workload.size, **labels)
+
+
+BENCHMARKS = (Peers,)
