@@ -33,8 +33,8 @@ void content_area_close(ContentArea *a);
 /* The file, open in any way, is to be durable after the next content_sync(), like all snapshots. -EBADF stands for what
  * cannot be told one by one: removals and renames. */
 void content_note_unsynced(ContentArea *a, int fd);
-/* Before it is recorded that something is committed here: what a power cut leaves must not be less than what was recorded.
- * 0 or a negative errno. */
+/* Before it is recorded that something is committed here: what a power cut leaves must not be less than what was
+ * recorded. 0 or a negative errno. */
 int content_sync(ContentArea *a);
 
 /* True if size more bytes leave at least the floor free. */
@@ -62,8 +62,8 @@ int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd);
 /* 1, 0 or a negative errno. */
 int content_pending_has(ContentArea *a, const SyncOid *file);
 void content_pending_remove(ContentArea *a, const SyncOid *file);
-/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power cut, or it
- * is a file in the folder by now, and a user wrote to it. Removes the name. */
+/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power cut,
+ * or it is a file in the folder by now, and a user wrote to it. Removes the name. */
 void content_drop_damaged(ContentArea *a, const SyncOid *file);
 
 /* A snapshot that is being made; without a name until it is finished. */

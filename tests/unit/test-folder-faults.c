@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A gateway at work on its folder, of which each system call fails, or is the last, in turn: when the fault has gone, all
- * gateways come to hold what they would have held without it, and no version is lost. The first argument tells how many
- * calls are left out between two that are tried, beginning with another one each time: 0 tries all. Three more try one case:
- * test-folder-faults 0 'catch up' io 341. */
+/* A gateway at work on its folder, of which each system call fails, or is the last, in turn: when the fault has
+ * gone, all gateways come to hold what they would have held without it, and no version is lost. The first argument
+ * tells how many calls are left out between two that are tried, beginning with another one each time: 0 tries all.
+ * Three more try one case: test-folder-faults 0 'catch up' io 341. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -231,7 +231,7 @@ static bool fail_at(const Scenario *s, const char *expected, FaultKind kind, uns
         work(w, victim(w));
         fired = fault_disarm();
         if (!is_honest(victim(w), kind))
-                fail_msg("%s: told words %llx, error %d", what, (unsigned long long) victim(w)->words, victim(w)->error);
+                fail_msg("%s: told %llx, error %d", what, (unsigned long long) victim(w)->words, victim(w)->error);
         w->engine = NULL;
         check(w, expected, what);
         world_free(w);

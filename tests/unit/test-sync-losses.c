@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bugs by which other engines lost what users wrote, and the rule that each of them taught. Where the rule is tested:
  *
- *      1  an unscanned change is no base       test-sync-apply: a_file_changed_since_the_scan_is_left_alone
- *      2  one routine for every pair of kinds  here, and test-sync-plan: every_cell_of_the_matrices_holds
- *      3  nothing is unlinked that main lacks  here, and test-sync-apply: content_that_is_kept_nowhere_is_not_removed
- *      4  absence is a state like others       test-sync-plan: every_cell_of_the_matrices_holds
- *      5  durable before it is told            integration/test-power-cut
- *      6  a full disk is no change             test-folder-faults, test-sync-faults: a_full_disk_loses_nothing
- *      7  a missing disk is no deletion        here, and test-sync-scan: a_missing_or_other_disk_halts
- *      8  an error is no deletion              test-folder-faults: an_error_of_the_disk_loses_nothing; test-sync-scan:
- *                                              an_unreadable_file_stays_as_unknown_not_deleted
- *      9  many deletions are held              here, and test-sync-plan: the_guard_looks_at_count_and_share
- *      10 an old state deletes nothing         here, and test-folder: a_store_that_is_lost_is_made_anew
- *      11 an open file is not replaced         test-sync-apply: an_open_file_is_a_collision_and_its_writer_goes_on
- *      12 a copy and its cause are one commit  here
- *      13 names are bytes                      here
- *      14 events only hasten                   test-sync-watch: an_overflow_makes_everything_dirty_and_mends_the_watches
- *      15 no merge touches the folder          here, and test-folder: every_version_is_kept_while_main_is_away */
+ *   1  an unscanned change is no base       test-sync-apply: a_file_changed_since_the_scan_is_left_alone
+ *   2  one routine for every pair of kinds  here, and test-sync-plan: every_cell_of_the_matrices_holds
+ *   3  nothing is unlinked that main lacks  here, and test-sync-apply: content_that_is_kept_nowhere_is_not_removed
+ *   4  absence is a state like others       test-sync-plan: every_cell_of_the_matrices_holds
+ *   5  durable before it is told            integration/test-power-cut
+ *   6  a full disk is no change             test-folder-faults, test-sync-faults: a_full_disk_loses_nothing
+ *   7  a missing disk is no deletion        here, and test-sync-scan: a_missing_or_other_disk_halts
+ *   8  an error is no deletion              test-folder-faults: an_error_of_the_disk_loses_nothing; test-sync-scan:
+ *                                           an_unreadable_file_stays_as_unknown_not_deleted
+ *   9  many deletions are held              here, and test-sync-plan: the_guard_looks_at_count_and_share
+ *   10 an old state deletes nothing         here, and test-folder: a_store_that_is_lost_is_made_anew
+ *   11 an open file is not replaced         test-sync-apply: an_open_file_is_a_collision_and_its_writer_goes_on
+ *   12 a copy and its cause are one commit  here
+ *   13 names are bytes                      here
+ *   14 events only hasten                   test-sync-watch: an_overflow_makes_everything_dirty_and_mends_the_watches
+ *   15 no merge touches the folder          here, and test-folder: every_version_is_kept_while_main_is_away */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -230,8 +230,8 @@ static void a_state_from_a_backup_deletes_nothing(void **state) {
         world_free(w);
 }
 
-/* A folder from a backup is the user's work: its older contents are new versions, and what it lacks was deleted by nobody
- * who held the newer state. */
+/* A folder from a backup is the user's work: its older contents are new versions, and what it lacks was deleted by
+ * nobody who held the newer state. */
 static void a_folder_from_a_backup_loses_no_version(void **state) {
         _cleanup_free_ char *save = NULL, *restore = NULL;
         World *w = world_new(2, 1);
