@@ -44,8 +44,6 @@ bool content_has_space(const ContentArea *a, uint64_t size);
  * (*ret_new). size may be SYNC_SIZE_UNKNOWN: then nothing is preallocated, and the file grows as it is written. 0,
  * -ENOSPC if less than the floor would stay free, or another negative errno. */
 int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd);
-/* True if fd is open on what has the name of the part still. */
-bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
 /* The part is complete: it gets its final name. Not durable by itself. 0 or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
 void content_part_remove(ContentArea *a, const SyncOid *file);
@@ -64,8 +62,8 @@ int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd);
 /* 1, 0 or a negative errno. */
 int content_pending_has(ContentArea *a, const SyncOid *file);
 void content_pending_remove(ContentArea *a, const SyncOid *file);
-/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power
- * cut, or it is a file in the folder by now, and a user wrote to it. Removes the name. */
+/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power cut,
+ * or it is a file in the folder by now, and a user wrote to it. Removes the name. */
 void content_drop_damaged(ContentArea *a, const SyncOid *file);
 
 /* A snapshot that is being made; without a name until it is finished. */
