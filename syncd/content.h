@@ -44,6 +44,8 @@ bool content_has_space(const ContentArea *a, uint64_t size);
  * (*ret_new). size may be SYNC_SIZE_UNKNOWN: then nothing is preallocated, and the file grows as it is written. 0,
  * -ENOSPC if less than the floor would stay free, or another negative errno. */
 int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd);
+/* True if fd is open on what has the name of the part still. */
+bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
 /* The part is complete: it gets its final name. Not durable by itself. 0 or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
 void content_part_remove(ContentArea *a, const SyncOid *file);
