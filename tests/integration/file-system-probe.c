@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file-system-probe DIRECTORY: tells whether a folder on the directory's file system could be synchronized. Prints "ok" or
- * the reason against it. */
+/* file-system-probe DIRECTORY: tells whether a folder on the directory's file system could be synchronized. Prints
+ * "ok" or the reason against it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
