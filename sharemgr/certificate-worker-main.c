@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+<<<<<<< HEAD
 /* Puts the certificate and key in place that HTTPS and FTP use: the administrator's, or one of our own, which is
  * made the first time and then kept, as users pin it. Arguments: the host name, and the administrator's file, if
  * there is one. A process of its own, as the library takes more memory than the share manager, and is needed once. */
+=======
+/* Puts the certificate and key in place that HTTPS and FTP use: the administrator's, or one of our own,
+ * which is made the first time and then kept, as users pin it. Arguments: the host name, and the
+ * administrator's file, if there is one. A process of its own, as the library takes more memory than the
+ * share manager, and is needed once. */
+>>>>>>> share
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -40,7 +47,9 @@ static int get_certificate(const char *host_name, const char *path, char **ret) 
         if (r >= 0)
                 return 0;
         if (path)
-                log_error_errno(r, "There is no certificate with its key in %s, another one is used: %m", path);
+                log_error_errno(r,
+                                "There is no certificate with its key in %s, another one is used: %m",
+                                path);
         if (read_usable(OWN_CERTIFICATE, ret) >= 0)
                 return 0;
         r = certificate_make(host_name, ret);

@@ -45,6 +45,7 @@ struct Server {
         char *good;          /* the one that the unit is known to live with */
         char *refused;
         Worker *checker, *closer;
+        char **lowered; /* users whose sessions end when the unit has taken "candidate"; SMB only */
 };
 
 /* Prepares the table and watches the units. 0 or a negative errno. */

@@ -10,7 +10,8 @@
 #include "syncd/sync-apply.h"
 
 static int probe(const char *volume) {
-        _cleanup_close_ int volume_fd = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root_fd = -EBADF, staging_fd = -EBADF;
+        _cleanup_close_ int volume_fd = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int root_fd = -EBADF, staging_fd = -EBADF;
         int r;
 
         if (volume_fd < 0 || (mkdirat(volume_fd, "folder", 0755) < 0 && errno != EEXIST))
