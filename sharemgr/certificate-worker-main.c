@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-<<<<<<< HEAD
-/* Puts the certificate and key in place that HTTPS and FTP use: the administrator's, or one of our own, which is
- * made the first time and then kept, as users pin it. Arguments: the host name, and the administrator's file, if
- * there is one. A process of its own, as the library takes more memory than the share manager, and is needed once. */
-=======
 /* Puts the certificate and key in place that HTTPS and FTP use: the administrator's, or one of our own,
  * which is made the first time and then kept, as users pin it. Arguments: the host name, and the
  * administrator's file, if there is one. A process of its own, as the library takes more memory than the
  * share manager, and is needed once. */
->>>>>>> share
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>

@@ -394,8 +394,8 @@ static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret)
 }
 
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
+        _cleanup_(folder_chain_done) FolderChain c = {};
         uint64_t sum = 0;
-        FolderChain c;
         int r;
 
         *ret = (git_oid) {};
@@ -410,7 +410,5 @@ int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
                 *ret = c.commits[i];
         }
         *ret_bytes = sum;
-        if (r >= 0)
-                folder_chain_done(&c);
         return r;
 }
