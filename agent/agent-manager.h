@@ -172,7 +172,7 @@ char *agent_helper_path(const Agent *a, const char *helper);
 int agent_order_reboot(void *userdata, const char *command_key);
 int agent_order_factory_reset(void *userdata);
 int agent_order_restart(Agent *a, RestartKind kind);
-/* Between sessions: begins what was ordered. True if it is under way. */
+/* Between sessions: begins what was ordered, unless a file is being put into effect. True if it is under way. */
 bool agent_restart(Agent *a);
 /* What was ordered before the agent was stopped. 0 or a negative errno. */
 int agent_restart_load(Agent *a);
@@ -182,6 +182,8 @@ int agent_transfers_setup(Agent *a);
 void agent_transfers_done(Agent *a);
 /* Begins what is due, if no session runs. */
 void agent_consider_transfers(Agent *a);
+/* True while a file is being put into effect: not the time to restart. */
+bool agent_transfer_is_applied(const Agent *a);
 /* For RpcContext. */
 bool agent_transfers_changed(void *userdata, const Transfer *running);
 

@@ -108,6 +108,9 @@ bool agent_restart(Agent *a) {
                 return false;
         if (a->restart_helper)
                 return true;
+        /* Nobody cuts the power of a device that writes its firmware. */
+        if (agent_transfer_is_applied(a))
+                return false;
 
         _cleanup_free_ char *path = agent_helper_path(a, restart_helpers[a->restart]);
         _cleanup_free_ char *field = strfmt("ISPSTORAGE_RESTART=%s", restart_helpers[a->restart]);

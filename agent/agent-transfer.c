@@ -98,8 +98,14 @@ static void finish(TransferRun *run, uint32_t fault, const char *text) {
                 remove_files(run->path);
         a->transfer_run = transfer_run_free(run);
         agent_end_retry_wait(a);
+        if (!a->worker && agent_restart(a))
+                return;
         agent_consider_session(a);
         agent_consider_transfers(a);
+}
+
+bool agent_transfer_is_applied(const Agent *a) {
+        return a->transfer_run && a->transfer_run->applying;
 }
 
 /* --- Putting a file into effect --- */
@@ -118,11 +124,9 @@ static void on_applied(int error, const char *answer, void *userdata) {
                 return;
         }
         if (streq(answer, "reboot")) {
-                Agent *a = run->agent;
-                if (agent_order_restart(a, RESTART_REBOOT) < 0)
+                if (agent_order_restart(run->agent, RESTART_REBOOT) < 0)
                         log_error("The device cannot restart into what was installed.");
                 finish(run, 0, NULL);
-                (void) (a->worker || agent_restart(a));
                 return;
         }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <crypt.h>
+#include <gcrypt.h>
 #include <jansson.h>
-#include <openssl/evp.h>
-#include <openssl/provider.h>
 
 #include "common/base/parse.h"
 #include "common/base/str.h"
@@ -51,16 +50,11 @@ static size_t utf8_to_utf16le(const char *s, uint8_t buf[static UTF16_MAX]) {
 }
 
 static int md4(const void *data, size_t size, uint8_t digest[static NT_HASH_LENGTH / 2]) {
-        OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
-        OSSL_PROVIDER *legacy = context ? OSSL_PROVIDER_load(context, "legacy") : NULL;
-        EVP_MD *md = legacy ? EVP_MD_fetch(context, "MD4", NULL) : NULL;
-        int ok = md && EVP_Digest(data, size, digest, NULL, md, NULL);
-
-        EVP_MD_free(md);
-        if (legacy)
-                (void) OSSL_PROVIDER_unload(legacy);
-        OSSL_LIB_CTX_free(context);
-        return ok ? 0 : -EOPNOTSUPP;
+        /* It wants to be asked for its version before anything else. */
+        if (!gcry_check_version(NULL) || gcry_md_test_algo(GCRY_MD_MD4) != 0)
+                return -EOPNOTSUPP;
+        gcry_md_hash_buffer(GCRY_MD_MD4, digest, data, size);
+        return 0;
 }
 
 /* [MS-NLMP] 3.3.1: MD4 of the password in UTF-16LE. */

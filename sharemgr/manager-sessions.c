@@ -259,7 +259,12 @@ int manager_end_session(Manager *m, const char *id, sd_bus_message *call) {
 /* --- Ending those without rights --- */
 
 int manager_close_shares(
-                Manager *m, Worker **ret, char *const *gone, WorkerExitHandler handler, void *userdata) {
+                Manager *m,
+                Worker **ret,
+                char *const *gone,
+                char *const *users,
+                WorkerExitHandler handler,
+                void *userdata) {
         _cleanup_strv_free_ char **argv = NULL;
 
         if (strv_extend(&argv, SAMBA_WORKER) < 0 || strv_extend(&argv, "close") < 0)
@@ -267,10 +272,9 @@ int manager_close_shares(
         STRV_FOREACH (share, gone)
                 if (strv_consume(&argv, strfmt("share:%s", *share)) < 0)
                         return -ENOMEM;
-        STRV_FOREACH (user, m->lowered)
+        STRV_FOREACH (user, users)
                 if (strv_consume(&argv, strfmt("user:%s", *user)) < 0)
                         return -ENOMEM;
-        m->lowered = strv_free(m->lowered);
         return worker_spawn(ret, NULL, m->event, argv, SAMBA_TIMEOUT_USEC, handler, userdata);
 }
 

@@ -48,6 +48,7 @@ Manager *manager_free(Manager *m) {
         share_set_free(m->set);
         share_network_done(&m->network);
         manager_quota_done(m);
+        worker_free(m->certificate_worker);
         session_query_free(m->query);
         worker_free(m->ending);
         sd_bus_message_unref(m->ending_call);

@@ -80,6 +80,7 @@ struct Manager {
         FolderUsage *usages;   /* of folders with a quota */
         size_t n_usages;
         Worker *usage_worker;
+        Worker *certificate_worker;
         sd_event_source *usage_input;
         int usage_fd;
         char *answered; /* folders and answers of ResolveFolder at the last pass, one a line */
@@ -161,10 +162,16 @@ int manager_end_session(Manager *m, const char *id, sd_bus_message *call);
 
 SessionQuery *session_query_free(SessionQuery *q);
 
-/* Has Samba end what is connected to the shares that are gone, and what has no right any more. As
+/* Has Samba end what is connected to the shares that are gone, the sessions of these users, and what has no right any
+ * more. As
  * worker_spawn(). */
 int manager_close_shares(
-                Manager *m, Worker **ret, char *const *gone, WorkerExitHandler handler, void *userdata);
+                Manager *m,
+                Worker **ret,
+                char *const *gone,
+                char *const *users,
+                WorkerExitHandler handler,
+                void *userdata);
 
 /* Ends the FTP sessions of those who may do less than before, and those that nobody has logged in to, as
  * they would still see the old folders. 0 or a negative errno. */

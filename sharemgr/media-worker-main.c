@@ -20,7 +20,6 @@
 
 /* True if the device, or a partition of it, has this number. */
 static bool disk_has_number(int class_fd, const char *name, dev_t number) {
-        _cleanup_closedir_ DIR *d = NULL;
         _cleanup_free_ char *own = strfmt("/sys/dev/block/%u:%u", major(number), minor(number));
         _cleanup_free_ char *target = own ? realpath(own, NULL) : NULL;
         _cleanup_free_ char *link = strfmt("/sys/class/block/%s", name),

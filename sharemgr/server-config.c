@@ -8,55 +8,43 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
-#include "sharemgr/certificate.h"
 #include "sharemgr/manager.h"
 #include "sharemgr/share-paths.h"
 
-/* In STATE_DIRECTORY, 0600. */
-#define OWN_CERTIFICATE "tls.pem"
+#define CERTIFICATE_WORKER LIBEXECDIR "/sharemgr-certificate-worker"
 
-/* A chain of a few certificates and a key. */
-#define CERTIFICATE_MAX (256U * 1024U)
+/* A slow processor without a source of random numbers. */
+#define CERTIFICATE_TIMEOUT_USEC (60U * 1000000U)
 
-/* The administrator's certificate, or our own, which is made the first time and then kept, as users pin it.
- */
-static int read_certificate(Manager *m, const ShareSet *s, char **ret) {
-        const char *host_name = isempty(s->host_name) ? "nas" : s->host_name;
-        int r;
+static void on_certificate(Worker *w, const siginfo_t *si, bool timed_out, void *userdata) {
+        Manager *m = userdata;
 
-        if (m->config->certificate) {
-                r = read_file(AT_FDCWD, m->config->certificate, CERTIFICATE_MAX, ret, NULL);
-                if (r >= 0 && certificate_is_usable(*ret))
-                        return 0;
-                log_error_errno(r < 0 ? r : -EBADMSG,
-                                "There is no certificate with its key in %s, another one is used: %m",
-                                m->config->certificate);
-                if (r >= 0)
-                        *ret = mfree(*ret);
-        }
-        r = read_file(m->state_fd, OWN_CERTIFICATE, CERTIFICATE_MAX, ret, NULL);
-        if (r != -ENOENT)
-                return r;
-        r = certificate_make(host_name, ret);
-        return r < 0 ? r : write_file_atomic(m->state_fd, OWN_CERTIFICATE, *ret, strlen(*ret), 0600);
+        m->certificate_worker = worker_free(m->certificate_worker);
+        if (worker_succeeded(si))
+                manager_schedule(m);
+        else
+                log_error("HTTPS and FTP over TLS wait for a certificate.");
 }
 
-/* The servers read it as the data user. */
-static int place_certificate(Manager *m, const ShareSet *s) {
-        char *pem = NULL;
+/* 0; -EAGAIN if there is none yet, then its coming makes a pass; or another negative errno. */
+static int need_certificate(Manager *m, const ShareSet *s) {
+        const char *argv[] = { CERTIFICATE_WORKER, isempty(s->host_name) ? "nas" : s->host_name, m->config->certificate,
+                               NULL };
         int r;
 
         if (access(TLS_PEM, F_OK) >= 0)
                 return 0;
-        r = read_certificate(m, s, &pem);
-        if (r >= 0)
-                r = manager_write_if_changed(TLS_PEM, pem, 0640);
-        if (r >= 0 && chown(TLS_PEM, 0, m->data_gid) < 0)
-                r = -errno;
-        if (pem)
-                explicit_bzero(pem, strlen(pem));
-        free(pem);
-        return r;
+        if (m->certificate_worker)
+                return -EAGAIN;
+        r = worker_spawn(
+                        &m->certificate_worker,
+                        NULL,
+                        m->event,
+                        (char *const *) argv,
+                        CERTIFICATE_TIMEOUT_USEC,
+                        on_certificate,
+                        m);
+        return r < 0 ? r : -EAGAIN;
 }
 
 /* Sessions see the folders of the moment when they began. */
@@ -74,7 +62,7 @@ static int render_ftp(Manager *m, const ShareSet *s, char **ret) {
         _cleanup_free_ char *conf = NULL, *mounts = NULL;
         int r;
 
-        if (m->config->ftp_tls != SHARE_TLS_OFF && (r = place_certificate(m, s)) < 0)
+        if (m->config->ftp_tls != SHARE_TLS_OFF && (r = need_certificate(m, s)) < 0)
                 return r;
         if ((r = render_vsftpd_conf(s, m->config->ftp_tls, &conf)) < 0 ||
             (r = render_vsftpd_mounts(s, &mounts)) < 0 || (r = write_mounts(mounts)) < 0 ||
@@ -120,7 +108,7 @@ static int make_http_root(const ShareSet *s) {
 static int render_http(Manager *m, const ShareSet *s, ShareProtocol protocol, char **ret) {
         int r;
 
-        if ((r = make_http_root(s)) < 0 || (protocol == SHARE_HTTPS && (r = place_certificate(m, s)) < 0))
+        if ((r = make_http_root(s)) < 0 || (protocol == SHARE_HTTPS && (r = need_certificate(m, s)) < 0))
                 return r;
         r = render_lighttpd_conf(s, &m->network, protocol, m->config->http_writing, ret);
         return r < 0 ? r : append_accounts_digest(ret);

@@ -168,7 +168,9 @@ static bool server_close_sessions(Server *server) {
                 return false;
         r = list_gone_shares(server->applied, server->candidate, &gone);
         if (r >= 0)
-                r = manager_close_shares(server->manager, &server->closer, gone, on_closed, server);
+                r = manager_close_shares(
+                                server->manager, &server->closer, gone, server->lowered, on_closed, server);
+        server->lowered = strv_free(server->lowered);
         if (r < 0)
                 log_error_errno(r, "Failed to end SMB sessions that lost their rights: %m");
         return r >= 0;
@@ -303,6 +305,10 @@ static int server_configure(Server *server, char **text) {
 
         free(server->candidate);
         server->candidate = TAKE_PTR(*text);
+        if (server->kind == SERVER_SMB) {
+                strv_free(server->lowered);
+                server->lowered = TAKE_PTR(server->manager->lowered);
+        }
         server->restart = server->restart || (server->kind == SERVER_SMB && server->applied &&
                                               has_other_addresses(server->applied, server->candidate));
         server->busy = true;
@@ -377,6 +383,8 @@ static int server_apply(Server *server, const ShareSet *s) {
                 return server->end_sessions ? end_ftp_sessions(server) : 0;
         }
         r = server_render(server->manager, s, server->kind, &text);
+        if (r == -EAGAIN)
+                return 0;
         if (r < 0)
                 return r;
         if (server->end_sessions)
@@ -460,6 +468,7 @@ void servers_done(Manager *m) {
         for (size_t i = 0; i < _SERVER_MAX; i++) {
                 worker_free(m->servers[i].checker);
                 worker_free(m->servers[i].closer);
+                strv_free(m->servers[i].lowered);
                 free(m->servers[i].applied);
                 free(m->servers[i].candidate);
                 free(m->servers[i].good);

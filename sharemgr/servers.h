@@ -45,6 +45,7 @@ struct Server {
         char *good;          /* the one that the unit is known to live with */
         char *refused;
         Worker *checker, *closer;
+        char **lowered; /* users whose sessions end when the unit has taken "candidate"; SMB only */
 };
 
 /* Prepares the table and watches the units. 0 or a negative errno. */
@@ -68,7 +69,8 @@ bool servers_are_busy(Manager *m);
 #define CONFIGURATION_MAX (8U * 1024U * 1024U)
 
 /* The configuration of one server in a new string. Besides, brings the files that sessions to come read, and the
- * certificate, to what the set says. 0 or a negative errno. server-config.c */
+ * certificate, to what the set says. 0; -EAGAIN if the certificate is still being made; or a negative errno.
+ * server-config.c */
 int server_render(Manager *m, const ShareSet *s, ServerKind kind, char **ret);
 
 /* True if the set and the network have use for the server. server-config.c */

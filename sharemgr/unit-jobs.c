@@ -78,14 +78,13 @@ UnitJobs *unit_jobs_free(UnitJobs *j) {
 
 /* Takes the job off the list, frees it and tells who waits for it; he may queue the next one at once. */
 static void job_finish(Job *job, const char *result) {
-        _cleanup_(job_freep) Job *finished = job;
-
         for (Job **p = &job->jobs->list; *p; p = &(*p)->next)
                 if (*p == job) {
                         *p = job->next;
                         break;
                 }
         job->handler(job->unit, result, job->userdata);
+        job_free(job);
 }
 
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error) {

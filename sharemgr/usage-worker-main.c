@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Adds up what is in directories, and writes to its socket one message for each: its number among the
- * arguments, and the bytes. A process of its own, with the lowest priority: it walks all that is there. */
+ * arguments, and the bytes. A process of its own, as it walks all that is there. */
 #include <errno.h>
 #include <fts.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -37,7 +36,6 @@ static int measure(char *directory, uint64_t *ret) {
 
 int main(int argc, char *argv[]) {
         log_open();
-        (void) setpriority(PRIO_PROCESS, 0, 19);
         for (int i = 1; i < argc; i++) {
                 char message[2 * sizeof("18446744073709551615")];
                 uint64_t bytes = 0;

@@ -30,11 +30,11 @@ typedef struct ContentArea {
 int content_area_open(ContentArea *ret, int staging_fd, uint64_t disk_floor);
 void content_area_close(ContentArea *a);
 
-/* The file, open in any way, is to be durable after the next content_sync(), like all snapshots. -EBADF stands for what
- * cannot be told one by one: removals and renames. */
+/* The file, open in any way, is to be durable after the next content_sync(), like all snapshots. -EBADF stands for
+ * what cannot be told one by one: removals and renames. */
 void content_note_unsynced(ContentArea *a, int fd);
-/* Before it is recorded that something is committed here: what a power cut leaves must not be less than what was recorded.
- * 0 or a negative errno. */
+/* Before it is recorded that something is committed here: what a power cut leaves must not be less than what was
+ * recorded. 0 or a negative errno. */
 int content_sync(ContentArea *a);
 
 /* True if size more bytes leave at least the floor free. */
@@ -64,8 +64,8 @@ int content_pending_open(ContentArea *a, const SyncOid *file, int *ret_fd);
 /* 1, 0 or a negative errno. */
 int content_pending_has(ContentArea *a, const SyncOid *file);
 void content_pending_remove(ContentArea *a, const SyncOid *file);
-/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power cut, or it
- * is a file in the folder by now, and a user wrote to it. Removes the name. */
+/* What content_open(), or else content_pending_open(), gives is not what the name says: it was torn by a power cut,
+ * or it is a file in the folder by now, and a user wrote to it. Removes the name. */
 void content_drop_damaged(ContentArea *a, const SyncOid *file);
 
 /* A snapshot that is being made; without a name until it is finished. */
@@ -77,7 +77,8 @@ typedef struct ContentSnapshot {
 /* Begins a snapshot of the file. 0, -ENOSPC if a copy would leave less than the floor free, or another negative
  * errno. */
 int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, ContentSnapshot *ret);
-/* Names it, and closes it in any case. Durable after content_sync(). 0 (also if there was one) or a negative errno. */
+/* Names it, and closes it in any case. Durable after content_sync(). 0 (also if there was one) or a negative
+ * errno. */
 int content_snapshot_finish(ContentArea *a, ContentSnapshot *s, const SyncOid *file);
 void content_snapshot_abandon(ContentSnapshot *s);
 

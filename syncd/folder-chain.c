@@ -259,7 +259,9 @@ static bool are_disjoint(const SyncTree *a, const SyncTree *b) {
 
 /* Takes commits of large files off the chain's end that the changes, small ones, need not wait for. They are
  * returned as sets of changes, the last first. */
-static int take_large(ChainUpdate *u, const SyncTree *changes, SyncTree *taken[static LARGE_COMMITS_MAX], size_t *ret_n) {
+static int take_large(
+                ChainUpdate *u, const SyncTree *changes, SyncTree *taken[static LARGE_COMMITS_MAX], size_t *ret_n) {
+
         size_t n = 0;
 
         while (u->chain.n > 0 && n < LARGE_COMMITS_MAX) {
@@ -341,7 +343,8 @@ int folder_update_chain(
                 tip = *folder_chain_tip(&u.chain);
         if (r >= 0)
                 r = folder_set_reference(f, GIT_STORE_CANDIDATE, &tip);
-        if (r >= 0)
+        /* Without commits it means nothing. */
+        if (r >= 0 && u.chain.n > 0)
                 r = folder_set_reference(f, GIT_STORE_CHAIN_BASE, &u.chain.base);
         if (r >= 0)
                 r = git_store_sync(f->store);
@@ -391,8 +394,8 @@ static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret)
 }
 
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
+        _cleanup_(folder_chain_done) FolderChain c = {};
         uint64_t sum = 0;
-        FolderChain c;
         int r;
 
         *ret = (git_oid) {};
@@ -407,7 +410,5 @@ int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
                 *ret = c.commits[i];
         }
         *ret_bytes = sum;
-        if (r >= 0)
-                folder_chain_done(&c);
         return r;
 }

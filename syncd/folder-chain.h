@@ -34,9 +34,9 @@ int folder_chain_changes(Folder *f, const FolderChain *c, size_t i, SyncTree **r
  * in the folder: without it they would be in no history. With verify set a version must have an intact snapshot. */
 int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify);
 
-/* Remembers the local side of the plan's collisions, which cannot be put in place yet, as main's side is not here. One
- * that was remembered and overwritten since is committed under another name, and gone from the next commit. 0 or a
- * negative errno. */
+/* Remembers the local side of the plan's collisions, which cannot be put in place yet, as main's side is not here.
+ * One that was remembered and overwritten since is committed under another name, and gone from the next commit. 0
+ * or a negative errno. */
 int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan);
 
 /* GitStoreXattrs for the files of the folder. */

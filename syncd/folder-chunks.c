@@ -13,6 +13,10 @@
 /* Large files of the folder whose chunk lists are searched for what is missing, the likely ones first. */
 #define SOURCES_MAX 4096U
 
+bool folder_is_chunked(const SyncEntry *e) {
+        return e->kind == SYNC_FILE && e->size > FORMAT_PLAIN_MAX && e->size != SYNC_SIZE_UNKNOWN;
+}
+
 /* True if the file holds the chunk at the offset. */
 static bool has_chunk(int fd, const SyncOid *oid, uint64_t offset, uint32_t length, uint8_t *buffer) {
         SyncOid found;
@@ -142,7 +146,7 @@ static int copy_chunk(const SyncOid *oid, uint64_t offset, uint32_t length, void
 static int copy_from(Copying *c, const SyncEntry *source) {
         int r;
 
-        if (!source || source->kind != SYNC_FILE || source->size <= FORMAT_PLAIN_MAX || source->size == SYNC_SIZE_UNKNOWN)
+        if (!source || !folder_is_chunked(source))
                 return 0;
         c->source = source;
         c->source_fd = -EBADF;
@@ -224,10 +228,6 @@ static int count_new(const SyncOid *chunk, uint64_t offset, uint32_t length, voi
         return 0;
 }
 
-static bool is_chunked(const SyncEntry *e) {
-        return e && e->kind == SYNC_FILE && e->size > FORMAT_PLAIN_MAX && e->size != SYNC_SIZE_UNKNOWN;
-}
-
 int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret) {
         NewBytes n = {};
         int r = 0;
@@ -236,7 +236,7 @@ int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uin
                 *ret = 0;
         else if (old && sync_oid_equal(&file->oid, &old->oid))
                 *ret = 0;
-        else if (!is_chunked(file) || !is_chunked(old))
+        else if (!folder_is_chunked(file) || !old || !folder_is_chunked(old))
                 *ret = file->size;
         else {
                 r = git_store_foreach_chunk(f->store, &old->oid, add_oid, &n.old);

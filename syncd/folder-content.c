@@ -204,10 +204,6 @@ static int collect(Missing *m, const SyncPlan *plan) {
         return 0;
 }
 
-static bool is_chunked(const SyncEntry *e) {
-        return e->kind == SYNC_FILE && e->size > FORMAT_PLAIN_MAX && e->size != SYNC_SIZE_UNKNOWN;
-}
-
 /* 1, 0 if nothing of it fits into this round, -ENOSPC, or another negative errno. */
 static int list_file(Missing *m, size_t i) {
         const SyncEntry *e = m->files[i];
@@ -219,7 +215,7 @@ static int list_file(Missing *m, size_t i) {
 
         if (left == 0)
                 return 0;
-        if (is_chunked(e)) {
+        if (folder_is_chunked(e)) {
                 r = content_part_open(&m->folder->content, &e->oid, e->size, &new, &fd);
                 if (r >= 0)
                         r = folder_list_chunks(m->folder, &e->oid, (uint32_t) i, fd, new, left, &m->chunks);

@@ -60,7 +60,7 @@ struct Folder {
         FolderSource *sources; /* sorted; while a plan is applied */
         size_t n_sources;
         const FolderOrigin *origin; /* NULL: it is main's */
-        bool distrust;         /* a file did not hold what the index says: content is fetched, whoever seems to have it */
+        bool distrust;         /* a file did not hold what the index says: content is fetched, not copied */
         SyncTree *waiting;     /* the local side of collisions that wait for main's: in no commit yet; or NULL */
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
@@ -90,6 +90,13 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
 int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
 /* Compares base and index at the paths and beneath them; NULL: everywhere. */
 int folder_compare(Folder *f, char *const *paths);
+/* The entry that a commit, which may be zero, has at a path: *ret is valid as long as buf and path; NULL if there is
+ * none. 0 or a negative errno. */
+int folder_find_in_commit(
+                Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret);
+
+/* --- folder-rows.c: what there is to plan from --- */
+
 /* Compares base and main. */
 int folder_compare_main(Folder *f);
 /* Main's entry at a path, once base is main's tip; NULL if there is none. Belongs to the folder. */
@@ -119,6 +126,9 @@ int folder_write_content(const SyncOid *oid, uint64_t size, int fd, void *userda
 
 /* --- folder-chunks.c: the chunks of large files --- */
 
+/* True for a file that is stored in chunks. */
+bool folder_is_chunked(const SyncEntry *e) _pure_;
+
 /* A chunk that is not in its part yet. */
 typedef struct FolderChunk {
         SyncOid oid;
@@ -135,7 +145,8 @@ typedef struct FolderChunks {
 
 /* Appends the chunks of a file that its part does not hold; new: it holds none. At most max are appended. 1 if all
  * were, 0 if there are more, or a negative errno. */
-int folder_list_chunks(Folder *f, const SyncOid *oid, uint32_t number, int part_fd, bool new, size_t max, FolderChunks *ret);
+int folder_list_chunks(
+                Folder *f, const SyncOid *oid, uint32_t number, int part_fd, bool new, size_t max, FolderChunks *ret);
 /* Copies chunks that files of the folder hold to the parts. wanted are the files of main, by number. Sorts the
  * chunks by oid. 0 or -ENOMEM. */
 int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks);

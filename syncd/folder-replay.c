@@ -20,8 +20,8 @@ static int64_t commit_time(Folder *f, const git_oid *id, int64_t fallback) {
         return line ? strtoll(line + 1, NULL, 10) : fallback;
 }
 
-/* 1 if there is a snapshot of the entry, a good one if that is to be verified, else 0; or a negative errno. A damaged one is
- * removed: what is still in the folder is then pushed from there. */
+/* 1 if there is a snapshot of the entry, a good one if that is to be verified, else 0; or a negative errno. A
+ * damaged one is removed: what is still in the folder is then pushed from there. */
 static int check_snapshot(Folder *f, const SyncEntry *e, bool verify) {
         _cleanup_close_ int fd = -EBADF;
         SyncOid oid;
@@ -100,7 +100,13 @@ static int choose_name(ChainUpdate *u, const char *path, int64_t time, const Syn
 
 /* Adds the version at its path, or beside what is there now, and the directories that it needs. */
 static int add_version(
-                ChainUpdate *u, const SyncEntry *e, const SyncTree *from, const SyncTree *to, int64_t time, SyncTree *changes) {
+                ChainUpdate *u,
+                const SyncEntry *e,
+                const SyncTree *from,
+                const SyncTree *to,
+                int64_t time,
+                SyncTree *changes) {
+
         _cleanup_free_ char *beside = NULL;
         SyncEntry copy = *e;
         int r;

@@ -381,7 +381,7 @@ static int compare(Folder *f, char *const *paths) {
         r = folder_compare(f, paths);
         if (r != -ENOENT && r != -EBADMSG)
                 return r;
-        log_warning("The local store has lost what the folder was synchronized with: begins with the union of both sides.");
+        log_warning("The local store has lost the base: begins with the union of both sides.");
         r = folder_lose_base(f);
         return r < 0 ? r : folder_compare(f, NULL);
 }

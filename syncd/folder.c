@@ -403,7 +403,7 @@ int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *
         /* What is still to be pushed begins after it now. All references become durable in one step. */
         if (git_oid_equal(&tip, commit))
                 r = git_store_set_reference(f->store, GIT_STORE_CANDIDATE, &(git_oid) {});
-        if (r >= 0)
+        else
                 r = git_store_set_reference(f->store, GIT_STORE_CHAIN_BASE, commit);
         if (r >= 0)
                 r = folder_set_base(f, commit, f->held);

@@ -112,11 +112,11 @@ int git_store_set_reference(GitStore *store, const char *name, const git_oid *id
 int git_store_sync(GitStore *store);
 
 /* Makes the store smaller when that is worth it, else returns at once. Kept: all commits of the histories of
- * GIT_STORE_REMOTE, _BASE, _TARGET and _CANDIDATE; what the trees of these four commits and of those
- * between GIT_STORE_CHAIN_BASE and _CANDIDATE hold; the trees of older commits of main, newest first, as far as together they take no more than half of these (or
- * GIT_STORE_HISTORY_MIN bytes); objects younger than the last change of a reference. What is pending is
- * synced first. Only the tree worker calls it. 0 (also if another process is about to write) or a negative
- * errno, then the store is as it was. */
+ * GIT_STORE_REMOTE, _BASE, _TARGET and _CANDIDATE; what the trees of these four commits and of those between
+ * GIT_STORE_CHAIN_BASE and _CANDIDATE hold; the trees of older commits of main, newest first, as far as together
+ * they take no more than half of these (or GIT_STORE_HISTORY_MIN bytes); objects younger than the last change of a
+ * reference. What is pending is synced first. Only the tree worker calls it. 0 (also if another process is about
+ * to write) or a negative errno, then the store is as it was. */
 #define GIT_STORE_HISTORY_MIN (512U << 10)
 int git_store_prune(GitStore *store);
 

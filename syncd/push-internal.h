@@ -16,7 +16,7 @@
 /* A push has no more batches than about this: each is a reference, which every session is told. */
 #define PUSH_BATCHES_MAX 1024U
 /* Objects that are planned at once. */
-#define PUSH_WINDOW_MAX 32768U
+#define PUSH_WINDOW_MAX 16384U
 
 typedef struct Push {
         Transfer *t;

@@ -81,15 +81,13 @@ static void arm_dirty_timer(Repository *r) {
         if (r->dirty_timer || sd_event_now(r->environment->event, CLOCK_MONOTONIC, &now) < 0)
                 return;
         if (now > r->dirty_time + DIRTY_QUIET_USEC)
-                r->dirty_delay = DIRTY_MIN_USEC;
-        else
-                r->dirty_delay = MIN(r->dirty_delay * 2, DIRTY_MAX_USEC);
+                r->dirty_begun = now;
         r->dirty_time = now;
         (void) sd_event_add_time_relative(
                         r->environment->event,
                         &r->dirty_timer,
                         CLOCK_MONOTONIC,
-                        r->dirty_delay,
+                        MIN(MAX((now - r->dirty_begun) / DIRTY_SHARE, DIRTY_MIN_USEC), DIRTY_MAX_USEC),
                         0,
                         on_dirty_timer,
                         r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The transfers of an instance: its worker for what the state machine asks for, and another one for prefetches, which run
- * beside all else. */
+/* The transfers of an instance: its worker for what the state machine asks for, and another one for prefetches,
+ * which run beside all else. */
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
@@ -137,7 +137,8 @@ static void on_progress(uint64_t done, uint64_t total, bool yielding, void *user
         uint64_t now;
 
         repository_bandwidth_progress(r, done, total, yielding);
-        if (sd_event_now(r->environment->event, CLOCK_MONOTONIC, &now) < 0 || now < r->progress_reported + PROGRESS_REPORT_USEC)
+        if (sd_event_now(r->environment->event, CLOCK_MONOTONIC, &now) < 0 ||
+            now < r->progress_reported + PROGRESS_REPORT_USEC)
                 return;
         r->progress_reported = now;
         repository_report(r);

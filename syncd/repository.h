@@ -17,12 +17,13 @@
 #define SYNC_OBJECT_NAME "X_" MANUFACTURER_OUI "_ISPStorage"
 #define SYNC_TABLE "Services." SYNC_OBJECT_NAME "."
 
-/* Local changes are gathered for so long: the events of one saving come together. It doubles while
- * changes do not stop, so that a file that is saved all the time does not make a commit each time. */
+/* The first change after a quiet time is looked at once the events of one saving have come. In a series, changes
+ * are gathered for a part of the time that it has lasted, so that one that comes soon after another hardly waits,
+ * and a file that is saved all the time does not make a commit each time. */
 #define DIRTY_MIN_USEC UINT64_C(4000)
+#define DIRTY_SHARE 4U
 #define DIRTY_MAX_USEC UINT64_C(2000000)
-/* After this quiet time the next change is prompt again. */
-#define DIRTY_QUIET_USEC UINT64_C(5000000)
+#define DIRTY_QUIET_USEC UINT64_C(3000000)
 /* A file that is being written is looked at after this time even if it is never closed. */
 #define OPEN_FILE_USEC UINT64_C(15000000)
 /* A worker or folder that failed is tried again after this. */
@@ -78,7 +79,7 @@ struct Repository {
         char **dirty;
         size_t dirty_bytes;
         bool dirty_full;
-        uint64_t dirty_delay;
+        uint64_t dirty_begun; /* monotonic: the first of a series, and the last */
         uint64_t dirty_time;
         sd_event_source *dirty_timer;
         sd_event_source *open_timer;

@@ -352,7 +352,5 @@ int sync_journal_remove(SyncJournal *j) {
         if (j->fd < 0)
                 return 0;
         j->fd = safe_close(j->fd);
-        if (unlinkat(j->staging_fd, JOURNAL_NAME, 0) < 0 && errno != ENOENT)
-                return -errno;
-        return fsync(j->staging_fd) < 0 ? -errno : 0;
+        return unlinkat(j->staging_fd, JOURNAL_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -53,7 +53,8 @@ int sync_journal_sync(SyncJournal *j);
 int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns);
 /* Notes, durably, that the base with all outcomes so far was recorded. 0 or a negative errno. */
 int sync_journal_record(SyncJournal *j);
-/* Removes the file, durably, and forgets all intents. 0 or a negative errno. */
+/* Removes the file and forgets all intents. Not durable: should it come back after a power cut, it tells of what is
+ * done, and the directory is synced before there is another one. 0 or a negative errno. */
 int sync_journal_remove(SyncJournal *j);
 
 /* "s<number>"; returns buf. */

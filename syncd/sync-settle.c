@@ -212,6 +212,14 @@ int apply_settle(ApplyRun *run, int64_t grace_ns) {
         return 0;
 }
 
+/* True if nothing but the journal itself is left to be dealt with. */
+static bool is_done(const SyncJournal *j) {
+        for (size_t i = 0; i < j->n_intents; i++)
+                if (j->intents[i].displaced.kind != SYNC_ABSENT || j->intents[i].renamed_to)
+                        return false;
+        return true;
+}
+
 int sync_apply_settle(const SyncApply *apply, int64_t grace_ns, SyncApplyReport *report) {
         _cleanup_sync_journal_free_ SyncJournal *journal = NULL;
         ApplyRun run = { .apply = apply, .report = report };
@@ -223,6 +231,8 @@ int sync_apply_settle(const SyncApply *apply, int64_t grace_ns, SyncApplyReport 
         if (journal->interrupted)
                 return -EUCLEAN;
         run.journal = journal;
+        if (is_done(journal))
+                return sync_journal_remove(journal);
         r = sync_journal_record(journal);
         if (r < 0)
                 return r;

@@ -141,13 +141,17 @@ static int item_arrived(ContentFetch *f, size_t i) {
 static int place(ContentFetch *f, size_t i, const void *data, size_t size) {
         const WantedItem *item = f->items + i;
         uint64_t file_size = f->files[item->file].size;
+        bool whole = item->offset == 0 && size == file_size;
         int fd, r;
 
         if (item->length > 0 && item->length != size)
                 return -EBADMSG;
         if (file_size != SYNC_SIZE_UNKNOWN && (item->offset > file_size || size > file_size - item->offset))
                 return -EBADMSG;
-        fd = part_fd(f, item->file, file_size == SYNC_SIZE_UNKNOWN && item->offset == 0 ? size : file_size);
+        /* What is written at once needs no place beforehand. */
+        if (whole && !content_has_space(&f->t->area, size))
+                return -ENOSPC;
+        fd = part_fd(f, item->file, whole ? SYNC_SIZE_UNKNOWN : file_size);
         if (fd < 0)
                 return fd;
         r = transfer_part_write(&f->t->area, &f->files[item->file].file, fd, data, size, item->offset);

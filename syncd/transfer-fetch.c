@@ -48,7 +48,8 @@ static void keep_content(Transfer *t, const git_oid *id, const void *data, size_
         SyncOid file;
 
         git_store_oid_to_sync(&file, id);
-        if (content_has(&t->area, &file) || transfer_part_open(&t->area, &file, size, &fd) < 0)
+        if (content_has(&t->area, &file) || !content_has_space(&t->area, size) ||
+            transfer_part_open(&t->area, &file, SYNC_SIZE_UNKNOWN, &fd) < 0)
                 return;
         if (transfer_part_write(&t->area, &file, fd, data, size, 0) == 0)
                 (void) transfer_part_complete(&t->area, &file, fd);

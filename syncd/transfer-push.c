@@ -11,7 +11,7 @@
 #define SEARCH_MIN (UINT64_C(1) << 20)
 #define SEARCH_CHUNKS_MIN (UINT64_C(8) << 20)
 /* Content that was sent is remembered up to so many objects; what comes again later costs its bytes. */
-#define SENT_MAX 131072U
+#define SENT_MAX 65536U
 /* Commits that one push brings; a gateway makes one at a time. */
 #define COMMITS_MAX 65536U
 

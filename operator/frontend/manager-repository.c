@@ -45,6 +45,14 @@ void manager_free_jobs(Manager *m) {
                 (void) job_free(m->jobs);
 }
 
+unsigned manager_n_jobs(const Manager *m) {
+        unsigned n = 0;
+
+        for (const RepositoryJob *j = m->jobs; j; j = j->next)
+                n++;
+        return n;
+}
+
 static RepositoryJob *find_job(Manager *m, const char *subscription) {
         for (RepositoryJob *j = m->jobs; j; j = j->next)
                 if (streq(j->subscription, subscription))

@@ -98,6 +98,8 @@ uint64_t manager_quota(const Manager *m, const Subscription *s);
 /* One datagram of the post-receive hook. */
 int manager_handle_hook(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 void manager_free_jobs(Manager *m);
+/* Repositories that are being looked at, or wait for it. */
+unsigned manager_n_jobs(const Manager *m);
 
 /* manager-task.c */
 

@@ -102,6 +102,10 @@ int metrics_describe(Manager *m, char **ret) {
                        "# HELP ispstorage_broker_connected Whether the queue is connected.\n"
                        "# TYPE ispstorage_broker_connected gauge\nispstorage_broker_connected %i\n",
                        m->mqtt && mqtt_client_is_connected(m->mqtt));
+        (void) fprintf(f,
+                       "# HELP ispstorage_repository_jobs Repositories that are being looked at, or wait for it.\n"
+                       "# TYPE ispstorage_repository_jobs gauge\nispstorage_repository_jobs %u\n",
+                       manager_n_jobs(m));
         if (fclose(f) != 0)
                 return -ENOMEM;
         if (r < 0)

@@ -10,6 +10,7 @@ import argparse
 import os
 import pathlib
 import re
+import socket
 import sqlite3
 import statistics
 import sys
@@ -20,6 +21,7 @@ from operator_host import Acs, Operator, device, wait_until  # noqa: E402
 
 COMMIT = "{:040x}"
 NONE = "0" * 40
+BACKLOG_MAX_SEC = 240
 
 
 def fill(operator, subscriptions):
@@ -57,17 +59,15 @@ class Load:
         self.acs = Acs(self.operator)
         self.arrived, self.count = {}, 0
         self.acs.on_command = self.on_command
-        wait_until("the frontend is connected", lambda: self.operator.admin("device", "show", device(1)) and self.connected())
-        wait_until("the repositories were looked at", self.is_idle)
+        wait_until("both are connected and the repositories were looked at", self.is_ready)
 
-    def connected(self):
-        return "as ispstorage-frontend" in (self.operator.directory / "mosquitto.log").read_text().rsplit("as ispstorage-acs", 1)[0] \
-            and re.search(r"\.$", (self.operator.directory / "frontend.log").read_text().strip())
-
-    def is_idle(self):
-        """No worker runs; the next one would be there at once."""
-        pid = self.operator.processes["frontend"].pid
-        return all(not pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text() or time.sleep(0.05) for _ in range(3))
+    def is_ready(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            s.connect(str(self.operator.directory / "api.socket"))
+            s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            metrics = s.makefile().read()
+        return ("\nispstorage_repository_jobs 0\n" in metrics and "\nispstorage_broker_connected 1\n" in metrics and
+                "as ispstorage-acs" in (self.operator.directory / "mosquitto.log").read_text())
 
     def on_command(self, name, message):
         self.arrived.setdefault(name, time.monotonic())
@@ -133,7 +133,9 @@ def backlog(build, n):
         def left():
             return db.execute("SELECT count(*) FROM commands WHERE published = 0").fetchone()[0]
 
+        deadline = time.monotonic() + BACKLOG_MAX_SEC
         while db.execute("SELECT count(*) FROM commands").fetchone()[0] < n - n // 1000 or left() > 0:
+            assert time.monotonic() < deadline, "the backlog does not drain"
             time.sleep(0.1)
         after = load.usage()
         return time.monotonic() - start, after[0] - before[0], before[1], after[1]

@@ -19,20 +19,19 @@ from nas import ADDRESS, GATEWAY, PASSWORDS, SERVICE, Nas, add_folder, add_user 
 
 STOCK_PORT = 1445
 STOCK = f"""[global]
-guest account = ispstorage
-map to guest = Bad User
+netbios name = nas
+passdb backend = tdbsam:/run/ispstorage/share/samba/run/passdb.tdb
+private dir = /run/ispstorage/share/samba/run/private
 smb ports = {STOCK_PORT}
 pid directory = /run/stock
 lock directory = /run/stock
 state directory = /run/stock
 cache directory = /run/stock
-private dir = /run/stock
 ncalrpc dir = /run/stock
 disable spoolss = yes
 [docs]
 path = /srv/ispstorage/home/docs
 read only = no
-guest ok = yes
 """
 
 
@@ -54,21 +53,27 @@ def start_stock(nas):
 
 
 def client(nas, stock, commands):
-    login = ["-N", "-p", str(STOCK_PORT)] if stock else ["-U", f"alice%{PASSWORDS['alice']}"]
+    login = [*(["-p", str(STOCK_PORT)] if stock else []), "-U", f"alice%{PASSWORDS['alice']}"]
     out = nas.testbed.lan(GATEWAY, "smbclient", f"//{ADDRESS}/docs", "-m", "SMB3", *login, "-c", commands, timeout=1800).decode()
     if "NT_STATUS_" in out:
         raise SystemExit(out)
     return out
 
 
+def server_cpu(nas, stock):
+    unit = "stock.service" if stock else "ispstorage-smbd.service"
+    return int(nas.testbed.execute(GATEWAY, "systemctl", "show", "-P", "CPUUsageNSec", unit)) / 1e9
+
+
 def timed(nas, stock, commands):
-    start = time.monotonic()
+    """Seconds by the clock, and of the server's processor."""
+    start, cpu = time.monotonic(), server_cpu(nas, stock)
     client(nas, stock, commands)
-    return time.monotonic() - start
+    return time.monotonic() - start, server_cpu(nas, stock) - cpu
 
 
 def measure_once(nas, stock, directory):
-    """Seconds of each of the four."""
+    """Seconds of each of the four, as timed()."""
     back = f"lcd {directory}/back; prompt; recurse"
     times = {"write_large": timed(nas, stock, f"put {directory}/large large"),
              "read_large": timed(nas, stock, f"get large {directory}/back/large"),
@@ -79,7 +84,7 @@ def measure_once(nas, stock, directory):
 
 
 def measure(nas, megabytes, files, rounds):
-    """{what: [ours, stock, ratio of throughputs]} in seconds, and the memory."""
+    """{what: seconds by the clock and of the server's processor, ours and stock, and their ratios}, and the memory."""
     start_stock(nas)
     memory = nas.testbed.execute(GATEWAY, "sh", "-c", "grep VmRSS /proc/$(systemctl show -P MainPID ispstorage-sharemgr)/status").decode()
     with tempfile.TemporaryDirectory() as directory:
@@ -97,8 +102,10 @@ def measure(nas, megabytes, files, rounds):
                 runs[stock].append(measure_once(nas, stock, directory))
     result = {"share manager RSS kB": int(memory.split()[1])}
     for what in runs[False][0]:
-        ours, stock = (statistics.median(run[what] for run in runs[s]) for s in (False, True))
-        result[what] = {"ours_s": round(ours, 2), "stock_s": round(stock, 2), "throughput_ratio": round(stock / ours, 3)}
+        ours, stock = (statistics.median(run[what][0] for run in runs[s]) for s in (False, True))
+        ours_cpu, stock_cpu = (statistics.median(run[what][1] for run in runs[s]) for s in (False, True))
+        result[what] = {"ours_s": round(ours, 2), "stock_s": round(stock, 2), "throughput_ratio": round(stock / ours, 3),
+                        "ours_cpu_s": round(ours_cpu, 2), "stock_cpu_s": round(stock_cpu, 2)}
     return result
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file-system-probe DIRECTORY: tells whether a folder on the directory's file system could be synchronized. Prints "ok" or
- * the reason against it. */
+/* file-system-probe DIRECTORY: tells whether a folder on the directory's file system could be synchronized. Prints
+ * "ok" or the reason against it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "syncd/sync-apply.h"
 
 static int probe(const char *volume) {
-        _cleanup_close_ int volume_fd = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root_fd = -EBADF, staging_fd = -EBADF;
+        _cleanup_close_ int volume_fd = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int root_fd = -EBADF, staging_fd = -EBADF;
         int r;
 
         if (volume_fd < 0 || (mkdirat(volume_fd, "folder", 0755) < 0 && errno != EEXIST))

@@ -21,6 +21,7 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import message_schema  # noqa: E402
 from sync_server import CLEAN_ENVIRONMENT, free_port, make_key  # noqa: E402
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -215,7 +216,7 @@ class Acs:
 
     def __init__(self, operator):
         self.login = ["-h", "127.0.0.1", "-p", str(operator.mqtt_port), "-u", "ispstorage-acs", "-P", "acs-password"]
-        self.commands, self.acks = {}, set()
+        self.commands, self.acks, self.malformed = {}, set(), []
         self.on_command = None
         self.queue_lock = threading.Lock()
         self.subscriber = subprocess.Popen(
@@ -230,6 +231,7 @@ class Acs:
             topic, payload = line.split(" ", 1)
             _, _, _, name, kind = topic.split("/")
             message = json.loads(payload)
+            self.malformed += message_schema.problems(message, message_schema.SCHEMA["$defs"][kind], kind)
             with self.queue_lock:
                 if kind == "ack":
                     self.acks.update(message["ids"])
@@ -242,6 +244,7 @@ class Acs:
     def send(self, name, kind, message):
         """Publishes, and again until it is acknowledged, as an ACS does."""
         message = {"id": str(uuid.uuid4()), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **message}
+        message_schema.check(kind, message)
         publish = ["mosquitto_pub", *self.login, "-q", "1", "-t", f"ispstorage/v1/cwmp/{name}/{kind}", "-m", json.dumps(message)]
         for _ in range(4):
             subprocess.run(publish, check=True)
@@ -383,6 +386,7 @@ class OperatorCase(unittest.TestCase):
         if any(error for _, error in getattr(self._outcome, "errors", []) or []):
             print(self.operator.logs(), file=sys.stderr)
         self.operator.stop()
+        self.assertEqual(self.acs.malformed, [])
 
     def subscribe(self, *numbers):
         """A subscription with these gateways, provisioned and confirmed."""

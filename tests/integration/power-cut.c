@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* power-cut FILE-SYSTEM OPTIONS IMAGE MOUNT-POINT ROUNDS SEED: a gateway whose power fails, again and again, at any system
- * call of the engine or between two. Its folder and its state are on the file system in the image, of which only what was
- * synced is left then: what else there was is in memory only. The world's other gateways and main are in TMPDIR and go on.
+/* power-cut FILE-SYSTEM OPTIONS IMAGE MOUNT-POINT ROUNDS SEED: a gateway whose power fails, again and again, at any
+ * system call of the engine or between two. Its folder and its state are on the file system in the image, of which
+ * only what was synced is left then: what else there was is in memory only. The world's other gateways and main are
+ * in TMPDIR and go on.
  *
  * ext4 and XFS are told to forget (the shutdown that xfstests uses); of btrfs the image is copied. */
 #include <setjmp.h>
@@ -169,8 +170,8 @@ static bool work_until_cut(World *w, WorldGateway *g) {
         return WEXITSTATUS(status) == CUT;
 }
 
-/* Of what nobody synced and the engine had not seen, anything may be left; also if the engine had given it a conflict name
- * just before. */
+/* Of what nobody synced and the engine had not seen, anything may be left; also if the engine had given it a
+ * conflict name just before. */
 static bool may_be_torn(const World *w, const Unsynced *unsynced, const char *path) {
         size_t length = strcspn(path, ".");
 

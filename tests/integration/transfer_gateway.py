@@ -63,9 +63,16 @@ class Gateway:
         self.process = None
 
     def send(self, command, *fields):
+        message = "".join(f"{field}\0" for field in (f"command={command}", *fields)).encode()
         if not self.process:
             self.start()
-        self.socket.send("".join(f"{field}\0" for field in (f"command={command}", *fields)).encode())
+        try:
+            self.socket.send(message)
+        except BrokenPipeError:
+            # It was idle for too long.
+            self.stop()
+            self.start()
+            self.socket.send(message)
 
     def receive(self):
         """One message as a dictionary, None if the worker has ended."""

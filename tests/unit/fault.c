@@ -143,7 +143,9 @@ ssize_t __wrap_write(int fd, const void *data, size_t size) {
 ssize_t __real_pwrite64(int fd, const void *data, size_t size, off_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset) {
-        return fails_or_shortens(WRITES | TAKES_SPACE | CHANGES | WAITS, &size) ? -1 : __real_pwrite64(fd, data, size, offset);
+        if (fails_or_shortens(WRITES | TAKES_SPACE | CHANGES | WAITS, &size))
+                return -1;
+        return __real_pwrite64(fd, data, size, offset);
 }
 
 int __real_fsync(int fd);

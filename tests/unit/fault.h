@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Makes system calls of the program under test fail. The program is linked with --wrap for each of them (meson.build): what
- * the libraries of the project call comes here first, what cmocka, libgit2 and libc call does not. */
+/* Makes system calls of the program under test fail. The program is linked with --wrap for each of them
+ * (meson.build): what the libraries of the project call comes here first, what cmocka, libgit2 and libc call does
+ * not. */
 #pragma once
 
 #include "common/base/macro.h"

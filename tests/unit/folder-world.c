@@ -262,7 +262,8 @@ static void send_blob(World *w, const SyncOid *oid, const void *data, size_t siz
 
         assert_int_equal(git_hash_bytes(GIT_OBJECT_BLOB, data, size, &found), 0);
         assert_true(sync_oid_equal(&found, oid));
-        fd = openat(w->blobs_fd, format_hex(oid->bytes, SYNC_OID_SIZE, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        format_hex(oid->bytes, SYNC_OID_SIZE, name);
+        fd = openat(w->blobs_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0) {
                 assert_int_equal(errno, EEXIST);
                 return;

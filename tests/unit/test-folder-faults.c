@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A gateway at work on its folder, of which each system call fails, or is the last, in turn: when the fault has gone, all
- * gateways come to hold what they would have held without it, and no version is lost. The first argument tells how many
- * calls are left out between two that are tried: 0 tries all. Three more try one case: test-folder-faults 0 'catch up' io
- * 341. */
+/* A gateway at work on its folder, of which each system call fails, or is the last, in turn: when the fault has
+ * gone, all gateways come to hold what they would have held without it, and no version is lost. The first argument
+ * tells how many calls are left out between two that are tried, beginning with another one each time: 0 tries all.
+ * Three more try one case: test-folder-faults 0 'catch up' io 341. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <git2.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@
 /* Large enough for commits of their own. */
 #define VERY_LARGE ((4U << 20) + 1000U)
 
-static uint64_t arg_left_out = 30;
+static uint64_t arg_left_out = 150;
 
 /* --- what the gateway is at --- */
 
@@ -183,6 +184,13 @@ static char *expect(const Scenario *s) {
         return text;
 }
 
+static unsigned random_below(unsigned n) {
+        unsigned number;
+
+        assert_int_equal(getrandom(&number, sizeof(number), 0), sizeof(number));
+        return number % n;
+}
+
 /* --- errors --- */
 
 static void engine(bool inside) {
@@ -223,7 +231,7 @@ static bool fail_at(const Scenario *s, const char *expected, FaultKind kind, uns
         work(w, victim(w));
         fired = fault_disarm();
         if (!is_honest(victim(w), kind))
-                fail_msg("%s: told words %llx, error %d", what, (unsigned long long) victim(w)->words, victim(w)->error);
+                fail_msg("%s: told %llx, error %d", what, (unsigned long long) victim(w)->words, victim(w)->error);
         w->engine = NULL;
         check(w, expected, what);
         world_free(w);
@@ -233,7 +241,7 @@ static bool fail_at(const Scenario *s, const char *expected, FaultKind kind, uns
 static void fail_each(FaultKind kind, bool lasting) {
         for (size_t i = 0; i < ELEMENTSOF(scenarios); i++) {
                 _cleanup_free_ char *expected = expect(scenarios + i);
-                unsigned number = 0;
+                unsigned number = random_below(1 + (unsigned) arg_left_out);
 
                 while (fail_at(scenarios + i, expected, kind, number, lasting)) {
                         assert_true(number < CALLS_MAX);
@@ -299,7 +307,7 @@ static bool crash_at(const Scenario *s, const char *expected, unsigned number) {
 static void a_crash_loses_nothing(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(scenarios); i++) {
                 _cleanup_free_ char *expected = expect(scenarios + i);
-                unsigned number = 0;
+                unsigned number = random_below(1 + (unsigned) arg_left_out / 10);
 
                 while (crash_at(scenarios + i, expected, number)) {
                         assert_true(number < CALLS_MAX);

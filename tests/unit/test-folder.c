@@ -225,7 +225,8 @@ static void metadata_travels(void **state) {
 
 static void act(World *w, WorldGateway *g) {
         static const char *const paths[] = { "a", "b", "d", "d/a", "d/b", "d/e", "d/e/c", "A" };
-        const char *path = paths[world_random(w, ELEMENTSOF(paths))], *other = paths[world_random(w, ELEMENTSOF(paths))];
+        const char *path = paths[world_random(w, ELEMENTSOF(paths))],
+                   *other = paths[world_random(w, ELEMENTSOF(paths))];
 
         switch (world_random(w, 10)) {
         case 0:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each system call of a run of apply fails, or is the last: afterwards no byte is lost, and a further run ends where one
- * without the fault would have. */
+/* Each system call of a run of apply fails, or is the last: afterwards no byte is lost, and a further run ends where
+ * one without the fault would have. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

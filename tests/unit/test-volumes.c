@@ -162,7 +162,7 @@ static void test_text(void **state) {
 /* The directories of a disk on USB, and of one on SATA, as in /sys. */
 static void test_connections(void **state) {
         char directory[] = "/tmp/test-volumes-XXXXXX";
-        _cleanup_free_ char *remove = NULL, *class = NULL;
+        _cleanup_free_ char *remove = NULL;
         _cleanup_close_ int fd = -EBADF, class_fd = -EBADF;
         static const struct {
                 const char *name, *speed_file, *speed, *connection;

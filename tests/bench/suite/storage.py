@@ -22,8 +22,8 @@ def record_disk(record, bed, before, size, files, **labels):
 class Storage(Benchmark):
     """Local storage overhead (the paper's Fig. 8, Table III and Fig. 9): blocks that state and staging take on a
     gateway after a payload is on all three and all is at rest, less what they took before; the greatest of the three
-    gateways, in parts of the payload. The paper's prototype needed 50 % for urandom and 26 % for text, plain git 100
-    %. The 20,000 files have 4 KB each; there the figure is bytes for each file. Peaks of resident memory are those of
+    gateways, in parts of the payload. The paper's prototype needed 50 % for urandom and 26 % for text. The
+    many small files have 4 KB each; there the figure is bytes for each file. Peaks of resident memory are those of
     each program on any gateway."""
     name, title = "storage", "Local storage overhead"
     sizes = {
