@@ -112,10 +112,10 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 
 /* --- folder-content.c: content that a plan wants --- */
 
-/* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list (WANTED_MAIN, ...)
- * of what has to be fetched. What cannot be done without is taken out of the plan. *ret_missing is the number of bytes to
- * be fetched (at least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a file that there
- * is no space for, or NULL. 0 or a negative errno. */
+/* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list
+ * (WANTED_MAIN, ...) of what has to be fetched. What cannot be done without is taken out of the plan. *ret_missing is
+ * the number of bytes to be fetched (at least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a
+ * file that there is no space for, or NULL. 0 or a negative errno. */
 int folder_prepare_content(
                 Folder *f, SyncPlan *plan, const char *list, uint64_t *ret_missing, const char **ret_no_space);
 void folder_forget_sources(Folder *f);
