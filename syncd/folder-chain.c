@@ -8,8 +8,10 @@
  * Large new files have commits of their own behind all others, so that they do not hold up what is small. */
 #include <git2.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
+#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/folder-chain.h"
 
@@ -81,6 +83,17 @@ const git_oid *folder_chain_parent(const FolderChain *c, size_t i) {
 
 /* --- making commits --- */
 
+/* What people read of a commit. That of the first one makes it unique: two repositories that begin with the same
+ * files in the same second must not be taken for one. */
+static char *make_message(size_t n, bool first) {
+        char hex[2 * 16 + 1];
+        uint8_t id[16];
+
+        if (!first || getrandom(id, sizeof(id), 0) != sizeof(id))
+                return strfmt("%zu change%s", n, n == 1 ? "" : "s");
+        return strfmt("%zu change%s\n\nRepository %s", n, n == 1 ? "" : "s", format_hex(id, sizeof(id), hex));
+}
+
 int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time) {
         _cleanup_free_ char *message = NULL;
         size_t n = sync_tree_size(changes);
@@ -99,7 +112,7 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time) {
                         u->folder->store, &c.parent, changes, folder_read_xattrs, u->folder, &c.tree);
         if (r < 0)
                 return r;
-        message = strfmt("%zu change%s", n, n == 1 ? "" : "s");
+        message = make_message(n, git_oid_is_zero(&c.parent));
         if (!message)
                 return -ENOMEM;
         c.message = message;
