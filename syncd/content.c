@@ -139,9 +139,16 @@ bool content_part_is(ContentArea *a, const SyncOid *file, int fd) {
 }
 
 int content_part_complete(ContentArea *a, const SyncOid *file) {
+        _cleanup_close_ int fd = -EBADF;
         PartName part;
+        struct stat st;
         OidHex name;
 
+        fd = openat(a->content_fd, part_name(file, part), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if ((uint64_t) st.st_size >= CONTENT_DURABLE_MIN && fdatasync(fd) < 0)
+                return -errno;
         return renameat(a->content_fd, part_name(file, part), a->content_fd, file_name(file, name)) < 0 ? -errno : 0;
 }
 

@@ -350,8 +350,6 @@ int folder_update_chain(
                 r = folder_chain_save_colliding(&u, plan);
         if (r >= 0)
                 r = extend(&u);
-        if (r >= 0)
-                r = content_sync(&f->content);
         if (r >= 0 && u.chain.n > 0)
                 tip = *folder_chain_tip(&u.chain);
         if (r >= 0)
@@ -359,8 +357,10 @@ int folder_update_chain(
         /* Without commits it means nothing. */
         if (r >= 0 && u.chain.n > 0)
                 r = folder_set_reference(f, GIT_STORE_CHAIN_BASE, &u.chain.base);
+        /* The push can begin. What a power cut takes now is not known to be ours on main, and comes back from there. */
+        f->unsynced = true;
         if (r >= 0)
-                r = git_store_sync(f->store);
+                r = git_store_publish(f->store);
         folder_chain_done(&old);
         folder_chain_done(&u.chain);
         if (r < 0)

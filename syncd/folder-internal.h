@@ -51,6 +51,7 @@ struct Folder {
         void (*step)(void *userdata);
         void *step_userdata;
 
+        bool unsynced;        /* the commits of the last run are not durable yet */
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
         int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */

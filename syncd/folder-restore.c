@@ -340,6 +340,8 @@ int folder_restore(Folder *f, const FolderRestore *q, FolderRestoreResult *ret) 
         int r;
 
         r = check_request(f, q);
+        if (r >= 0)
+                r = folder_finish_run(f);
         if (r < 0)
                 return r;
         if (!q->after) {

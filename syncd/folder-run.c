@@ -414,7 +414,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
                 r = settle(f, request, result);
         if (r >= 0 && !result->outcome.candidate)
                 r = folder_sweep_pending(f);
-        return r < 0 ? r : git_store_prune(f->store);
+        return r;
 }
 
 static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
@@ -441,11 +441,26 @@ static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
         return r < 0 ? r : synchronize(f, request, result);
 }
 
+/* The content before the references that vouch for it. */
+int folder_finish_run(Folder *f) {
+        int r;
+
+        if (!f->unsynced)
+                return 0;
+        f->unsynced = false;
+        r = content_sync(&f->content);
+        if (r >= 0)
+                r = git_store_sync(f->store);
+        return r < 0 ? r : git_store_prune(f->store);
+}
+
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret) {
         FolderResult result = {};
         int r;
 
-        r = run(f, request, &result);
+        r = folder_finish_run(f);
+        if (r >= 0)
+                r = run(f, request, &result);
         if (r >= 0)
                 r = folder_revision(f, &f->base_commit, &result.outcome.base);
         if (r < 0) {

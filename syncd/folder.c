@@ -162,7 +162,7 @@ static int save_progress(const SyncTree *so_far, void *userdata) {
         if (seconds_since_boot() - c->last < FOLDER_CHECKPOINT_SEC)
                 return 0;
         c->last = seconds_since_boot();
-        if (git_store_sync(f->store) < 0)
+        if (content_sync(&f->content) < 0 || git_store_sync(f->store) < 0)
                 return 0;
         if (!f->index)
                 (void) sync_index_save(f->state_fd, INSTANCE_INDEX, so_far);
@@ -397,7 +397,9 @@ int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *
         git_oid tip;
         int r;
 
-        r = folder_get_reference(f, GIT_STORE_CANDIDATE, &tip);
+        r = folder_finish_run(f);
+        if (r >= 0)
+                r = folder_get_reference(f, GIT_STORE_CANDIDATE, &tip);
         if (r < 0)
                 return r;
         /* What is still to be pushed begins after it now. All references become durable in one step. */

@@ -70,6 +70,10 @@ GitStore *folder_store(Folder *f);
  * worker should end and begin anew). */
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret);
 
+/* After each run, when its result was told: makes its commits and what they hold durable, while they are being
+ * pushed. If it was not called the next call below does it first. 0 or a negative errno as for folder_run(). */
+int folder_finish_run(Folder *f);
+
 /* The commit, one that a run named to be pushed, is main's tip now. *ret is its revision; *ret_push is the commit
  * to be pushed next, or the zero id. 0 or a negative errno. */
 int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push);
@@ -101,13 +105,13 @@ typedef struct FolderRestoreResult {
 
 void folder_restore_result_clear(FolderRestoreResult *result);
 
-/* Puts what a commit has at a path into the folder, a bounded part of it at a time; missing directories are made. What
- * is in the folder and not in the commit stays. What is replaced stays in main's history; what main does not have yet
- * gets a conflict name. The next run makes a new version of it. *ret is zeroed, and to be cleared in any case. 0;
- * -ESRCH: the commit has no such path; -EEXIST: something is at "to"; -EINVAL: not a path that can be synchronized;
- * -ENOTDIR: "to" lies beneath a file; -EBUSY: the folder was not looked at yet; -ENOSPC; another negative errno.
- * Entries that fail on their own are counted: -EBUSY (being changed), -EEXIST, -EISDIR (a directory is in the place of
- * a file), -ENOSPC, -EOPNOTSUPP, ... */
+/* Puts what a commit has at a path into the folder, a bounded part of it at a time; missing directories are made.
+ * What is in the folder and not in the commit stays. What is replaced stays in main's history; what main does not
+ * have yet gets a conflict name. The next run makes a new version of it. *ret is zeroed, and to be cleared in any
+ * case. 0; -ESRCH: the commit has no such path; -EEXIST: something is at "to"; -EINVAL: not a path that can be
+ * synchronized; -ENOTDIR: "to" lies beneath a file; -EBUSY: the folder was not looked at yet; -ENOSPC; another
+ * negative errno. Entries that fail on their own are counted: -EBUSY (being changed), -EEXIST, -EISDIR (a
+ * directory is in the place of a file), -ENOSPC, -EOPNOTSUPP, ... */
 int folder_restore(Folder *f, const FolderRestore *q, FolderRestoreResult *ret);
 
 /* Writes to disk what would otherwise have to be read again after a restart. Cheap if nothing changed. 0 or a

@@ -273,6 +273,10 @@ int git_store_set_reference(GitStore *store, const char *name, const git_oid *id
         return object_log_set_reference(store->log, name, (const SyncOid *) id->id);
 }
 
+int git_store_publish(GitStore *store) {
+        return object_log_publish(store->log);
+}
+
 int git_store_sync(GitStore *store) {
         return object_log_sync(store->log);
 }

@@ -104,6 +104,10 @@ int git_store_get_reference(GitStore *store, const char *name, git_oid *ret);
  */
 int git_store_set_reference(GitStore *store, const char *name, const git_oid *id);
 
+/* Lets other processes see the objects that this process wrote, without waiting for the disk. References stay with
+ * it until git_store_sync(). 0 or a negative errno. */
+int git_store_publish(GitStore *store);
+
 /* Makes all objects and references that this process wrote durable, in one step: after a power cut either
  * all references set since the last sync are as they were set, with all objects written before, or all are
  * as they were. 0, or a negative errno of write(2) or fdatasync(2) such as -ENOSPC: then nothing of it is
@@ -195,9 +199,9 @@ int git_store_foreach_missing_meta(
                 int (*handler)(const git_oid *id, void *userdata),
                 void *userdata);
 
-/* Adds what the store lacks to read the entry at a path of the commit, "" for all: trees, metadata, and with beneath
- * set all trees and metadata beneath it, those of chunks included. Where a tree is missing, it ends: fetch it with all
- * beneath, and ask again. Nothing is added if the commit has no such path. 0 or an error as above. */
+/* Adds what the store lacks to read the entry at a path of the commit, "" for all: trees, metadata, and with
+ * beneath set all trees and metadata beneath it, those of chunks included. Where a tree is missing, it ends: fetch
+ * it with all beneath, and ask again. Nothing is added if the commit has no such path. 0 or an error as above. */
 typedef struct ObjectWants ObjectWants;
 int git_store_find_missing(
                 GitStore *store, const git_oid *commit, const char *path, bool beneath, ObjectWants *ret);

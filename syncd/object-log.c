@@ -405,6 +405,10 @@ int object_log_add(
         return 0;
 }
 
+int object_log_publish(ObjectLog *l) {
+        return l->pending.size > 0 ? flush(l, false) : 0;
+}
+
 int object_log_sync(ObjectLog *l) {
         bool references = l->pending_references.n > 0;
         int r = 0;

@@ -73,6 +73,10 @@ int object_log_get_reference(ObjectLog *l, const char *name, SyncOid *ret);
 /* The zero id removes it. 0, -EINVAL (the name is empty or too long), -E2BIG or -ENOMEM. */
 int object_log_set_reference(ObjectLog *l, const char *name, const SyncOid *oid);
 
+/* Hands the objects that were added to the kernel, so that other processes see them; references stay pending. 0 or a
+ * negative errno, then they are all pending still. */
+int object_log_publish(ObjectLog *l);
+
 /* Writes what is pending, all references as one record, and waits until it is on the disk. 0 or a negative
  * errno; then the file is as it was, and all stays pending. */
 int object_log_sync(ObjectLog *l);

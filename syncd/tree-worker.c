@@ -154,7 +154,10 @@ static int do_run(TreeWorker *w, char *const *message) {
                 return fail_run(r);
         r = send_result(&result);
         folder_result_clear(&result);
-        return r;
+        if (r < 0)
+                return r;
+        r = folder_finish_run(w->folder);
+        return r < 0 ? log_error_errno(r, "Failed to keep what was committed: %m") : 0;
 }
 
 /* Key: commit. Answers with revision, and push: what is to be pushed next. */

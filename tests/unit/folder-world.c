@@ -242,7 +242,11 @@ void world_run(World *w, WorldGateway *g) {
         g->again = result.outcome.again;
         g->conflict |= result.outcome.conflict;
         folder_result_clear(&result);
-        world_see(w, g);
+        engine(w, true);
+        r = folder_finish_run(g->folder);
+        engine(w, false);
+        if (is_good(w, g, r))
+                world_see(w, g);
 }
 
 /* --- the transport: content --- */

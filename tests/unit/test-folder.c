@@ -277,7 +277,8 @@ static void crash(World *w, WorldGateway *g) {
         if (pid == 0) {
                 g->folder->step = count_down;
                 g->folder->step_userdata = &countdown;
-                (void) folder_run(g->folder, &request, &result);
+                if (folder_run(g->folder, &request, &result) >= 0)
+                        (void) folder_finish_run(g->folder);
                 _exit(0);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
