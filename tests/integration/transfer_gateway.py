@@ -29,6 +29,7 @@ class Gateway:
         self.staging.mkdir()
         self.public_key = make_key(self.directory / "key")
         self.control = ""
+        self.environment = CLEAN_ENVIRONMENT
         self.url = None
         self.process = self.socket = None
         self.trust(server.host_key)
@@ -42,7 +43,7 @@ class Gateway:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         arguments = [self.worker, self.directory, self.folder, self.staging, self.url or self.server.url(), self.control]
         shell = f'exec {SOCKET_FD}>&{theirs.fileno()} "$@"'
-        self.process = subprocess.Popen(["/bin/bash", "-c", shell, "bash", *map(str, arguments)], env=CLEAN_ENVIRONMENT,
+        self.process = subprocess.Popen(["/bin/bash", "-c", shell, "bash", *map(str, arguments)], env=self.environment,
                                         pass_fds=[theirs.fileno()])
         theirs.close()
         self.socket = ours
