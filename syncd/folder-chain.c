@@ -86,7 +86,7 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time) {
         size_t n = sync_tree_size(changes);
         GitStoreCommit c = {
                 .parent = *folder_chain_tip(&u->chain),
-                .author = u->gateway_name,
+                .author = u->request->gateway_name,
                 .time = time,
         };
         git_oid id;
@@ -311,15 +311,41 @@ static int extend(ChainUpdate *u) {
         return r;
 }
 
+/* 1 if a commit holds what main refuses: it would be refused again, whatever follows. 0 or a negative errno. */
+static int holds_refused(Folder *f, const FolderChain *c, const FolderRequest *request) {
+        if (strv_length(request->refused) == 0)
+                return 0;
+        for (size_t i = 0; i < c->n; i++) {
+                _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+                int r = folder_chain_changes(f, c, i, &changes);
+
+                if (r < 0)
+                        return r;
+                SYNC_TREE_FOREACH(e, changes)
+                        if (e->kind != SYNC_ABSENT && folder_is_refused(request, e->path))
+                                return 1;
+        }
+        return 0;
+}
+
+/* 1 if the commits can stay as they are and more be added to them. 0 or a negative errno. */
+static int can_be_extended(Folder *f, const FolderChain *c, const FolderRequest *request) {
+        int r;
+
+        if (c->n == 0 || request->changed || !git_oid_equal(&c->base, &f->main_commit))
+                return 0;
+        r = holds_refused(f, c, request);
+        return r < 0 ? r : r == 0;
+}
+
 int folder_update_chain(
                 Folder *f,
                 const SyncPlan *plan,
                 const SyncTree *changes,
-                const char *gateway_name,
-                bool verify,
+                const FolderRequest *request,
                 FolderResult *result) {
 
-        ChainUpdate u = { .folder = f, .gateway_name = gateway_name, .wanted = changes, .time = time(NULL) };
+        ChainUpdate u = { .folder = f, .request = request, .wanted = changes, .time = time(NULL) };
         FolderChain old = {};
         git_oid tip = {};
         int r;
@@ -328,11 +354,12 @@ int folder_update_chain(
         if (r < 0)
                 return r;
         u.chain.base = f->main_commit;
-        if (old.n > 0 && !verify && git_oid_equal(&old.base, &f->main_commit)) {
+        r = can_be_extended(f, &old, request);
+        if (r > 0) {
                 u.chain = old;
                 old = (FolderChain) {};
-        } else
-                r = folder_chain_replay(&u, &old, verify);
+        } else if (r == 0)
+                r = folder_chain_replay(&u, &old);
         if (r >= 0)
                 r = folder_chain_save_colliding(&u, plan);
         if (r >= 0)
@@ -356,21 +383,41 @@ int folder_update_chain(
         return folder_next_push(f, &result->push, &result->outcome.bytes_to_push);
 }
 
-int folder_accepted_commit(Folder *f, const git_oid *tip, git_oid *ret) {
+/* Main's commits, from its tip back to where the chain begins, are new ones: few, and mostly none. */
+static int find_accepted(Folder *f, const FolderChain *c, const git_oid *tip, size_t *ret_n) {
+        git_oid id = *tip;
+        int r = 0;
+
+        *ret_n = 0;
+        while (r >= 0 && c->n > 0 && !git_oid_is_zero(&id) && !git_oid_equal(&id, &c->base)) {
+                for (size_t i = c->n; i > 0; i--)
+                        if (git_oid_equal(c->commits + i - 1, &id)) {
+                                *ret_n = i;
+                                return 0;
+                        }
+                r = git_store_commit_parent(f->store, &id, &id);
+        }
+        /* Main is of another history: then it has none. */
+        return r == -ENOENT || r == -EXDEV || r == -EBADMSG ? 0 : r;
+}
+
+int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret) {
         FolderChain c;
+        size_t n;
         int r;
 
         r = folder_chain_read(f, &c);
         if (r < 0)
                 return r;
         *ret = (git_oid) {};
-        for (size_t i = c.n; i-- > 0;)
-                if (git_store_check_descent(f->store, c.commits + i, tip) >= 0) {
-                        *ret = c.commits[i];
-                        break;
-                }
+        r = find_accepted(f, &c, tip, &n);
+        if (r >= 0 && n > 0) {
+                *ret = c.commits[n - 1];
+                r = n == c.n ? folder_set_reference(f, GIT_STORE_CANDIDATE, &(git_oid) {})
+                             : folder_set_reference(f, GIT_STORE_CHAIN_BASE, ret);
+        }
         folder_chain_done(&c);
-        return 0;
+        return r;
 }
 
 static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {
@@ -394,8 +441,8 @@ static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret)
 }
 
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
+        FolderChain c = {};
         uint64_t sum = 0;
-        FolderChain c;
         int r;
 
         *ret = (git_oid) {};
@@ -410,7 +457,6 @@ int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
                 *ret = c.commits[i];
         }
         *ret_bytes = sum;
-        if (r >= 0)
-                folder_chain_done(&c);
+        folder_chain_done(&c);
         return r;
 }

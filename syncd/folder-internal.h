@@ -145,21 +145,24 @@ int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uin
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
+/* True if main refuses what is at the path. */
+bool folder_is_refused(const FolderRequest *request, const char *path) _pure_;
 
 /* --- folder-chain.c: commits that main does not have yet --- */
 
 /* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder;
- * plan is what they are from: its collisions wait. With verify set, older versions whose snapshot is damaged are
- * dropped. 0 with result filled in, or a negative errno. */
+ * plan is what they are from: its collisions wait. Older versions are dropped whose snapshot is damaged, if the
+ * request says that content has changed, and those at a path that main refuses. 0 with result filled in, or a negative
+ * errno. */
 int folder_update_chain(
                 Folder *f,
                 const SyncPlan *plan,
                 const SyncTree *changes,
-                const char *gateway_name,
-                bool verify,
+                const FolderRequest *request,
                 FolderResult *result);
-/* The last of these commits that is on main already, the zero id if none is. */
-int folder_accepted_commit(Folder *f, const git_oid *tip, git_oid *ret);
+/* Takes those of these commits off that are on main already, with the next git_store_sync(). *ret is the last of them,
+ * the zero id if there is none. */
+int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret);
 /* The commit to be pushed next, the zero id if there is none, and what it takes. */
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes);
 /* Removes the snapshots that no commit to be pushed needs. */

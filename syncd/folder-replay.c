@@ -79,7 +79,7 @@ static int choose_name(ChainUpdate *u, const char *path, int64_t time, const Syn
                 SyncEntry buf;
                 int r;
 
-                r = sync_conflict_path(sync_path_name(path), time, u->gateway_name, counter, &name);
+                r = sync_conflict_path(sync_path_name(path), time, u->request->gateway_name, counter, &name);
                 if (r < 0)
                         return r == -ENAMETOOLONG ? 0 : r;
                 SYNC_TREE_FOREACH(e, changes)
@@ -131,7 +131,7 @@ static int add_version(
         return sync_tree_add(changes, &copy);
 }
 
-int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
+int folder_chain_replay(ChainUpdate *u, const FolderChain *old) {
         _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
         int r;
 
@@ -151,7 +151,9 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
                 if (r < 0)
                         return r;
                 SYNC_TREE_FOREACH(e, made) {
-                        r = check_snapshot(u->folder, e, verify);
+                        if (folder_is_refused(u->request, e->path))
+                                continue;
+                        r = check_snapshot(u->folder, e, u->request->changed);
                         if (r < 0)
                                 return r;
                         if (r == 0 || !is_superseded(u, e))

@@ -152,7 +152,7 @@ static int read_main(Folder *f, FolderResult *result) {
                 f->main_to = sync_tree_free(f->main_to);
                 f->main_commit = tip;
         }
-        r = folder_accepted_commit(f, &tip, &accepted);
+        r = folder_accept_commits(f, &tip, &accepted);
         if (r < 0 || git_oid_is_zero(&accepted))
                 return r < 0 ? r : 1;
         /* Main has it though we never heard of that. */
