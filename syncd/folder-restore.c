@@ -115,6 +115,10 @@ int folder_restore(
         sync_scan_report_clear(&report);
         if (r != SYNC_SCAN_OK)
                 return r < 0 ? r : -ENODEV;
+        /* What the index and base differ in must not be older than the index: a change of a user's that is not known to
+         * be one would be taken for main's. If it cannot be told now, the next run looks at everything. */
+        if (f->differing && folder_compare(f, paths) < 0)
+                f->differing = sync_tree_free(f->differing);
         r = add_parents(f, to, &plan);
         if (r < 0)
                 return r;

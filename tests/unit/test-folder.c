@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -203,6 +204,54 @@ static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
         world_settle(w);
         at = world_main(w->server);
         assert_true(has_path(w, g, &at, "bad"));
+        world_free(w);
+}
+
+/* Waits until what is written later has a stamp of its own: then a scan is sure of the file. */
+static void let_settle(WorldGateway *g, const char *path) {
+        struct timespec now;
+        struct stat st;
+
+        assert_int_equal(fstatat(g->root_fd, path, &st, 0), 0);
+        do
+                assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+        while ((now.tv_sec - st.st_ctim.tv_sec) * 1000000000 + now.tv_nsec - st.st_ctim.tv_nsec <= SYNC_RACY_NS);
+}
+
+static void a_change_that_a_restore_came_across_stays_one(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways, *other = w->gateways + 1;
+        char *const paths[] = { (char *) "b", NULL };
+        FolderRequest request = { .gateway_name = g->name, .paths = (char **) paths };
+        SyncConflictList conflicts = {};
+        FolderResult result;
+        git_oid first;
+
+        world_write(w, g, "a", 100);
+        world_settle(w);
+        first = world_main(w->server);
+        world_write(w, other, "a", 100);
+        world_settle(w);
+        world_write(w, other, "a", 100);
+        world_run(w, other);
+        assert_true(world_push(w, other));
+        /* A restore finds what a user has just written, and fails: its content is nowhere here. */
+        world_write(w, g, "a", 100);
+        let_settle(g, "a");
+        assert_true(folder_restore(g->folder, &first, "a", "a", &conflicts) < 0);
+        world_see(w, g);
+        sync_conflict_list_clear(&conflicts);
+        /* Runs that look elsewhere, with main's version at hand. */
+        world_fetch(w, g);
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(folder_run(g->folder, &request, &result), 0);
+                if (result.outcome.missing)
+                        world_content(w, g, SIZE_MAX);
+                folder_result_clear(&result);
+        }
+        world_settle(w);
+        assert_equal_folders(w);
+        world_check_ledger(w);
         world_free(w);
 }
 
@@ -415,6 +464,7 @@ int main(void) {
                 cmocka_unit_test(every_version_is_kept_while_main_is_away),
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
                 cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),
+                cmocka_unit_test(a_change_that_a_restore_came_across_stays_one),
                 cmocka_unit_test(a_store_that_is_lost_is_made_anew),
                 cmocka_unit_test(a_damaged_snapshot_does_not_hold_up_its_file),
                 cmocka_unit_test(content_that_a_user_wrote_to_is_fetched_again),
