@@ -95,6 +95,9 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         r = paths_with_doubtful(f, request->paths, &paths);
         if (r < 0)
                 return r;
+        /* None is not all of them. */
+        if (!paths && !(paths = calloc(1, sizeof(*paths))))
+                return -ENOMEM;
         name_held(f, "emptied", 0, held);
         confirmed = streq_ptr(request->confirmed, held);
         r = folder_scan(f, full, paths, confirmed, &report);
