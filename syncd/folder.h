@@ -70,8 +70,8 @@ GitStore *folder_store(Folder *f);
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret);
 
 /* The commit, one that a run named to be pushed, is main's tip now. *ret is its revision; *ret_push is the commit
- * to be pushed next, or the zero id. 0 or a negative errno. */
-int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push);
+ * to be pushed next, or the zero id, and *ret_bytes what it takes. 0 or a negative errno. */
+int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push, uint64_t *ret_bytes);
 
 /* Puts the entry that a commit has at path into the folder, at the path "to"; missing directories are
  * made. What is there is replaced, unless it changed meanwhile. The next run makes a new version of it.

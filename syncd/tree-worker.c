@@ -162,23 +162,25 @@ static int do_run(TreeWorker *w, char *const *message) {
         return r;
 }
 
-/* Key: commit. Answers with revision, and push: what is to be pushed next. */
+/* Key: commit. Answers with revision, and what is to be pushed next: push, bytes-to-push. */
 static int do_landed(TreeWorker *w, char *const *message_in) {
         const char *commit = strempty(worker_message_get(message_in, "commit"));
         char text[SYNC_REVISION_SIZE], push[GIT_OID_HEXSZ + 1];
         _cleanup_strv_free_ char **message = NULL;
         SyncRevision revision;
         git_oid id, next;
+        uint64_t bytes;
         int r;
 
         if (git_oid_fromstr(&id, commit) < 0)
                 return -EBADMSG;
-        r = folder_landed(w->folder, &id, &revision, &next);
+        r = folder_landed(w->folder, &id, &revision, &next, &bytes);
         if (r < 0)
                 return r;
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
             (r = worker_message_add(&message, "error", "0")) < 0 ||
             (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &next))) < 0 ||
+            (r = worker_message_addf(&message, "bytes-to-push", "%llu", (unsigned long long) bytes)) < 0 ||
             (r = worker_message_add(&message, "revision", sync_revision_format(&revision, text))) < 0)
                 return r;
         return worker_message_send(WORKER_SOCKET_FD, message);

@@ -346,13 +346,14 @@ bool world_push_unheard(World *w, WorldGateway *g) {
 
 bool world_push(World *w, WorldGateway *g) {
         SyncRevision revision;
+        uint64_t bytes;
         int r;
 
         if (!world_push_unheard(w, g))
                 return false;
         set_main(folder_store(g->folder), &g->push);
         engine(w, true);
-        r = folder_landed(g->folder, &g->push, &revision, &g->push);
+        r = folder_landed(g->folder, &g->push, &revision, &g->push, &bytes);
         engine(w, false);
         return is_good(w, g, r);
 }
