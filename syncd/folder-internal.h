@@ -67,6 +67,18 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);
 int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report);
 int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
 
+/* --- folder-oids.c: what content there is in a tree --- */
+
+typedef struct FolderOids {
+        SyncOid *items; /* sorted */
+        size_t n;
+} FolderOids;
+
+/* Of the files and symlinks. *ret must be done with. 0 or -ENOMEM. */
+int folder_oids_of(const SyncTree *t, FolderOids *ret);
+bool folder_oids_have(const FolderOids *set, const SyncOid *oid) _pure_;
+void folder_oids_done(FolderOids *set);
+
 /* --- folder-base.c: base, main and the index, known by their differences --- */
 
 /* Reads which commit is base, and what is held. 0 or a negative errno. */
@@ -148,7 +160,7 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
 /* True if main refuses what is at the path. */
 bool folder_is_refused(const FolderRequest *request, const char *path) _pure_;
 
-/* --- folder-chain.c: commits that main does not have yet --- */
+/* --- folder-chain-list.c, folder-chain.c: commits that main does not have yet --- */
 
 /* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder;
  * plan is what they are from: its collisions wait. Older versions are dropped whose snapshot is damaged, if the
