@@ -38,7 +38,7 @@ struct Folder {
         git_oid main_commit;
         SyncTree *main_from;  /* what differs between the base commit and main: the base commit's entries ... */
         SyncTree *main_to;    /* ... and main's; NULL: not compared yet */
-        SyncTree *held_main;  /* main's entries at the paths of held */
+        SyncTree *held_main;  /* main's entries at the paths of held; NULL: not looked up yet */
 
         /* Tests only: called before every step that a crash could follow. */
         void (*step)(void *userdata);
@@ -90,6 +90,8 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
 /* Moves base to the commit, of main, that the folder was brought to as far as it could be; placed is what was put in
  * place since the index was made, or NULL. */
 int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
+/* Main has moved, to the commit or the zero id. */
+void folder_set_main(Folder *f, const git_oid *commit);
 /* Compares base and index at the paths and beneath them; NULL: everywhere. */
 int folder_compare(Folder *f, char *const *paths);
 /* The entry that a commit, which may be zero, has at a path: *ret is valid as long as buf and path; NULL if there is

@@ -150,11 +150,8 @@ static int read_main(Folder *f, FolderResult *result) {
                 halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
                 return 0;
         }
-        if (!git_oid_equal(&tip, &f->main_commit)) {
-                f->main_from = sync_tree_free(f->main_from);
-                f->main_to = sync_tree_free(f->main_to);
-                f->main_commit = tip;
-        }
+        if (!git_oid_equal(&tip, &f->main_commit))
+                folder_set_main(f, &tip);
         r = folder_accept_commits(f, &tip, &accepted);
         if (r < 0 || git_oid_is_zero(&accepted))
                 return r < 0 ? r : 1;

@@ -387,7 +387,7 @@ int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *
                 r = git_store_sync(f->store);
         if (r < 0)
                 return r;
-        f->main_commit = *commit;
+        folder_set_main(f, commit);
         r = folder_next_push(f, ret_push, ret_bytes);
         if (r >= 0)
                 r = folder_sweep_pending(f);
