@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <git2.h>
 #include <stdio.h>
@@ -316,6 +317,45 @@ static void content_that_a_user_wrote_to_is_fetched_again(void **state) {
         world_free(w);
 }
 
+/* The only file of the content area. */
+static int open_content(const WorldGateway *g, int flags) {
+        _cleanup_free_ char *path = strfmt("%s/.ispstorage/folder/content", g->volume);
+        DIR *d = opendir(path);
+        struct dirent *e;
+        int fd;
+
+        assert_non_null(d);
+        while ((e = readdir(d)) && e->d_name[0] == '.')
+                ;
+        assert_non_null(e);
+        fd = openat(dirfd(d), e->d_name, flags | O_CLOEXEC);
+        assert_true(fd >= 0);
+        closedir(d);
+        return fd;
+}
+
+static void nobody_can_write_to_what_is_put_in_place(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways + 1;
+        int fd;
+
+        world_write(w, w->gateways, "a", 100);
+        world_run(w, w->gateways);
+        assert_true(world_push(w, w->gateways));
+        world_fetch(w, g);
+        world_run(w, g);
+        world_content(w, g, SIZE_MAX);
+        fd = open_content(g, O_WRONLY);
+        world_run(w, g);
+        assert_text(g, "");
+        assert_true(g->again);
+        close(fd);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_text(g, "a 1 0 0 \n");
+        world_free(w);
+}
+
 static void metadata_travels(void **state) {
         const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1234567890, .tv_nsec = 123456789 } };
         World *w = world_new(2, 1);
@@ -468,6 +508,7 @@ int main(void) {
                 cmocka_unit_test(a_store_that_is_lost_is_made_anew),
                 cmocka_unit_test(a_damaged_snapshot_does_not_hold_up_its_file),
                 cmocka_unit_test(content_that_a_user_wrote_to_is_fetched_again),
+                cmocka_unit_test(nobody_can_write_to_what_is_put_in_place),
                 cmocka_unit_test(metadata_travels),
                 cmocka_unit_test(anything_in_any_order),
         };
