@@ -48,7 +48,6 @@ int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *
 bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
 /* The part is complete: it gets its final name. Not durable by itself. 0 or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
-void content_part_remove(ContentArea *a, const SyncOid *file);
 
 /* Opens complete content for reading. 0, -ENOENT or another negative errno. */
 int content_open(ContentArea *a, const SyncOid *file, int *ret_fd);
