@@ -152,12 +152,6 @@ int content_part_complete(ContentArea *a, const SyncOid *file) {
         return renameat(a->content_fd, part_name(file, part), a->content_fd, file_name(file, name)) < 0 ? -errno : 0;
 }
 
-void content_part_remove(ContentArea *a, const SyncOid *file) {
-        PartName name;
-
-        (void) unlinkat(a->content_fd, part_name(file, name), 0);
-}
-
 static int open_file(int dir_fd, const SyncOid *file, int *ret_fd) {
         OidHex name;
         int fd;

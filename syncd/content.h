@@ -46,13 +46,12 @@ bool content_has_space(const ContentArea *a, uint64_t size);
 int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd);
 /* True if fd is open on what has the name of the part still. */
 bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
-/* Complete content of at least so many bytes is durable, so that what was verified when it was written needs no other
- * reading when it is put in place. */
+/* Content of at least so many bytes is synced by who completes it, while more arrives: then it need not be waited
+ * for when it is put in place. */
 #define CONTENT_DURABLE_MIN (UINT64_C(4) << 20)
 
 /* The part is complete: it gets its final name, after it was synced if it is large. 0 or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
-void content_part_remove(ContentArea *a, const SyncOid *file);
 
 /* Opens complete content for reading. 0, -ENOENT or another negative errno. */
 int content_open(ContentArea *a, const SyncOid *file, int *ret_fd);

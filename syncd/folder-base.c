@@ -270,6 +270,27 @@ int folder_find_in_commit(Folder *f, const git_oid *commit, const char *path, Sy
         return 0;
 }
 
+static void forget_main(Folder *f) {
+        f->main_from = sync_tree_free(f->main_from);
+        f->main_to = sync_tree_free(f->main_to);
+        f->held_main = sync_tree_free(f->held_main);
+}
+
+void folder_set_main(Folder *f, const git_oid *commit) {
+        forget_main(f);
+        f->main_commit = *commit;
+}
+
+/* The same for the path of a held entry: of main these are known. */
+static int find_held_in_commit(
+                Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret) {
+
+        if (!f->held_main || !git_oid_equal(commit, &f->main_commit))
+                return folder_find_in_commit(f, commit, path, buf, ret);
+        *ret = sync_tree_find(f->held_main, path);
+        return 0;
+}
+
 static const SyncEntry *null_if_absent(const SyncEntry *e) {
         return e->kind != SYNC_ABSENT ? e : NULL;
 }
@@ -302,7 +323,7 @@ static int compare_moved(
                 else if (entries[0] || entries[1])
                         base = entries[1];
                 else {
-                        r = folder_find_in_commit(f, commit, path, &buf, &base);
+                        r = find_held_in_commit(f, commit, path, &buf, &base);
                         if (r < 0)
                                 return r;
                 }
@@ -351,8 +372,7 @@ int folder_lose_base(Folder *f) {
         f->held = TAKE_PTR(held);
         f->base_commit = (git_oid) {};
         f->differing = sync_tree_free(f->differing);
-        f->main_from = sync_tree_free(f->main_from);
-        f->main_to = sync_tree_free(f->main_to);
+        forget_main(f);
         return 0;
 }
 
@@ -376,8 +396,7 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held) {
                 sync_tree_free(f->held);
         f->held = held;
         f->base_commit = *commit;
-        f->main_from = sync_tree_free(f->main_from);
-        f->main_to = sync_tree_free(f->main_to);
+        forget_main(f);
         return 0;
 }
 
@@ -404,7 +423,7 @@ int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed
                 row.local = sync_tree_find(f->index, row.path);
                 row.remote = entries[1];
                 if (!entries[0] && !entries[1]) {
-                        r = folder_find_in_commit(f, commit, row.path, &buf, &row.remote);
+                        r = find_held_in_commit(f, commit, row.path, &buf, &row.remote);
                         if (r < 0)
                                 return r;
                 }

@@ -24,63 +24,6 @@
 /* Commits are pushed together up to this. */
 #define PUSH_BYTES (UINT64_C(8) << 20)
 
-int folder_chain_read(Folder *f, FolderChain *ret) {
-        FolderChain c = {};
-        git_oid id;
-        int r;
-
-        r = folder_get_reference(f, GIT_STORE_CHAIN_BASE, &c.base);
-        if (r >= 0)
-                r = folder_get_reference(f, GIT_STORE_CANDIDATE, &id);
-        while (r >= 0 && !git_oid_is_zero(&id) && !git_oid_equal(&id, &c.base)) {
-                r = folder_chain_append(&c, &id);
-                if (r >= 0)
-                        r = git_store_commit_parent(f->store, &id, &id);
-        }
-        /* What does not lead back to its base is of another life of this store. */
-        if (r == -ENOENT || (r >= 0 && c.n > 0 && !git_oid_equal(&id, &c.base))) {
-                c.n = 0;
-                r = 0;
-        }
-        if (r < 0) {
-                folder_chain_done(&c);
-                return r;
-        }
-        for (size_t i = 0; i < c.n / 2; i++) {
-                git_oid swap = c.commits[i];
-
-                c.commits[i] = c.commits[c.n - 1 - i];
-                c.commits[c.n - 1 - i] = swap;
-        }
-        *ret = c;
-        return 0;
-}
-
-void folder_chain_done(FolderChain *c) {
-        free(c->commits);
-        *c = (FolderChain) {};
-}
-
-int folder_chain_append(FolderChain *c, const git_oid *commit) {
-        if ((c->n & (c->n - 1)) == 0) {
-                git_oid *commits = reallocarray(c->commits, c->n ? 2 * c->n : 1, sizeof(*commits));
-
-                if (!commits)
-                        return -ENOMEM;
-                c->commits = commits;
-        }
-        c->commits[c->n++] = *commit;
-        return 0;
-}
-
-const git_oid *folder_chain_tip(const FolderChain *c) {
-        return c->n > 0 ? c->commits + c->n - 1 : &c->base;
-}
-
-const git_oid *folder_chain_parent(const FolderChain *c, size_t i) {
-        return i > 0 ? c->commits + i - 1 : &c->base;
-}
-
 /* --- making commits --- */
 
 /* What people read of a commit. That of the first one makes it unique: two repositories that begin with the same
@@ -99,7 +42,7 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time) {
         size_t n = sync_tree_size(changes);
         GitStoreCommit c = {
                 .parent = *folder_chain_tip(&u->chain),
-                .author = u->gateway_name,
+                .author = u->request->gateway_name,
                 .time = time,
         };
         git_oid id;
@@ -159,19 +102,21 @@ static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **
         return 0;
 }
 
-/* A file whose content an entry that goes away has, wherever, is no new content. */
-static bool is_moved(const SyncEntry *e, const SyncTree *replaced) {
-        SYNC_TREE_FOREACH(old, replaced)
-                if (old->kind == SYNC_FILE && sync_oid_equal(&old->oid, &e->oid))
-                        return true;
-        return false;
-}
+/* The entries that changes replace or remove. */
+typedef struct Replaced {
+        const SyncTree *tree;
+        FolderOids oids; /* of the tree, once one of them was asked for */
+} Replaced;
 
-static int new_bytes(Folder *f, const SyncEntry *e, const SyncTree *replaced, uint64_t *ret) {
+/* A large file whose content an entry that goes away has, wherever, is no new content. */
+static int new_bytes(Folder *f, const SyncEntry *e, Replaced *replaced, uint64_t *ret) {
         int r;
 
-        r = folder_new_bytes(f, e, sync_tree_find(replaced, e->path), ret);
-        if (r >= 0 && *ret >= LARGE_BYTES && is_moved(e, replaced))
+        r = folder_new_bytes(f, e, sync_tree_find(replaced->tree, e->path), ret);
+        if (r < 0 || *ret < LARGE_BYTES)
+                return r;
+        r = replaced->oids.items ? 0 : folder_oids_of(replaced->tree, &replaced->oids);
+        if (r >= 0 && folder_oids_have(&replaced->oids, &e->oid))
                 *ret = 0;
         return r;
 }
@@ -209,32 +154,51 @@ static int commit_large(ChainUpdate *u, LargeFile *large, size_t n) {
         return 0;
 }
 
+/* Divides the changes into small ones and large files; large has room for all. */
+static int divide_changes(
+                Folder *f,
+                const SyncTree *changes,
+                const SyncTree *replaced,
+                SyncTree *small,
+                LargeFile *large,
+                size_t *ret_n_large) {
+
+        Replaced old = { .tree = replaced };
+        size_t n = 0;
+        int r = 0;
+
+        SYNC_TREE_FOREACH(e, changes) {
+                uint64_t bytes = 0;
+
+                if (e->kind == SYNC_FILE && e->size >= LARGE_BYTES)
+                        r = new_bytes(f, e, &old, &bytes);
+                if (r >= 0 && bytes >= LARGE_BYTES)
+                        large[n++] = (LargeFile) { .entry = e, .bytes = bytes };
+                else if (r >= 0)
+                        r = sync_tree_add(small, e);
+                if (r < 0)
+                        break;
+        }
+        folder_oids_done(&old.oids);
+        *ret_n_large = n;
+        return r;
+}
+
 /* Commits the changes: all that is small together, then the large files. */
 static int commit_changes(ChainUpdate *u, const SyncTree *changes, const SyncTree *replaced) {
         _cleanup_sync_tree_free_ SyncTree *small = NULL;
         _cleanup_free_ LargeFile *large = NULL;
-        size_t n_large = 0;
+        size_t n_large;
         int r;
 
         large = calloc(sync_tree_size(changes) + 1, sizeof(*large));
         if (!large)
                 return -ENOMEM;
         r = sync_tree_new(&small);
+        if (r >= 0)
+                r = divide_changes(u->folder, changes, replaced, small, large, &n_large);
         if (r < 0)
                 return r;
-        SYNC_TREE_FOREACH(e, changes) {
-                uint64_t bytes = 0;
-
-                if (e->kind == SYNC_FILE && e->size >= LARGE_BYTES) {
-                        r = new_bytes(u->folder, e, replaced, &bytes);
-                        if (r < 0)
-                                return r;
-                }
-                if (bytes >= LARGE_BYTES)
-                        large[n_large++] = (LargeFile) { .entry = e, .bytes = bytes };
-                else if ((r = sync_tree_add(small, e)) < 0)
-                        return r;
-        }
         if (sync_tree_size(small) > 0) {
                 r = folder_chain_commit(u, small, u->time);
                 if (r < 0)
@@ -245,15 +209,6 @@ static int commit_changes(ChainUpdate *u, const SyncTree *changes, const SyncTre
 
 /* --- what is there already --- */
 
-/* The changes that a commit made. */
-int folder_chain_changes(Folder *f, const FolderChain *c, size_t i, SyncTree **ret) {
-        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
-        int r;
-
-        r = git_store_diff(f->store, folder_chain_parent(c, i), c->commits + i, &from, &to);
-        return r < 0 ? r : sync_tree_diff(from, to, ret);
-}
-
 static bool has_large(const SyncTree *changes) {
         SYNC_TREE_FOREACH(e, changes)
                 if (e->kind == SYNC_FILE && e->size >= LARGE_BYTES)
@@ -261,12 +216,27 @@ static bool has_large(const SyncTree *changes) {
         return false;
 }
 
+/* True if the tree has something at the path, beneath it, or at one of its directories. */
+static bool touches(const SyncTree *t, const char *path) {
+        size_t i = sync_tree_lower_bound(t, path);
+        char parent[SYNC_PATH_MAX + 1];
+
+        if (i < sync_tree_size(t) &&
+            (streq(sync_tree_at(t, i)->path, path) || sync_path_is_below(sync_tree_at(t, i)->path, path)))
+                return true;
+        strcpy(parent, path);
+        for (char *slash = strrchr(parent, '/'); slash; slash = strrchr(parent, '/')) {
+                *slash = 0;
+                if (sync_tree_find(t, parent))
+                        return true;
+        }
+        return false;
+}
+
 static bool are_disjoint(const SyncTree *a, const SyncTree *b) {
-        SYNC_TREE_FOREACH(x, a)
-                SYNC_TREE_FOREACH(y, b)
-                        if (streq(x->path, y->path) || sync_path_is_below(x->path, y->path) ||
-                            sync_path_is_below(y->path, x->path))
-                                return false;
+        SYNC_TREE_FOREACH(e, a)
+                if (touches(b, e->path))
+                        return false;
         return true;
 }
 
@@ -324,15 +294,41 @@ static int extend(ChainUpdate *u) {
         return r;
 }
 
+/* 1 if a commit holds what main refuses: it would be refused again, whatever follows. 0 or a negative errno. */
+static int holds_refused(Folder *f, const FolderChain *c, const FolderRequest *request) {
+        if (strv_length(request->refused) == 0)
+                return 0;
+        for (size_t i = 0; i < c->n; i++) {
+                _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+                int r = folder_chain_changes(f, c, i, &changes);
+
+                if (r < 0)
+                        return r;
+                SYNC_TREE_FOREACH(e, changes)
+                        if (e->kind != SYNC_ABSENT && folder_is_refused(request, e->path))
+                                return 1;
+        }
+        return 0;
+}
+
+/* 1 if the commits can stay as they are and more be added to them. 0 or a negative errno. */
+static int can_be_extended(Folder *f, const FolderChain *c, const FolderRequest *request) {
+        int r;
+
+        if (c->n == 0 || request->changed || !git_oid_equal(&c->base, &f->main_commit))
+                return 0;
+        r = holds_refused(f, c, request);
+        return r < 0 ? r : r == 0;
+}
+
 int folder_update_chain(
                 Folder *f,
                 const SyncPlan *plan,
                 const SyncTree *changes,
-                const char *gateway_name,
-                bool verify,
+                const FolderRequest *request,
                 FolderResult *result) {
 
-        ChainUpdate u = { .folder = f, .gateway_name = gateway_name, .wanted = changes, .time = time(NULL) };
+        ChainUpdate u = { .folder = f, .request = request, .wanted = changes, .time = time(NULL) };
         FolderChain old = {};
         git_oid tip = {};
         int r;
@@ -341,11 +337,12 @@ int folder_update_chain(
         if (r < 0)
                 return r;
         u.chain.base = f->main_commit;
-        if (old.n > 0 && !verify && git_oid_equal(&old.base, &f->main_commit)) {
+        r = can_be_extended(f, &old, request);
+        if (r > 0) {
                 u.chain = old;
                 old = (FolderChain) {};
-        } else
-                r = folder_chain_replay(&u, &old, verify);
+        } else if (r == 0)
+                r = folder_chain_replay(&u, &old);
         if (r >= 0)
                 r = folder_chain_save_colliding(&u, plan);
         if (r >= 0)
@@ -369,41 +366,26 @@ int folder_update_chain(
         return folder_next_push(f, &result->push, &result->outcome.bytes_to_push);
 }
 
-int folder_accepted_commit(Folder *f, const git_oid *tip, git_oid *ret) {
-        FolderChain c;
-        int r;
-
-        r = folder_chain_read(f, &c);
-        if (r < 0)
-                return r;
-        *ret = (git_oid) {};
-        for (size_t i = c.n; i-- > 0;)
-                if (git_store_check_descent(f->store, c.commits + i, tip) >= 0) {
-                        *ret = c.commits[i];
-                        break;
-                }
-        folder_chain_done(&c);
-        return 0;
-}
-
 static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {
         _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
-        uint64_t sum = 0;
+        Replaced replaced = {};
         int r;
 
         r = git_store_diff(f->store, folder_chain_parent(c, i), c->commits + i, &from, &to);
         if (r < 0)
                 return r;
+        replaced.tree = from;
+        *ret = 0;
         SYNC_TREE_FOREACH(e, to) {
-                uint64_t bytes;
+                uint64_t bytes = 0;
 
-                r = new_bytes(f, e, from, &bytes);
+                r = new_bytes(f, e, &replaced, &bytes);
                 if (r < 0)
-                        return r;
-                sum += bytes;
+                        break;
+                *ret += bytes;
         }
-        *ret = sum;
-        return 0;
+        folder_oids_done(&replaced.oids);
+        return r;
 }
 
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
@@ -414,7 +396,7 @@ int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
         *ret = (git_oid) {};
         r = folder_chain_read(f, &c);
         for (size_t i = 0; r >= 0 && i < c.n; i++) {
-                uint64_t bytes;
+                uint64_t bytes = 0;
 
                 r = count_bytes(f, &c, i, &bytes);
                 if (r < 0 || (i > 0 && sum + bytes > PUSH_BYTES))

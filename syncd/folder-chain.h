@@ -12,7 +12,7 @@ typedef struct FolderChain {
 
 typedef struct ChainUpdate {
         Folder *folder;
-        const char *gateway_name;
+        const FolderRequest *request;
         const SyncTree *wanted; /* the changes from main to what the chain must end with */
         int64_t time;           /* of new commits, seconds since 1970 UTC */
         FolderChain chain;
@@ -31,8 +31,8 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time);
 int folder_chain_changes(Folder *f, const FolderChain *c, size_t i, SyncTree **ret);
 
 /* Makes again, on main's new tip, those commits of the old chain that hold versions of files which are no longer
- * in the folder: without it they would be in no history. With verify set a version must have an intact snapshot. */
-int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify);
+ * in the folder: without it they would be in no history. What main refuses is left out. */
+int folder_chain_replay(ChainUpdate *u, const FolderChain *old);
 
 /* Remembers the local side of the plan's collisions, which cannot be put in place yet, as main's side is not here.
  * One that was remembered and overwritten since is committed under another name, and gone from the next commit. 0

@@ -10,7 +10,7 @@
 #include "syncd/folder-internal.h"
 #include "syncd/sync-open.h"
 
-static bool is_refused(const FolderRequest *request, const char *path) {
+bool folder_is_refused(const FolderRequest *request, const char *path) {
         STRV_FOREACH(refused, request->refused)
                 if (streq(*refused, path) || sync_path_is_below(path, *refused))
                         return true;
@@ -66,7 +66,7 @@ static int choose_changes(
         if (r < 0)
                 return r;
         SYNC_TREE_FOREACH(e, changes) {
-                if (is_refused(request, e->path))
+                if (folder_is_refused(request, e->path))
                         continue;
                 r = ensure_content(f, e);
                 *ret_again |= r == 0;
@@ -97,5 +97,5 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
         if (r < 0)
                 return r;
         result->pending = sync_tree_size(changes);
-        return folder_update_chain(f, plan, changes, request->gateway_name, request->changed, result);
+        return folder_update_chain(f, plan, changes, request, result);
 }

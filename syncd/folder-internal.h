@@ -45,7 +45,7 @@ struct Folder {
         git_oid main_commit;
         SyncTree *main_from;  /* what differs between the base commit and main: the base commit's entries ... */
         SyncTree *main_to;    /* ... and main's; NULL: not compared yet */
-        SyncTree *held_main;  /* main's entries at the paths of held */
+        SyncTree *held_main;  /* main's entries at the paths of held; NULL: not looked up yet */
 
         /* Tests only: called before every step that a crash could follow. */
         void (*step)(void *userdata);
@@ -78,6 +78,18 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
 int folder_take_placed(Folder *f, const SyncApplyReport *report);
 int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
 
+/* --- folder-oids.c: what content there is in a tree --- */
+
+typedef struct FolderOids {
+        SyncOid *items; /* sorted */
+        size_t n;
+} FolderOids;
+
+/* Of the files and symlinks. *ret must be done with. 0 or -ENOMEM. */
+int folder_oids_of(const SyncTree *t, FolderOids *ret);
+bool folder_oids_have(const FolderOids *set, const SyncOid *oid) _pure_;
+void folder_oids_done(FolderOids *set);
+
 /* --- folder-base.c: base, main and the index, known by their differences --- */
 
 /* Reads which commit is base, and what is held. 0 or a negative errno. */
@@ -89,6 +101,8 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
 /* Moves base to the commit, of main, that the folder was brought to as far as it could be; placed is what was put in
  * place since the index was made, or NULL. */
 int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
+/* Main has moved, to the commit or the zero id. */
+void folder_set_main(Folder *f, const git_oid *commit);
 /* Compares base and index at the paths and beneath them; NULL: everywhere. */
 int folder_compare(Folder *f, char *const *paths);
 /* The entry that a commit, which may be zero, has at a path: *ret is valid as long as buf and path; NULL if there is
@@ -164,21 +178,24 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
+/* True if main refuses what is at the path. */
+bool folder_is_refused(const FolderRequest *request, const char *path) _pure_;
 
-/* --- folder-chain.c: commits that main does not have yet --- */
+/* --- folder-chain-list.c, folder-chain.c: commits that main does not have yet --- */
 
 /* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder;
- * plan is what they are from: its collisions wait. With verify set, older versions whose snapshot is damaged are
- * dropped. 0 with result filled in, or a negative errno. */
+ * plan is what they are from: its collisions wait. Older versions are dropped whose snapshot is damaged, if the
+ * request says that content has changed, and those at a path that main refuses. 0 with result filled in, or a negative
+ * errno. */
 int folder_update_chain(
                 Folder *f,
                 const SyncPlan *plan,
                 const SyncTree *changes,
-                const char *gateway_name,
-                bool verify,
+                const FolderRequest *request,
                 FolderResult *result);
-/* The last of these commits that is on main already, the zero id if none is. */
-int folder_accepted_commit(Folder *f, const git_oid *tip, git_oid *ret);
+/* Takes those of these commits off that are on main already, with the next git_store_sync(). *ret is the last of them,
+ * the zero id if there is none. */
+int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret);
 /* The commit to be pushed next, the zero id if there is none, and what it takes. */
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes);
 /* Removes the snapshots that no commit to be pushed needs. */

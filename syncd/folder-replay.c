@@ -79,7 +79,7 @@ static int choose_name(ChainUpdate *u, const char *path, int64_t time, const Syn
                 SyncEntry buf;
                 int r;
 
-                r = sync_conflict_path(sync_path_name(path), time, u->gateway_name, counter, &name);
+                r = sync_conflict_path(sync_path_name(path), time, u->request->gateway_name, counter, &name);
                 if (r < 0)
                         return r == -ENAMETOOLONG ? 0 : r;
                 SYNC_TREE_FOREACH(e, changes)
@@ -131,7 +131,7 @@ static int add_version(
         return sync_tree_add(changes, &copy);
 }
 
-int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
+int folder_chain_replay(ChainUpdate *u, const FolderChain *old) {
         _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
         int r;
 
@@ -151,7 +151,9 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old, bool verify) {
                 if (r < 0)
                         return r;
                 SYNC_TREE_FOREACH(e, made) {
-                        r = check_snapshot(u->folder, e, verify);
+                        if (folder_is_refused(u->request, e->path))
+                                continue;
+                        r = check_snapshot(u->folder, e, u->request->changed);
                         if (r < 0)
                                 return r;
                         if (r == 0 || !is_superseded(u, e))
@@ -182,6 +184,23 @@ static int add_waiting(const SyncEntry *e, SyncTree *waiting) {
         return sync_tree_add(waiting, &copy);
 }
 
+static int add_waiting_beneath(Folder *f, const char *path, SyncTree *waiting) {
+        int r = 0;
+
+        for (size_t i = sync_tree_lower_bound(f->differing, path); i < sync_tree_size(f->differing) && r >= 0; i++) {
+                const SyncEntry *d = sync_tree_at(f->differing, i), *e;
+
+                if (streq(d->path, path))
+                        continue;
+                if (!sync_path_is_below(d->path, path))
+                        break;
+                e = sync_tree_find(f->index, d->path);
+                if (e)
+                        r = add_waiting(e, waiting);
+        }
+        return r;
+}
+
 /* The local side of the plan's collisions: files, and those in directories that base does not have. */
 static int list_waiting(Folder *f, const SyncPlan *plan, SyncTree *waiting) {
         int r = 0;
@@ -192,39 +211,23 @@ static int list_waiting(Folder *f, const SyncPlan *plan, SyncTree *waiting) {
                 if (!o->renamed_to)
                         continue;
                 r = add_waiting(o->local, waiting);
-                SYNC_TREE_FOREACH(d, f->differing) {
-                        const SyncEntry *e =
-                                        sync_path_is_below(d->path, o->path) ? sync_tree_find(f->index, d->path) : NULL;
-
-                        if (r >= 0 && e)
-                                r = add_waiting(e, waiting);
-                }
+                if (r >= 0)
+                        r = add_waiting_beneath(f, o->path, waiting);
         }
         return r < 0 ? r : sync_tree_sort(waiting);
 }
 
-static bool has_content(const SyncTree *t, const SyncOid *oid) {
-        SYNC_TREE_FOREACH(e, t)
-                if (sync_oid_equal(&e->oid, oid))
-                        return true;
-        return false;
-}
-
-/* Those that waited the last time and were overwritten since. */
-static int commit_overwritten(ChainUpdate *u, const SyncTree *waiting) {
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+/* Those that waited the last time and are neither waiting nor wanted now get other names. */
+static int list_overwritten(ChainUpdate *u, const FolderOids *waiting, const FolderOids *wanted, SyncTree *changes) {
         Folder *f = u->folder;
         int r;
 
-        r = sync_tree_new(&changes);
-        if (r < 0)
-                return r;
         SYNC_TREE_FOREACH(e, f->waiting) {
                 _cleanup_free_ char *beside = NULL;
                 SyncEntry copy = *e;
 
-                if (has_content(waiting, &e->oid) || has_content(u->wanted, &e->oid) ||
-                    !content_pending_has(&f->content, &e->oid))
+                if (folder_oids_have(waiting, &e->oid) || folder_oids_have(wanted, &e->oid) ||
+                    content_pending_has(&f->content, &e->oid) <= 0)
                         continue;
                 r = choose_name(u, e->path, u->time, changes, &beside);
                 if (r > 0) {
@@ -234,10 +237,25 @@ static int commit_overwritten(ChainUpdate *u, const SyncTree *waiting) {
                 if (r < 0)
                         return r;
         }
-        if (sync_tree_size(changes) == 0)
+        return sync_tree_sort(changes);
+}
+
+/* Those that waited the last time and were overwritten since. */
+static int commit_overwritten(ChainUpdate *u, const SyncTree *waiting) {
+        _cleanup_(folder_oids_done) FolderOids waiting_oids = {}, wanted_oids = {};
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        int r;
+
+        if (sync_tree_size(u->folder->waiting) == 0)
                 return 0;
-        r = sync_tree_sort(changes);
-        return r < 0 ? r : folder_chain_commit(u, changes, u->time);
+        r = sync_tree_new(&changes);
+        if (r >= 0)
+                r = folder_oids_of(waiting, &waiting_oids);
+        if (r >= 0)
+                r = folder_oids_of(u->wanted, &wanted_oids);
+        if (r >= 0)
+                r = list_overwritten(u, &waiting_oids, &wanted_oids, changes);
+        return r < 0 || sync_tree_size(changes) == 0 ? r : folder_chain_commit(u, changes, u->time);
 }
 
 int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {

@@ -294,9 +294,13 @@ static int look(Folder *f, const FolderRestore *q) {
         sync_scan_report_clear(&report);
         if (r != SYNC_SCAN_OK)
                 return r < 0 ? r : -ENODEV;
+        /* What index and base differ in must not be older than the index: a change of a user's that is not known to be
+         * one would be taken for main's. If it cannot be told now, the next run looks at everything. */
         r = folder_compare(f, full ? NULL : paths);
-        if (r < 0)
+        if (r < 0) {
+                f->differing = sync_tree_free(f->differing);
                 return r;
+        }
         return !streq(q->path, q->to) && sync_tree_find(f->index, q->to) ? -EEXIST : 0;
 }
 

@@ -4,6 +4,55 @@
 
 #include "syncd/folder-internal.h"
 
+/* With more held entries all of main is read, instead of each one's directory. */
+#define HELD_FEW 64U
+
+typedef struct HeldSearch {
+        const SyncTree *held;
+        size_t next;
+        SyncTree *found;
+} HeldSearch;
+
+/* Both are in the same order. */
+static int take_if_held(const SyncEntry *e, void *userdata) {
+        HeldSearch *s = userdata;
+
+        for (; s->next < sync_tree_size(s->held); s->next++) {
+                int c = sync_path_compare(sync_tree_at(s->held, s->next)->path, e->path);
+
+                if (c == 0)
+                        return sync_tree_add(s->found, e);
+                if (c > 0)
+                        return 0;
+        }
+        return 1;
+}
+
+static int find_each_held(Folder *f, SyncTree *found) {
+        SYNC_TREE_FOREACH(e, f->held) {
+                const SyncEntry *entry;
+                SyncEntry buf;
+                int r;
+
+                r = folder_find_in_commit(f, &f->main_commit, e->path, &buf, &entry);
+                if (r >= 0 && entry)
+                        r = sync_tree_add(found, entry);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int find_held(Folder *f, SyncTree *found) {
+        HeldSearch search = { .held = f->held, .found = found };
+        int r;
+
+        if (sync_tree_size(f->held) <= HELD_FEW)
+                return find_each_held(f, found);
+        r = git_store_foreach_entry(f->store, &f->main_commit, "", take_if_held, &search);
+        return MIN(r, 0);
+}
+
 int folder_compare_main(Folder *f) {
         _cleanup_sync_tree_free_ SyncTree *held_main = NULL;
         int r;
@@ -13,20 +62,13 @@ int folder_compare_main(Folder *f) {
                 if (r < 0)
                         return r;
         }
+        if (f->held_main)
+                return 0;
         r = sync_tree_new(&held_main);
+        if (r >= 0)
+                r = find_held(f, held_main);
         if (r < 0)
                 return r;
-        SYNC_TREE_FOREACH(e, f->held) {
-                const SyncEntry *found;
-                SyncEntry buf;
-
-                r = folder_find_in_commit(f, &f->main_commit, e->path, &buf, &found);
-                if (r >= 0 && found)
-                        r = sync_tree_add(held_main, found);
-                if (r < 0)
-                        return r;
-        }
-        sync_tree_free(f->held_main);
         f->held_main = TAKE_PTR(held_main);
         return 0;
 }

@@ -95,6 +95,9 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         r = paths_with_doubtful(f, request->paths, &paths);
         if (r < 0)
                 return r;
+        /* None is not all of them. */
+        if (!paths && !(paths = calloc(1, sizeof(*paths))))
+                return -ENOMEM;
         name_held(f, "emptied", 0, held);
         confirmed = streq_ptr(request->confirmed, held);
         r = folder_scan(f, full, paths, confirmed, &report);
@@ -147,12 +150,9 @@ static int read_main(Folder *f, FolderResult *result) {
                 halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
                 return 0;
         }
-        if (!git_oid_equal(&tip, &f->main_commit)) {
-                f->main_from = sync_tree_free(f->main_from);
-                f->main_to = sync_tree_free(f->main_to);
-                f->main_commit = tip;
-        }
-        r = folder_accepted_commit(f, &tip, &accepted);
+        if (!git_oid_equal(&tip, &f->main_commit))
+                folder_set_main(f, &tip);
+        r = folder_accept_commits(f, &tip, &accepted);
         if (r < 0 || git_oid_is_zero(&accepted))
                 return r < 0 ? r : 1;
         /* Main has it though we never heard of that. */

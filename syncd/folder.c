@@ -384,7 +384,7 @@ int folder_save_index(Folder *f) {
         r = git_store_sync(f->store);
         if (r >= 0)
                 /* It vouches for what the files hold. */
-        r = content_sync(&f->content);
+                r = content_sync(&f->content);
         if (r >= 0)
                 r = sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
         if (r >= 0)
@@ -392,8 +392,7 @@ int folder_save_index(Folder *f) {
         return r;
 }
 
-int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push) {
-        uint64_t bytes;
+int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push, uint64_t *ret_bytes) {
         git_oid tip;
         int r;
 
@@ -413,8 +412,8 @@ int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *
                 r = git_store_sync(f->store);
         if (r < 0)
                 return r;
-        f->main_commit = *commit;
-        r = folder_next_push(f, ret_push, &bytes);
+        folder_set_main(f, commit);
+        r = folder_next_push(f, ret_push, ret_bytes);
         if (r >= 0)
                 r = folder_sweep_pending(f);
         return r < 0 ? r : folder_revision(f, commit, ret);

@@ -75,8 +75,8 @@ int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret);
 int folder_finish_run(Folder *f);
 
 /* The commit, one that a run named to be pushed, is main's tip now. *ret is its revision; *ret_push is the commit
- * to be pushed next, or the zero id. 0 or a negative errno. */
-int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push);
+ * to be pushed next, or the zero id, and *ret_bytes what it takes. 0 or a negative errno. */
+int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push, uint64_t *ret_bytes);
 
 /* --- bringing back what a commit of main had --- */
 

@@ -142,10 +142,6 @@ git_repository *git_store_repository(GitStore *store) {
         return store->repository;
 }
 
-git_odb *git_store_odb(GitStore *store) {
-        return store->odb;
-}
-
 int git_store_read(
                 GitStore *store,
                 const git_oid *id,

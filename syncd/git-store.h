@@ -295,20 +295,7 @@ int git_store_foreach_version(
                 void *userdata,
                 git_oid *ret_missing);
 
-/* --- content in the store: what the folder code uses until content.h takes its place --- */
+/* --- for libgit2 --- */
 
-/* Belong to the store. */
+/* Belongs to the store. */
 git_repository *git_store_repository(GitStore *store);
-git_odb *git_store_odb(GitStore *store);
-
-/* Names content as SyncHasher demands it. userdata is the GitStore. -EAGAIN if the file shrank. What is
- * stored is at most GIT_STORE_OBJECT_MAX. */
-int git_store_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
-int git_store_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);
-
-/* Writes the blob's content to fd. 0, -ENOENT, -EBADMSG (damaged, or no blob) or an errno of write(2). */
-int git_store_read_blob(GitStore *store, const SyncOid *oid, int fd);
-
-/* Writes the git trees of the sorted tree, all files as one blob. *ret names the root. Errors as for
- * git_store_write_changes(). */
-int git_store_write_tree(GitStore *store, const SyncTree *tree, git_oid *ret);

@@ -265,7 +265,7 @@ static int entry_size(GitStore *store, const TreeItem *item, uint64_t *size) {
         if (*size != SYNC_SIZE_UNKNOWN && *size <= FORMAT_PLAIN_MAX)
                 return 0;
         *size = SYNC_SIZE_UNKNOWN;
-        /* As long as content may be in the store (git_store_write_tree()). */
+        /* Content that the store has tells its size. */
         if (git_store_stat(store, item->raw.id, GIT_OBJECT_BLOB, &plain) >= 0)
                 *size = plain;
         return 0;

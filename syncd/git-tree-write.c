@@ -13,7 +13,6 @@ typedef struct TreeWriter {
         const SyncTree *changes;
         GitStoreXattrs xattrs;
         void *userdata;
-        bool plain; /* every file is one blob */
 } TreeWriter;
 
 /* All changes at one name of a directory. */
@@ -162,7 +161,7 @@ static int make_file(TreeWriter *w, Change *c) {
 
         if (e->size == SYNC_SIZE_UNKNOWN)
                 return -EINVAL;
-        chunked = !w->plain && e->size > FORMAT_PLAIN_MAX;
+        chunked = e->size > FORMAT_PLAIN_MAX;
         c->is_there = true;
         c->new.mode = chunked         ? GIT_FILEMODE_TREE
                       : e->executable ? GIT_FILEMODE_BLOB_EXECUTABLE
@@ -406,10 +405,4 @@ int git_store_write_changes(
 
         r = git_store_root(store, parent_commit, &root);
         return r < 0 ? r : write_directory(&w, &root, 0, 0, sync_tree_size(changes), ret_tree);
-}
-
-int git_store_write_tree(GitStore *store, const SyncTree *tree, git_oid *ret) {
-        TreeWriter w = { .store = store, .changes = tree, .plain = true };
-
-        return write_directory(&w, &(git_oid) {}, 0, 0, sync_tree_size(tree), ret);
 }

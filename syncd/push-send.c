@@ -15,11 +15,14 @@ void push_done(Push *p) {
 }
 
 TransferResult push_failure(Push *p, SshSession *session, int error, const char *path) {
-        if (error != -ESTALE)
+        bool unreadable = (error == -EACCES || error == -EPERM || error == -EIO) && !isempty(path);
+
+        if (error != -ESTALE && !unreadable)
                 return transfer_link_failure(&p->t->link, session, error);
         (void) free_and_strdup(&p->outcome->path, path);
-        (void) free_and_strdup(&p->t->link.text, "it changed while it was sent");
-        return TRANSFER_CHANGED;
+        (void) free_and_strdup(&p->t->link.text, unreadable ? strerror(-error) : "it changed while it was sent");
+        /* Without a snapshot, and with a file that cannot be read, the rest need not wait for it. */
+        return unreadable ? TRANSFER_REFUSED : TRANSFER_CHANGED;
 }
 
 static int take_reference(const char *name, const git_oid *id, void *userdata) {
@@ -81,17 +84,32 @@ static int compare_found(const PushFound *found, void *userdata) {
         return 1;
 }
 
-/* Where in the folder the object is that the server's fsck refused. */
+/* What the commit brought. 1 if the object is among it, 0 or a negative errno. */
+static int find_in_commit(
+                Push *p, const git_oid *commit, const git_oid *parent, ObjectMap *visited, ObjectSearch *search) {
+
+        GitStore *store = p->t->store;
+        git_oid tree, older = {};
+        int r;
+
+        r = git_store_commit_tree(store, commit, &tree);
+        if (r >= 0 && !git_oid_is_zero(parent))
+                r = git_store_commit_tree(store, parent, &older);
+        return r < 0 ? r : push_walk(store, &tree, &older, visited, compare_found, search);
+}
+
+/* Where in the folder the object is, or was, that the server's fsck refused. */
 static void find_poison(Push *p, const git_oid *id) {
         _cleanup_(object_map_done) ObjectMap visited = {};
         ObjectSearch search = { .id = id };
-        git_oid tree, older = {};
+        git_oid at = *p->candidate, parent;
 
-        if (git_oid_is_zero(id) || git_store_commit_tree(p->t->store, p->candidate, &tree) < 0)
-                return;
-        if (!git_oid_is_zero(p->known) && git_store_commit_tree(p->t->store, p->known, &older) < 0)
-                return;
-        (void) push_walk(p->t->store, &tree, &older, &visited, compare_found, &search);
+        while (!git_oid_is_zero(id) && !git_oid_is_zero(&at) && !git_oid_equal(&at, p->known)) {
+                if (git_store_commit_parent(p->t->store, &at, &parent) < 0 ||
+                    find_in_commit(p, &at, &parent, &visited, &search) != 0)
+                        break;
+                at = parent;
+        }
         free(p->outcome->path);
         p->outcome->path = search.path;
 }

@@ -337,20 +337,6 @@ static bool get_flag(char *const *message, const char *key) {
         return streq_ptr(worker_message_get(message, key), "1");
 }
 
-static uint64_t get_bytes(char *const *message, const char *key) {
-        const char *value = worker_message_get(message, key);
-        uint64_t n;
-
-        return value && parse_uint64(value, &n) >= 0 ? n : 0;
-}
-
-static uint64_t get_number(char *const *message, const char *key) {
-        const char *value = worker_message_get(message, key);
-        uint64_t n;
-
-        return value && parse_uint64(value, &n) >= 0 ? n : 0;
-}
-
 static void on_run_done(char *const *message, void *userdata) {
         SyncTreeResult result = {};
         Repository *r = userdata;
@@ -370,12 +356,9 @@ static void on_run_done(char *const *message, void *userdata) {
         result.conflict = get_flag(message, "conflict");
         result.again = get_flag(message, "again");
         result.missing = get_flag(message, "missing");
-        result.bytes_missing = get_number(message, "bytes-missing");
-        result.bytes_to_push = get_number(message, "bytes-to-push");
+        result.bytes_missing = worker_message_get_number(message, "bytes-missing");
+        result.bytes_to_push = worker_message_get_number(message, "bytes-to-push");
         result.candidate &= repository_set_push(r, worker_message_get(message, "push"));
-        result.missing = get_flag(message, "missing");
-        result.bytes_missing = get_bytes(message, "bytes-missing");
-        result.bytes_to_push = get_bytes(message, "bytes-to-push");
         pending = worker_message_get(message, "pending");
         if (!pending || parse_uint64(pending, &r->pending) < 0)
                 r->pending = 0;

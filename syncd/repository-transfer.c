@@ -52,9 +52,11 @@ static void on_landed(char *const *message, void *userdata) {
                 if (!more)
                         r->pending = 0;
                 r->synchronized = !more;
-                sync_fsm_pushed(&r->fsm, TRANSFER_OK, &revision);
                 if (more)
-                        sync_fsm_push_more(&r->fsm);
+                        sync_fsm_pushed_part(
+                                        &r->fsm, &revision, worker_message_get_number(message, "bytes-to-push"));
+                else
+                        sync_fsm_pushed(&r->fsm, TRANSFER_OK, &revision);
         } else
                 sync_fsm_pushed(&r->fsm, TRANSFER_LOCAL_ERROR, NULL);
         repository_step(r);

@@ -355,11 +355,17 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         answer_prefetch(m);
 }
 
-static void push_landed(SyncFsm *m, const SyncRevision *revision) {
+/* Main has moved to a commit of ours; bytes are those of the next one. */
+static void moved_main(SyncFsm *m, const SyncRevision *revision, bool more, uint64_t bytes) {
         m->failures = m->changes = m->poisoned = m->rounds = 0;
-        m->candidate = m->push_announced = false;
-        m->bytes_to_push = 0;
+        m->candidate = more;
+        m->push_announced = false;
+        m->bytes_to_push = bytes;
         m->revision = *revision;
+}
+
+static void push_landed(SyncFsm *m, const SyncRevision *revision) {
+        moved_main(m, revision, false, 0);
         if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PUSH)
                 answer(m, SYNC_OUTCOME_OK);
         else
@@ -370,8 +376,13 @@ static void push_landed(SyncFsm *m, const SyncRevision *revision) {
         answer_prefetch(m);
 }
 
-void sync_fsm_push_more(SyncFsm *m) {
-        m->candidate = true;
+void sync_fsm_pushed_part(SyncFsm *m, const SyncRevision *revision, uint64_t bytes_to_push) {
+        assert(m->phase == SYNC_PHASE_PUSH);
+        (void) transfer_ended(m);
+        moved_main(m, revision, true, bytes_to_push);
+        /* No order is done yet. */
+        report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
+        answer_prefetch(m);
 }
 
 static void push_again_at_once_or_later(SyncFsm *m) {

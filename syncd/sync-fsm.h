@@ -238,8 +238,9 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result);
 void sync_fsm_content_done(SyncFsm *m, TransferResult result);
 /* revision: the pushed commit's, for TRANSFER_OK. */
 void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revision);
-/* After sync_fsm_pushed() with TRANSFER_OK: there is another commit to be pushed. */
-void sync_fsm_push_more(SyncFsm *m);
+/* In place of sync_fsm_pushed(): the commit is main's tip now, and there is another one, of so many bytes (0: not
+ * known), to be pushed. */
+void sync_fsm_pushed_part(SyncFsm *m, const SyncRevision *revision, uint64_t bytes_to_push);
 /* In place of sync_fsm_pushed(): the server refused the push because of one path, which the following run
  * of "tree" will leave out (sync-poison.h). */
 void sync_fsm_poisoned(SyncFsm *m);

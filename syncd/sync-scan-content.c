@@ -32,9 +32,10 @@ static int64_t now_ns(void) {
         return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* True if the same entry can be read again without a difference only because it was written too quickly. */
+/* True if the same entry can be read again without a difference only because it was written too quickly. Whatever
+ * writes sets ctime; mtime is what somebody set it to, and may be in the future for years. */
 static bool is_racy(const SyncEntry *e, int64_t now) {
-        return e->mtime_ns > now - SYNC_RACY_NS || e->ctime_ns > now - SYNC_RACY_NS;
+        return e->ctime_ns > now - SYNC_RACY_NS;
 }
 
 static bool take_from_index(Scanner *s, SyncEntry *e) {

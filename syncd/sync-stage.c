@@ -82,6 +82,16 @@ static bool is_taken(const ApplyRun *run, const SyncOid *oid) {
         return false;
 }
 
+/* It is to be a file of the folder's, so nobody else may be able to write to it any more: neither by a name, nor by a
+ * descriptor that a transfer worker still has. -EBUSY if one has. */
+static int take_over(const ApplyRun *run, int fd) {
+        if (run->apply->uid != (uid_t) -1 && fchown(fd, run->apply->uid, run->apply->gid) < 0)
+                return -errno;
+        if (fchmod(fd, 0600) < 0)
+                return -errno;
+        return sync_file_use(fd) == SYNC_USE_WRITER ? -EBUSY : 0;
+}
+
 /* Opens the file of the content area, unless it is in the folder already. -ENOENT if there is none to take. */
 static int take_content(ApplyRun *run, const SyncEntry *wanted, int *ret_fd) {
         ContentArea *content = run->apply->content;
@@ -98,9 +108,8 @@ static int take_content(ApplyRun *run, const SyncEntry *wanted, int *ret_fd) {
                 return -errno;
         if (st.st_nlink > 1)
                 return -ENOENT;
-        if ((uint64_t) st.st_size >= CONTENT_DURABLE_MIN)
-                r = (uint64_t) st.st_size == wanted->size ? 0 : -ENODATA;
-        else
+        r = take_over(run, fd);
+        if (r >= 0)
                 r = verify(run, wanted, fd);
         if (r == -ENODATA) {
                 content_remove(content, &wanted->oid);

@@ -10,6 +10,8 @@
 
 #define UPLOAD_PACK "git-upload-pack"
 #define RECEIVE_PACK "git-receive-pack"
+/* A session that died while it waited is found dead within this. */
+#define DEATH_USEC UINT64_C(5000000)
 
 static void count(const SshSession *session, uint64_t *sent, uint64_t *received) {
         const PktStream *s = session ? ssh_session_stream((SshSession *) (uintptr_t) session) : NULL;
@@ -178,7 +180,7 @@ TransferResult transfer_link_upload(TransferLink *l, bool fresh, PktStream **ret
         /* A new key is to be tried as soon as there is one. */
         if (fresh || has_next_key(l))
                 transfer_link_close_upload(l);
-        l->upload_used = l->upload;
+        l->upload_reused = l->upload ? rate_clock_monotonic.now(NULL) : 0;
         if (!l->upload) {
                 TransferResult result = open_session(l, &(Greeting){ .service = UPLOAD_PACK }, &l->upload);
 
@@ -190,7 +192,8 @@ TransferResult transfer_link_upload(TransferLink *l, bool fresh, PktStream **ret
 }
 
 bool transfer_link_upload_died(const TransferLink *l, int error) {
-        return l->upload_used && (error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT);
+        return (error == -EPIPE || error == -ECONNRESET) && l->upload_reused > 0 &&
+                        rate_clock_monotonic.now(NULL) - l->upload_reused < DEATH_USEC;
 }
 
 TransferResult transfer_link_upload_failed(TransferLink *l, int error) {

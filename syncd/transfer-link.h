@@ -17,7 +17,7 @@ typedef struct TransferLink {
         RateLimit *limit_out;
 
         SshSession *upload;
-        bool upload_used; /* it has served before, so it may have died meanwhile */
+        uint64_t upload_reused; /* when it was given out again, monotonic; 0: it is new */
         SshSession *receive;
         bool next_key; /* the next key was accepted, and is the current one now */
         uint64_t sent; /* by the sessions that are closed */
@@ -34,7 +34,8 @@ void transfer_link_count(const TransferLink *l, uint64_t *ret_sent, uint64_t *re
 TransferResult transfer_link_upload(TransferLink *l, bool fresh, PktStream **ret);
 /* A request on it failed with error: closes it, and tells why. Sets text. */
 TransferResult transfer_link_upload_failed(TransferLink *l, int error);
-/* True if the failure is that of a session which died while it waited: another try with a new one is due. */
+/* True if the failure is that of a session which died while it waited: another try with a new one is due. What the
+ * server has ended says so at once; what fell silent is no case for a connection that is waited for as long again. */
 bool transfer_link_upload_died(const TransferLink *l, int error);
 void transfer_link_close_upload(TransferLink *l);
 

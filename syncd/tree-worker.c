@@ -160,23 +160,25 @@ static int do_run(TreeWorker *w, char *const *message) {
         return r < 0 ? log_error_errno(r, "Failed to keep what was committed: %m") : 0;
 }
 
-/* Key: commit. Answers with revision, and push: what is to be pushed next. */
+/* Key: commit. Answers with revision, and what is to be pushed next: push, bytes-to-push. */
 static int do_landed(TreeWorker *w, char *const *message_in) {
         const char *commit = strempty(worker_message_get(message_in, "commit"));
         char text[SYNC_REVISION_SIZE], push[GIT_OID_HEXSZ + 1];
         _cleanup_strv_free_ char **message = NULL;
         SyncRevision revision;
         git_oid id, next;
+        uint64_t bytes;
         int r;
 
         if (git_oid_fromstr(&id, commit) < 0)
                 return -EBADMSG;
-        r = folder_landed(w->folder, &id, &revision, &next);
+        r = folder_landed(w->folder, &id, &revision, &next, &bytes);
         if (r < 0)
                 return r;
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
             (r = worker_message_add(&message, "error", "0")) < 0 ||
             (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &next))) < 0 ||
+            (r = worker_message_addf(&message, "bytes-to-push", "%llu", (unsigned long long) bytes)) < 0 ||
             (r = worker_message_add(&message, "revision", sync_revision_format(&revision, text))) < 0)
                 return r;
         return worker_message_send(WORKER_SOCKET_FD, message);
@@ -244,6 +246,9 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
         worker.gateway_name = argv[4];
+        /* Who opens a file in the moment of a lease on it (sync-open.h) is told so to its holder. */
+        if (signal(SIGIO, SIG_IGN) == SIG_ERR)
+                return EXIT_FAILURE;
         r = refuse_network();
         if (r < 0) {
                 (void) log_error_errno(r, "Failed to give up the network: %m");

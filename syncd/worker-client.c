@@ -140,13 +140,6 @@ int tree_client_send(TreeClient *c, char *const *message, TreeReplyHandler handl
         return 0;
 }
 
-static uint64_t get_number(char *const *message, const char *key) {
-        const char *value = worker_message_get(message, key);
-        uint64_t n;
-
-        return value && parse_uint64(value, &n) >= 0 ? n : 0;
-}
-
 static void stop_transfer_worker(TransferClient *c) {
         c->source = sd_event_source_disable_unref(c->source);
         c->timer = sd_event_source_disable_unref(c->timer);
@@ -172,8 +165,8 @@ static TransferAnswer parse_answer(char *const *message) {
                 .changed = worker_message_get(message, "changed"),
                 .poison = worker_message_get(message, "poison"),
                 .next_key = streq_ptr(worker_message_get(message, "key"), "next"),
-                .sent = get_number(message, "sent"),
-                .received = get_number(message, "received"),
+                .sent = worker_message_get_number(message, "sent"),
+                .received = worker_message_get_number(message, "received"),
         };
 }
 
@@ -197,9 +190,9 @@ static int read_transfer(TransferClient *c) {
                         return 1;
                 }
                 if (c->progress)
-                        c->progress(get_number(message, "done"),
-                                    get_number(message, "total"),
-                                    get_number(message, "yielding") > 0,
+                        c->progress(worker_message_get_number(message, "done"),
+                                    worker_message_get_number(message, "total"),
+                                    worker_message_get_number(message, "yielding") > 0,
                                     c->userdata);
         }
 }

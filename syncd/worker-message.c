@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "common/base/parse.h"
 #include "syncd/worker-message.h"
 
 int worker_message_add(char ***message, const char *key, const char *value) {
@@ -38,6 +39,13 @@ const char *worker_message_get(char *const *message, const char *key) {
                         return value;
         }
         return NULL;
+}
+
+uint64_t worker_message_get_number(char *const *message, const char *key) {
+        const char *value = worker_message_get(message, key);
+        uint64_t n;
+
+        return value && parse_uint64(value, &n) >= 0 ? n : 0;
 }
 
 int worker_message_send(int fd, char *const *message) {

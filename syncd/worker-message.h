@@ -14,6 +14,8 @@ int worker_message_addf(char ***message, const char *key, const char *format, ..
 
 /* The value of the first field of that key, or NULL. Points into the message. */
 const char *worker_message_get(char *const *message, const char *key) _pure_;
+/* The value as a number; 0 if there is none. */
+uint64_t worker_message_get_number(char *const *message, const char *key);
 /* If the field has that key, its value, else NULL: for keys that come several times. */
 const char *worker_message_field(const char *field, const char *key) _pure_;
 

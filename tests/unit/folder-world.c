@@ -224,7 +224,12 @@ void world_fetch(World *w, WorldGateway *g) {
 }
 
 void world_run(World *w, WorldGateway *g) {
-        FolderRequest request = { .gateway_name = g->name, .full = true, .changed = g->changed };
+        FolderRequest request = {
+                .gateway_name = g->name,
+                .full = true,
+                .changed = g->changed,
+                .refused = g->refused,
+        };
         FolderResult result;
         int r;
 
@@ -337,14 +342,12 @@ static bool send_commits(World *w, WorldGateway *g, ContentArea *area, const git
         return true;
 }
 
-bool world_push(World *w, WorldGateway *g) {
+bool world_push_unheard(World *w, WorldGateway *g) {
         GitStore *store = folder_store(g->folder);
         git_oid main = world_main(w->server);
         int staging_fd = open_staging(g);
-        SyncRevision revision;
         ContentArea area;
         bool sent;
-        int r;
 
         assert_int_equal(content_area_open(&area, staging_fd, 0), 0);
         sent = git_store_has(store, &main) || git_oid_is_zero(&main);
@@ -359,9 +362,19 @@ bool world_push(World *w, WorldGateway *g) {
                 return false;
         copy_commits(store, w->server, &g->push, true, true);
         set_main(w->server, &g->push);
-        set_main(store, &g->push);
+        return true;
+}
+
+bool world_push(World *w, WorldGateway *g) {
+        SyncRevision revision;
+        uint64_t bytes;
+        int r;
+
+        if (!world_push_unheard(w, g))
+                return false;
+        set_main(folder_store(g->folder), &g->push);
         engine(w, true);
-        r = folder_landed(g->folder, &g->push, &revision, &g->push);
+        r = folder_landed(g->folder, &g->push, &revision, &g->push, &bytes);
         engine(w, false);
         return is_good(w, g, r);
 }

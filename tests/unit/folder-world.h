@@ -21,6 +21,7 @@ typedef struct WorldGateway {
         bool missing;
         bool again;    /* the last run wants another one, even if nothing happens */
         bool changed;  /* the last push found other content than was committed */
+        char *const *refused; /* paths that main refuses */
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
         uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;
@@ -63,6 +64,8 @@ void world_content(World *w, WorldGateway *g, size_t items_max);
 /* The same of another list than WANTED_MAIN. */
 void world_list_content(World *w, WorldGateway *g, const char *list, size_t items_max);
 bool world_push(World *w, WorldGateway *g);
+/* The same, but the gateway does not hear that main has moved. */
+bool world_push_unheard(World *w, WorldGateway *g);
 
 /* The objects come from the server. */
 void world_objects(World *w, WorldGateway *g, const ObjectWants *wants);

@@ -181,7 +181,10 @@ void fixture_add(
         SyncEntry e = { .path = path, .kind = (uint8_t) kind, .executable = executable };
 
         if (content) {
-                assert_int_equal(git_store_hash_bytes(content, strlen(content), true, &e.oid, f->store), 0);
+                git_oid id;
+
+                assert_int_equal(git_store_write(f->store, GIT_OBJECT_BLOB, content, strlen(content), &id), 0);
+                git_store_oid_to_sync(&e.oid, &id);
                 e.size = strlen(content);
         }
         add_metadata(&e);

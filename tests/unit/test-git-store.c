@@ -5,23 +5,12 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/file.h"
 #include "common/base/str.h"
 #include "syncd/git-store-internal.h"
 #include "tests/unit/git-fixture.h"
-
-static int memory_file(const char *content, size_t size) {
-        int fd = memfd_create("content", MFD_CLOEXEC);
-
-        assert_true(fd >= 0);
-        assert_int_equal(loop_write(fd, content, size), 0);
-        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-        return fd;
-}
 
 static void objects_have_the_names_that_git_gives_them(void **state) {
         GitFixture *f = *state;
@@ -46,30 +35,6 @@ static void objects_have_the_names_that_git_gives_them(void **state) {
         assert_int_equal(
                         git_store_write(f->store, GIT_OBJECT_BLOB, "", GIT_STORE_OBJECT_MAX + 1, &id),
                         -E2BIG);
-}
-
-static void content_of_files_can_be_stored(void **state) {
-        GitFixture *f = *state;
-        size_t size = 3000000;
-        _cleanup_free_ char *content = malloc(size), *back = malloc(size);
-        _cleanup_close_ int fd = -EBADF, out = -EBADF;
-        SyncOid oid, named;
-        git_oid id;
-
-        for (size_t i = 0; i < size; i++)
-                content[i] = (char) (i * 2654435761U >> 13);
-        fd = memory_file(content, size);
-        assert_int_equal(git_store_hash_file(fd, false, &named, f->store), 0);
-        git_store_oid_from_sync(&id, &named);
-        assert_false(git_store_has(f->store, &id));
-        assert_int_equal(git_store_hash_file(fd, true, &oid, f->store), 0);
-        assert_true(sync_oid_equal(&oid, &named));
-        assert_true(git_store_has(f->store, &id));
-        out = memory_file("", 0);
-        assert_int_equal(git_store_read_blob(f->store, &oid, out), 0);
-        assert_int_equal(lseek(out, 0, SEEK_SET), 0);
-        assert_int_equal(loop_read(out, back, size), size);
-        assert_memory_equal(content, back, size);
 }
 
 static void references_and_objects_are_durable_together(void **state) {
@@ -302,7 +267,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
                 TEST(objects_have_the_names_that_git_gives_them),
-                TEST(content_of_files_can_be_stored),
                 TEST(references_and_objects_are_durable_together),
                 TEST(versions_of_a_path),
                 TEST(a_merge_is_no_history),

@@ -154,7 +154,10 @@ static void end_push(World *w, bool good) {
         }
         if (result == TRANSFER_OK)
                 w->main_n++;
-        sync_fsm_pushed(&w->m, result, &(SyncRevision) { .n = w->main_n });
+        if (result == TRANSFER_OK && one_in(w, 4))
+                sync_fsm_pushed_part(&w->m, &(SyncRevision) { .n = w->main_n }, w->main_n);
+        else
+                sync_fsm_pushed(&w->m, result, &(SyncRevision) { .n = w->main_n });
 }
 
 /* What runs ends, or the timer does. False if there is nothing. */

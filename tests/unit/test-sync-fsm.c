@@ -260,6 +260,27 @@ static void push_and_rescan_are_answered_at_the_end(void **state) {
         assert_reports(&m, "push 8 ok");
 }
 
+static void an_order_is_answered_with_the_last_of_several_commits(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_rate(&m, 1000);
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PUSH, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 5, true);
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed_part(&m, &(SyncRevision) { .n = 6 }, 10000);
+        assert_reports(&m, "push - ok");
+        assert_int_equal(m.last_opseq, 0);
+        assert_int_equal(m.revision.n, 6);
+        /* The next one is large. */
+        assert_next(&m, SYNC_ACTION_PUSH);
+        assert_reports(&m, "push - started");
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 7 });
+        assert_reports(&m, "push 7 ok");
+}
+
 static void a_busy_file_is_looked_at_again(void **state) {
         SyncFsm m = subscribed();
 
@@ -352,6 +373,7 @@ int main(void) {
                 cmocka_unit_test(an_order_ends_the_patience),
                 cmocka_unit_test(a_held_deletion_fails_the_order),
                 cmocka_unit_test(push_and_rescan_are_answered_at_the_end),
+                cmocka_unit_test(an_order_is_answered_with_the_last_of_several_commits),
                 cmocka_unit_test(a_busy_file_is_looked_at_again),
                 cmocka_unit_test(a_folder_that_goes_away_stops_everything),
                 cmocka_unit_test(what_ends_after_a_suspension_has_no_effect),

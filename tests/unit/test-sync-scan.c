@@ -130,6 +130,20 @@ static void a_file_just_written_is_racy_and_read_again(void **state) {
         assert_int_equal(report.n_hashed, 1);
 }
 
+static void a_file_from_the_future_is_read_once(void **state) {
+        const struct timespec times[2] = { { .tv_sec = INT32_MAX }, { .tv_sec = INT32_MAX } };
+        const Folder *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+
+        folder_write(f->root_fd, "x", "1");
+        assert_int_equal(utimensat(f->root_fd, "x", times, 0), 0);
+        /* Until this one is old, the other is. */
+        folder_write(f->root_fd, "y", "1");
+        folder_age(f->root_fd, "y");
+        t = folder_scan(f, NULL);
+        assert_int_equal(sync_tree_find(t, "x")->certainty, SYNC_SETTLED);
+}
+
 static void a_file_being_written_is_busy_until_quiet(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *t = NULL, *quiet = NULL, *taken = NULL;
@@ -458,6 +472,7 @@ int main(void) {
                 folder_test(unchanged_files_are_not_read_again),
                 folder_test(the_same_size_and_mtime_do_not_hide_a_change),
                 folder_test(a_file_just_written_is_racy_and_read_again),
+                folder_test(a_file_from_the_future_is_read_once),
                 folder_test(a_file_being_written_is_busy_until_quiet),
                 folder_test(a_shared_mapping_counts_as_a_writer),
                 folder_test(a_file_that_changes_while_read_is_never_taken_as_read),

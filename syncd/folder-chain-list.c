@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The list of the commits that main does not have yet. */
+#include <git2.h>
+
+#include "syncd/folder-chain.h"
+
+int folder_chain_read(Folder *f, FolderChain *ret) {
+        FolderChain c = {};
+        git_oid id;
+        int r;
+
+        r = folder_get_reference(f, GIT_STORE_CHAIN_BASE, &c.base);
+        if (r >= 0)
+                r = folder_get_reference(f, GIT_STORE_CANDIDATE, &id);
+        while (r >= 0 && !git_oid_is_zero(&id) && !git_oid_equal(&id, &c.base)) {
+                r = folder_chain_append(&c, &id);
+                if (r >= 0)
+                        r = git_store_commit_parent(f->store, &id, &id);
+        }
+        /* What does not lead back to its base is of another life of this store. */
+        if (r == -ENOENT || (r >= 0 && c.n > 0 && !git_oid_equal(&id, &c.base))) {
+                c.n = 0;
+                r = 0;
+        }
+        if (r < 0) {
+                folder_chain_done(&c);
+                return r;
+        }
+        for (size_t i = 0; i < c.n / 2; i++) {
+                git_oid swap = c.commits[i];
+
+                c.commits[i] = c.commits[c.n - 1 - i];
+                c.commits[c.n - 1 - i] = swap;
+        }
+        *ret = c;
+        return 0;
+}
+
+void folder_chain_done(FolderChain *c) {
+        free(c->commits);
+        *c = (FolderChain) {};
+}
+
+int folder_chain_append(FolderChain *c, const git_oid *commit) {
+        if ((c->n & (c->n - 1)) == 0) {
+                git_oid *commits = reallocarray(c->commits, c->n ? 2 * c->n : 1, sizeof(*commits));
+
+                if (!commits)
+                        return -ENOMEM;
+                c->commits = commits;
+        }
+        c->commits[c->n++] = *commit;
+        return 0;
+}
+
+const git_oid *folder_chain_tip(const FolderChain *c) {
+        return c->n > 0 ? c->commits + c->n - 1 : &c->base;
+}
+
+const git_oid *folder_chain_parent(const FolderChain *c, size_t i) {
+        return i > 0 ? c->commits + i - 1 : &c->base;
+}
+
+/* The changes that a commit made. */
+int folder_chain_changes(Folder *f, const FolderChain *c, size_t i, SyncTree **ret) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+        int r;
+
+        r = git_store_diff(f->store, folder_chain_parent(c, i), c->commits + i, &from, &to);
+        return r < 0 ? r : sync_tree_diff(from, to, ret);
+}
+
+/* Main's commits, from its tip back to where the chain begins, are new ones: few, and mostly none. */
+static int find_accepted(Folder *f, const FolderChain *c, const git_oid *tip, size_t *ret_n) {
+        git_oid id = *tip;
+        int r = 0;
+
+        *ret_n = 0;
+        while (r >= 0 && c->n > 0 && !git_oid_is_zero(&id) && !git_oid_equal(&id, &c->base)) {
+                for (size_t i = c->n; i > 0; i--)
+                        if (git_oid_equal(c->commits + i - 1, &id)) {
+                                *ret_n = i;
+                                return 0;
+                        }
+                r = git_store_commit_parent(f->store, &id, &id);
+        }
+        /* Main is of another history: then it has none. */
+        return r == -ENOENT || r == -EXDEV || r == -EBADMSG ? 0 : r;
+}
+
+int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret) {
+        FolderChain c;
+        size_t n;
+        int r;
+
+        r = folder_chain_read(f, &c);
+        if (r < 0)
+                return r;
+        *ret = (git_oid) {};
+        r = find_accepted(f, &c, tip, &n);
+        if (r >= 0 && n > 0) {
+                *ret = c.commits[n - 1];
+                r = n == c.n ? folder_set_reference(f, GIT_STORE_CANDIDATE, &(git_oid) {})
+                             : folder_set_reference(f, GIT_STORE_CHAIN_BASE, ret);
+        }
+        folder_chain_done(&c);
+        return r;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commits that main does not have yet: what they are, in what order, and what becomes of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <git2.h>
+
+#include "syncd/folder-internal.h"
+#include "tests/unit/folder-world.h"
+
+#define MIB ((size_t) 1 << 20)
+
+static void small_files_do_not_wait_for_large_ones(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        SyncEntry e;
+        git_oid main;
+
+        world_write(w, g, "large", 20 * MIB);
+        world_run(w, g);
+        world_write(w, g, "small", 100);
+        world_run(w, g);
+        assert_true(world_push(w, g));
+        assert_int_equal(git_store_get_reference(w->server, GIT_STORE_REMOTE, &main), 0);
+        assert_int_equal(git_store_find_entry(w->server, &main, "small", &e), 0);
+        assert_int_equal(git_store_find_entry(w->server, &main, "large", &e), -ENOENT);
+        assert_true(world_push(w, g));
+        assert_int_equal(git_store_get_reference(w->server, GIT_STORE_REMOTE, &main), 0);
+        assert_int_equal(git_store_find_entry(w->server, &main, "large", &e), 0);
+        assert_true(git_oid_is_zero(&g->push));
+        world_free(w);
+}
+
+static void every_version_is_kept_while_main_is_away(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+
+        for (unsigned i = 0; i < 5; i++) {
+                world_write(w, g, "a", 100 + i);
+                world_write(w, g, "large", 2 * MIB + i);
+                world_run(w, g);
+        }
+        /* Others were faster. */
+        world_write(w, w->gateways + 1, "b", 100);
+        world_run(w, w->gateways + 1);
+        assert_true(world_push(w, w->gateways + 1));
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        assert_false(w->gateways[0].conflict);
+        world_free(w);
+}
+
+static void a_push_of_which_nobody_heard_is_not_made_again(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        SyncRevision revision;
+
+        /* Two versions of the one, and something larger that is not pushed with them. */
+        world_write(w, g, "a", 100);
+        world_run(w, g);
+        world_write(w, g, "a", 101);
+        world_write(w, g, "large", 9 * MIB);
+        world_run(w, g);
+        assert_true(world_push_unheard(w, g));
+        world_restart(w, g);
+        /* Others go on from there. */
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        git_oid main = world_main(w->server);
+        assert_int_equal(folder_revision(g->folder, &main, &revision), 0);
+        assert_int_equal(revision.n, 3);
+        world_free(w);
+}
+
+static bool has_path(World *w, WorldGateway *g, const git_oid *commit, const char *path) {
+        SyncEntry e;
+        int r = git_store_find_entry(folder_store(g->folder), commit, path, &e);
+
+        assert_true(r == 0 || r == -ENOENT);
+        return r == 0;
+}
+
+static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
+        char *const refused[] = { (char *) "bad", NULL };
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        git_oid none = {};
+        git_oid at;
+
+        /* In the first commit, and overwritten since; what is good has an older version, too. */
+        world_write(w, g, "bad", 100);
+        world_write(w, g, "good", 100);
+        world_run(w, g);
+        world_write(w, g, "bad", 101);
+        world_write(w, g, "good", 101);
+        world_run(w, g);
+        g->refused = refused;
+        world_run(w, g);
+        for (at = g->push; !git_oid_equal(&at, &none);) {
+                assert_false(has_path(w, g, &at, "bad"));
+                assert_int_equal(git_store_commit_parent(folder_store(g->folder), &at, &at), 0);
+        }
+        assert_true(has_path(w, g, &g->push, "good"));
+        assert_true(world_push(w, g));
+        assert_int_equal(world_count_lost(w), 2);
+        /* Once it may, it goes to main. */
+        g->refused = NULL;
+        world_settle(w);
+        at = world_main(w->server);
+        assert_true(has_path(w, g, &at, "bad"));
+        world_free(w);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(small_files_do_not_wait_for_large_ones),
+                cmocka_unit_test(every_version_is_kept_while_main_is_away),
+                cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
+                cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
