@@ -216,6 +216,15 @@ void content_drop_damaged(ContentArea *a, const SyncOid *file) {
 
 /* --- snapshots --- */
 
+/* What copies leave to the users: many versions of one file must not fill the volume. */
+static uint64_t copies_floor(const ContentArea *a) {
+        struct statvfs st;
+
+        if (fstatvfs(a->content_fd, &st) < 0)
+                return 0;
+        return MIN((uint64_t) st.f_blocks * st.f_frsize / 10, CONTENT_COPIES_FLOOR_MAX);
+}
+
 int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, ContentSnapshot *ret) {
         _cleanup_close_ int fd = -EBADF;
 
@@ -226,7 +235,7 @@ int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, Content
                 *ret = (ContentSnapshot) { .fd = TAKE_FD(fd), .cloned = true };
                 return 0;
         }
-        if (!content_has_space(a, size))
+        if (!content_has_space(a, size + copies_floor(a)))
                 return -ENOSPC;
         *ret = (ContentSnapshot) { .fd = TAKE_FD(fd) };
         return 0;

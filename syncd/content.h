@@ -77,8 +77,10 @@ typedef struct ContentSnapshot {
         bool cloned; /* it has the content already, and shares its blocks; else the caller writes it */
 } ContentSnapshot;
 
-/* Begins a snapshot of the file. 0, -ENOSPC if a copy would leave less than the floor free, or another negative
- * errno. */
+/* A snapshot that is a copy leaves so much free beyond the floor, or a tenth of a smaller volume. */
+#define CONTENT_COPIES_FLOOR_MAX (UINT64_C(16) << 30)
+
+/* Begins a snapshot of the file. 0, -ENOSPC if a copy would leave too little free, or another negative errno. */
 int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, ContentSnapshot *ret);
 /* Names it, and closes it in any case. Durable after content_sync(). 0 (also if there was one) or a negative
  * errno. */

@@ -73,12 +73,17 @@ static bool is_untouched(const SyncTree *from, const SyncTree *to, const char *p
 /* A name in the folder itself that nothing has, on main or in the chain or among the changes. 1, 0 if there is
  * none, or a negative errno. */
 static int choose_name(ChainUpdate *u, const char *path, int64_t time, const SyncTree *changes, char **ret) {
-        for (unsigned counter = 0; counter <= SYNC_CONFLICT_COUNTER_MAX; counter++) {
+        for (unsigned counter = 0;; counter++) {
                 _cleanup_free_ char *name = NULL;
                 bool taken = false;
                 SyncEntry buf;
                 int r;
 
+                /* A second has so many names, and none of its versions may be left out. */
+                if (counter > SYNC_CONFLICT_COUNTER_MAX) {
+                        counter = 0;
+                        time++;
+                }
                 r = sync_conflict_path(sync_path_name(path), time, u->request->gateway_name, counter, &name);
                 if (r < 0)
                         return r == -ENAMETOOLONG ? 0 : r;
@@ -95,7 +100,6 @@ static int choose_name(ChainUpdate *u, const char *path, int64_t time, const Syn
                         }
                 }
         }
-        return 0;
 }
 
 /* Adds the version at its path, or beside what is there now, and the directories that it needs. */

@@ -276,9 +276,12 @@ static int finish_interrupted(Folder *f) {
         int r;
 
         r = git_store_get_reference(f->store, GIT_STORE_TARGET, &target);
-        if (r < 0)
-                return r;
-        r = move_to_target(f, &target, f->recovered);
+        if (r >= 0)
+                r = move_to_target(f, &target, f->recovered);
+        if (r == -ENOENT || r == -EBADMSG) {
+                log_notice("The store has lost what the folder was brought to: begins with the union of both sides.");
+                r = folder_lose_base(f);
+        }
         if (r < 0)
                 return r;
         f->recovered = sync_tree_free(f->recovered);
