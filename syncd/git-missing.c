@@ -5,22 +5,13 @@
 
 #include "common/base/str.h"
 #include "common/format/git-name.h"
-#include "syncd/git-object.h"
+#include "syncd/git-store-internal.h"
 #include "syncd/git-tree-internal.h"
 #include "syncd/object-wants.h"
 
 #define META_NAME "%%meta"
 #define CHUNKED_PREFIX "%%+"
 #define CHUNKED_EXECUTABLE_PREFIX "%%x"
-
-static int read_tree(GitStore *store, const git_oid *id, char **ret_data, GitTreeReader *ret) {
-        size_t size;
-        int r = git_store_read_typed(store, id, GIT_OBJECT_TREE, ret_data, &size);
-
-        if (r >= 0)
-                git_tree_reader_init(ret, *ret_data, size);
-        return r;
-}
 
 /* Wants the blob of metadata that has the record of the stored name, or the tree of such blobs. */
 static int want_meta(ObjectWants *w, GitStore *store, const GitTreeEntry *meta, const char *stored) {
@@ -32,7 +23,7 @@ static int want_meta(ObjectWants *w, GitStore *store, const GitTreeEntry *meta, 
 
         if (!git_tree_entry_is_directory(meta))
                 return git_store_has(store, &meta->id) ? 0 : object_wants_add(w, &meta->id);
-        r = read_tree(store, &meta->id, &data, &reader);
+        r = git_store_open_tree(store, &meta->id, &data, &reader);
         if (r == -ENOENT)
                 return object_wants_add(w, &meta->id);
         if (r < 0)
@@ -66,7 +57,7 @@ static int find_entry(
         bool found = false;
         int r;
 
-        r = read_tree(store, tree, &data, &reader);
+        r = git_store_open_tree(store, tree, &data, &reader);
         if (r == -ENOENT)
                 return object_wants_add(w, tree);
         if (r < 0)

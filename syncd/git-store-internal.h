@@ -4,6 +4,7 @@
 
 #include <git2.h>
 
+#include "syncd/git-object.h"
 #include "syncd/git-store.h"
 #include "syncd/object-log.h"
 
@@ -17,6 +18,9 @@ struct GitStore {
 /* An object that must be of the type; with a NUL behind it. */
 int git_store_read_typed(
                 GitStore *store, const git_oid *id, git_object_t type, char **ret, size_t *ret_size);
+/* Begins to read a single tree, whose bytes are the caller's; the zero id is the empty one. After an error the
+ * reader is at its end. */
+int git_store_open_tree(GitStore *store, const git_oid *id, char **ret_data, GitTreeReader *ret);
 /* Its size alone, if it is in the store. */
 int git_store_stat(GitStore *store, const git_oid *id, git_object_t type, size_t *ret_size);
 

@@ -182,6 +182,19 @@ int git_store_read_typed(
         return 0;
 }
 
+int git_store_open_tree(GitStore *store, const git_oid *id, char **ret_data, GitTreeReader *ret) {
+        size_t size;
+        int r;
+
+        *ret = (GitTreeReader) {};
+        if (git_oid_is_zero(id))
+                return 0;
+        r = git_store_read_typed(store, id, GIT_OBJECT_TREE, ret_data, &size);
+        if (r >= 0)
+                git_tree_reader_init(ret, *ret_data, size);
+        return r;
+}
+
 int git_store_stat(GitStore *store, const git_oid *id, git_object_t type, size_t *ret_size) {
         ObjectType found;
         int r;

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
-#include "syncd/git-object.h"
+#include "syncd/git-store-internal.h"
 #include "syncd/git-tree-internal.h"
 #include "syncd/object-wants.h"
 
@@ -35,23 +35,6 @@ int object_wants_add(ObjectWants *w, const git_oid *id) {
 
 static bool is_meta(const GitTreeEntry *e) {
         return streq(e->name, TREE_NAME_META);
-}
-
-static int read_tree(GitStore *store, const git_oid *id, void **ret_data, GitTreeReader *ret) {
-        git_object_t type;
-        size_t size;
-        int r;
-
-        *ret = (GitTreeReader){};
-        if (git_oid_is_zero(id))
-                return 0;
-        r = git_store_read(store, id, &type, ret_data, &size);
-        if (r < 0)
-                return r;
-        if (type != GIT_OBJECT_TREE)
-                return -EBADMSG;
-        git_tree_reader_init(ret, *ret_data, size);
-        return 0;
 }
 
 /* The entry of the same place in the older tree, zero if there is none. Both are read in their common order.
@@ -108,7 +91,7 @@ static int add_tree(
                 const git_oid *older_id,
                 bool meta,
                 unsigned depth) {
-        _cleanup_free_ void *data = NULL, *older_data = NULL;
+        _cleanup_free_ char *data = NULL, *older_data = NULL;
         GitTreeReader reader, older;
         GitTreeEntry e;
         int r;
@@ -117,14 +100,14 @@ static int add_tree(
                 return -EBADMSG;
         if (git_oid_equal(id, older_id) || object_map_find(&w->known, id, NULL))
                 return 0;
-        r = read_tree(store, id, &data, &reader);
+        r = git_store_open_tree(store, id, &data, &reader);
         if (r == -ENOENT)
                 return object_wants_add(w, id);
         if (r >= 0)
                 r = object_map_add(&w->known, id, 0);
         if (r < 0)
                 return r;
-        r = read_tree(store, older_id, &older_data, &older);
+        r = git_store_open_tree(store, older_id, &older_data, &older);
         /* Old trees are pruned. */
         if (r == -ENOENT || r == -EBADMSG)
                 older = (GitTreeReader){};

@@ -4,7 +4,7 @@
 
 #include "common/base/str.h"
 #include "common/format/git-name.h"
-#include "syncd/git-object.h"
+#include "syncd/git-store-internal.h"
 #include "syncd/git-tree-internal.h"
 #include "syncd/push-walk.h"
 
@@ -17,23 +17,6 @@ typedef struct PushWalk {
         void *userdata;
         char path[SYNC_PATH_MAX + 1];
 } PushWalk;
-
-static int read_tree(GitStore *store, const git_oid *id, void **ret_data, GitTreeReader *ret) {
-        git_object_t type;
-        size_t size;
-        int r;
-
-        *ret = (GitTreeReader){};
-        if (git_oid_is_zero(id))
-                return 0;
-        r = git_store_read(store, id, &type, ret_data, &size);
-        if (r < 0)
-                return r;
-        if (type != GIT_OBJECT_TREE)
-                return -EBADMSG;
-        git_tree_reader_init(ret, *ret_data, size);
-        return 0;
-}
 
 /* The entry that sorts like e in another tree, which is read in the same order. */
 static bool find_like(GitTreeReader *other, const GitTreeEntry *e, GitTreeEntry *ret) {
@@ -161,7 +144,7 @@ static int walk_entry(PushWalk *w, const GitTreeEntry *e, const git_oid *base, b
 }
 
 static int walk_tree(PushWalk *w, const git_oid *id, const git_oid *older_id, bool meta, unsigned depth) {
-        _cleanup_free_ void *data = NULL, *older_data = NULL;
+        _cleanup_free_ char *data = NULL, *older_data = NULL;
         GitTreeReader reader, older;
         GitTreeEntry e, like;
         int r;
@@ -171,10 +154,10 @@ static int walk_tree(PushWalk *w, const git_oid *id, const git_oid *older_id, bo
         r = object_map_add(w->visited, id, 0);
         if (r <= 0)
                 return r;
-        r = read_tree(w->store, id, &data, &reader);
+        r = git_store_open_tree(w->store, id, &data, &reader);
         if (r < 0)
                 return r;
-        r = read_tree(w->store, older_id, &older_data, &older);
+        r = git_store_open_tree(w->store, older_id, &older_data, &older);
         if (r < 0 && r != -ENOENT)
                 return r;
         r = report(w, PUSH_TREE, id, r < 0 ? NULL : older_id);
@@ -211,7 +194,7 @@ typedef struct PresentWalk {
 } PresentWalk;
 
 static int walk_present(PresentWalk *w, const git_oid *id, const git_oid *newer_id, unsigned depth) {
-        _cleanup_free_ void *data = NULL, *newer_data = NULL;
+        _cleanup_free_ char *data = NULL, *newer_data = NULL;
         GitTreeReader reader, newer;
         GitTreeEntry e, like;
         int r;
@@ -222,9 +205,9 @@ static int walk_present(PresentWalk *w, const git_oid *id, const git_oid *newer_
                 if (r <= 0)
                         return r;
         }
-        r = depth > DEPTH_MAX ? -EBADMSG : read_tree(w->store, id, &data, &reader);
+        r = depth > DEPTH_MAX ? -EBADMSG : git_store_open_tree(w->store, id, &data, &reader);
         if (r >= 0)
-                r = read_tree(w->store, newer_id, &newer_data, &newer);
+                r = git_store_open_tree(w->store, newer_id, &newer_data, &newer);
         if (r == -ENOENT)
                 return 0;
         while (r >= 0 && (r = git_tree_next(&reader, &e)) > 0) {
