@@ -147,7 +147,8 @@ class Relay:
         self.bytes = [0, 0]  # to the server, from it
         self.left = None
         self.connections = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -210,5 +211,8 @@ class Relay:
         return total
 
     def stop(self):
+        # Wakes who waits in accept(), who would otherwise take a connection of the next test's.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
         self.close_connections()
