@@ -78,17 +78,19 @@ static int on_dirty_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 static void arm_dirty_timer(Repository *r) {
         uint64_t now;
 
-        if (r->dirty_timer || sd_event_now(r->environment->event, CLOCK_MONOTONIC, &now) < 0)
+        if (sd_event_now(r->environment->event, CLOCK_MONOTONIC, &now) < 0)
                 return;
         if (now > r->dirty_time + DIRTY_QUIET_USEC)
                 r->dirty_begun = now;
         r->dirty_time = now;
+        if (r->dirty_timer)
+                return;
         (void) sd_event_add_time_relative(
                         r->environment->event,
                         &r->dirty_timer,
                         CLOCK_MONOTONIC,
                         MIN(MAX((now - r->dirty_begun) / DIRTY_SHARE, DIRTY_MIN_USEC), DIRTY_MAX_USEC),
-                        0,
+                        DIRTY_MIN_USEC / 4,
                         on_dirty_timer,
                         r);
 }

@@ -288,7 +288,13 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 static int set_timer(Repository *r, uint64_t usec) {
         r->timer = sd_event_source_disable_unref(r->timer);
         return sd_event_add_time_relative(
-                        r->environment->event, &r->timer, CLOCK_MONOTONIC, usec, 0, on_timer, r);
+                        r->environment->event,
+                        &r->timer,
+                        CLOCK_MONOTONIC,
+                        usec,
+                        MIN(usec / 16 + 1, TIMER_ACCURACY_USEC),
+                        on_timer,
+                        r);
 }
 
 static int act(Repository *r, const SyncAction *action) {

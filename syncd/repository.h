@@ -19,11 +19,13 @@
 
 /* The first change after a quiet time is looked at once the events of one saving have come. In a series, changes
  * are gathered for a part of the time that it has lasted, so that one that comes soon after another hardly waits,
- * and a file that is saved all the time does not make a commit each time. */
+ * and a folder that is written to without a pause does not make a commit for each file. */
 #define DIRTY_MIN_USEC UINT64_C(4000)
 #define DIRTY_SHARE 4U
 #define DIRTY_MAX_USEC UINT64_C(2000000)
-#define DIRTY_QUIET_USEC UINT64_C(3000000)
+#define DIRTY_QUIET_USEC UINT64_C(500000)
+/* What is waited for may come so much later, or a part of a short time, so that several timers go off together. */
+#define TIMER_ACCURACY_USEC UINT64_C(250000)
 /* A file that is being written is looked at after this time even if it is never closed. */
 #define OPEN_FILE_USEC UINT64_C(15000000)
 /* A worker or folder that failed is tried again after this. */
