@@ -7,7 +7,12 @@ import typing
 from benchmark import select, value_of
 
 # Why a goal is missed, by its key: a sentence for the first paragraph of the report. What is missed without one says so.
-REASONS: dict = {}
+REASONS: dict = {
+    "push": "a file is read and named as a whole, and copied where nothing clones, before its first byte goes out",
+    "pull": "what has arrived is verified by another process than the one that has the network, after its last byte",
+    "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
+    "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
+}
 
 PROGRAMS = ("syncd", "tree worker", "transfer worker")
 
