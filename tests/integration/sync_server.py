@@ -5,6 +5,7 @@ protocol version 2, host key of its own. It runs as the user who runs the test."
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -25,9 +26,15 @@ def make_key(path):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives out, so that nobody has it before the server that it is for."""
+    while True:
+        port = random.randrange(10000, 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def remove_tree(path, patience=10):
