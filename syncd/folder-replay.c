@@ -70,8 +70,7 @@ static bool is_untouched(const SyncTree *from, const SyncTree *to, const char *p
         return true;
 }
 
-/* A name in the folder itself that nothing has, on main or in the chain or among the changes. 1, 0 if there is
- * none, or a negative errno. */
+/* A name in the folder itself that nothing has, on main or in the chain or among the changes. */
 static int choose_name(ChainUpdate *u, const char *path, int64_t time, const SyncTree *changes, char **ret) {
         for (unsigned counter = 0;; counter++) {
                 _cleanup_free_ char *name = NULL;
@@ -86,7 +85,7 @@ static int choose_name(ChainUpdate *u, const char *path, int64_t time, const Syn
                 }
                 r = sync_conflict_path(sync_path_name(path), time, u->request->gateway_name, counter, &name);
                 if (r < 0)
-                        return r == -ENAMETOOLONG ? 0 : r;
+                        return r;
                 SYNC_TREE_FOREACH(e, changes)
                         taken = taken || streq(e->path, name);
                 if (!taken && !sync_tree_find(u->wanted, name)) {
@@ -96,7 +95,7 @@ static int choose_name(ChainUpdate *u, const char *path, int64_t time, const Syn
                         taken = r >= 0;
                         if (!taken) {
                                 *ret = TAKE_PTR(name);
-                                return 1;
+                                return 0;
                         }
                 }
         }
@@ -117,7 +116,7 @@ static int add_version(
 
         if (!is_untouched(from, to, e->path)) {
                 r = choose_name(u, e->path, time, changes, &beside);
-                if (r <= 0)
+                if (r < 0)
                         return r;
                 copy.path = beside;
                 return sync_tree_add(changes, &copy);
@@ -234,10 +233,10 @@ static int list_overwritten(ChainUpdate *u, const FolderOids *waiting, const Fol
                     content_pending_has(&f->content, &e->oid) <= 0)
                         continue;
                 r = choose_name(u, e->path, u->time, changes, &beside);
-                if (r > 0) {
-                        copy.path = beside;
-                        r = sync_tree_add(changes, &copy);
-                }
+                if (r < 0)
+                        return r;
+                copy.path = beside;
+                r = sync_tree_add(changes, &copy);
                 if (r < 0)
                         return r;
         }
