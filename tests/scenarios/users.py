@@ -7,6 +7,7 @@ who has it before his eyes (on a gateway that holds it at that path) overwrites 
 """
 
 import contextlib
+import datetime
 import hashlib
 import os
 import stat
@@ -16,6 +17,7 @@ from harness import Failure
 DIRECTORIES = [b".", b".", b".", b"d", b"d/sub", b"D", "\u00fcber".encode(), b".git", b".git/refs", b"-rf", b"p"]
 NAMES = [b"a", b"b.txt", b"B.txt", b"-x", b"new\nline.doc", "\u00e9.odt".encode(), "e\u0301.odt".encode(), b"n" * 255,
          b"x" * 250 + b".jpeg", b".hidden", b"HEAD", b"\xff\xfe bytes", b"back\\slash", b"%percent", b"sub", b"refs"]
+PLAIN_MAX = 1 << 20  # bytes; larger files are stored in chunks (docs/repository-format.md)
 SIZES = [0, 1, 100, 100, 4096, 4096, 70_000, 1_500_000]
 
 
@@ -75,7 +77,9 @@ class Users:
         self.clients = clients
         self.serial = 0
         self.known = {blob(b"")}  # every content that ever was in a file
+        self.large = set()        # of these, those that git has in chunks only
         self.alive = set()        # (content, path)
+        self.doubtful = set()     # of these, those that a user may have overwritten unseen
         self.holds = []
         self.log = []
         self.directories, self.names = DIRECTORIES, NAMES
@@ -103,6 +107,11 @@ class Users:
         size = self.rng.choice(SIZES) if size is None else size
         return data + self.rng.randbytes(max(0, size - len(data)))
 
+    def know(self, data):
+        self.known.add(blob(data))
+        if len(data) > PLAIN_MAX:
+            self.large.add(blob(data))
+
     def meet(self):
         """From now on all use the same few paths."""
         self.directories = self.rng.sample(DIRECTORIES, self.rng.randrange(1, 5))
@@ -126,17 +135,23 @@ class Users:
 
     # The ledger
 
+    def note(self, what):
+        self.log.append(f"    {datetime.datetime.now():%T.%f} {what}")
+
     def written(self, path, data):
-        self.known.add(blob(data))
+        self.note(f"{blob(data)} written at {path}")
+        self.know(data)
         self.alive.add((blob(data), path))
 
     def gone(self, path, content, inode=None):
         """A user overwrote or deleted it at this path."""
+        self.note(f"{content} gone from {path}")
         self.alive = {(c, p) for c, p in self.alive
                       if c != content or (p != path and not self.is_copy(path, p))}
         for hold in self.holds:
             if hold.inode == inode:
                 hold.deleted = True
+                self.note(f"what {hold.gateway} holds open at {hold.path} is deleted")
 
     @staticmethod
     def is_copy(copy, path):
@@ -168,6 +183,7 @@ class Users:
             hold.path = to
         # What is not closed yet has no content to speak of.
         if not held:
+            self.note(f"{content} moved from {path} to {to}")
             self.alive.add((content, to))
 
     def remove_name(self, path, removal):
@@ -337,7 +353,7 @@ class Users:
             os.pwrite(hold.fd, data, 0)
             os.close(hold.fd)
             self.holds.remove(hold)
-            self.known.add(blob(data))
+            self.know(data)
             if not hold.deleted:
                 self.written(hold.path, data)
 
@@ -345,20 +361,31 @@ class Users:
         """The same through the real protocol, by a name that it can say."""
         name = self.rng.choice(["a", "b.txt", "by smb.doc"])
         data = self.new(gateway)
-        try:
-            with self.inside(gateway):
-                old, inode, fd = self.content_at(os.fsencode(name))
-                if fd is not None:
-                    os.close(fd)
-        except OSError:
-            old = inode = None
-        if any(h.inode == inode for h in self.holds):
+        path, old, inode = self.smb_target(gateway, name)
+        if path is None or any(h.inode == inode for h in self.holds):
             return
-        self.known.add(blob(data))
+        self.know(data)
         if old:
-            self.gone(os.fsencode(name), old)
+            self.gone(path, old)
         self.clients[gateway].put(name, data)
-        self.written(os.fsencode(name), data)
+        if self.smb_target(gateway, name)[2] != inode:
+            # What arrived in this moment was overwritten unseen: at least it is in history.
+            self.doubtful |= {(c, p) for c, p in self.alive if p == path}
+        self.written(path, data)
+
+    def smb_target(self, gateway, name):
+        """(path, content, inode) of what the server takes the name for, which is case-insensitive: path is None if that
+        is not for us to say, and the others are if there is no such file."""
+        with self.inside(gateway):
+            twins = [n for n in os.listdir(b".") if n.lower() == name.encode()]
+            path = name.encode() if not twins or name.encode() in twins else twins[0] if len(twins) == 1 else None
+            try:
+                content, inode, fd = self.content_at(path or os.fsencode(name))
+            except OSError:
+                return path, None, None
+            if fd is not None:
+                os.close(fd)
+            return path, content, inode
 
     def act(self, gateway, held=True):
         """Does one thing on a gateway. What is there in the way is no failure."""
