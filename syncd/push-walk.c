@@ -125,6 +125,8 @@ static int walk_tree(PushWalk *w, const git_oid *id, const git_oid *older_id, bo
 static int walk_entry(PushWalk *w, const GitTreeEntry *e, const git_oid *base, bool meta, unsigned depth) {
         int n, r;
 
+        if (!git_tree_entry_is_directory(e) && object_map_find(w->visited, &e->id, NULL))
+                return 0;
         if (meta || is_meta(e))
                 return git_tree_entry_is_directory(e) ? walk_tree(w, &e->id, base, true, depth + 1)
                                                       : report(w, PUSH_META, &e->id, base);
@@ -143,6 +145,22 @@ static int walk_entry(PushWalk *w, const GitTreeEntry *e, const git_oid *base, b
         return r;
 }
 
+/* Counts as visited what the older tree has and the newer one has not in its place: the receiver has it, or an
+ * earlier walk told of it. If it comes back, it must not come as a delta against what is a delta against it. */
+static int visit_displaced(PushWalk *w, GitTreeReader older, GitTreeReader newer) {
+        GitTreeEntry e, like;
+        int r;
+
+        while ((r = git_tree_next(&older, &e)) > 0) {
+                if (find_like(&newer, &e, &like) && git_oid_equal(&like.id, &e.id))
+                        continue;
+                r = object_map_add(w->visited, &e.id, 0);
+                if (r < 0)
+                        return r;
+        }
+        return r;
+}
+
 static int walk_tree(PushWalk *w, const git_oid *id, const git_oid *older_id, bool meta, unsigned depth) {
         _cleanup_free_ char *data = NULL, *older_data = NULL;
         GitTreeReader reader, older;
@@ -158,6 +176,10 @@ static int walk_tree(PushWalk *w, const git_oid *id, const git_oid *older_id, bo
         if (r < 0)
                 return r;
         r = git_store_open_tree(w->store, older_id, &older_data, &older);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r >= 0)
+                r = visit_displaced(w, older, reader);
         if (r < 0 && r != -ENOENT)
                 return r;
         r = report(w, PUSH_TREE, id, r < 0 ? NULL : older_id);

@@ -30,8 +30,9 @@ typedef struct PushFound {
 
 typedef int (*PushWalkHandler)(const PushFound *found, void *userdata);
 
-/* Calls the handler for what is new. visited has the trees that were visited, and gets more: no tree comes
- * twice, content may. Non-zero of the handler ends the walk and is returned. Errors as of git-store.h. */
+/* Calls the handler for what is new. visited has what walks of earlier commits were called for or found replaced in
+ * their older trees, and gets more: no tree comes twice, content may, and nothing that the receiver had and that came
+ * back to its place. Non-zero of the handler ends the walk and is returned. Errors as of git-store.h. */
 int push_walk(GitStore *store,
               const git_oid *tree,
               const git_oid *older,
