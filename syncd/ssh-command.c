@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sys/auxv.h>
+
 #include "common/base/str.h"
 #include "syncd/ssh-command.h"
 
@@ -25,6 +27,18 @@ static const char *const fixed_options[] = {
         "-o", "SetEnv=GIT_PROTOCOL=version=2",
 };
 
+bool ssh_processor_has_aes(void) {
+#if defined(__x86_64__) || defined(__i386__)
+        return __builtin_cpu_supports("aes");
+#elif defined(__aarch64__)
+        return getauxval(AT_HWCAP) & HWCAP_AES;
+#elif defined(__arm__)
+        return getauxval(AT_HWCAP2) & HWCAP2_AES;
+#else
+        return false;
+#endif
+}
+
 static int add_option(char ***argv, char *option) {
         int r;
 
@@ -50,6 +64,8 @@ static int add_connection_options(char ***argv, const SshTarget *target) {
             (r = add_option(argv, strdup(target->background ? "IPQoS=le" : "IPQoS=none"))) < 0 ||
             (r = add_option(argv, strfmt("Port=%u", (unsigned) target->url.port))) < 0 ||
             (r = add_option(argv, strfmt("User=%s", target->url.user))) < 0)
+                return r;
+        if (target->aes && (r = add_option(argv, strdup("Ciphers=^aes128-gcm@openssh.com"))) < 0)
                 return r;
         if (!target->control_path)
                 return 0;

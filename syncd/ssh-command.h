@@ -27,6 +27,7 @@ typedef struct SshTarget {
         const char *known_hosts_path; /* with SSH_HOST_KEY_ALIAS as host */
         const char *control_path;     /* of the shared connection; NULL for one of its own */
         bool background;              /* packets are marked for the lower-effort service (RFC 8622) */
+        bool aes;                     /* AES-GCM (RFC 5647) comes before ChaCha20-Poly1305 */
 } SshTarget;
 
 typedef enum SshFailure {
@@ -34,6 +35,10 @@ typedef enum SshFailure {
         SSH_HOST_KEY_MISMATCH,
         SSH_UNREACHABLE,
 } SshFailure;
+
+/* Whether the processor has instructions for AES. With them AES-GCM takes a third less of both sides' time than ssh's
+ * default, ChaCha20-Poly1305, which is the faster one without them. */
+bool ssh_processor_has_aes(void);
 
 /* Makes the argument vector that runs service ("git-upload-pack" or "git-receive-pack") on the target's
  * repository. No shell takes part here; on the other end one may, which the alphabet of RepositoryUrl

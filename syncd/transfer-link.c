@@ -77,6 +77,7 @@ static int start(TransferLink *l, const char *key, const char *service, SshSessi
                 .known_hosts_path = known_hosts,
                 .control_path = *l->control_path ? control : NULL,
                 .background = l->background,
+                .aes = ssh_processor_has_aes(),
         };
         int r;
 

@@ -64,6 +64,17 @@ static void background_packets_are_marked(void **state) {
         assert_true(has(argv, "IPQoS=le"));
 }
 
+static void aes_comes_first_where_it_is_fast(void **state) {
+        SshTarget t = target_of("ssh://git@server.example/home");
+        _cleanup_strv_free_ char **argv = NULL, **fast = NULL;
+
+        assert_int_equal(ssh_command_build(&t, "git-upload-pack", &argv), 0);
+        assert_false(has(argv, "Ciphers=^aes128-gcm@openssh.com"));
+        t.aes = true;
+        assert_int_equal(ssh_command_build(&t, "git-upload-pack", &fast), 0);
+        assert_true(has(fast, "Ciphers=^aes128-gcm@openssh.com"));
+}
+
 static void a_dead_connection_is_noticed_within_30_seconds(void **state) {
         assert_true(SSH_ALIVE_INTERVAL_SEC * (SSH_ALIVE_COUNT_MAX + 1) <= 30);
 }
@@ -83,6 +94,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(nothing_but_what_is_provisioned_counts),
                 cmocka_unit_test(background_packets_are_marked),
+                cmocka_unit_test(aes_comes_first_where_it_is_fast),
                 cmocka_unit_test(a_dead_connection_is_noticed_within_30_seconds),
                 cmocka_unit_test(messages_tell_why_it_failed),
         };
