@@ -123,6 +123,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         case -ENOSPC:
         case -EDQUOT:
                 halt(result, SYNC_WORD_DISK_FULL, "no space in the local store");
+                result->outcome.again = true;
                 return 0;
         case -E2BIG:
                 halt(result, SYNC_WORD_INTERNAL_ERROR, "more than %u entries", SYNC_ENTRIES_MAX);
@@ -131,6 +132,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
                 if (r == -ENOMEM)
                         return r;
                 halt(result, SYNC_WORD_FOLDER_OFFLINE, "%s", strerror(-r));
+                result->outcome.again = true;
                 return 0;
         }
 }

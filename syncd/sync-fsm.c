@@ -328,6 +328,8 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         if (!result->again)
                 m->agains = 0;
         if (result->halted) {
+                /* What it was to look at it may not have looked at. */
+                m->want_full = true;
                 fail_orders(m, result->word);
                 m->fetched = false;
                 return;

@@ -237,6 +237,23 @@ static void a_held_deletion_fails_the_order(void **state) {
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
+static void what_a_halted_run_did_not_look_at_is_looked_at(void **state) {
+        SyncFsm m = subscribed();
+        SyncAction a;
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(
+                        &m,
+                        &(SyncTreeResult){
+                                        .word = SYNC_WORD_DISK_FULL, .halted = true, .again = true, .base.n = 5 });
+        assert_next(&m, SYNC_ACTION_WAIT);
+        sync_fsm_timer(&m);
+        a = sync_fsm_next(&m, 0);
+        assert_int_equal(a.kind, SYNC_ACTION_TREE);
+        assert_true(a.full);
+}
+
 static void push_and_rescan_are_answered_at_the_end(void **state) {
         SyncFsm m = subscribed();
 
@@ -372,6 +389,7 @@ int main(void) {
                 cmocka_unit_test(without_the_server_orders_fail_and_the_gateway_tries_on),
                 cmocka_unit_test(an_order_ends_the_patience),
                 cmocka_unit_test(a_held_deletion_fails_the_order),
+                cmocka_unit_test(what_a_halted_run_did_not_look_at_is_looked_at),
                 cmocka_unit_test(push_and_rescan_are_answered_at_the_end),
                 cmocka_unit_test(an_order_is_answered_with_the_last_of_several_commits),
                 cmocka_unit_test(a_busy_file_is_looked_at_again),
