@@ -371,13 +371,30 @@ class Users:
         if self.smb_target(gateway, name)[2] != inode:
             # What arrived in this moment was overwritten unseen: at least it is in history.
             self.doubtful |= {(c, p) for c, p in self.alive if p == path}
-        self.written(path, data)
+        # The name may have gone in that moment too, and another one come.
+        with self.inside(gateway):
+            found = [n for n in self.twins(name) if self.holds_content(n, blob(data))]
+        self.written(found[0] if found else path, data)
+
+    @staticmethod
+    def twins(name):
+        """What is there of which the server may say that it has this name."""
+        return [n for n in os.listdir(b".") if n.lower() == name.encode()]
+
+    def holds_content(self, path, content):
+        try:
+            found, _, fd = self.content_at(path)
+        except OSError:
+            return False
+        if fd is not None:
+            os.close(fd)
+        return found == content
 
     def smb_target(self, gateway, name):
         """(path, content, inode) of what the server takes the name for, which is case-insensitive: path is None if that
         is not for us to say, and the others are if there is no such file."""
         with self.inside(gateway):
-            twins = [n for n in os.listdir(b".") if n.lower() == name.encode()]
+            twins = self.twins(name)
             path = name.encode() if not twins or name.encode() in twins else twins[0] if len(twins) == 1 else None
             try:
                 content, inode, fd = self.content_at(path or os.fsencode(name))
