@@ -368,9 +368,10 @@ class Users:
         if old:
             self.gone(path, old)
         self.clients[gateway].put(name, data)
-        if self.smb_target(gateway, name)[2] != inode:
+        after, _, inode_after = self.smb_target(gateway, name)
+        if (after, inode_after) != (path, inode):
             # What arrived in this moment was overwritten unseen: at least it is in history.
-            self.doubtful |= {(c, p) for c, p in self.alive if p == path}
+            self.doubtful |= {(c, p) for c, p in self.alive if p.lower() == name.encode()}
         # The name may have gone in that moment too, and another one come.
         with self.inside(gateway):
             found = [n for n in self.twins(name) if self.holds_content(n, blob(data))]
