@@ -8,6 +8,7 @@
 #include "common/base/cleanup.h"
 #include "common/format/chunker.h"
 #include "syncd/folder-internal.h"
+#include "syncd/git-object.h"
 #include "syncd/sync-open.h"
 
 /* Large files of the folder whose chunk lists are searched for what is missing, the likely ones first. */
@@ -19,10 +20,11 @@ bool folder_is_chunked(const SyncEntry *e) {
 
 /* True if the file holds the chunk at the offset. */
 static bool has_chunk(int fd, const SyncOid *oid, uint64_t offset, uint32_t length, uint8_t *buffer) {
-        SyncOid found;
+        git_oid id;
 
+        git_store_oid_from_sync(&id, oid);
         return pread(fd, buffer, length, (off_t) offset) == (ssize_t) length &&
-               git_hash_bytes(GIT_OBJECT_BLOB, buffer, length, &found) >= 0 && sync_oid_equal(&found, oid);
+               git_blob_has_name(buffer, length, &id) > 0;
 }
 
 static int add_chunk(FolderChunks *chunks, const FolderChunk *chunk) {

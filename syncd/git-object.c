@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <git2.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "syncd/git-object.h"
@@ -76,4 +78,20 @@ int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *r
 
 int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret) {
         return git_odb_hash(ret, data, size, type) < 0 ? -EIO : 0;
+}
+
+int git_blob_has_name(const void *data, size_t size, const git_oid *id) {
+        EVP_MD_CTX *hash = EVP_MD_CTX_new();
+        uint8_t digest[EVP_MAX_MD_SIZE];
+        char header[32];
+        bool done;
+        int n;
+
+        /* With the NUL. */
+        n = snprintf(header, sizeof(header), "blob %zu", size) + 1;
+        done = hash && EVP_DigestInit_ex(hash, EVP_sha1(), NULL) == 1 &&
+               EVP_DigestUpdate(hash, header, (size_t) n) == 1 && EVP_DigestUpdate(hash, data, size) == 1 &&
+               EVP_DigestFinal_ex(hash, digest, NULL) == 1;
+        EVP_MD_CTX_free(hash);
+        return done ? memcmp(digest, id->id, GIT_OID_RAWSZ) == 0 : -ENOMEM;
 }

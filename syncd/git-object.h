@@ -45,3 +45,6 @@ int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *r
 /* The name of an object, from all of its bytes, with SHA-1 that notices collision attacks (libgit2's). 0 or
  * -EIO. */
 int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret);
+/* Whether a blob has the name, by OpenSSL's SHA-1, which notices no attack and takes a third of the time: for content
+ * that is named by the other one as well, before it is put in place or committed. 1, 0, or -ENOMEM. */
+int git_blob_has_name(const void *data, size_t size, const git_oid *id);

@@ -19,11 +19,12 @@ typedef struct WantFile {
 
 /* True if the part has the chunk. */
 static bool has_chunk(WantFile *f, const SyncOid *chunk, uint64_t offset, uint32_t length) {
-        SyncOid oid;
+        git_oid id;
 
         if (f->new || length > CHUNK_MAX || pread(f->fd, f->buf, length, (off_t) offset) != (ssize_t) length)
                 return false;
-        return git_hash_bytes(GIT_OBJECT_BLOB, f->buf, length, &oid) >= 0 && sync_oid_equal(&oid, chunk);
+        git_store_oid_from_sync(&id, chunk);
+        return git_blob_has_name(f->buf, length, &id) > 0;
 }
 
 static int want_chunk(const SyncOid *chunk, uint64_t offset, uint32_t length, void *userdata) {

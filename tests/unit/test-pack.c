@@ -247,8 +247,21 @@ static void delta_bombs_are_stopped(void **state) {
         expect_pack(&pack, -E2BIG, 1 + 63);
 }
 
+static void a_blob_is_checked_by_its_name(void **state) {
+        static const char content[] = "content";
+        git_oid id;
+
+        for (size_t size = 0; size <= strlen(content); size++) {
+                assert_int_equal(git_object_name(GIT_OBJECT_BLOB, content, size, &id), 0);
+                assert_int_equal(git_blob_has_name(content, size, &id), 1);
+                assert_int_equal(git_blob_has_name("CONTENT", size, &id), size == 0);
+                assert_int_equal(git_blob_has_name(content, size + 1, &id), 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_blob_is_checked_by_its_name),
                 cmocka_unit_test(what_is_written_is_read),
                 cmocka_unit_test(large_blobs_go_to_a_file),
                 cmocka_unit_test(cut_or_damaged_packs_are_refused),
