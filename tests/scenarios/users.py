@@ -281,6 +281,8 @@ class Users:
         path = self.existing(stat.S_IFDIR)
         to = self.rng.choice([d for d in DIRECTORIES if d != b"."] + [b"moved %d" % self.serial])
         self.serial += 1
+        if path == to:
+            return
         os.rename(path, to)
         # Of a file that arrives in this moment nobody here knows.
         moved = look(to)
