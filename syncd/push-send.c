@@ -12,6 +12,14 @@ void push_done(Push *p) {
         p->session = transfer_link_close(&p->t->link, p->session);
         push_source_done(&p->source);
         object_map_done(&p->staged);
+        object_map_done(&p->used);
+}
+
+int push_progress(Push *p) {
+        int r = p->t->progress(p->done, p->total, p->t->userdata);
+
+        p->stop |= r == -ECANCELED;
+        return r == -ECANCELED ? 0 : r;
 }
 
 TransferResult push_failure(Push *p, SshSession *session, int error, const char *path) {
@@ -151,7 +159,7 @@ static int send_items(Push *p, const PushList *l, PackWriter *w, const char **re
                 }
                 if (push_kind_is_content(item->kind)) {
                         p->done += item->length;
-                        r = p->t->progress(p->done, p->total, p->t->userdata);
+                        r = push_progress(p);
                         if (r < 0)
                                 return r;
                 }
@@ -264,6 +272,9 @@ TransferResult push_send_batch(Push *p, PushList *batch) {
         r = make_staging_tree(batch, &tree, &tree_size, &command.new);
         if (r < 0)
                 return transfer_link_failure(&p->t->link, NULL, r);
+        r = object_map_add(&p->used, &command.new, 0);
+        if (r < 0)
+                return transfer_link_failure(&p->t->link, NULL, r);
         if (object_map_find(&p->staged, &command.new, NULL)) {
                 p->done += content_of(batch);
                 return TRANSFER_OK;
@@ -283,10 +294,14 @@ TransferResult push_send_batch(Push *p, PushList *batch) {
         result = push_settle(p);
         p->awaiting = session;
         r = object_map_add(&p->staged, &command.new, 0);
-        return result != TRANSFER_OK ? result : r < 0 ? TRANSFER_LOCAL_ERROR : TRANSFER_OK;
+        if (result == TRANSFER_OK && p->stop)
+                result = push_settle(p);
+        if (result != TRANSFER_OK || r < 0)
+                return result != TRANSFER_OK ? result : TRANSFER_LOCAL_ERROR;
+        return p->stop ? TRANSFER_STOPPED : TRANSFER_OK;
 }
 
-/* Main, and the removal of each of our staging refs. names has room for all. */
+/* Main, and the removal of the staging refs that nothing is left for. names has room for all. */
 static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGING_NAME_MAX]) {
         size_t n = 0;
 
@@ -294,7 +309,7 @@ static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGIN
         for (size_t i = 0; i < p->staged.n_slots; i++) {
                 const git_oid *tree = &p->staged.slots[i].id;
 
-                if (git_oid_is_zero(tree))
+                if (git_oid_is_zero(tree) || (!p->last && !object_map_find(&p->used, tree, NULL)))
                         continue;
                 staging_reference_name(p->t->gateway, tree, names[n]);
                 commands[n] = (PushCommand){ .name = names[n], .old = *tree };

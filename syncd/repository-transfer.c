@@ -92,7 +92,7 @@ static void take_push(Repository *r, const TransferAnswer *answer) {
 
 static void log_failure(Repository *r, const TransferAnswer *answer) {
         if (answer->result == TRANSFER_OK || answer->result == TRANSFER_NON_FAST_FORWARD ||
-            answer->result == TRANSFER_CHANGED)
+            answer->result == TRANSFER_CHANGED || answer->result == TRANSFER_STOPPED)
                 return;
         log_warning("Instance %u: %s with %s: %s",
                     r->instance,
@@ -208,7 +208,10 @@ static bool ask_to_stop(TransferClient *c) {
 }
 
 void repository_stop_transfer(Repository *r) {
-        if (r->fsm.phase != SYNC_PHASE_CONTENT || !ask_to_stop(r->transfer))
+        bool in_peace = r->fsm.phase == SYNC_PHASE_CONTENT ||
+                        (r->fsm.phase == SYNC_PHASE_PUSH && sync_fsm_is_allowed(&r->fsm));
+
+        if (!in_peace || !ask_to_stop(r->transfer))
                 end_transfer(r);
 }
 

@@ -95,6 +95,7 @@ SyncWord sync_word_from_transfer(TransferResult result) {
                 return SYNC_WORD_INTERNAL_ERROR;
         case TRANSFER_NON_FAST_FORWARD:
         case TRANSFER_CHANGED:
+        case TRANSFER_STOPPED:
         case TRANSFER_REFUSED:
         case TRANSFER_PROTOCOL_ERROR:
         case _TRANSFER_RESULT_MAX:

@@ -258,6 +258,15 @@ static TransferResult walk(Plan *plan, PushWalkHandler handler) {
         return r < 0 ? transfer_link_failure(&plan->push->t->link, NULL, r) : plan->result;
 }
 
+/* In steps, so that a push that has grown a little makes the same batches. */
+static uint64_t batch_size(uint64_t total) {
+        uint64_t size = PUSH_BATCH_MIN;
+
+        while (total / size > PUSH_BATCHES_MAX)
+                size *= 2;
+        return size;
+}
+
 static TransferResult run(Plan *plan) {
         Push *p = plan->push;
         TransferResult result;
@@ -268,8 +277,8 @@ static TransferResult run(Plan *plan) {
         if (result != TRANSFER_OK)
                 return result;
         if (p->total > PUSH_BATCH_MIN || plan->items > PUSH_WINDOW_MAX)
-                plan->batch_max = MAX(PUSH_BATCH_MIN, p->total / PUSH_BATCHES_MAX);
-        r = p->t->progress(0, p->total, p->t->userdata);
+                plan->batch_max = batch_size(p->total);
+        r = push_progress(p);
         if (r < 0)
                 return transfer_link_failure(&p->t->link, NULL, r);
         result = push_open(p, &landed);
@@ -293,11 +302,16 @@ static TransferResult try_push(
                 TransferOutcome *outcome,
                 bool *ret_fresh) {
 
-        Push push = { .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true };
+        Push push = {
+                .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true, .last = true
+        };
         _cleanup_(plan_done) Plan plan = { .push = &push };
         TransferResult result;
+        git_oid end;
         int r;
 
+        if (git_store_get_reference(t->store, GIT_STORE_CANDIDATE, &end) >= 0)
+                push.last = git_oid_equal(&end, candidate);
         r = push_source_init(&push.source, &t->area, t->folder_fd);
         if (r >= 0)
                 r = git_store_commit_tree(t->store, candidate, &plan.tree);
@@ -318,9 +332,12 @@ TransferResult transfer_push(
         result = try_push(t, known, candidate, ret, &fresh);
         if (!fresh && (result == TRANSFER_UNREACHABLE || result == TRANSFER_NON_FAST_FORWARD))
                 result = try_push(t, known, candidate, ret, &fresh);
+        /* What was opened beforehand does not know of the batches that have landed since. */
+        t->link.receive = transfer_link_close(&t->link, t->link.receive);
+        if (result == TRANSFER_OK || result == TRANSFER_STOPPED)
+                transfer_link_prepare_receive(&t->link);
         if (result != TRANSFER_OK)
                 return result;
-        transfer_link_prepare_receive(&t->link);
         r = git_store_set_reference(t->store, GIT_STORE_REMOTE, candidate);
         if (r >= 0)
                 r = git_store_sync(t->store);

@@ -22,7 +22,7 @@ typedef struct Transfer {
         char gateway[17]; /* in the names of staging refs (docs/repository-format.md) */
 
         /* Called with bytes that are done, of all that are expected (0: not known). -ECANCELED: the command
-         * is to end soon; content that is on its way is taken in. */
+         * is to end soon; content that is on its way is taken in, and a push ends its batch. */
         int (*progress)(uint64_t done, uint64_t total, void *userdata);
         void *userdata;
 } Transfer;
@@ -36,7 +36,7 @@ typedef struct TransferOutcome {
 /* Brings main's new commits, their trees and their metadata into the store, and sets GIT_STORE_REMOTE. known
  * is that reference as it was; another tells that it is of another repository, whose history this one need
  * not continue. Small files come along, to the content area. Results: all but TRANSFER_NON_FAST_FORWARD,
- * _QUOTA_EXCEEDED and _CHANGED. */
+ * _QUOTA_EXCEEDED, _CHANGED and _STOPPED. */
 TransferResult transfer_fetch(Transfer *t, const git_oid *known, bool another, TransferOutcome *ret);
 
 /* Brings the trees of all of main's history into the store, as far as they are missing. The same results. */
@@ -71,7 +71,8 @@ TransferResult transfer_files(Transfer *t, char *const *files);
 
 /* Brings what is new in the candidate, a descendant of main's tip known (zero: main does not exist yet), to
  * the server, and makes it main. TRANSFER_OK also if it is main already: an earlier push whose answer got
- * lost. Results: all but TRANSFER_HISTORY_REWRITTEN. */
+ * lost. TRANSFER_STOPPED: it was to end, and some of its batches wait on the server for the next try, whatever else is
+ * pushed before. Results: all but TRANSFER_HISTORY_REWRITTEN. */
 TransferResult transfer_push(
                 Transfer *t, const git_oid *known, const git_oid *candidate, TransferOutcome *ret);
 
