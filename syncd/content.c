@@ -17,6 +17,7 @@
 #define CONTENT_NAME "content"
 #define PENDING_NAME "pending"
 #define PART_SUFFIX ".part"
+#define MALFORMED_SUFFIX ".bad"
 
 typedef char OidHex[2 * SYNC_OID_SIZE + 1];
 typedef char PartName[2 * SYNC_OID_SIZE + sizeof(PART_SUFFIX)];
@@ -27,6 +28,12 @@ static const char *file_name(const SyncOid *file, OidHex buf) {
 
 static const char *part_name(const SyncOid *file, PartName buf) {
         (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), PART_SUFFIX);
+        return buf;
+}
+
+static const char *malformed_name(const SyncOid *file, PartName buf) {
+        static_assert(sizeof(MALFORMED_SUFFIX) <= sizeof(PART_SUFFIX), "it has room");
+        (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), MALFORMED_SUFFIX);
         return buf;
 }
 
@@ -152,6 +159,28 @@ int content_part_complete(ContentArea *a, const SyncOid *file) {
         return renameat(a->content_fd, part_name(file, part), a->content_fd, file_name(file, name)) < 0 ? -errno : 0;
 }
 
+void content_part_remove(ContentArea *a, const SyncOid *file) {
+        PartName name;
+
+        (void) unlinkat(a->content_fd, part_name(file, name), 0);
+}
+
+void content_mark_malformed(ContentArea *a, const SyncOid *file) {
+        PartName name;
+
+        content_part_remove(a, file);
+        safe_close(openat(a->content_fd,
+                          malformed_name(file, name),
+                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                          0600));
+}
+
+bool content_is_malformed(ContentArea *a, const SyncOid *file) {
+        PartName name;
+
+        return faccessat(a->content_fd, malformed_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
 static int open_file(int dir_fd, const SyncOid *file, int *ret_fd) {
         OidHex name;
         int fd;
@@ -262,10 +291,13 @@ void content_snapshot_abandon(ContentSnapshot *s) {
 /* --- what is left over --- */
 
 static bool parse_name(const char *name, SyncOid *ret) {
+        const char *name_end;
         OidHex hex;
-        size_t n = strlen(name);
 
-        if (n < sizeof(hex) - 1 || (n > sizeof(hex) - 1 && !streq(name + sizeof(hex) - 1, PART_SUFFIX)))
+        if (strlen(name) < sizeof(hex) - 1)
+                return false;
+        name_end = name + sizeof(hex) - 1;
+        if (*name_end && !streq(name_end, PART_SUFFIX) && !streq(name_end, MALFORMED_SUFFIX))
                 return false;
         memcpy(hex, name, sizeof(hex) - 1);
         hex[sizeof(hex) - 1] = 0;

@@ -127,12 +127,18 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 
 /* --- folder-content.c: content that a plan wants --- */
 
+typedef struct FolderLack {
+        uint64_t bytes;       /* to be fetched, at least 1 for each file; 0: nothing is missing */
+        const char *no_space; /* the path of a file that there is no space for, or NULL; valid as long as the plan */
+        char **malformed;     /* the paths of files whose chunk trees are none */
+} FolderLack;
+
+void folder_lack_done(FolderLack *l);
+
 /* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list
- * (WANTED_MAIN, ...) of what has to be fetched. What cannot be done without is taken out of the plan. *ret_missing is
- * the number of bytes to be fetched (at least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a
- * file that there is no space for, or NULL. 0 or a negative errno. */
-int folder_prepare_content(
-                Folder *f, SyncPlan *plan, const char *list, uint64_t *ret_missing, const char **ret_no_space);
+ * (WANTED_MAIN, ...) of what has to be fetched. What cannot be done without is taken out of the plan. *ret must be done
+ * with. 0 or a negative errno. */
+int folder_prepare_content(Folder *f, SyncPlan *plan, const char *list, FolderLack *ret);
 void folder_forget_sources(Folder *f);
 /* True if main is known to have the content, of a local entry of the plan that content was prepared for. */
 bool folder_is_on_main(const Folder *f, const SyncOid *oid);
@@ -164,8 +170,9 @@ int folder_list_chunks(
                 Folder *f, const SyncOid *oid, uint32_t number, int part_fd, bool new, size_t max, FolderChunks *ret);
 /* Copies chunks that files of the folder hold to the parts. wanted are the files of main, by number. Sorts the
  * chunks by oid. 0 or -ENOMEM. */
-int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks);
-/* The bytes of a file that the other, an older one (or NULL), does not have. 0 or a negative errno. */
+int folder_copy_chunks(Folder *f, const SyncEntry wanted[], size_t n_wanted, FolderChunks *chunks);
+/* The bytes of a file that the other, an older one (or NULL), does not have; all, if that one's chunk trees are none. 0
+ * or a negative errno. */
 int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret);
 
 /* --- folder-restore.c --- */

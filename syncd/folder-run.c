@@ -326,13 +326,26 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
+static void take_lack(const FolderLack *lack, FolderResult *result) {
+        char text[FOLDER_TEXT_MAX];
+
+        result->outcome.bytes_missing = lack->bytes;
+        result->outcome.missing = lack->bytes > 0;
+        if (lack->no_space)
+                complain(result, SYNC_WORD_DISK_FULL, lack->no_space);
+        if (!lack->malformed)
+                return;
+        (void) snprintf(text, sizeof(text), "malformed on main: %.150s", lack->malformed[0]);
+        complain(result, SYNC_WORD_BAD_ENTRY, text);
+}
+
 /* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
  * to wait for content and nothing else is to be done; 0 if the run is halted. */
 static int plan_and_apply(
                 Folder *f, const FolderRequest *request, SyncApplyReport *report, FolderResult *result) {
         SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name };
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
-        const char *no_space;
+        _cleanup_(folder_lack_done) FolderLack lack = {};
         FolderRows rows;
         int r;
 
@@ -344,12 +357,10 @@ static int plan_and_apply(
                 return 0;
         if (plan->statistics.postponed > 0)
                 result->outcome.again = true;
-        r = folder_prepare_content(f, plan, WANTED_MAIN, &result->outcome.bytes_missing, &no_space);
+        r = folder_prepare_content(f, plan, WANTED_MAIN, &lack);
         if (r < 0)
                 return r;
-        result->outcome.missing = result->outcome.bytes_missing > 0;
-        if (no_space)
-                complain(result, SYNC_WORD_DISK_FULL, no_space);
+        take_lack(&lack, result);
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
         if (plan->n_operations > 0) {

@@ -198,8 +198,11 @@ static TransferResult do_content(TransferWorker *w, TransferOutcome *outcome) {
         /* Without it nothing is wanted; the tree worker finds out what is. */
         if (r == -ENOENT || r == -EBADMSG)
                 return TRANSFER_OK;
-        return r < 0 ? local_error(w, r, "The list of what is wanted cannot be read")
-                     : transfer_content(&w->transfer, &wanted);
+        if (r < 0)
+                return local_error(w, r, "The list of what is wanted cannot be read");
+        /* The tree worker has read them in the trees. */
+        wanted.proven = true;
+        return transfer_content(&w->transfer, &wanted);
 }
 
 static TransferResult do_blob(TransferWorker *w, TransferOutcome *outcome) {
