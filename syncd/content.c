@@ -91,14 +91,20 @@ int content_sync(ContentArea *a) {
         return 0;
 }
 
-bool content_has_space(const ContentArea *a, uint64_t size) {
+uint64_t content_space(const ContentArea *a) {
         struct statvfs st;
         uint64_t available;
 
+        /* Then writing tells. */
         if (fstatvfs(a->content_fd, &st) < 0)
-                return true;
+                return UINT64_MAX / 2;
         available = (uint64_t) st.f_bavail * st.f_frsize;
-        return available >= size && available - size >= a->disk_floor;
+        return available > a->disk_floor ? available - a->disk_floor : 0;
+}
+
+bool content_has_space(const ContentArea *a, uint64_t size) {
+        /* An empty file fits everywhere above the floor. */
+        return content_space(a) >= MAX(size, 1U);
 }
 
 static int preallocate(int fd, uint64_t size) {

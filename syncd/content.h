@@ -38,6 +38,8 @@ void content_note_unsynced(ContentArea *a, int fd);
  * recorded. 0 or a negative errno. */
 int content_sync(ContentArea *a);
 
+/* Bytes that can be written before less than the floor is free. */
+uint64_t content_space(const ContentArea *a);
 /* True if size more bytes leave at least the floor free. */
 bool content_has_space(const ContentArea *a, uint64_t size);
 

@@ -451,6 +451,7 @@ void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revi
         case TRANSFER_QUOTA_EXCEEDED:
         case TRANSFER_PROTOCOL_ERROR:
         case TRANSFER_HISTORY_REWRITTEN:
+        case TRANSFER_DISK_FULL:
         case TRANSFER_LOCAL_ERROR:
         case _TRANSFER_RESULT_MAX:
         case _TRANSFER_RESULT_INVALID:

@@ -280,7 +280,8 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
                 .userdata = f,
                 .blob_max = FORMAT_PLAIN_MAX,
                 .other_max = FORMAT_PLAIN_MAX,
-                .total_max = UINT64_MAX / 2,
+                /* What was wanted may have its place already; all else must find one. */
+                .total_max = f->total + content_space(&f->t->area),
         };
         size_t at = 0, open = 0;
 

@@ -19,13 +19,13 @@
  *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
  * without news after which it ends, at most 30
  *
- * with the optional fields "upload" and "download", limits in bytes per second (0: none), and "floor", bytes
- * that must stay free on the disk. Answers: messages with event=progress, done and total (bytes; total 0 if
- * not known), at most four a second; and one with event=done: result, text, commit (main's tip, as far as it
- * is known), key ("next" if it was accepted), sent, received (bytes), and where it applies changed or
- * poison, a path. A message with "upload" or "download" and without "command" sets limits also while a
- * command runs. Ends with the socket, or after two minutes without a command, and leaves the connection to
- * the next one. */
+ * with the optional fields "upload" and "download", limits in bytes per second (0: none), "floor", bytes that must
+ * stay free on the disk, and "metadata", bytes in place of TRANSFER_METADATA_MAX. Answers: messages with
+ * event=progress, done and total (bytes; total 0 if not known), at most four a second; and one with event=done: result,
+ * text, commit (main's tip, as far as it is known), key ("next" if it was accepted), sent, received (bytes), and where
+ * it applies changed or poison, a path. A message with "upload" or "download" and without "command" sets limits also
+ * while a command runs, and one with "stop" asks for its end. Ends with the socket, or after two minutes without a
+ * command, and leaves the connection to the next one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
@@ -300,11 +300,15 @@ static int run_command(TransferWorker *w, const char *name) {
         uint64_t sent, received, sent_before, received_before;
         TransferOutcome outcome = {};
         TransferResult result = TRANSFER_LOCAL_ERROR;
-        const char *floor = worker_message_get(w->command, "floor");
+        const char *floor = worker_message_get(w->command, "floor"),
+                   *metadata = worker_message_get(w->command, "metadata");
         int r;
 
         if (floor)
                 (void) parse_uint64(floor, &w->transfer.area.disk_floor);
+        w->transfer.metadata_max = TRANSFER_METADATA_MAX;
+        if (metadata)
+                (void) parse_uint64(metadata, &w->transfer.metadata_max);
         link->next_key = false;
         link->text = mfree(link->text);
         w->progress_time = 0;

@@ -13,10 +13,15 @@
 /* A %%meta blob of 256 records, or one bucket of a directory of a million entries. */
 #define TRANSFER_META_MAX ((size_t) 16 << 20)
 
+/* Commits, trees and metadata that one fetch may bring, in bytes as they are before they are packed: those of 50 TB of
+ * large files, or a million versions. A server that sends more is broken, or a bomb. */
+#define TRANSFER_METADATA_MAX (UINT64_C(16) << 30)
+
 typedef struct Transfer {
         TransferLink link;
         GitStore *store;
         ContentArea area;
+        uint64_t metadata_max; /* TRANSFER_METADATA_MAX, or less */
         int state_fd;
         int folder_fd;    /* of the user's folder, -EBADF if it is not there */
         char gateway[17]; /* in the names of staging refs (docs/repository-format.md) */
