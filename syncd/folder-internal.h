@@ -125,6 +125,20 @@ typedef struct FolderRows {
 } FolderRows;
 void folder_rows_init(FolderRows *rows, Folder *f);
 
+/* --- folder-guard.c: the mass-delete guard --- */
+
+/* True if the plan deletes more than the limits of the request allow, and nobody has confirmed just these deletions:
+ * *ret_where and *ret_n tell how many files and where. Sets held or confirmed in the result. */
+bool folder_guard_holds(
+                Folder *f,
+                const FolderRequest *request,
+                const SyncPlan *plan,
+                FolderResult *result,
+                const char **ret_where,
+                size_t *ret_n);
+/* The id of a folder that is empty and was not: all that base has. Confirmed, it covers the deletion on main, too. */
+void folder_guard_name_emptied(Folder *f, char ret[static FOLDER_HELD_SIZE]);
+
 /* --- folder-content.c: content that a plan wants --- */
 
 typedef struct FolderLack {

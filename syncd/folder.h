@@ -25,6 +25,9 @@
 
 typedef struct Folder Folder;
 
+/* Of the id of deletions that the guard holds: it is the same as long as they are, whatever else happens. */
+#define FOLDER_HELD_SIZE 17U
+
 typedef struct FolderRequest {
         const char *gateway_name;
         bool full;                   /* scan everything */
@@ -39,7 +42,9 @@ typedef struct FolderRequest {
 typedef struct FolderResult {
         SyncTreeResult outcome;
         char text[FOLDER_TEXT_MAX + 1]; /* to go with outcome.word */
-        char held[41];                  /* id of what the guard holds, or "" */
+        char held[FOLDER_HELD_SIZE];      /* id of what the guard holds, or "" */
+        char confirmed[FOLDER_HELD_SIZE]; /* id of what it did not hold as that was confirmed, or "": to be requested
+                                             again until it is on main, since this run may have to be repeated */
         size_t pending;                 /* changes that main does not have yet */
         git_oid push;                   /* with outcome.candidate: the commit that main is to be moved to next */
         SyncConflictList conflicts;

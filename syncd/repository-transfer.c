@@ -49,8 +49,10 @@ static void on_landed(char *const *message, void *userdata) {
         if (message && sync_revision_parse(strempty(worker_message_get(message, "revision")), &revision) >= 0) {
                 bool more = repository_set_push(r, push);
 
-                if (!more)
+                if (!more) {
                         r->pending = 0;
+                        r->confirmed = mfree(r->confirmed);
+                }
                 r->synchronized = !more;
                 if (more)
                         sync_fsm_pushed_part(

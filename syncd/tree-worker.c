@@ -107,6 +107,7 @@ static int send_result(const FolderResult *result) {
                              &message, "bytes-to-push", "%llu", (unsigned long long) o->bytes_to_push)) < 0 ||
             (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &result->push))) < 0 ||
             (r = worker_message_add(&message, "held", result->held)) < 0 ||
+            (r = worker_message_add(&message, "confirmed", result->confirmed)) < 0 ||
             (r = worker_message_addf(&message, "pending", "%zu", result->pending)) < 0 ||
             (r = worker_message_add(&message, "revision", sync_revision_format(&o->base, revision))) < 0)
                 return r;
