@@ -3,6 +3,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -151,14 +152,36 @@ bool content_part_is(ContentArea *a, const SyncOid *file, int fd) {
                st.st_dev == named.st_dev && st.st_ino == named.st_ino;
 }
 
+static int lock_part(ContentArea *a, const SyncOid *file, int *ret_fd) {
+        for (;;) {
+                _cleanup_close_ int fd = -EBADF;
+                PartName name;
+
+                fd = openat(a->content_fd, part_name(file, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                if (fd < 0)
+                        return -errno;
+                while (flock(fd, LOCK_EX) < 0)
+                        if (errno != EINTR)
+                                return -errno;
+                /* Somebody else may have completed it meanwhile. */
+                if (content_part_is(a, file, fd)) {
+                        *ret_fd = TAKE_FD(fd);
+                        return 0;
+                }
+        }
+}
+
 int content_part_complete(ContentArea *a, const SyncOid *file) {
         _cleanup_close_ int fd = -EBADF;
         PartName part;
         struct stat st;
         OidHex name;
+        int r;
 
-        fd = openat(a->content_fd, part_name(file, part), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 || fstat(fd, &st) < 0)
+        r = lock_part(a, file, &fd);
+        if (r < 0)
+                return r == -ENOENT && content_has(a, file) > 0 ? 0 : r;
+        if (fstat(fd, &st) < 0)
                 return -errno;
         if ((uint64_t) st.st_size >= CONTENT_DURABLE_MIN && fdatasync(fd) < 0)
                 return -errno;

@@ -53,7 +53,8 @@ bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
  * for when it is put in place. */
 #define CONTENT_DURABLE_MIN (UINT64_C(4) << 20)
 
-/* The part is complete: it gets its final name, after it was synced if it is large. 0 or a negative errno. */
+/* The part is complete: it gets its final name, when those who write to it (transfer-part.h) have ended, and after it
+ * was synced if it is large. 0 (also if it has that name already) or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
 
 /* Marks the file as one whose chunks, as the trees that its oid names have them, cannot be put together; the mark goes

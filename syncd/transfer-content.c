@@ -135,7 +135,7 @@ static int item_arrived(ContentFetch *f, size_t i) {
         f->done += item->length;
         if (--file->n_items > 0 || !file->complete)
                 return progress(f);
-        r = transfer_part_complete(&f->t->area, &file->file, open_part(f, item->file));
+        r = content_part_complete(&f->t->area, &file->file);
         close_part(f, item->file);
         return r < 0 ? r : progress(f);
 }
@@ -342,7 +342,7 @@ static int complete_others(ContentFetch *f, const Wanted *w) {
 
                 if (file->n_items > 0 || !file->complete)
                         continue;
-                r = transfer_part_complete(&f->t->area, &file->file, -EBADF);
+                r = content_part_complete(&f->t->area, &file->file);
                 if (r < 0)
                         return r;
         }

@@ -58,7 +58,7 @@ static void keep_content(Transfer *t, const git_oid *id, const void *data, size_
             transfer_part_open(&t->area, &file, SYNC_SIZE_UNKNOWN, &fd) < 0)
                 return;
         if (transfer_part_write(&t->area, &file, fd, data, size, 0) == 0)
-                (void) transfer_part_complete(&t->area, &file, fd);
+                (void) content_part_complete(&t->area, &file);
 }
 
 /* Before the store takes an object. */
