@@ -199,15 +199,14 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
-/* True if main refuses what is at the path. */
-bool folder_is_refused(const FolderRequest *request, const char *path) _pure_;
+/* True if main refuses the entry. */
+bool folder_is_refused(const FolderRequest *request, const SyncEntry *e) _pure_;
 
 /* --- folder-chain-list.c, folder-chain.c: commits that main does not have yet --- */
 
 /* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder;
  * plan is what they are from: its collisions wait. Older versions are dropped whose snapshot is damaged, if the
- * request says that content has changed, and those at a path that main refuses. 0 with result filled in, or a negative
- * errno. */
+ * request says that content has changed, and those that main refuses. 0 with result filled in, or a negative errno. */
 int folder_update_chain(
                 Folder *f,
                 const SyncPlan *plan,

@@ -154,7 +154,7 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old) {
                 if (r < 0)
                         return r;
                 SYNC_TREE_FOREACH(e, made) {
-                        if (folder_is_refused(u->request, e->path))
+                        if (folder_is_refused(u->request, e))
                                 continue;
                         r = check_snapshot(u->folder, e, u->request->changed);
                         if (r < 0)

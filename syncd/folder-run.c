@@ -373,6 +373,15 @@ static int compare(Folder *f, char *const *paths) {
         return r < 0 ? r : folder_compare(f, NULL);
 }
 
+static void complain_of_refused(const FolderRequest *request, FolderResult *result) {
+        char text[FOLDER_TEXT_MAX];
+
+        if (request->n_refused == 0)
+                return;
+        (void) snprintf(text, sizeof(text), "left out on main: %.150s", request->refused[0].path);
+        complain(result, SYNC_WORD_BAD_ENTRY, text);
+}
+
 /* Returns 0 also if the run is halted. */
 static int synchronize(Folder *f, const FolderRequest *request, FolderResult *result) {
         SyncApplyReport report = {};
@@ -396,6 +405,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
         if (r < 0 || r == 2)
                 return MIN(r, 0);
         r = folder_commit(f, request, result);
+        complain_of_refused(request, result);
         folder_step(f);
         if (r >= 0)
                 r = settle(f, request, result);

@@ -10,6 +10,7 @@
 #include "syncd/object-wants.h"
 #include "syncd/sync-apply.h"
 #include "syncd/sync-fsm.h"
+#include "syncd/sync-poison.h"
 #include "syncd/sync-scan.h"
 
 /* What must stay free on the user's disk: a full disk breaks more than synchronization. */
@@ -33,7 +34,8 @@ typedef struct FolderRequest {
         bool full;                   /* scan everything */
         bool changed;                /* what was committed is not what was read when it was to be pushed: look again */
         char *const *paths;          /* else these; all relative to the folder */
-        char *const *refused;        /* paths whose content main refuses: not to be committed */
+        const SyncRefusal *refused;  /* what main refuses, or cannot be read to be sent: not to be committed */
+        size_t n_refused;
         uint32_t max_delete_count;   /* the mass-delete guard; 0: no such limit */
         uint32_t max_delete_percent;
         const char *confirmed;       /* id of what may happen though the guard would hold it; or NULL */

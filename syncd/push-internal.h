@@ -39,8 +39,8 @@ typedef struct Push {
 } Push;
 
 void push_done(Push *p);
-/* Takes a failure of reading content or sending. */
-TransferResult push_failure(Push *p, SshSession *session, int error, const char *path);
+/* Takes a failure of reading content of the file or, with NULL, of sending. */
+TransferResult push_failure(Push *p, SshSession *session, int error, const PushFile *file);
 
 /* Opens the first session, and learns what is staged. With *ret_landed, main is the candidate already. */
 TransferResult push_open(Push *p, bool *ret_landed);

@@ -82,7 +82,7 @@ static void take_push(Repository *r, const TransferAnswer *answer) {
                 if (send_landed(r) < 0)
                         sync_fsm_pushed(&r->fsm, TRANSFER_LOCAL_ERROR, NULL);
         } else if (answer->result == TRANSFER_REFUSED && answer->poison)
-                repository_push_poisoned(r, answer->poison);
+                repository_push_poisoned(r, strempty(answer->version), answer->poison);
         else {
                 if (answer->result == TRANSFER_CHANGED) {
                         r->changed = true;

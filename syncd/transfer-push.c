@@ -51,6 +51,10 @@ static int content_length(Plan *plan, const PushFound *found, uint64_t *ret) {
                         &plan->push->source, &found->file, found->path, found->kind == PUSH_SYMLINK, ret);
 }
 
+static TransferResult content_failure(Plan *plan, const PushFound *found, int error) {
+        return push_failure(plan->push, NULL, error, &(PushFile){ .oid = found->file, .path = (char *) found->path });
+}
+
 /* Content that the store has (a version of before had all of it) comes from there. */
 static PushFound classify(Plan *plan, const PushFound *found) {
         PushFound f = *found;
@@ -111,7 +115,7 @@ static int measure(const PushFound *found, void *userdata) {
                 return 0;
         r = content_length(plan, &f, &length);
         if (r < 0)
-                return stop(plan, push_failure(plan->push, NULL, r, f.path));
+                return stop(plan, content_failure(plan, &f, r));
         plan->push->total += length;
         return 0;
 }
@@ -239,7 +243,7 @@ static int add_found(const PushFound *found, void *userdata) {
         if (push_kind_is_content(f.kind)) {
                 r = content_length(plan, &f, &length);
                 if (r < 0)
-                        return stop(plan, push_failure(plan->push, NULL, r, f.path));
+                        return stop(plan, content_failure(plan, &f, r));
                 r = object_map_find(&plan->sent, &f.id, NULL) ? 0 : push_list_add(&plan->window, &f, length);
                 if (r == 0) {
                         plan->push->total -= length;

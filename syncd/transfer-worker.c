@@ -23,9 +23,9 @@
  * stay free on the disk, and "metadata", bytes in place of TRANSFER_METADATA_MAX. Answers: messages with
  * event=progress, done and total (bytes; total 0 if not known), at most four a second; and one with event=done: result,
  * text, commit (main's tip, as far as it is known), key ("next" if it was accepted), sent, received (bytes), and where
- * it applies changed or poison, a path. A message with "upload" or "download" and without "command" sets limits also
- * while a command runs, and one with "stop" asks for its end. Ends with the socket, or after two minutes without a
- * command, and leaves the connection to the next one. */
+ * it applies changed or poison, a path, with version, the oid of the file there (zero: it is no file's). A message with
+ * "upload" or "download" and without "command" sets limits also while a command runs, and one with "stop" asks for its
+ * end. Ends with the socket, or after two minutes without a command, and leaves the connection to the next one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
@@ -279,7 +279,7 @@ static int answer(
                 uint64_t received) {
         _cleanup_strv_free_ char **message = NULL;
         const char *path_key = result == TRANSFER_CHANGED ? "changed" : "poison";
-        char hex[GIT_OID_HEXSZ + 1];
+        char hex[GIT_OID_HEXSZ + 1], version[2 * SYNC_OID_SIZE + 1];
         int r;
 
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
@@ -290,7 +290,12 @@ static int answer(
             (r = worker_message_add(&message, "key", w->transfer.link.next_key ? "next" : "current")) < 0 ||
             (r = worker_message_addf(&message, "sent", "%llu", (unsigned long long) sent)) < 0 ||
             (r = worker_message_addf(&message, "received", "%llu", (unsigned long long) received)) < 0 ||
-            (outcome->path && (r = worker_message_add(&message, path_key, outcome->path)) < 0))
+            (outcome->path && (r = worker_message_add(&message, path_key, outcome->path)) < 0) ||
+            (outcome->path &&
+             (r = worker_message_add(
+                              &message,
+                              "version",
+                              format_hex(outcome->version.bytes, SYNC_OID_SIZE, version))) < 0))
                 return r;
         return worker_message_send(WORKER_SOCKET_FD, message);
 }

@@ -35,7 +35,8 @@ typedef struct Transfer {
 /* How a command ended, besides its result. */
 typedef struct TransferOutcome {
         git_oid tip; /* of main, as far as it is known now */
-        char *path;  /* of what changed, or of what the server's fsck refused; NULL: none */
+        char *path;  /* of what changed, or of what the server's fsck refused, or cannot be read; NULL: none */
+        SyncOid version; /* the file there, which may be an older one than what is there now; zero: it is no file's */
 } TransferOutcome;
 
 /* Brings main's new commits, their trees and their metadata into the store, and sets GIT_STORE_REMOTE. known
