@@ -24,6 +24,12 @@ typedef struct FolderOrigin {
         const char *to;
 } FolderOrigin;
 
+/* Content that commits which are to be pushed need. */
+typedef struct FolderNeed {
+        SyncOid oid;
+        size_t distance; /* from the chain's tip to the last commit that does: it stays when the first ones land */
+} FolderNeed;
+
 struct Folder {
         GitStore *store;
         ContentArea content;
@@ -65,6 +71,10 @@ struct Folder {
         SyncTree *waiting;     /* the local side of collisions that wait for main's: in no commit yet; or NULL */
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
+        FolderNeed *needs;     /* sorted by oid; of so many commits, the last of which is the tip */
+        size_t n_needs;
+        size_t needs_commits;  /* 0: nothing is known */
+        git_oid needs_tip;
 };
 
 /* --- folder.c --- */
@@ -218,5 +228,9 @@ int folder_update_chain(
 int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret);
 /* The commit to be pushed next, the zero id if there is none, and what it takes. */
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes);
+
+/* --- folder-pending.c --- */
+
 /* Removes the snapshots that no commit to be pushed needs. */
 int folder_sweep_pending(Folder *f);
+void folder_forget_needs(Folder *f);

@@ -115,6 +115,47 @@ static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
         world_free(w);
 }
 
+static bool has_snapshot(WorldGateway *g, const char *path) {
+        Folder *f = g->folder;
+
+        return content_pending_has(&f->content, &sync_tree_find(f->index, path)->oid) > 0;
+}
+
+static void a_snapshot_goes_when_no_commit_needs_it(void **state) {
+        static const char *const names[] = { "a", "b", "c", "d", "e" };
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+
+        for (unsigned i = 0; i < ELEMENTSOF(names); i++)
+                world_write(w, g, names[i], 9 * MIB + i);
+        world_run(w, g);
+        for (unsigned landed = 0; landed < ELEMENTSOF(names); landed++) {
+                for (unsigned i = 0; i < ELEMENTSOF(names); i++)
+                        assert_int_equal(has_snapshot(g, names[i]), i >= landed);
+                /* The worker may be another one. */
+                if (landed == 2) {
+                        world_restart(w, g);
+                        world_run(w, g);
+                }
+                assert_true(world_push(w, g));
+        }
+        assert_true(git_oid_is_zero(&g->push));
+        assert_false(has_snapshot(g, "e"));
+        /* What was added behind is a chain of its own. */
+        world_write(w, g, "a", 9 * MIB + 7);
+        world_write(w, g, "b", 9 * MIB + 8);
+        world_run(w, g);
+        assert_true(world_push(w, g));
+        world_write(w, g, "c", 9 * MIB + 9);
+        world_run(w, g);
+        assert_false(has_snapshot(g, "a"));
+        assert_true(has_snapshot(g, "b") && has_snapshot(g, "c"));
+        world_settle(w);
+        assert_false(has_snapshot(g, "b") || has_snapshot(g, "c"));
+        world_check_ledger(w);
+        world_free(w);
+}
+
 /* The version that the commit has at the path. */
 static SyncOid version_at(WorldGateway *g, const git_oid *commit, const char *path) {
         SyncEntry e;
@@ -171,6 +212,7 @@ int main(void) {
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
                 cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),
                 cmocka_unit_test(a_refused_old_version_is_left_out_alone),
+                cmocka_unit_test(a_snapshot_goes_when_no_commit_needs_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
