@@ -3,6 +3,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -17,6 +18,7 @@
 #define CONTENT_NAME "content"
 #define PENDING_NAME "pending"
 #define PART_SUFFIX ".part"
+#define MALFORMED_SUFFIX ".bad"
 
 typedef char OidHex[2 * SYNC_OID_SIZE + 1];
 typedef char PartName[2 * SYNC_OID_SIZE + sizeof(PART_SUFFIX)];
@@ -27,6 +29,12 @@ static const char *file_name(const SyncOid *file, OidHex buf) {
 
 static const char *part_name(const SyncOid *file, PartName buf) {
         (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), PART_SUFFIX);
+        return buf;
+}
+
+static const char *malformed_name(const SyncOid *file, PartName buf) {
+        static_assert(sizeof(MALFORMED_SUFFIX) <= sizeof(PART_SUFFIX), "it has room");
+        (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), MALFORMED_SUFFIX);
         return buf;
 }
 
@@ -84,14 +92,20 @@ int content_sync(ContentArea *a) {
         return 0;
 }
 
-bool content_has_space(const ContentArea *a, uint64_t size) {
+uint64_t content_space(const ContentArea *a) {
         struct statvfs st;
         uint64_t available;
 
+        /* Then writing tells. */
         if (fstatvfs(a->content_fd, &st) < 0)
-                return true;
+                return UINT64_MAX / 2;
         available = (uint64_t) st.f_bavail * st.f_frsize;
-        return available >= size && available - size >= a->disk_floor;
+        return available > a->disk_floor ? available - a->disk_floor : 0;
+}
+
+bool content_has_space(const ContentArea *a, uint64_t size) {
+        /* An empty file fits everywhere above the floor. */
+        return content_space(a) >= MAX(size, 1U);
 }
 
 static int preallocate(int fd, uint64_t size) {
@@ -138,18 +152,62 @@ bool content_part_is(ContentArea *a, const SyncOid *file, int fd) {
                st.st_dev == named.st_dev && st.st_ino == named.st_ino;
 }
 
+static int lock_part(ContentArea *a, const SyncOid *file, int *ret_fd) {
+        for (;;) {
+                _cleanup_close_ int fd = -EBADF;
+                PartName name;
+
+                fd = openat(a->content_fd, part_name(file, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                if (fd < 0)
+                        return -errno;
+                while (flock(fd, LOCK_EX) < 0)
+                        if (errno != EINTR)
+                                return -errno;
+                /* Somebody else may have completed it meanwhile. */
+                if (content_part_is(a, file, fd)) {
+                        *ret_fd = TAKE_FD(fd);
+                        return 0;
+                }
+        }
+}
+
 int content_part_complete(ContentArea *a, const SyncOid *file) {
         _cleanup_close_ int fd = -EBADF;
         PartName part;
         struct stat st;
         OidHex name;
+        int r;
 
-        fd = openat(a->content_fd, part_name(file, part), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 || fstat(fd, &st) < 0)
+        r = lock_part(a, file, &fd);
+        if (r < 0)
+                return r == -ENOENT && content_has(a, file) > 0 ? 0 : r;
+        if (fstat(fd, &st) < 0)
                 return -errno;
         if ((uint64_t) st.st_size >= CONTENT_DURABLE_MIN && fdatasync(fd) < 0)
                 return -errno;
         return renameat(a->content_fd, part_name(file, part), a->content_fd, file_name(file, name)) < 0 ? -errno : 0;
+}
+
+void content_part_remove(ContentArea *a, const SyncOid *file) {
+        PartName name;
+
+        (void) unlinkat(a->content_fd, part_name(file, name), 0);
+}
+
+void content_mark_malformed(ContentArea *a, const SyncOid *file) {
+        PartName name;
+
+        content_part_remove(a, file);
+        safe_close(openat(a->content_fd,
+                          malformed_name(file, name),
+                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                          0600));
+}
+
+bool content_is_malformed(ContentArea *a, const SyncOid *file) {
+        PartName name;
+
+        return faccessat(a->content_fd, malformed_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 static int open_file(int dir_fd, const SyncOid *file, int *ret_fd) {
@@ -262,10 +320,13 @@ void content_snapshot_abandon(ContentSnapshot *s) {
 /* --- what is left over --- */
 
 static bool parse_name(const char *name, SyncOid *ret) {
+        const char *name_end;
         OidHex hex;
-        size_t n = strlen(name);
 
-        if (n < sizeof(hex) - 1 || (n > sizeof(hex) - 1 && !streq(name + sizeof(hex) - 1, PART_SUFFIX)))
+        if (strlen(name) < sizeof(hex) - 1)
+                return false;
+        name_end = name + sizeof(hex) - 1;
+        if (*name_end && !streq(name_end, PART_SUFFIX) && !streq(name_end, MALFORMED_SUFFIX))
                 return false;
         memcpy(hex, name, sizeof(hex) - 1);
         hex[sizeof(hex) - 1] = 0;

@@ -4,6 +4,7 @@
  *
  *      content/<file>.part    being fetched: of its final size, the chunks that are there at their offsets
  *      content/<file>         all there, and each byte was verified when it was written
+ *      content/<file>.bad     a mark: main names chunks for it that do not have the lengths it says
  *      pending/<file>         a snapshot of what was committed
  *
  * <file> is the hexadecimal oid of the file (SyncEntry.oid): of a blob, or of the tree of chunks of a large file.
@@ -37,6 +38,8 @@ void content_note_unsynced(ContentArea *a, int fd);
  * recorded. 0 or a negative errno. */
 int content_sync(ContentArea *a);
 
+/* Bytes that can be written before less than the floor is free. */
+uint64_t content_space(const ContentArea *a);
 /* True if size more bytes leave at least the floor free. */
 bool content_has_space(const ContentArea *a, uint64_t size);
 
@@ -50,8 +53,15 @@ bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
  * for when it is put in place. */
 #define CONTENT_DURABLE_MIN (UINT64_C(4) << 20)
 
-/* The part is complete: it gets its final name, after it was synced if it is large. 0 or a negative errno. */
+/* The part is complete: it gets its final name, when those who write to it (transfer-part.h) have ended, and after it
+ * was synced if it is large. 0 (also if it has that name already) or a negative errno. */
 int content_part_complete(ContentArea *a, const SyncOid *file);
+
+/* Marks the file as one whose chunks, as the trees that its oid names have them, cannot be put together; the mark goes
+ * with content_sweep(), so that it is tried again some day. Removes its part. */
+void content_mark_malformed(ContentArea *a, const SyncOid *file);
+bool content_is_malformed(ContentArea *a, const SyncOid *file);
+void content_part_remove(ContentArea *a, const SyncOid *file);
 
 /* Opens complete content for reading. 0, -ENOENT or another negative errno. */
 int content_open(ContentArea *a, const SyncOid *file, int *ret_fd);
@@ -123,6 +133,7 @@ typedef struct Wanted {
         size_t n_files;
         WantedItem *items; /* in the order of files and offsets: what is to be fetched first comes first */
         size_t n_items;
+        bool proven; /* not saved: the items of each file are those that the trees which its oid names have */
 } Wanted;
 
 void wanted_done(Wanted *w);

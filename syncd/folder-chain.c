@@ -296,7 +296,7 @@ static int extend(ChainUpdate *u) {
 
 /* 1 if a commit holds what main refuses: it would be refused again, whatever follows. 0 or a negative errno. */
 static int holds_refused(Folder *f, const FolderChain *c, const FolderRequest *request) {
-        if (strv_length(request->refused) == 0)
+        if (request->n_refused == 0)
                 return 0;
         for (size_t i = 0; i < c->n; i++) {
                 _cleanup_sync_tree_free_ SyncTree *changes = NULL;
@@ -305,7 +305,7 @@ static int holds_refused(Folder *f, const FolderChain *c, const FolderRequest *r
                 if (r < 0)
                         return r;
                 SYNC_TREE_FOREACH(e, changes)
-                        if (e->kind != SYNC_ABSENT && folder_is_refused(request, e->path))
+                        if (e->kind != SYNC_ABSENT && folder_is_refused(request, e))
                                 return 1;
         }
         return 0;

@@ -87,7 +87,7 @@ static int compare_chunks(const void *a, const void *b) {
 
 typedef struct Copying {
         Folder *folder;
-        const SyncEntry *const *wanted;
+        const SyncEntry *wanted;
         FolderChunks *chunks; /* sorted by oid */
         size_t n_left;
         const SyncEntry *source;
@@ -116,8 +116,8 @@ static int open_part(Copying *c, uint32_t number) {
         c->part = number;
         return content_part_open(
                         &c->folder->content,
-                        &c->wanted[number]->oid,
-                        c->wanted[number]->size,
+                        &c->wanted[number].oid,
+                        c->wanted[number].size,
                         &new,
                         &c->part_fd);
 }
@@ -157,7 +157,7 @@ static int copy_from(Copying *c, const SyncEntry *source) {
         return r == -ENOMEM ? r : 0;
 }
 
-int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks) {
+int folder_copy_chunks(Folder *f, const SyncEntry wanted[], size_t n_wanted, FolderChunks *chunks) {
         _cleanup_free_ uint8_t *buffer = malloc(CHUNK_MAX);
         Copying c = {
                 .folder = f,
@@ -177,7 +177,7 @@ int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_want
         qsort(chunks->items, chunks->n, sizeof(*chunks->items), compare_chunks);
         /* What the path held until now is the likeliest source. */
         for (size_t i = 0; i < n_wanted && r >= 0 && c.n_left > 0; i++)
-                r = copy_from(&c, sync_tree_find(f->index, wanted[i]->path));
+                r = copy_from(&c, sync_tree_find(f->index, wanted[i].path));
         SYNC_TREE_FOREACH(e, f->index) {
                 if (r < 0 || c.n_left == 0 || n_sources == SOURCES_MAX)
                         break;
@@ -243,7 +243,7 @@ int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uin
         else {
                 r = git_store_foreach_chunk(f->store, &old->oid, add_oid, &n.old);
                 /* Without the old list everything counts. */
-                if (r == -ENOENT)
+                if (r == -ENOENT || r == -EBADMSG)
                         r = 0;
                 if (r >= 0 && n.old.n > 0)
                         qsort(n.old.items, n.old.n, sizeof(SyncOid), compare_oids);

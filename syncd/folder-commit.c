@@ -10,9 +10,9 @@
 #include "syncd/folder-internal.h"
 #include "syncd/sync-open.h"
 
-bool folder_is_refused(const FolderRequest *request, const char *path) {
-        STRV_FOREACH(refused, request->refused)
-                if (streq(*refused, path) || sync_path_is_below(path, *refused))
+bool folder_is_refused(const FolderRequest *request, const SyncEntry *e) {
+        for (size_t i = 0; i < request->n_refused; i++)
+                if (sync_refusal_holds(request->refused + i, e))
                         return true;
         return false;
 }
@@ -66,7 +66,7 @@ static int choose_changes(
         if (r < 0)
                 return r;
         SYNC_TREE_FOREACH(e, changes) {
-                if (folder_is_refused(request, e->path))
+                if (folder_is_refused(request, e))
                         continue;
                 r = ensure_content(f, e);
                 *ret_again |= r == 0;

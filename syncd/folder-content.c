@@ -165,12 +165,12 @@ int folder_write_content(const SyncOid *oid, uint64_t size, int fd, void *userda
 
 typedef struct Missing {
         Folder *folder;
-        const SyncEntry **files; /* by size */
-        size_t n;                /* of them, those that are dealt with in this round */
-        bool *is_whole;          /* all chunks that a file lacks are listed */
+        SyncEntry *files; /* by size */
+        size_t n;         /* of them, those that are dealt with in this round */
+        bool *is_whole;   /* all chunks that a file lacks are listed */
         FolderChunks chunks;
-        uint64_t bytes;          /* of plain files in the list: to be reserved */
-        const char *no_space;
+        uint64_t bytes;   /* of plain files in the list: to be reserved */
+        FolderLack *lack;
 } Missing;
 
 static void missing_done(Missing *m) {
@@ -179,8 +179,13 @@ static void missing_done(Missing *m) {
         free(m->chunks.items);
 }
 
+void folder_lack_done(FolderLack *l) {
+        strv_free(l->malformed);
+        *l = (FolderLack) {};
+}
+
 static int compare_files(const void *a, const void *b) {
-        const SyncEntry *x = *(const SyncEntry *const *) a, *y = *(const SyncEntry *const *) b;
+        const SyncEntry *x = a, *y = b;
 
         /* The unknown size is that of a plain file. */
         return (x->size + 1 > y->size + 1) - (x->size + 1 < y->size + 1) ?: compare_oids(&x->oid, &y->oid);
@@ -196,34 +201,64 @@ static int collect(Missing *m, const SyncPlan *plan) {
                 return -ENOMEM;
         for (size_t i = 0; i < plan->n_operations; i++)
                 if (wants_content(plan->operations + i) && !is_at_hand(m->folder, plan->operations[i].wanted))
-                        m->files[n++] = plan->operations[i].wanted;
+                        m->files[n++] = *plan->operations[i].wanted;
         qsort(m->files, n, sizeof(*m->files), compare_files);
         for (size_t i = 0; i < n; i++)
-                if (i == 0 || !sync_oid_equal(&m->files[i]->oid, &m->files[i - 1]->oid))
+                if (m->n == 0 || !sync_oid_equal(&m->files[i].oid, &m->files[m->n - 1].oid))
                         m->files[m->n++] = m->files[i];
         return 0;
 }
 
-/* 1, 0 if nothing of it fits into this round, -ENOSPC, or another negative errno. */
-static int list_file(Missing *m, size_t i) {
-        const SyncEntry *e = m->files[i];
-        FolderChunk whole = { .oid = e->oid, .file = (uint32_t) i, .length = (uint32_t) e->size };
-        size_t left = WANTED_ITEMS_MAX - m->chunks.n;
+static int ignore_chunk(const SyncOid *chunk, uint64_t offset, uint32_t length, void *userdata) {
+        return 0;
+}
+
+/* Opens the part of a file of chunks. What only claims to be large is not refused for lack of space. */
+static int open_part(Missing *m, const SyncEntry *e, bool *ret_new, int *ret_fd) {
+        int k, r = content_part_open(&m->folder->content, &e->oid, e->size, ret_new, ret_fd);
+
+        if (r != -ENOSPC)
+                return r;
+        k = git_store_foreach_chunk(m->folder->store, &e->oid, ignore_chunk, NULL);
+        return k < 0 ? k : r;
+}
+
+/* 1, -EBADMSG if its chunk trees are none, -ENOSPC, or another negative errno. */
+static int list_chunked(Missing *m, size_t i, size_t max) {
+        size_t n_before = m->chunks.n;
         _cleanup_close_ int fd = -EBADF;
+        SyncEntry *e = m->files + i;
         bool new;
         int r;
 
+        if (content_is_malformed(&m->folder->content, &e->oid))
+                return -EBADMSG;
+        /* The metadata may say something else. */
+        r = git_store_chunked_size(m->folder->store, &e->oid, &e->size);
+        if (r >= 0)
+                r = open_part(m, e, &new, &fd);
+        if (r >= 0)
+                r = folder_list_chunks(m->folder, &e->oid, (uint32_t) i, fd, new, max, &m->chunks);
+        if (r == -EBADMSG) {
+                m->chunks.n = n_before;
+                content_part_remove(&m->folder->content, &e->oid);
+        }
+        if (r < 0)
+                return r;
+        m->is_whole[i] = r > 0;
+        return 1;
+}
+
+/* 1, 0 if nothing of it fits into this round, or an error as above. */
+static int list_file(Missing *m, size_t i) {
+        const SyncEntry *e = m->files + i;
+        FolderChunk whole = { .oid = e->oid, .file = (uint32_t) i, .length = (uint32_t) e->size };
+        size_t left = WANTED_ITEMS_MAX - m->chunks.n;
+
         if (left == 0)
                 return 0;
-        if (folder_is_chunked(e)) {
-                r = content_part_open(&m->folder->content, &e->oid, e->size, &new, &fd);
-                if (r >= 0)
-                        r = folder_list_chunks(m->folder, &e->oid, (uint32_t) i, fd, new, left, &m->chunks);
-                if (r < 0)
-                        return r;
-                m->is_whole[i] = r > 0;
-                return 1;
-        }
+        if (folder_is_chunked(e))
+                return list_chunked(m, i, left);
         if (e->size == SYNC_SIZE_UNKNOWN)
                 whole.length = 0;
         m->bytes += whole.length;
@@ -243,22 +278,26 @@ static int list_file(Missing *m, size_t i) {
         return 1;
 }
 
-/* Lists as many files as fit into a round, and leaves out those that the disk has no space for. */
+/* Lists as many files as fit into a round, and leaves out those that the disk has no space for, or that cannot be. */
 static int list_files(Missing *m) {
         size_t n = 0;
-        int r = 1;
 
-        for (size_t i = 0; i < m->n && n < WANTED_FILES_MAX && r > 0; i++) {
+        for (size_t i = 0; i < m->n && n < WANTED_FILES_MAX; i++) {
+                int r;
+
                 m->files[n] = m->files[i];
                 r = list_file(m, n);
-                if (r == -ENOSPC) {
-                        m->no_space = m->files[n]->path;
-                        r = 1;
-                } else if (r > 0)
+                if (r == 0)
+                        break;
+                if (r > 0)
                         n++;
+                else if (r == -ENOSPC)
+                        m->lack->no_space = m->files[n].path;
+                else if (r != -EBADMSG || (r = strv_extend(&m->lack->malformed, m->files[n].path)) < 0)
+                        return r;
         }
         m->n = n;
-        return r < 0 ? r : 0;
+        return 0;
 }
 
 static int compare_places(const void *a, const void *b) {
@@ -269,8 +308,9 @@ static int compare_places(const void *a, const void *b) {
         return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-/* What no file of the folder had is wanted. *ret_bytes counts it. */
-static int make_list(Missing *m, Wanted *wanted, uint64_t *ret_bytes) {
+/* What no file of the folder had is wanted. */
+static int make_list(Missing *m, Wanted *wanted) {
+        uint64_t *bytes = &m->lack->bytes;
         size_t k = 0;
         int r = 0;
 
@@ -285,24 +325,24 @@ static int make_list(Missing *m, Wanted *wanted, uint64_t *ret_bytes) {
                         if (c->found)
                                 continue;
                         if (!listed)
-                                r = wanted_add_file(wanted, &m->files[i]->oid, m->files[i]->size);
+                                r = wanted_add_file(wanted, &m->files[i].oid, m->files[i].size);
                         listed = true;
                         if (r >= 0)
                                 r = wanted_add_item(wanted, &c->oid, c->offset, c->length);
-                        *ret_bytes += MAX(c->length, 1U);
+                        *bytes += MAX(c->length, 1U);
                 }
                 if (listed)
                         wanted->files[wanted->n_files - 1].complete = m->is_whole[i];
                 else if (m->is_whole[i])
-                        r = content_part_complete(&m->folder->content, &m->files[i]->oid);
+                        r = content_part_complete(&m->folder->content, &m->files[i].oid);
                 else
                         /* Copied as far as it was listed; the next round goes on. */
-                        *ret_bytes += 1;
+                        *bytes += 1;
         }
         return r;
 }
 
-static int find_missing(Missing *m, const SyncPlan *plan, const char *list, uint64_t *ret_bytes) {
+static int find_missing(Missing *m, const SyncPlan *plan, const char *list) {
         Wanted wanted = {};
         int r;
 
@@ -313,32 +353,29 @@ static int find_missing(Missing *m, const SyncPlan *plan, const char *list, uint
         if (r >= 0)
                 r = folder_copy_chunks(m->folder, m->files, m->n, &m->chunks);
         if (r >= 0)
-                r = make_list(m, &wanted, ret_bytes);
-        if (r >= 0 && *ret_bytes > 0)
+                r = make_list(m, &wanted);
+        if (r >= 0 && m->lack->bytes > 0)
                 r = wanted_save(m->folder->state_fd, list, &wanted);
         wanted_done(&wanted);
         return r;
 }
 
-int folder_prepare_content(
-                Folder *f, SyncPlan *plan, const char *list, uint64_t *ret_missing, const char **ret_no_space) {
-        _cleanup_(missing_done) Missing m = { .folder = f };
-        uint64_t bytes = 0;
+int folder_prepare_content(Folder *f, SyncPlan *plan, const char *list, FolderLack *ret) {
+        _cleanup_(missing_done) Missing m = { .folder = f, .lack = ret };
         size_t n = 0;
         int r;
 
+        *ret = (FolderLack) {};
         r = find_sources(f, plan);
         if (r >= 0)
                 r = find_on_main(f, plan);
         if (r >= 0)
-                r = find_missing(&m, plan, list, &bytes);
+                r = find_missing(&m, plan, list);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < plan->n_operations; i++)
                 if (!wants_content(plan->operations + i) || is_at_hand(f, plan->operations[i].wanted))
                         plan->operations[n++] = plan->operations[i];
         plan->n_operations = n;
-        *ret_missing = bytes;
-        *ret_no_space = m.no_space;
         return 0;
 }

@@ -24,6 +24,12 @@ typedef struct FolderOrigin {
         const char *to;
 } FolderOrigin;
 
+/* Content that commits which are to be pushed need. */
+typedef struct FolderNeed {
+        SyncOid oid;
+        size_t distance; /* from the chain's tip to the last commit that does: it stays when the first ones land */
+} FolderNeed;
+
 struct Folder {
         GitStore *store;
         ContentArea content;
@@ -65,6 +71,10 @@ struct Folder {
         SyncTree *waiting;     /* the local side of collisions that wait for main's: in no commit yet; or NULL */
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
+        FolderNeed *needs;     /* sorted by oid; of so many commits, the last of which is the tip */
+        size_t n_needs;
+        size_t needs_commits;  /* 0: nothing is known */
+        git_oid needs_tip;
 };
 
 /* --- folder.c --- */
@@ -125,14 +135,34 @@ typedef struct FolderRows {
 } FolderRows;
 void folder_rows_init(FolderRows *rows, Folder *f);
 
+/* --- folder-guard.c: the mass-delete guard --- */
+
+/* True if the plan deletes more than the limits of the request allow, and nobody has confirmed just these deletions:
+ * *ret_where and *ret_n tell how many files and where. Sets held or confirmed in the result. */
+bool folder_guard_holds(
+                Folder *f,
+                const FolderRequest *request,
+                const SyncPlan *plan,
+                FolderResult *result,
+                const char **ret_where,
+                size_t *ret_n);
+/* The id of a folder that is empty and was not: all that base has. Confirmed, it covers the deletion on main, too. */
+void folder_guard_name_emptied(Folder *f, char ret[static FOLDER_HELD_SIZE]);
+
 /* --- folder-content.c: content that a plan wants --- */
 
+typedef struct FolderLack {
+        uint64_t bytes;       /* to be fetched, at least 1 for each file; 0: nothing is missing */
+        const char *no_space; /* the path of a file that there is no space for, or NULL; valid as long as the plan */
+        char **malformed;     /* the paths of files whose chunk trees are none */
+} FolderLack;
+
+void folder_lack_done(FolderLack *l);
+
 /* Finds out what content of the plan is at hand, copies what is in the folder already, and writes the list
- * (WANTED_MAIN, ...) of what has to be fetched. What cannot be done without is taken out of the plan. *ret_missing is
- * the number of bytes to be fetched (at least 1 for each file), 0 if nothing is missing; *ret_no_space is the path of a
- * file that there is no space for, or NULL. 0 or a negative errno. */
-int folder_prepare_content(
-                Folder *f, SyncPlan *plan, const char *list, uint64_t *ret_missing, const char **ret_no_space);
+ * (WANTED_MAIN, ...) of what has to be fetched. What cannot be done without is taken out of the plan. *ret must be done
+ * with. 0 or a negative errno. */
+int folder_prepare_content(Folder *f, SyncPlan *plan, const char *list, FolderLack *ret);
 void folder_forget_sources(Folder *f);
 /* True if main is known to have the content, of a local entry of the plan that content was prepared for. */
 bool folder_is_on_main(const Folder *f, const SyncOid *oid);
@@ -164,8 +194,9 @@ int folder_list_chunks(
                 Folder *f, const SyncOid *oid, uint32_t number, int part_fd, bool new, size_t max, FolderChunks *ret);
 /* Copies chunks that files of the folder hold to the parts. wanted are the files of main, by number. Sorts the
  * chunks by oid. 0 or -ENOMEM. */
-int folder_copy_chunks(Folder *f, const SyncEntry *const wanted[], size_t n_wanted, FolderChunks *chunks);
-/* The bytes of a file that the other, an older one (or NULL), does not have. 0 or a negative errno. */
+int folder_copy_chunks(Folder *f, const SyncEntry wanted[], size_t n_wanted, FolderChunks *chunks);
+/* The bytes of a file that the other, an older one (or NULL), does not have; all, if that one's chunk trees are none. 0
+ * or a negative errno. */
 int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret);
 
 /* --- folder-restore.c --- */
@@ -178,15 +209,14 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
-/* True if main refuses what is at the path. */
-bool folder_is_refused(const FolderRequest *request, const char *path) _pure_;
+/* True if main refuses the entry. */
+bool folder_is_refused(const FolderRequest *request, const SyncEntry *e) _pure_;
 
 /* --- folder-chain-list.c, folder-chain.c: commits that main does not have yet --- */
 
 /* Brings the commits that are to be pushed up to date with the changes from main's tip to what is in the folder;
  * plan is what they are from: its collisions wait. Older versions are dropped whose snapshot is damaged, if the
- * request says that content has changed, and those at a path that main refuses. 0 with result filled in, or a negative
- * errno. */
+ * request says that content has changed, and those that main refuses. 0 with result filled in, or a negative errno. */
 int folder_update_chain(
                 Folder *f,
                 const SyncPlan *plan,
@@ -198,5 +228,9 @@ int folder_update_chain(
 int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret);
 /* The commit to be pushed next, the zero id if there is none, and what it takes. */
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes);
+
+/* --- folder-pending.c --- */
+
 /* Removes the snapshots that no commit to be pushed needs. */
 int folder_sweep_pending(Folder *f);
+void folder_forget_needs(Folder *f);

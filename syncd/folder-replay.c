@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Versions that were overwritten here before main had them, when main has moved meanwhile. */
 #include <git2.h>
+#include <search.h>
 #include <string.h>
 
 #include "common/base/str.h"
@@ -70,11 +71,41 @@ static bool is_untouched(const SyncTree *from, const SyncTree *to, const char *p
         return true;
 }
 
+/* The changes that a commit is to make, and their paths, so that none gets another's. */
+typedef struct ChangeSet {
+        SyncTree *tree;
+        void *paths;
+} ChangeSet;
+
+static void change_set_done(ChangeSet *s) {
+        sync_tree_free(s->tree);
+        tdestroy(s->paths, free);
+}
+
+static int compare_paths(const void *a, const void *b) {
+        return strcmp(a, b);
+}
+
+static bool change_set_has(const ChangeSet *s, const char *path) {
+        return tfind(path, &s->paths, compare_paths);
+}
+
+static int change_set_add(ChangeSet *s, const SyncEntry *e) {
+        if (!change_set_has(s, e->path)) {
+                char *path = strdup(e->path);
+
+                if (!path || !tsearch(path, &s->paths, compare_paths)) {
+                        free(path);
+                        return -ENOMEM;
+                }
+        }
+        return sync_tree_add(s->tree, e);
+}
+
 /* A name in the folder itself that nothing has, on main or in the chain or among the changes. */
-static int choose_name(ChainUpdate *u, const char *path, int64_t time, const SyncTree *changes, char **ret) {
+static int choose_name(ChainUpdate *u, const char *path, int64_t time, const ChangeSet *changes, char **ret) {
         for (unsigned counter = 0;; counter++) {
                 _cleanup_free_ char *name = NULL;
-                bool taken = false;
                 SyncEntry buf;
                 int r;
 
@@ -86,18 +117,15 @@ static int choose_name(ChainUpdate *u, const char *path, int64_t time, const Syn
                 r = sync_conflict_path(sync_path_name(path), time, u->request->gateway_name, counter, &name);
                 if (r < 0)
                         return r;
-                SYNC_TREE_FOREACH(e, changes)
-                        taken = taken || streq(e->path, name);
-                if (!taken && !sync_tree_find(u->wanted, name)) {
-                        r = git_store_find_entry(u->folder->store, folder_chain_tip(&u->chain), name, &buf);
-                        if (r < 0 && r != -ENOENT)
-                                return r;
-                        taken = r >= 0;
-                        if (!taken) {
-                                *ret = TAKE_PTR(name);
-                                return 0;
-                        }
+                if (change_set_has(changes, name) || sync_tree_find(u->wanted, name))
+                        continue;
+                r = git_store_find_entry(u->folder->store, folder_chain_tip(&u->chain), name, &buf);
+                if (r == -ENOENT) {
+                        *ret = TAKE_PTR(name);
+                        return 0;
                 }
+                if (r < 0)
+                        return r;
         }
 }
 
@@ -108,18 +136,18 @@ static int add_version(
                 const SyncTree *from,
                 const SyncTree *to,
                 int64_t time,
-                SyncTree *changes) {
+                ChangeSet *changes) {
 
         _cleanup_free_ char *beside = NULL;
         SyncEntry copy = *e;
         int r;
 
-        if (!is_untouched(from, to, e->path)) {
+        if (!is_untouched(from, to, e->path) || change_set_has(changes, e->path)) {
                 r = choose_name(u, e->path, time, changes, &beside);
                 if (r < 0)
                         return r;
                 copy.path = beside;
-                return sync_tree_add(changes, &copy);
+                return change_set_add(changes, &copy);
         }
         for (const char *slash = strchr(e->path, '/'); slash; slash = strchr(slash + 1, '/')) {
                 _cleanup_free_ char *path = strndup(e->path, (size_t) (slash - e->path));
@@ -127,11 +155,11 @@ static int add_version(
 
                 if (!path)
                         return -ENOMEM;
-                r = sync_tree_add(changes, &directory);
+                r = change_set_add(changes, &directory);
                 if (r < 0)
                         return r;
         }
-        return sync_tree_add(changes, &copy);
+        return change_set_add(changes, &copy);
 }
 
 int folder_chain_replay(ChainUpdate *u, const FolderChain *old) {
@@ -145,31 +173,32 @@ int folder_chain_replay(ChainUpdate *u, const FolderChain *old) {
         if (r == -ENOENT)
                 return 0;
         for (size_t i = 0; i < old->n && r >= 0; i++) {
-                _cleanup_sync_tree_free_ SyncTree *made = NULL, *changes = NULL;
+                _cleanup_(change_set_done) ChangeSet changes = {};
+                _cleanup_sync_tree_free_ SyncTree *made = NULL;
                 int64_t time = commit_time(u->folder, old->commits + i, u->time);
 
                 r = folder_chain_changes(u->folder, old, i, &made);
                 if (r >= 0)
-                        r = sync_tree_new(&changes);
+                        r = sync_tree_new(&changes.tree);
                 if (r < 0)
                         return r;
                 SYNC_TREE_FOREACH(e, made) {
-                        if (folder_is_refused(u->request, e->path))
+                        if (folder_is_refused(u->request, e))
                                 continue;
                         r = check_snapshot(u->folder, e, u->request->changed);
                         if (r < 0)
                                 return r;
                         if (r == 0 || !is_superseded(u, e))
                                 continue;
-                        r = add_version(u, e, from, to, time, changes);
+                        r = add_version(u, e, from, to, time, &changes);
                         if (r < 0)
                                 return r;
                 }
-                if (sync_tree_size(changes) == 0)
+                if (sync_tree_size(changes.tree) == 0)
                         continue;
-                r = sync_tree_sort_last(changes);
+                r = sync_tree_sort_last(changes.tree);
                 if (r >= 0)
-                        r = folder_chain_commit(u, changes, time);
+                        r = folder_chain_commit(u, changes.tree, time);
         }
         return r;
 }
@@ -221,7 +250,7 @@ static int list_waiting(Folder *f, const SyncPlan *plan, SyncTree *waiting) {
 }
 
 /* Those that waited the last time and are neither waiting nor wanted now get other names. */
-static int list_overwritten(ChainUpdate *u, const FolderOids *waiting, const FolderOids *wanted, SyncTree *changes) {
+static int list_overwritten(ChainUpdate *u, const FolderOids *waiting, const FolderOids *wanted, ChangeSet *changes) {
         Folder *f = u->folder;
         int r;
 
@@ -236,29 +265,29 @@ static int list_overwritten(ChainUpdate *u, const FolderOids *waiting, const Fol
                 if (r < 0)
                         return r;
                 copy.path = beside;
-                r = sync_tree_add(changes, &copy);
+                r = change_set_add(changes, &copy);
                 if (r < 0)
                         return r;
         }
-        return sync_tree_sort(changes);
+        return sync_tree_sort(changes->tree);
 }
 
 /* Those that waited the last time and were overwritten since. */
 static int commit_overwritten(ChainUpdate *u, const SyncTree *waiting) {
         _cleanup_(folder_oids_done) FolderOids waiting_oids = {}, wanted_oids = {};
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        _cleanup_(change_set_done) ChangeSet changes = {};
         int r;
 
         if (sync_tree_size(u->folder->waiting) == 0)
                 return 0;
-        r = sync_tree_new(&changes);
+        r = sync_tree_new(&changes.tree);
         if (r >= 0)
                 r = folder_oids_of(waiting, &waiting_oids);
         if (r >= 0)
                 r = folder_oids_of(u->wanted, &wanted_oids);
         if (r >= 0)
-                r = list_overwritten(u, &waiting_oids, &wanted_oids, changes);
-        return r < 0 || sync_tree_size(changes) == 0 ? r : folder_chain_commit(u, changes, u->time);
+                r = list_overwritten(u, &waiting_oids, &wanted_oids, &changes);
+        return r < 0 || sync_tree_size(changes.tree) == 0 ? r : folder_chain_commit(u, changes.tree, u->time);
 }
 
 int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {
@@ -280,75 +309,4 @@ int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {
         sync_tree_free(f->waiting);
         f->waiting = TAKE_PTR(waiting);
         return 0;
-}
-
-/* --- snapshots --- */
-
-typedef struct Needed {
-        SyncOid *oids;
-        size_t n;
-} Needed;
-
-static int compare_oids(const void *a, const void *b) {
-        return memcmp(a, b, SYNC_OID_SIZE);
-}
-
-static bool is_needed(const SyncOid *oid, void *userdata) {
-        const Needed *n = userdata;
-
-        return n->n > 0 && bsearch(oid, n->oids, n->n, sizeof(*oid), compare_oids);
-}
-
-/* What is in no commit yet, and may be in one later. */
-static int collect_uncommitted(Folder *f, Needed *needed) {
-        needed->oids = calloc(sync_tree_size(f->differing) + 1, sizeof(*needed->oids));
-        if (!needed->oids)
-                return -ENOMEM;
-        SYNC_TREE_FOREACH(e, f->differing) {
-                const SyncEntry *local = sync_tree_find(f->index, e->path);
-
-                if (local)
-                        needed->oids[needed->n++] = local->oid;
-        }
-        return 0;
-}
-
-static int collect_needed(Folder *f, const FolderChain *c, Needed *needed) {
-        int r;
-
-        r = collect_uncommitted(f, needed);
-
-        for (size_t i = 0; i < c->n && r >= 0; i++) {
-                _cleanup_sync_tree_free_ SyncTree *changes = NULL;
-                SyncOid *oids;
-
-                r = folder_chain_changes(f, c, i, &changes);
-                if (r < 0)
-                        return r;
-                oids = reallocarray(needed->oids, needed->n + sync_tree_size(changes) + 1, sizeof(*oids));
-                if (!oids)
-                        return -ENOMEM;
-                needed->oids = oids;
-                SYNC_TREE_FOREACH(e, changes)
-                        needed->oids[needed->n++] = e->oid;
-        }
-        if (needed->n > 0)
-                qsort(needed->oids, needed->n, sizeof(*needed->oids), compare_oids);
-        return r;
-}
-
-int folder_sweep_pending(Folder *f) {
-        Needed needed = {};
-        FolderChain c;
-        int r;
-
-        r = folder_chain_read(f, &c);
-        if (r < 0)
-                return r;
-        r = collect_needed(f, &c, &needed);
-        folder_chain_done(&c);
-        if (r >= 0)
-                content_sweep_pending(&f->content, is_needed, &needed);
-        free(needed.oids);
-        return r;
 }

@@ -268,17 +268,21 @@ static int apply(Part *p, const SyncPlan *plan) {
 /* Does the part if all content of it is at hand. */
 static int execute(Part *p) {
         SyncPlan plan = { .operations = p->operations, .n_operations = p->n };
-        const char *no_space = NULL;
-        uint64_t missing;
+        _cleanup_(folder_lack_done) FolderLack lack = {};
         int r;
 
-        r = folder_prepare_content(p->folder, &plan, WANTED_RESTORE, &missing, &no_space);
-        if (r >= 0 && no_space)
+        r = folder_prepare_content(p->folder, &plan, WANTED_RESTORE, &lack);
+        if (r >= 0 && lack.no_space)
                 r = -ENOSPC;
-        if (r >= 0 && missing > 0)
-                p->result->bytes_missing = missing;
-        else if (r >= 0)
-                r = apply(p, &plan);
+        if (r >= 0 && lack.bytes > 0)
+                p->result->bytes_missing = lack.bytes;
+        else if (r >= 0) {
+                STRV_FOREACH(path, lack.malformed)
+                        if (r >= 0)
+                                r = fail(p->result, *path, -EBADMSG);
+                if (r >= 0)
+                        r = apply(p, &plan);
+        }
         folder_forget_sources(p->folder);
         return r;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
 #include <git2.h>
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -30,38 +29,14 @@ static void halt(FolderResult *result, SyncWord word, const char *format, ...) {
         va_end(ap);
 }
 
-/* Names what is held, so that a confirmation holds for exactly that: the deletions on a certain base. */
-static void name_held(Folder *f, const char *what, size_t n, char ret[static 41]) {
-        char text[128], hex[GIT_OID_HEXSZ + 1];
-        uint8_t digest[EVP_MAX_MD_SIZE];
-        int size;
-
-        size = snprintf(
-                        text,
-                        sizeof(text),
-                        "%s %zu %s",
-                        what,
-                        n,
-                        git_oid_tostr(hex, sizeof(hex), &f->base_commit));
-        if (EVP_Digest(text, (size_t) size, digest, NULL, EVP_sha256(), NULL) != 1)
-                memset(digest, 0, sizeof(digest));
-        (void) format_hex(digest, 8, ret);
-}
-
 /* Returns true if it may go on. */
-static bool check_guard(
-                Folder *f, const FolderRequest *request, const SyncPlan *plan, FolderResult *result) {
+static bool check_guard(Folder *f, const FolderRequest *request, const SyncPlan *plan, FolderResult *result) {
         const SyncPlanStatistics *s = &plan->statistics;
-        size_t n = MAX(s->deleted_here, s->deleted_on_main);
-        const char *where = n == s->deleted_here ? "in the folder" : "on main";
+        const char *where;
+        size_t n;
 
-        if (!sync_guard_exceeded(n, s->base_files, request->max_delete_count, request->max_delete_percent))
+        if (!folder_guard_holds(f, request, plan, result, &where, &n))
                 return true;
-        name_held(f, where, n, result->held);
-        if (streq_ptr(request->confirmed, result->held)) {
-                result->held[0] = 0;
-                return true;
-        }
         halt(result, SYNC_WORD_MASS_DELETE, "%zu of %zu files would be deleted %s", n, s->base_files, where);
         return false;
 }
@@ -88,8 +63,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         bool full = request->full || f->unfinished || !f->index || !f->differing;
         _cleanup_strv_free_ char **paths = NULL;
         SyncScanReport report = {};
-        char held[41];
-        bool confirmed;
+        char emptied[FOLDER_HELD_SIZE];
         int r;
 
         r = paths_with_doubtful(f, request->paths, &paths);
@@ -98,9 +72,8 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         /* None is not all of them. */
         if (!paths && !(paths = calloc(1, sizeof(*paths))))
                 return -ENOMEM;
-        name_held(f, "emptied", 0, held);
-        confirmed = streq_ptr(request->confirmed, held);
-        r = folder_scan(f, full, paths, confirmed, &report);
+        folder_guard_name_emptied(f, emptied);
+        r = folder_scan(f, full, paths, streq_ptr(request->confirmed, emptied), &report);
         if (report.n_busy + report.n_racy > 0)
                 result->outcome.again = true;
         if (report.problem_path) {
@@ -117,7 +90,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
                 halt(result, SYNC_WORD_FOLDER_OFFLINE, "the disk is not the one that was synchronized");
                 return 0;
         case SYNC_SCAN_ROOT_EMPTIED:
-                strcpy(result->held, held);
+                strcpy(result->held, emptied);
                 halt(result, SYNC_WORD_FOLDER_EMPTIED, "the folder is empty all of a sudden");
                 return 0;
         case -ENOSPC:
@@ -328,13 +301,26 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
+static void take_lack(const FolderLack *lack, FolderResult *result) {
+        char text[FOLDER_TEXT_MAX];
+
+        result->outcome.bytes_missing = lack->bytes;
+        result->outcome.missing = lack->bytes > 0;
+        if (lack->no_space)
+                complain(result, SYNC_WORD_DISK_FULL, lack->no_space);
+        if (!lack->malformed)
+                return;
+        (void) snprintf(text, sizeof(text), "malformed on main: %.150s", lack->malformed[0]);
+        complain(result, SYNC_WORD_BAD_ENTRY, text);
+}
+
 /* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
  * to wait for content and nothing else is to be done; 0 if the run is halted. */
 static int plan_and_apply(
                 Folder *f, const FolderRequest *request, SyncApplyReport *report, FolderResult *result) {
         SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name };
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
-        const char *no_space;
+        _cleanup_(folder_lack_done) FolderLack lack = {};
         FolderRows rows;
         int r;
 
@@ -346,12 +332,10 @@ static int plan_and_apply(
                 return 0;
         if (plan->statistics.postponed > 0)
                 result->outcome.again = true;
-        r = folder_prepare_content(f, plan, WANTED_MAIN, &result->outcome.bytes_missing, &no_space);
+        r = folder_prepare_content(f, plan, WANTED_MAIN, &lack);
         if (r < 0)
                 return r;
-        result->outcome.missing = result->outcome.bytes_missing > 0;
-        if (no_space)
-                complain(result, SYNC_WORD_DISK_FULL, no_space);
+        take_lack(&lack, result);
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
         if (plan->n_operations > 0) {
@@ -391,6 +375,15 @@ static int compare(Folder *f, char *const *paths) {
         return r < 0 ? r : folder_compare(f, NULL);
 }
 
+static void complain_of_refused(const FolderRequest *request, FolderResult *result) {
+        char text[FOLDER_TEXT_MAX];
+
+        if (request->n_refused == 0)
+                return;
+        (void) snprintf(text, sizeof(text), "left out on main: %.150s", request->refused[0].path);
+        complain(result, SYNC_WORD_BAD_ENTRY, text);
+}
+
 /* Returns 0 also if the run is halted. */
 static int synchronize(Folder *f, const FolderRequest *request, FolderResult *result) {
         SyncApplyReport report = {};
@@ -414,6 +407,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
         if (r < 0 || r == 2)
                 return MIN(r, 0);
         r = folder_commit(f, request, result);
+        complain_of_refused(request, result);
         folder_step(f);
         if (r >= 0)
                 r = settle(f, request, result);

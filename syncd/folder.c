@@ -22,6 +22,7 @@ Folder *folder_free(Folder *f) {
         if (!f)
                 return NULL;
         folder_forget_sources(f);
+        folder_forget_needs(f);
         sync_tree_free(f->waiting);
         sync_tree_free(f->index);
         sync_tree_free(f->held);

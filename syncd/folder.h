@@ -10,6 +10,7 @@
 #include "syncd/object-wants.h"
 #include "syncd/sync-apply.h"
 #include "syncd/sync-fsm.h"
+#include "syncd/sync-poison.h"
 #include "syncd/sync-scan.h"
 
 /* What must stay free on the user's disk: a full disk breaks more than synchronization. */
@@ -25,12 +26,16 @@
 
 typedef struct Folder Folder;
 
+/* Of the id of deletions that the guard holds: it is the same as long as they are, whatever else happens. */
+#define FOLDER_HELD_SIZE 17U
+
 typedef struct FolderRequest {
         const char *gateway_name;
         bool full;                   /* scan everything */
         bool changed;                /* what was committed is not what was read when it was to be pushed: look again */
         char *const *paths;          /* else these; all relative to the folder */
-        char *const *refused;        /* paths whose content main refuses: not to be committed */
+        const SyncRefusal *refused;  /* what main refuses, or cannot be read to be sent: not to be committed */
+        size_t n_refused;
         uint32_t max_delete_count;   /* the mass-delete guard; 0: no such limit */
         uint32_t max_delete_percent;
         const char *confirmed;       /* id of what may happen though the guard would hold it; or NULL */
@@ -39,7 +44,9 @@ typedef struct FolderRequest {
 typedef struct FolderResult {
         SyncTreeResult outcome;
         char text[FOLDER_TEXT_MAX + 1]; /* to go with outcome.word */
-        char held[41];                  /* id of what the guard holds, or "" */
+        char held[FOLDER_HELD_SIZE];      /* id of what the guard holds, or "" */
+        char confirmed[FOLDER_HELD_SIZE]; /* id of what it did not hold as that was confirmed, or "": to be requested
+                                             again until it is on main, since this run may have to be repeated */
         size_t pending;                 /* changes that main does not have yet */
         git_oid push;                   /* with outcome.candidate: the commit that main is to be moved to next */
         SyncConflictList conflicts;

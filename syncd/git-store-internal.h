@@ -21,8 +21,6 @@ int git_store_read_typed(
 /* Begins to read a single tree, whose bytes are the caller's; the zero id is the empty one. After an error the
  * reader is at its end. */
 int git_store_open_tree(GitStore *store, const git_oid *id, char **ret_data, GitTreeReader *ret);
-/* Its size alone, if it is in the store. */
-int git_store_stat(GitStore *store, const git_oid *id, git_object_t type, size_t *ret_size);
 
 static inline int git_error_to_errno(int error) {
         return error == GIT_ENOTFOUND ? -ENOENT : error < 0 ? -EBADMSG : 0;

@@ -195,14 +195,6 @@ int git_store_open_tree(GitStore *store, const git_oid *id, char **ret_data, Git
         return r;
 }
 
-int git_store_stat(GitStore *store, const git_oid *id, git_object_t type, size_t *ret_size) {
-        ObjectType found;
-        int r;
-
-        r = object_log_stat(store->log, (const SyncOid *) id->id, &found, ret_size);
-        return r < 0 ? r : (git_object_t) found == type ? 0 : -EBADMSG;
-}
-
 int git_hash_bytes(git_object_t type, const void *data, size_t size, SyncOid *ret) {
         git_oid id;
 

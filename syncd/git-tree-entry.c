@@ -255,20 +255,19 @@ int directory_load_differing(GitStore *store, const git_oid *const ids[2], bool 
 
 /* A size above FORMAT_PLAIN_MAX says that a file is one of chunks, whatever the metadata say. */
 static int entry_size(GitStore *store, const TreeItem *item, uint64_t *size) {
-        size_t plain;
+        bool says_plain = *size == SYNC_SIZE_UNKNOWN || *size <= FORMAT_PLAIN_MAX;
+        int r;
 
-        if (item->chunked) {
-                if (*size != SYNC_SIZE_UNKNOWN && *size > FORMAT_PLAIN_MAX)
-                        return 0;
-                return git_store_chunked_size(store, (const SyncOid *) item->raw.id->id, size);
-        }
-        if (*size != SYNC_SIZE_UNKNOWN && *size <= FORMAT_PLAIN_MAX)
+        if (says_plain != item->chunked)
                 return 0;
         *size = SYNC_SIZE_UNKNOWN;
-        /* Content that the store has tells its size. */
-        if (git_store_stat(store, item->raw.id, GIT_OBJECT_BLOB, &plain) >= 0)
-                *size = plain;
-        return 0;
+        if (!item->chunked)
+                return 0;
+        r = git_store_chunked_size(store, (const SyncOid *) item->raw.id->id, size);
+        /* It is a file of chunks all the same: who wants its content sees that it has none. */
+        if (r == -EBADMSG)
+                *size = FORMAT_PLAIN_MAX + 1;
+        return r == -EBADMSG ? 0 : r;
 }
 
 int directory_entry(

@@ -369,7 +369,9 @@ static int read_delta(PackReader *r, const PackEntry *e) {
 
         if (e->size > MAX(r->consumer->other_max, r->consumer->blob_max))
                 return -E2BIG;
-        k = read_whole(r, e->size, &delta);
+        k = add_to_total(r, e->size);
+        if (k >= 0)
+                k = read_whole(r, e->size, &delta);
         if (k < 0)
                 return k;
         k = find_base(r, e, &type, &base, &base_size, &owned);

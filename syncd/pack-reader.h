@@ -41,7 +41,7 @@ typedef struct PackConsumer {
 
         size_t blob_max;    /* bytes of a blob that is handed over whole */
         size_t other_max;   /* the same for commits and trees */
-        uint64_t total_max; /* bytes that all objects may have together */
+        uint64_t total_max; /* bytes that all objects, and the deltas that some come as, may have together */
 } PackConsumer;
 
 typedef struct PackSummary {

@@ -29,6 +29,9 @@ typedef struct Push {
 
         git_oid server_main;  /* as advertised */
         ObjectMap staged;     /* trees of our staging refs on the server */
+        ObjectMap used;       /* those of this push's batches */
+        bool last;            /* nothing is to be pushed after it */
+        bool stop;            /* others wait: it ends at the next batch's end */
         SshSession *session;  /* for the next push, with its references read; NULL: another one is opened */
         SshSession *awaiting; /* a batch was sent on it, its report is due */
         bool fresh;           /* the first session is a new one; else it may have died while it waited */
@@ -36,14 +39,18 @@ typedef struct Push {
 } Push;
 
 void push_done(Push *p);
-/* Takes a failure of reading content or sending. */
-TransferResult push_failure(Push *p, SshSession *session, int error, const char *path);
+/* Takes a failure of reading content of the file or, with NULL, of sending. */
+TransferResult push_failure(Push *p, SshSession *session, int error, const PushFile *file);
 
 /* Opens the first session, and learns what is staged. With *ret_landed, main is the candidate already. */
 TransferResult push_open(Push *p, bool *ret_landed);
-/* Sends the units (groups with chunks, and files) of the list as a batch, unless it has landed before. */
+/* Sends the units (groups with chunks, and files) of the list as a batch, unless it has landed before.
+ * TRANSFER_STOPPED: it is sent, and the push is to end: each try gets at least one batch further. */
 TransferResult push_send_batch(Push *p, PushList *batch);
+/* Tells how far it has come. 0 or a negative errno. */
+int push_progress(Push *p);
 /* Reads the report of the last batch. */
 TransferResult push_settle(Push *p);
-/* Sends the rest, moves main, and removes the staging refs, all at once. */
+/* Sends the rest, moves main, and removes the staging refs, all at once. Those of batches that are for later commits
+ * stay. */
 TransferResult push_send_final(Push *p, PushList *rest);

@@ -12,14 +12,23 @@ void push_done(Push *p) {
         p->session = transfer_link_close(&p->t->link, p->session);
         push_source_done(&p->source);
         object_map_done(&p->staged);
+        object_map_done(&p->used);
 }
 
-TransferResult push_failure(Push *p, SshSession *session, int error, const char *path) {
-        bool unreadable = (error == -EACCES || error == -EPERM || error == -EIO) && !isempty(path);
+int push_progress(Push *p) {
+        int r = p->t->progress(p->done, p->total, p->t->userdata);
+
+        p->stop |= r == -ECANCELED;
+        return r == -ECANCELED ? 0 : r;
+}
+
+TransferResult push_failure(Push *p, SshSession *session, int error, const PushFile *file) {
+        bool unreadable = (error == -EACCES || error == -EPERM || error == -EIO) && file;
 
         if (error != -ESTALE && !unreadable)
                 return transfer_link_failure(&p->t->link, session, error);
-        (void) free_and_strdup(&p->outcome->path, path);
+        (void) free_and_strdup(&p->outcome->path, file ? file->path : NULL);
+        p->outcome->version = file ? file->oid : (SyncOid) {};
         (void) free_and_strdup(&p->t->link.text, unreadable ? strerror(-error) : "it changed while it was sent");
         /* Without a snapshot, and with a file that cannot be read, the rest need not wait for it. */
         return unreadable ? TRANSFER_REFUSED : TRANSFER_CHANGED;
@@ -73,6 +82,7 @@ static TransferResult take_session(Push *p, SshSession **ret) {
 typedef struct ObjectSearch {
         const git_oid *id;
         char *path;
+        SyncOid version;
 } ObjectSearch;
 
 static int compare_found(const PushFound *found, void *userdata) {
@@ -81,6 +91,8 @@ static int compare_found(const PushFound *found, void *userdata) {
         if (!git_oid_equal(&found->id, search->id))
                 return 0;
         search->path = *found->path ? strdup(found->path) : NULL;
+        if (push_kind_is_content(found->kind) || found->kind == PUSH_GROUP)
+                search->version = found->file;
         return 1;
 }
 
@@ -112,6 +124,7 @@ static void find_poison(Push *p, const git_oid *id) {
         }
         free(p->outcome->path);
         p->outcome->path = search.path;
+        p->outcome->version = search.version;
 }
 
 /* Reads how the push on this session ended, and closes it. */
@@ -140,18 +153,19 @@ static int write_stream(const void *data, size_t size, void *userdata) {
         return pkt_write_raw(userdata, data, size);
 }
 
-static int send_items(Push *p, const PushList *l, PackWriter *w, const char **ret_path) {
+static int send_items(Push *p, const PushList *l, PackWriter *w, const PushFile **ret_file) {
         for (size_t i = 0; i < l->n; i++) {
                 const PushItem *item = l->items + i;
                 int r = push_item_write(l, item, p->t->store, &p->source, w);
 
                 if (r < 0) {
-                        *ret_path = item->file < l->n_files ? l->files[item->file].path : "";
+                        if (push_kind_is_content(item->kind))
+                                *ret_file = l->files + item->file;
                         return r;
                 }
                 if (push_kind_is_content(item->kind)) {
                         p->done += item->length;
-                        r = p->t->progress(p->done, p->total, p->t->userdata);
+                        r = push_progress(p);
                         if (r < 0)
                                 return r;
                 }
@@ -168,7 +182,7 @@ static int send_push(
                 const PushList *l,
                 const void *tree,
                 size_t tree_size,
-                const char **ret_path) {
+                const PushFile **ret_file) {
 
         _cleanup_(pack_writer_freep) PackWriter *w = NULL;
         PktStream *s = ssh_session_stream(session);
@@ -180,14 +194,14 @@ static int send_push(
         if (r >= 0 && tree)
                 r = pack_writer_add(w, GIT_OBJECT_TREE, tree, tree_size);
         if (r >= 0)
-                r = send_items(p, l, w, ret_path);
+                r = send_items(p, l, w, ret_file);
         if (r >= 0)
                 r = pack_writer_finish(w);
         return r < 0 ? r : pkt_flush(s);
 }
 
 /* The server may refuse before it has read all: then its report says why. */
-static TransferResult sending_failed(Push *p, SshSession *session, int error, const char *path) {
+static TransferResult sending_failed(Push *p, SshSession *session, int error, const PushFile *file) {
         TransferResult result;
 
         if (error == -EPIPE || error == -ECONNRESET) {
@@ -204,7 +218,7 @@ static TransferResult sending_failed(Push *p, SshSession *session, int error, co
                         }
                 }
         }
-        result = push_failure(p, session, error, path);
+        result = push_failure(p, session, error, file);
         (void) transfer_link_close(&p->t->link, session);
         return result;
 }
@@ -256,12 +270,15 @@ TransferResult push_send_batch(Push *p, PushList *batch) {
         PushCommand command = { .name = name };
         _cleanup_free_ uint8_t *tree = NULL;
         TransferResult result;
+        const PushFile *file = NULL;
         SshSession *session;
-        const char *path = "";
         size_t tree_size;
         int r;
 
         r = make_staging_tree(batch, &tree, &tree_size, &command.new);
+        if (r < 0)
+                return transfer_link_failure(&p->t->link, NULL, r);
+        r = object_map_add(&p->used, &command.new, 0);
         if (r < 0)
                 return transfer_link_failure(&p->t->link, NULL, r);
         if (object_map_find(&p->staged, &command.new, NULL)) {
@@ -276,17 +293,21 @@ TransferResult push_send_batch(Push *p, PushList *batch) {
                 return result;
         /* Opens while this one is sent. */
         transfer_link_prepare_receive(&p->t->link);
-        r = send_push(p, session, &command, 1, batch, tree, tree_size, &path);
+        r = send_push(p, session, &command, 1, batch, tree, tree_size, &file);
         if (r < 0)
-                return sending_failed(p, session, r, path);
+                return sending_failed(p, session, r, file);
         /* The server works on the batch before while this one is under way. */
         result = push_settle(p);
         p->awaiting = session;
         r = object_map_add(&p->staged, &command.new, 0);
-        return result != TRANSFER_OK ? result : r < 0 ? TRANSFER_LOCAL_ERROR : TRANSFER_OK;
+        if (result == TRANSFER_OK && p->stop)
+                result = push_settle(p);
+        if (result != TRANSFER_OK || r < 0)
+                return result != TRANSFER_OK ? result : TRANSFER_LOCAL_ERROR;
+        return p->stop ? TRANSFER_STOPPED : TRANSFER_OK;
 }
 
-/* Main, and the removal of each of our staging refs. names has room for all. */
+/* Main, and the removal of the staging refs that nothing is left for. names has room for all. */
 static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGING_NAME_MAX]) {
         size_t n = 0;
 
@@ -294,7 +315,7 @@ static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGIN
         for (size_t i = 0; i < p->staged.n_slots; i++) {
                 const git_oid *tree = &p->staged.slots[i].id;
 
-                if (git_oid_is_zero(tree))
+                if (git_oid_is_zero(tree) || (!p->last && !object_map_find(&p->used, tree, NULL)))
                         continue;
                 staging_reference_name(p->t->gateway, tree, names[n]);
                 commands[n] = (PushCommand){ .name = names[n], .old = *tree };
@@ -306,7 +327,7 @@ static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGIN
 TransferResult push_send_final(Push *p, PushList *rest) {
         _cleanup_free_ PushCommand *commands = calloc(p->staged.n + 1, sizeof(*commands));
         char(*names)[STAGING_NAME_MAX] = calloc(p->staged.n + 1, sizeof(*names));
-        const char *path = "";
+        const PushFile *file = NULL;
         TransferResult result;
         SshSession *session;
         int r;
@@ -317,8 +338,8 @@ TransferResult push_send_final(Push *p, PushList *rest) {
                 result = TRANSFER_LOCAL_ERROR;
         }
         if (result == TRANSFER_OK) {
-                r = send_push(p, session, commands, make_commands(p, commands, names), rest, NULL, 0, &path);
-                result = r < 0 ? sending_failed(p, session, r, path) : read_report(p, session);
+                r = send_push(p, session, commands, make_commands(p, commands, names), rest, NULL, 0, &file);
+                result = r < 0 ? sending_failed(p, session, r, file) : read_report(p, session);
         }
         free(names);
         return result;

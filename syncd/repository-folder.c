@@ -342,7 +342,7 @@ static bool get_flag(char *const *message, const char *key) {
 static void on_run_done(char *const *message, void *userdata) {
         SyncTreeResult result = {};
         Repository *r = userdata;
-        const char *pending;
+        const char *pending, *confirmed;
         SyncWord word;
 
         if (!message || r->fsm.phase != SYNC_PHASE_TREE)
@@ -368,8 +368,10 @@ static void on_run_done(char *const *message, void *userdata) {
                 result.base = r->fsm.revision;
         (void) free_and_strdup(&r->text, worker_message_get(message, "text"));
         (void) free_and_strdup(&r->held, worker_message_get(message, "held"));
+        /* The commit may lose the race for main, and be made again. */
+        confirmed = worker_message_get(message, "confirmed");
         if (!result.halted)
-                r->confirmed = mfree(r->confirmed);
+                (void) free_and_strdup(&r->confirmed, isempty(confirmed) ? NULL : confirmed);
         r->synchronized = !result.halted && !result.candidate && r->fsm.fetched;
         sync_fsm_tree_done(&r->fsm, &result);
         repository_step(r);

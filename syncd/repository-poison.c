@@ -4,8 +4,8 @@
 #include "common/base/str.h"
 #include "syncd/repository.h"
 
-void repository_push_poisoned(Repository *r, const char *path) {
-        int k = sync_poison_add(&r->poison, path);
+void repository_push_poisoned(Repository *r, const char *version, const char *path) {
+        int k = sync_poison_add(&r->poison, version, path);
 
         if (k >= 0) {
                 log_warning("Instance %u: the server refuses %s; the rest goes on.", r->instance, path);
@@ -16,8 +16,8 @@ void repository_push_poisoned(Repository *r, const char *path) {
 }
 
 int repository_add_poison(Repository *r, char ***message) {
-        STRV_FOREACH(path, r->poison.paths) {
-                int k = worker_message_add(message, "poison", *path);
+        STRV_FOREACH(entry, r->poison.entries) {
+                int k = worker_message_add(message, "poison", *entry);
 
                 if (k < 0)
                         return k;

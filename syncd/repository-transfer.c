@@ -49,8 +49,10 @@ static void on_landed(char *const *message, void *userdata) {
         if (message && sync_revision_parse(strempty(worker_message_get(message, "revision")), &revision) >= 0) {
                 bool more = repository_set_push(r, push);
 
-                if (!more)
+                if (!more) {
                         r->pending = 0;
+                        r->confirmed = mfree(r->confirmed);
+                }
                 r->synchronized = !more;
                 if (more)
                         sync_fsm_pushed_part(
@@ -80,7 +82,7 @@ static void take_push(Repository *r, const TransferAnswer *answer) {
                 if (send_landed(r) < 0)
                         sync_fsm_pushed(&r->fsm, TRANSFER_LOCAL_ERROR, NULL);
         } else if (answer->result == TRANSFER_REFUSED && answer->poison)
-                repository_push_poisoned(r, answer->poison);
+                repository_push_poisoned(r, strempty(answer->version), answer->poison);
         else {
                 if (answer->result == TRANSFER_CHANGED) {
                         r->changed = true;
@@ -92,7 +94,7 @@ static void take_push(Repository *r, const TransferAnswer *answer) {
 
 static void log_failure(Repository *r, const TransferAnswer *answer) {
         if (answer->result == TRANSFER_OK || answer->result == TRANSFER_NON_FAST_FORWARD ||
-            answer->result == TRANSFER_CHANGED)
+            answer->result == TRANSFER_CHANGED || answer->result == TRANSFER_STOPPED)
                 return;
         log_warning("Instance %u: %s with %s: %s",
                     r->instance,
@@ -208,7 +210,10 @@ static bool ask_to_stop(TransferClient *c) {
 }
 
 void repository_stop_transfer(Repository *r) {
-        if (r->fsm.phase != SYNC_PHASE_CONTENT || !ask_to_stop(r->transfer))
+        bool in_peace = r->fsm.phase == SYNC_PHASE_CONTENT ||
+                        (r->fsm.phase == SYNC_PHASE_PUSH && sync_fsm_is_allowed(&r->fsm));
+
+        if (!in_peace || !ask_to_stop(r->transfer))
                 end_transfer(r);
 }
 

@@ -155,9 +155,9 @@ int repository_check_keys(Repository *r);       /* reads or makes the key */
 void repository_take_conflict(Repository *r, char *const *message); /* event=conflict of the tree worker */
 void repository_count_bytes(Repository *r, const TransferAnswer *answer); /* and the key that was accepted */
 void repository_mark_dirty(Repository *r, const char *path);
-/* In place of sync_fsm_pushed(), for a push that was refused because of that path. */
-void repository_push_poisoned(Repository *r, const char *path);
-/* Appends a field poison for each path that a run is to leave out. 0 or -ENOMEM. */
+/* In place of sync_fsm_pushed(), for a push that was refused because of that version (hexadecimal) at the path. */
+void repository_push_poisoned(Repository *r, const char *version, const char *path);
+/* Appends a field poison for each entry of SyncPoison, which a run is to leave out. 0 or -ENOMEM. */
 int repository_add_poison(Repository *r, char ***message);
 void repository_limits_changed(Repository *r);  /* tells the transfer that runs */
 char *repository_make_utf8(const char *s);      /* file names are bytes, parameters are UTF-8; the caller's */

@@ -18,6 +18,10 @@ static bool takes_long(const SyncFsm *m, uint64_t bytes) {
         return bytes == 0 || bytes / SYNC_ANNOUNCE_SEC > rate;
 }
 
+static bool is_long_push(const SyncFsm *m) {
+        return m->bytes_to_push > 0 && takes_long(m, m->bytes_to_push);
+}
+
 /* It is no answer: LastOpSeq stays. */
 static void report_started(SyncFsm *m, SyncOp op) {
         if (m->n_reports == SYNC_REPORTS_MAX)
@@ -47,7 +51,7 @@ static SyncAction begin_tree(SyncFsm *m) {
 
 static SyncAction begin_content(SyncFsm *m) {
         m->phase = SYNC_PHASE_CONTENT;
-        m->want_content = m->timer = m->slice_over = false;
+        m->want_content = m->push_stopped = m->timer = m->slice_over = false;
         m->passed_over = 0;
         if (!m->pull_announced && m->running.opseq > 0 && m->running.kind == SYNC_OP_PULL &&
             takes_long(m, m->bytes_missing)) {
@@ -59,36 +63,52 @@ static SyncAction begin_content(SyncFsm *m) {
 
 static SyncAction begin_push(SyncFsm *m) {
         m->phase = SYNC_PHASE_PUSH;
-        if (!m->push_announced && m->bytes_to_push > 0 && takes_long(m, m->bytes_to_push)) {
+        m->push_stopped = m->timer = m->slice_over = false;
+        m->push_passed_over = 0;
+        if (!m->push_announced && is_long_push(m)) {
                 report_started(m, (SyncOp) { .kind = SYNC_OP_PUSH });
                 m->push_announced = true;
         }
         return (SyncAction) { .kind = SYNC_ACTION_PUSH };
 }
 
+/* What the transfer that runs keeps from going on. */
+static bool others_wait(const SyncFsm *m) {
+        return m->want_fetch || m->want_tree || (m->phase == SYNC_PHASE_PUSH ? m->want_content : m->candidate);
+}
+
+static SyncAction stop_transfer(SyncFsm *m) {
+        m->stop_given = true;
+        return (SyncAction) { .kind = SYNC_ACTION_STOP_TRANSFER };
+}
+
 /* While a transfer runs. */
 static SyncAction next_of_transfer(SyncFsm *m) {
-        bool others_wait = m->want_fetch || m->want_tree;
+        if (!sync_fsm_is_allowed(m)) {
+                /* A push that was to end with its batch is now to end at once. */
+                bool told = m->cut_short || (m->stop_given && m->phase == SYNC_PHASE_CONTENT);
 
-        if (!sync_fsm_is_allowed(m) || (m->phase == SYNC_PHASE_CONTENT && m->slice_over && others_wait)) {
-                if (m->stop_given)
-                        return (SyncAction) {};
-                m->stop_given = true;
-                return (SyncAction) { .kind = SYNC_ACTION_STOP_TRANSFER };
+                m->cut_short = true;
+                return told ? (SyncAction) {} : stop_transfer(m);
         }
-        if (m->phase == SYNC_PHASE_CONTENT && !m->timer)
-                return wait_for(m, SYNC_CONTENT_SLICE_USEC);
-        return (SyncAction) {};
+        if (m->phase == SYNC_PHASE_FETCH)
+                return (SyncAction) {};
+        if (m->slice_over && others_wait(m))
+                return m->stop_given ? (SyncAction) {} : stop_transfer(m);
+        return m->timer || m->slice_over ? (SyncAction) {} : wait_for(m, SYNC_SLICE_USEC);
 }
 
 static SyncAction next_of_idle(SyncFsm *m) {
-        if (m->want_content && m->passed_over > SYNC_CONTENT_PASSED_OVER_MAX)
+        if (m->want_content && m->passed_over > SYNC_PASSED_OVER_MAX)
                 return begin_content(m);
+        if (m->candidate && m->push_passed_over > SYNC_PASSED_OVER_MAX)
+                return begin_push(m);
         if (m->want_fetch)
                 return begin_fetch(m);
         if (m->want_tree)
                 return begin_tree(m);
-        if (m->candidate)
+        /* A large push and content take turns. */
+        if (m->candidate && !(m->want_content && m->push_stopped && is_long_push(m)))
                 return begin_push(m);
         if (m->want_content)
                 return begin_content(m);

@@ -95,7 +95,7 @@ static SyncWord reason_not_allowed(const SyncFsm *m) {
 
 static void end_pause(SyncFsm *m) {
         /* There the timer is that of its slice. */
-        if (m->phase == SYNC_PHASE_CONTENT)
+        if (m->phase == SYNC_PHASE_CONTENT || m->phase == SYNC_PHASE_PUSH)
                 return;
         m->timer = false;
         if (m->phase == SYNC_PHASE_PAUSE)
@@ -107,6 +107,7 @@ static void begin(SyncFsm *m) {
         m->want_fetch = m->want_tree = m->want_full = m->announce = true;
         m->want_content = m->push_announced = m->pull_announced = false;
         m->failures = m->rounds = m->agains = m->changes = m->poisoned = m->idle_contents = 0;
+        m->push_passed_over = 0;
         end_pause(m);
 }
 
@@ -201,7 +202,7 @@ void sync_fsm_dirty(SyncFsm *m, bool full) {
 }
 
 void sync_fsm_timer(SyncFsm *m) {
-        if (m->phase == SYNC_PHASE_CONTENT) {
+        if (m->phase == SYNC_PHASE_CONTENT || m->phase == SYNC_PHASE_PUSH) {
                 m->slice_over = true;
                 return;
         }
@@ -246,10 +247,10 @@ static void step_back(SyncFsm *m, SyncWord word) {
 /* A fetch, content or push ended. False if it is of no interest any more: its orders were answered when
  * synchronization was ended, and the next beginning fetches anew. */
 static bool transfer_ended(SyncFsm *m) {
-        bool cut_short = m->stop_given && m->phase != SYNC_PHASE_CONTENT;
+        bool cut_short = m->cut_short && m->phase != SYNC_PHASE_CONTENT;
 
         m->phase = SYNC_PHASE_IDLE;
-        m->timer = m->stop_given = m->slice_over = false;
+        m->timer = m->stop_given = m->cut_short = m->slice_over = false;
         return sync_fsm_is_allowed(m) && !cut_short;
 }
 
@@ -325,6 +326,8 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         m->candidate = result->candidate;
         m->bytes_to_push = result->bytes_to_push;
         m->again = result->again;
+        m->push_passed_over = result->candidate ? m->push_passed_over + 1 : 0;
+        m->push_stopped &= result->candidate;
         if (!result->again)
                 m->agains = 0;
         if (result->halted) {
@@ -438,6 +441,11 @@ void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revi
         case TRANSFER_CHANGED:
                 push_again_at_once_or_later(m);
                 return;
+        case TRANSFER_STOPPED:
+                /* A batch has landed. */
+                m->failures = m->rounds = 0;
+                m->push_stopped = true;
+                return;
         case TRANSFER_AUTHENTICATION_FAILED:
         case TRANSFER_HOST_KEY_MISMATCH:
         case TRANSFER_UNREACHABLE:
@@ -445,6 +453,7 @@ void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revi
         case TRANSFER_QUOTA_EXCEEDED:
         case TRANSFER_PROTOCOL_ERROR:
         case TRANSFER_HISTORY_REWRITTEN:
+        case TRANSFER_DISK_FULL:
         case TRANSFER_LOCAL_ERROR:
         case _TRANSFER_RESULT_MAX:
         case _TRANSFER_RESULT_INVALID:

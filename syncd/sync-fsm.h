@@ -29,9 +29,9 @@
 #define SYNC_CHANGED_MAX_USEC UINT64_C(60000000)
 /* Refusals of one path each before a push counts as refused as a whole. */
 #define SYNC_POISONED_MAX 64U
-/* What waits for "content" waits so long; and no more than so many runs of "tree" go before "content". */
-#define SYNC_CONTENT_SLICE_USEC UINT64_C(5000000)
-#define SYNC_CONTENT_PASSED_OVER_MAX 2U
+/* What waits for "content" or a push waits so long; and no more than so many runs of "tree" go before either. */
+#define SYNC_SLICE_USEC UINT64_C(5000000)
+#define SYNC_PASSED_OVER_MAX 2U
 /* What is expected to take longer is announced, so that others can prefetch, and the ACS is patient. */
 #define SYNC_ANNOUNCE_SEC 3U
 /* Before anything was measured: 10 Mbit/s in bytes per second. */
@@ -115,8 +115,8 @@ typedef enum SyncActionKind {
         SYNC_ACTION_CONTENT,
         SYNC_ACTION_PUSH,
         /* What runs is to end soon. A content asks for nothing more, takes in what is on its way, and ends
-         * with TRANSFER_OK if nothing failed; a fetch or push that cannot be completed ends with any
-         * failure, which is not looked at. */
+         * with TRANSFER_OK if nothing failed. While sync_fsm_is_allowed(), a push ends with the batch that is
+         * under way, and TRANSFER_STOPPED; else a fetch or push ends with any failure, which is not looked at. */
         SYNC_ACTION_STOP_TRANSFER,
         SYNC_ACTION_PREFETCH,      /* beside the others, in a process of its own */
         SYNC_ACTION_STOP_PREFETCH, /* as a content is stopped */
@@ -196,9 +196,12 @@ typedef struct SyncFsm {
         bool push_announced;
         bool pull_announced;
         unsigned passed_over;  /* runs of "tree" that found content missing since some was fetched */
+        unsigned push_passed_over; /* runs of "tree" that left a commit to be pushed since the last push */
         unsigned idle_contents; /* fetches of content in a row that brought nothing */
-        bool slice_over;       /* "content" has had its time */
+        bool push_stopped;     /* the last push made room for others */
+        bool slice_over;       /* "content" or a push has had its time */
         bool stop_given;       /* to the transfer that runs */
+        bool cut_short;        /* as synchronization ended: how it ends is of no interest */
 
         SyncOp prefetch;       /* opseq 0: no order for one is to be answered */
         bool want_prefetch;

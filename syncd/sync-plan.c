@@ -285,11 +285,14 @@ static int compare_oids(const void *a, const void *b) {
 
 /* Deletions of content that the same plan creates elsewhere are renames, not a loss to be guarded against. */
 static int count_deletions(Planner *p) {
+        SyncPlanStatistics *n = &p->plan->statistics;
         _cleanup_free_ SyncOid *created = calloc(2 * p->n_steps + 1, sizeof(*created));
         SyncOid *here = created, *main = created ? created + p->n_steps : NULL;
         size_t n_here = 0, n_main = 0;
 
-        if (!created)
+        p->plan->deleted_here = calloc(p->n_steps + 1, sizeof(*p->plan->deleted_here));
+        p->plan->deleted_on_main = calloc(p->n_steps + 1, sizeof(*p->plan->deleted_on_main));
+        if (!created || !p->plan->deleted_here || !p->plan->deleted_on_main)
                 return -ENOMEM;
         for (size_t i = 0; i < p->n_steps; i++) {
                 const SyncStep *s = p->steps + i;
@@ -307,10 +310,10 @@ static int count_deletions(Planner *p) {
 
                 if (s->decision == DECIDE_TAKE_REMOTE && !s->remote && s->local->kind != SYNC_DIRECTORY &&
                     !bsearch(&s->local->oid, here, n_here, sizeof(SyncOid), compare_oids))
-                        p->plan->statistics.deleted_here++;
+                        p->plan->deleted_here[n->deleted_here++] = s->path;
                 if (s->decision == DECIDE_TAKE_LOCAL && !s->local && s->remote->kind != SYNC_DIRECTORY &&
                     !bsearch(&s->remote->oid, main, n_main, sizeof(SyncOid), compare_oids))
-                        p->plan->statistics.deleted_on_main++;
+                        p->plan->deleted_on_main[n->deleted_on_main++] = s->path;
         }
         return 0;
 }
@@ -384,6 +387,8 @@ SyncPlan *sync_plan_free(SyncPlan *p) {
         if (!p)
                 return NULL;
         free(p->operations);
+        free(p->deleted_here);
+        free(p->deleted_on_main);
         sync_tree_free(p->commits);
         sync_tree_free(p->merged);
         tdestroy(p->names, free);

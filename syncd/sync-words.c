@@ -91,10 +91,13 @@ SyncWord sync_word_from_transfer(TransferResult result) {
                 return SYNC_WORD_QUOTA_EXCEEDED;
         case TRANSFER_HISTORY_REWRITTEN:
                 return SYNC_WORD_REPOSITORY_CORRUPT;
+        case TRANSFER_DISK_FULL:
+                return SYNC_WORD_DISK_FULL;
         case TRANSFER_LOCAL_ERROR:
                 return SYNC_WORD_INTERNAL_ERROR;
         case TRANSFER_NON_FAST_FORWARD:
         case TRANSFER_CHANGED:
+        case TRANSFER_STOPPED:
         case TRANSFER_REFUSED:
         case TRANSFER_PROTOCOL_ERROR:
         case _TRANSFER_RESULT_MAX:

@@ -33,6 +33,7 @@ typedef struct ContentFetch {
         WantedFile *files;
         const WantedItem *items;
         size_t n_items;
+        bool proven;     /* as in Wanted */
         ObjectMap blobs; /* index of the first item that wants it */
         uint32_t *next;  /* of each item: the next one with the same blob, or n_items */
         bool *arrived;   /* of each item */
@@ -60,6 +61,7 @@ static int fetch_init(ContentFetch *f, Transfer *t, const Wanted *w) {
                 .t = t,
                 .files = w->files,
                 .items = w->items,
+                .proven = w->proven,
                 .n_items = w->n_items,
                 .large_fd = -EBADF,
                 .request_bytes = 2 * REQUEST_MIN,
@@ -133,20 +135,36 @@ static int item_arrived(ContentFetch *f, size_t i) {
         f->done += item->length;
         if (--file->n_items > 0 || !file->complete)
                 return progress(f);
-        r = transfer_part_complete(&f->t->area, &file->file, open_part(f, item->file));
+        r = content_part_complete(&f->t->area, &file->file);
         close_part(f, item->file);
         return r < 0 ? r : progress(f);
+}
+
+/* True if the blob is the file: then it is what the file is, whatever size is expected. */
+static bool is_file(const ContentFetch *f, size_t i) {
+        return sync_oid_equal(&f->items[i].blob, &f->files[f->items[i].file].file);
+}
+
+/* A chunk has not the length that its name says: no file can be made of it. The others go on. */
+static int item_malformed(ContentFetch *f, size_t i) {
+        WantedFile *file = f->files + f->items[i].file;
+
+        file->complete = false;
+        close_part(f, f->items[i].file);
+        if (f->proven)
+                content_mark_malformed(&f->t->area, &file->file);
+        return item_arrived(f, i);
 }
 
 static int place(ContentFetch *f, size_t i, const void *data, size_t size) {
         const WantedItem *item = f->items + i;
         uint64_t file_size = f->files[item->file].size;
-        bool whole = item->offset == 0 && size == file_size;
+        bool whole = is_file(f, i) || (item->offset == 0 && size == file_size);
         int fd, r;
 
-        if (item->length > 0 && item->length != size)
-                return -EBADMSG;
-        if (file_size != SYNC_SIZE_UNKNOWN && (item->offset > file_size || size > file_size - item->offset))
+        if (!is_file(f, i) && item->length != size)
+                return item_malformed(f, i);
+        if (!whole && file_size != SYNC_SIZE_UNKNOWN && (item->offset > file_size || size > file_size - item->offset))
                 return -EBADMSG;
         /* What is written at once needs no place beforehand. */
         if (whole && !content_has_space(&f->t->area, size))
@@ -192,18 +210,25 @@ static int large_begin(uint64_t size, int *ret_fd, void *userdata) {
 static int large_end(const git_oid *id, uint64_t size, void *userdata) {
         ContentFetch *f = userdata;
         char path[sizeof("/proc/self/fd/") + 11], name[GIT_OID_HEXSZ + 1];
+        bool wanted = false;
         uint32_t i;
 
         if (!object_map_find(&f->blobs, id, &i) || f->arrived[i])
                 return -EBADMSG;
         for (; i < f->n_items; i = f->next[i]) {
-                const WantedItem *item = f->items + i;
+                int r = 0;
 
-                if (memcmp(&f->files[item->file].file, id, sizeof(*id)) != 0 ||
-                    (item->length > 0 && item->length != size))
-                        return -EBADMSG;
-                f->arrived[i] = true;
-                f->done += item->length;
+                if (is_file(f, i)) {
+                        wanted = f->arrived[i] = true;
+                        f->done += f->items[i].length;
+                } else
+                        r = item_malformed(f, i);
+                if (r < 0)
+                        return r;
+        }
+        if (!wanted) {
+                f->large_fd = safe_close(f->large_fd);
+                return progress(f);
         }
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", f->large_fd);
         if (linkat(AT_FDCWD,
@@ -255,7 +280,8 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
                 .userdata = f,
                 .blob_max = FORMAT_PLAIN_MAX,
                 .other_max = FORMAT_PLAIN_MAX,
-                .total_max = UINT64_MAX / 2,
+                /* What was wanted may have its place already; all else must find one. */
+                .total_max = f->total + content_space(&f->t->area),
         };
         size_t at = 0, open = 0;
 
@@ -316,7 +342,7 @@ static int complete_others(ContentFetch *f, const Wanted *w) {
 
                 if (file->n_items > 0 || !file->complete)
                         continue;
-                r = transfer_part_complete(&f->t->area, &file->file, -EBADF);
+                r = content_part_complete(&f->t->area, &file->file);
                 if (r < 0)
                         return r;
         }

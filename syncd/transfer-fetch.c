@@ -2,6 +2,7 @@
 /* Commits, trees and metadata. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/str.h"
@@ -11,8 +12,11 @@
 #include "syncd/transfer-part.h"
 #include "syncd/transfer.h"
 
-/* All that a gateway may be asked to hold of one answer; a bomb of deltas has no end. */
-#define FETCH_TOTAL_MAX (UINT64_C(1) << 40)
+/* What an object of the store takes beside its bytes, in indexes and records: so a limit of bytes is one of objects. */
+#define OBJECT_COST 2048U
+/* What stays free on the file system of the state, and how many bytes may come until that is looked at again. */
+#define STATE_FLOOR (UINT64_C(8) << 20)
+#define STATE_LOOK_BYTES (UINT64_C(1) << 20)
 /* What is missing is asked for again when a pack's deltas could not be resolved; each round must bring
  * something. */
 #define ROUNDS_MAX 64U
@@ -23,6 +27,8 @@ typedef struct Fetch {
         bool content;   /* other blobs are content of small files, and welcome */
         bool trees;     /* nothing else is */
         uint64_t received;
+        uint64_t metadata; /* of it, all that the store was to keep, with OBJECT_COST */
+        uint64_t looked;   /* metadata, when the space was looked at last */
 } Fetch;
 
 /* git sends trees before the blobs that they name; what comes in another order is asked for later. */
@@ -52,7 +58,22 @@ static void keep_content(Transfer *t, const git_oid *id, const void *data, size_
             transfer_part_open(&t->area, &file, SYNC_SIZE_UNKNOWN, &fd) < 0)
                 return;
         if (transfer_part_write(&t->area, &file, fd, data, size, 0) == 0)
-                (void) transfer_part_complete(&t->area, &file, fd);
+                (void) content_part_complete(&t->area, &file);
+}
+
+/* Before the store takes an object. */
+static int check_room(Fetch *f, size_t size) {
+        struct statvfs st;
+
+        f->metadata += size + OBJECT_COST;
+        if (f->metadata > f->t->metadata_max)
+                return -E2BIG;
+        if (f->metadata - f->looked < STATE_LOOK_BYTES)
+                return 0;
+        f->looked = f->metadata;
+        if (fstatvfs(f->t->state_fd, &st) < 0)
+                return -errno;
+        return (uint64_t) st.f_bavail * st.f_frsize < STATE_FLOOR ? -ENOSPC : 0;
 }
 
 static int take_object(git_object_t type, const git_oid *id, const void *data, size_t size, void *userdata) {
@@ -75,7 +96,8 @@ static int take_object(git_object_t type, const git_oid *id, const void *data, s
                 keep_content(t, id, data, size);
                 return 0;
         }
-        return git_store_write_named(t->store, type, data, size, id);
+        r = check_room(f, size);
+        return r < 0 ? r : git_store_write_named(t->store, type, data, size, id);
 }
 
 static int find_base(
@@ -96,7 +118,7 @@ static PackConsumer consumer_of(Fetch *f) {
                 .userdata = f,
                 .blob_max = TRANSFER_META_MAX,
                 .other_max = GIT_STORE_OBJECT_MAX,
-                .total_max = FETCH_TOTAL_MAX,
+                .total_max = f->t->metadata_max + content_space(&f->t->area),
         };
 }
 

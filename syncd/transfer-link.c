@@ -114,7 +114,7 @@ TransferResult transfer_link_failure(TransferLink *l, SshSession *session, int e
         default:
                 free(l->text);
                 l->text = strdup(strerror(-error));
-                return TRANSFER_LOCAL_ERROR;
+                return error == -ENOSPC || error == -EDQUOT ? TRANSFER_DISK_FULL : TRANSFER_LOCAL_ERROR;
         }
 }
 
@@ -200,6 +200,8 @@ bool transfer_link_upload_died(const TransferLink *l, int error) {
 TransferResult transfer_link_upload_failed(TransferLink *l, int error) {
         TransferResult result = transfer_link_failure(l, l->upload, error);
 
+        if (error == -E2BIG)
+                (void) free_and_strdup(&l->text, "the server sends more than a gateway takes");
         transfer_link_close_upload(l);
         return result;
 }

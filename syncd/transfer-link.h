@@ -32,7 +32,7 @@ void transfer_link_count(const TransferLink *l, uint64_t *ret_sent, uint64_t *re
 
 /* Gives the session of git-upload-pack; with fresh, or if there is none, a new one. */
 TransferResult transfer_link_upload(TransferLink *l, bool fresh, PktStream **ret);
-/* A request on it failed with error: closes it, and tells why. Sets text. */
+/* A request on it failed with error (-E2BIG: what came is above a limit): closes it, and tells why. Sets text. */
 TransferResult transfer_link_upload_failed(TransferLink *l, int error);
 /* True if the failure is that of a session which died while it waited: another try with a new one is due. What the
  * server has ended says so at once; what fell silent is no case for a connection that is waited for as long again. */

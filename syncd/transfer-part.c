@@ -15,13 +15,6 @@ int transfer_part_open(ContentArea *a, const SyncOid *file, uint64_t size, int *
         return r;
 }
 
-static int lock(int fd, int operation) {
-        while (flock(fd, operation) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return 0;
-}
-
 /* Begins to write out what was written, so that there is little left to be synced in the end. Only a hint. */
 static void begin_writeback(int fd, size_t size, uint64_t offset) {
         (void) sync_file_range(fd, (off_t) offset, (off_t) size, SYNC_FILE_RANGE_WRITE);
@@ -55,23 +48,11 @@ int transfer_part_write(
                 uint64_t offset) {
         int r;
 
-        r = lock(fd, LOCK_SH);
-        if (r < 0)
-                return r;
+        while (flock(fd, LOCK_SH) < 0)
+                if (errno != EINTR)
+                        return -errno;
         /* With the lock it stays what it is. */
         r = content_part_is(a, file, fd) ? write_at(fd, data, size, offset) : 1;
         (void) flock(fd, LOCK_UN);
         return r;
-}
-
-int transfer_part_complete(ContentArea *a, const SyncOid *file, int fd) {
-        int r;
-
-        r = fd >= 0 ? lock(fd, LOCK_EX) : 0;
-        if (r < 0)
-                return r;
-        r = content_part_complete(a, file);
-        if (fd >= 0)
-                (void) flock(fd, LOCK_UN);
-        return r == -ENOENT && content_has(a, file) ? 0 : r;
 }

@@ -8,11 +8,7 @@
 /* content_part_open(), also if another process makes the part at the same time. */
 int transfer_part_open(ContentArea *a, const SyncOid *file, uint64_t size, int *ret_fd);
 
-/* Writes to the part, which is open as fd. 0; 1 if it is a part no more, then nothing was written; or a
- * negative errno. */
+/* Writes to the part, which is open as fd, unless it is a part no more: content_part_complete() waits, and keeps others
+ * from writing. 0; 1 if nothing was written; or a negative errno. */
 int transfer_part_write(
                 ContentArea *a, const SyncOid *file, int fd, const void *data, size_t size, uint64_t offset);
-
-/* Completes the file, after those who are writing to it. fd is its part, or -EBADF. 0 (also if it is
- * complete) or a negative errno. */
-int transfer_part_complete(ContentArea *a, const SyncOid *file, int fd);

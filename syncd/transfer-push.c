@@ -51,6 +51,10 @@ static int content_length(Plan *plan, const PushFound *found, uint64_t *ret) {
                         &plan->push->source, &found->file, found->path, found->kind == PUSH_SYMLINK, ret);
 }
 
+static TransferResult content_failure(Plan *plan, const PushFound *found, int error) {
+        return push_failure(plan->push, NULL, error, &(PushFile){ .oid = found->file, .path = (char *) found->path });
+}
+
 /* Content that the store has (a version of before had all of it) comes from there. */
 static PushFound classify(Plan *plan, const PushFound *found) {
         PushFound f = *found;
@@ -111,7 +115,7 @@ static int measure(const PushFound *found, void *userdata) {
                 return 0;
         r = content_length(plan, &f, &length);
         if (r < 0)
-                return stop(plan, push_failure(plan->push, NULL, r, f.path));
+                return stop(plan, content_failure(plan, &f, r));
         plan->push->total += length;
         return 0;
 }
@@ -239,7 +243,7 @@ static int add_found(const PushFound *found, void *userdata) {
         if (push_kind_is_content(f.kind)) {
                 r = content_length(plan, &f, &length);
                 if (r < 0)
-                        return stop(plan, push_failure(plan->push, NULL, r, f.path));
+                        return stop(plan, content_failure(plan, &f, r));
                 r = object_map_find(&plan->sent, &f.id, NULL) ? 0 : push_list_add(&plan->window, &f, length);
                 if (r == 0) {
                         plan->push->total -= length;
@@ -258,6 +262,15 @@ static TransferResult walk(Plan *plan, PushWalkHandler handler) {
         return r < 0 ? transfer_link_failure(&plan->push->t->link, NULL, r) : plan->result;
 }
 
+/* In steps, so that a push that has grown a little makes the same batches. */
+static uint64_t batch_size(uint64_t total) {
+        uint64_t size = PUSH_BATCH_MIN;
+
+        while (total / size > PUSH_BATCHES_MAX)
+                size *= 2;
+        return size;
+}
+
 static TransferResult run(Plan *plan) {
         Push *p = plan->push;
         TransferResult result;
@@ -268,8 +281,8 @@ static TransferResult run(Plan *plan) {
         if (result != TRANSFER_OK)
                 return result;
         if (p->total > PUSH_BATCH_MIN || plan->items > PUSH_WINDOW_MAX)
-                plan->batch_max = MAX(PUSH_BATCH_MIN, p->total / PUSH_BATCHES_MAX);
-        r = p->t->progress(0, p->total, p->t->userdata);
+                plan->batch_max = batch_size(p->total);
+        r = push_progress(p);
         if (r < 0)
                 return transfer_link_failure(&p->t->link, NULL, r);
         result = push_open(p, &landed);
@@ -293,11 +306,16 @@ static TransferResult try_push(
                 TransferOutcome *outcome,
                 bool *ret_fresh) {
 
-        Push push = { .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true };
+        Push push = {
+                .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true, .last = true
+        };
         _cleanup_(plan_done) Plan plan = { .push = &push };
         TransferResult result;
+        git_oid end;
         int r;
 
+        if (git_store_get_reference(t->store, GIT_STORE_CANDIDATE, &end) >= 0)
+                push.last = git_oid_equal(&end, candidate);
         r = push_source_init(&push.source, &t->area, t->folder_fd);
         if (r >= 0)
                 r = git_store_commit_tree(t->store, candidate, &plan.tree);
@@ -318,9 +336,12 @@ TransferResult transfer_push(
         result = try_push(t, known, candidate, ret, &fresh);
         if (!fresh && (result == TRANSFER_UNREACHABLE || result == TRANSFER_NON_FAST_FORWARD))
                 result = try_push(t, known, candidate, ret, &fresh);
+        /* What was opened beforehand does not know of the batches that have landed since. */
+        t->link.receive = transfer_link_close(&t->link, t->link.receive);
+        if (result == TRANSFER_OK || result == TRANSFER_STOPPED)
+                transfer_link_prepare_receive(&t->link);
         if (result != TRANSFER_OK)
                 return result;
-        transfer_link_prepare_receive(&t->link);
         r = git_store_set_reference(t->store, GIT_STORE_REMOTE, candidate);
         if (r >= 0)
                 r = git_store_sync(t->store);

@@ -13,6 +13,8 @@ static const char *const result_names[_TRANSFER_RESULT_MAX] = {
         [TRANSFER_PROTOCOL_ERROR] = "protocol-error",
         [TRANSFER_HISTORY_REWRITTEN] = "history-rewritten",
         [TRANSFER_CHANGED] = "changed",
+        [TRANSFER_STOPPED] = "stopped",
+        [TRANSFER_DISK_FULL] = "disk-full",
         [TRANSFER_LOCAL_ERROR] = "local-error",
 };
 

@@ -18,6 +18,8 @@ typedef enum TransferResult {
         TRANSFER_PROTOCOL_ERROR,        /* the other end does not speak as it must */
         TRANSFER_HISTORY_REWRITTEN,     /* main does not descend from what was its tip before */
         TRANSFER_CHANGED,               /* the content changed while it was read: scan again */
+        TRANSFER_STOPPED,               /* a push made room for others; it can go on where it was */
+        TRANSFER_DISK_FULL,             /* what comes has no room here */
         TRANSFER_LOCAL_ERROR,           /* this device's disk or memory */
         _TRANSFER_RESULT_MAX,
         _TRANSFER_RESULT_INVALID = -EINVAL,

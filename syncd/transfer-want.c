@@ -162,7 +162,7 @@ TransferResult transfer_files(Transfer *t, char *const *files) {
         if (result != TRANSFER_OK)
                 return result;
         do {
-                _cleanup_(wanted_done) Wanted wanted = {};
+                _cleanup_(wanted_done) Wanted wanted = { .proven = true };
 
                 r = want_files(t, files, &wanted);
                 if (r < 0 && (r != -E2BIG || wanted.n_items == 0))

@@ -19,13 +19,13 @@
  *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
  * without news after which it ends, at most 30
  *
- * with the optional fields "upload" and "download", limits in bytes per second (0: none), and "floor", bytes
- * that must stay free on the disk. Answers: messages with event=progress, done and total (bytes; total 0 if
- * not known), at most four a second; and one with event=done: result, text, commit (main's tip, as far as it
- * is known), key ("next" if it was accepted), sent, received (bytes), and where it applies changed or
- * poison, a path. A message with "upload" or "download" and without "command" sets limits also while a
- * command runs. Ends with the socket, or after two minutes without a command, and leaves the connection to
- * the next one. */
+ * with the optional fields "upload" and "download", limits in bytes per second (0: none), "floor", bytes that must
+ * stay free on the disk, and "metadata", bytes in place of TRANSFER_METADATA_MAX. Answers: messages with
+ * event=progress, done and total (bytes; total 0 if not known), at most four a second; and one with event=done: result,
+ * text, commit (main's tip, as far as it is known), key ("next" if it was accepted), sent, received (bytes), and where
+ * it applies changed or poison, a path, with version, the oid of the file there (zero: it is no file's). A message with
+ * "upload" or "download" and without "command" sets limits also while a command runs, and one with "stop" asks for its
+ * end. Ends with the socket, or after two minutes without a command, and leaves the connection to the next one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
@@ -198,8 +198,11 @@ static TransferResult do_content(TransferWorker *w, TransferOutcome *outcome) {
         /* Without it nothing is wanted; the tree worker finds out what is. */
         if (r == -ENOENT || r == -EBADMSG)
                 return TRANSFER_OK;
-        return r < 0 ? local_error(w, r, "The list of what is wanted cannot be read")
-                     : transfer_content(&w->transfer, &wanted);
+        if (r < 0)
+                return local_error(w, r, "The list of what is wanted cannot be read");
+        /* The tree worker has read them in the trees. */
+        wanted.proven = true;
+        return transfer_content(&w->transfer, &wanted);
 }
 
 static TransferResult do_blob(TransferWorker *w, TransferOutcome *outcome) {
@@ -276,7 +279,7 @@ static int answer(
                 uint64_t received) {
         _cleanup_strv_free_ char **message = NULL;
         const char *path_key = result == TRANSFER_CHANGED ? "changed" : "poison";
-        char hex[GIT_OID_HEXSZ + 1];
+        char hex[GIT_OID_HEXSZ + 1], version[2 * SYNC_OID_SIZE + 1];
         int r;
 
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
@@ -287,7 +290,12 @@ static int answer(
             (r = worker_message_add(&message, "key", w->transfer.link.next_key ? "next" : "current")) < 0 ||
             (r = worker_message_addf(&message, "sent", "%llu", (unsigned long long) sent)) < 0 ||
             (r = worker_message_addf(&message, "received", "%llu", (unsigned long long) received)) < 0 ||
-            (outcome->path && (r = worker_message_add(&message, path_key, outcome->path)) < 0))
+            (outcome->path && (r = worker_message_add(&message, path_key, outcome->path)) < 0) ||
+            (outcome->path &&
+             (r = worker_message_add(
+                              &message,
+                              "version",
+                              format_hex(outcome->version.bytes, SYNC_OID_SIZE, version))) < 0))
                 return r;
         return worker_message_send(WORKER_SOCKET_FD, message);
 }
@@ -297,11 +305,15 @@ static int run_command(TransferWorker *w, const char *name) {
         uint64_t sent, received, sent_before, received_before;
         TransferOutcome outcome = {};
         TransferResult result = TRANSFER_LOCAL_ERROR;
-        const char *floor = worker_message_get(w->command, "floor");
+        const char *floor = worker_message_get(w->command, "floor"),
+                   *metadata = worker_message_get(w->command, "metadata");
         int r;
 
         if (floor)
                 (void) parse_uint64(floor, &w->transfer.area.disk_floor);
+        w->transfer.metadata_max = TRANSFER_METADATA_MAX;
+        if (metadata)
+                (void) parse_uint64(metadata, &w->transfer.metadata_max);
         link->next_key = false;
         link->text = mfree(link->text);
         w->progress_time = 0;

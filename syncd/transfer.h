@@ -13,16 +13,21 @@
 /* A %%meta blob of 256 records, or one bucket of a directory of a million entries. */
 #define TRANSFER_META_MAX ((size_t) 16 << 20)
 
+/* Commits, trees and metadata that one fetch may bring, in bytes as they are before they are packed: those of 50 TB of
+ * large files, or a million versions. A server that sends more is broken, or a bomb. */
+#define TRANSFER_METADATA_MAX (UINT64_C(16) << 30)
+
 typedef struct Transfer {
         TransferLink link;
         GitStore *store;
         ContentArea area;
+        uint64_t metadata_max; /* TRANSFER_METADATA_MAX, or less */
         int state_fd;
         int folder_fd;    /* of the user's folder, -EBADF if it is not there */
         char gateway[17]; /* in the names of staging refs (docs/repository-format.md) */
 
         /* Called with bytes that are done, of all that are expected (0: not known). -ECANCELED: the command
-         * is to end soon; content that is on its way is taken in. */
+         * is to end soon; content that is on its way is taken in, and a push ends its batch. */
         int (*progress)(uint64_t done, uint64_t total, void *userdata);
         void *userdata;
 } Transfer;
@@ -30,13 +35,14 @@ typedef struct Transfer {
 /* How a command ended, besides its result. */
 typedef struct TransferOutcome {
         git_oid tip; /* of main, as far as it is known now */
-        char *path;  /* of what changed, or of what the server's fsck refused; NULL: none */
+        char *path;  /* of what changed, or of what the server's fsck refused, or cannot be read; NULL: none */
+        SyncOid version; /* the file there, which may be an older one than what is there now; zero: it is no file's */
 } TransferOutcome;
 
 /* Brings main's new commits, their trees and their metadata into the store, and sets GIT_STORE_REMOTE. known
  * is that reference as it was; another tells that it is of another repository, whose history this one need
  * not continue. Small files come along, to the content area. Results: all but TRANSFER_NON_FAST_FORWARD,
- * _QUOTA_EXCEEDED and _CHANGED. */
+ * _QUOTA_EXCEEDED, _CHANGED and _STOPPED. */
 TransferResult transfer_fetch(Transfer *t, const git_oid *known, bool another, TransferOutcome *ret);
 
 /* Brings the trees of all of main's history into the store, as far as they are missing. The same results. */
@@ -71,7 +77,8 @@ TransferResult transfer_files(Transfer *t, char *const *files);
 
 /* Brings what is new in the candidate, a descendant of main's tip known (zero: main does not exist yet), to
  * the server, and makes it main. TRANSFER_OK also if it is main already: an earlier push whose answer got
- * lost. Results: all but TRANSFER_HISTORY_REWRITTEN. */
+ * lost. TRANSFER_STOPPED: it was to end, and some of its batches wait on the server for the next try, whatever else is
+ * pushed before. Results: all but TRANSFER_HISTORY_REWRITTEN. */
 TransferResult transfer_push(
                 Transfer *t, const git_oid *known, const git_oid *candidate, TransferOutcome *ret);
 

@@ -107,6 +107,7 @@ static int send_result(const FolderResult *result) {
                              &message, "bytes-to-push", "%llu", (unsigned long long) o->bytes_to_push)) < 0 ||
             (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &result->push))) < 0 ||
             (r = worker_message_add(&message, "held", result->held)) < 0 ||
+            (r = worker_message_add(&message, "confirmed", result->confirmed)) < 0 ||
             (r = worker_message_addf(&message, "pending", "%zu", result->pending)) < 0 ||
             (r = worker_message_add(&message, "revision", sync_revision_format(&o->base, revision))) < 0)
                 return r;
@@ -127,7 +128,8 @@ static int fail_run(int error) {
 
 /* Keys: full, changed, path and poison (any number), max-delete-count, max-delete-percent, confirmed. */
 static int do_run(TreeWorker *w, char *const *message) {
-        _cleanup_strv_free_ char **paths = NULL, **refused = NULL;
+        _cleanup_free_ SyncRefusal *refused = calloc(SYNC_POISON_MAX, sizeof(*refused));
+        _cleanup_strv_free_ char **paths = NULL;
         FolderRequest request = {
                 .gateway_name = w->gateway_name,
                 .full = get_number(message, "full") != 0,
@@ -139,13 +141,17 @@ static int do_run(TreeWorker *w, char *const *message) {
         FolderResult result;
         int r;
 
+        if (!refused)
+                return -ENOMEM;
         STRV_FOREACH(field, message) {
                 const char *path = worker_message_field(*field, "path"),
                            *poison = worker_message_field(*field, "poison");
 
-                if ((path && (r = strv_extend(&paths, path)) < 0) ||
-                    (poison && (r = strv_extend(&refused, poison)) < 0))
+                if (path && (r = strv_extend(&paths, path)) < 0)
                         return r;
+                if (poison && request.n_refused < SYNC_POISON_MAX &&
+                    sync_refusal_parse(poison, refused + request.n_refused) >= 0)
+                        request.n_refused++;
         }
         request.paths = paths;
         request.refused = refused;

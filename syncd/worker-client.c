@@ -164,6 +164,7 @@ static TransferAnswer parse_answer(char *const *message) {
                 .commit = strempty(worker_message_get(message, "commit")),
                 .changed = worker_message_get(message, "changed"),
                 .poison = worker_message_get(message, "poison"),
+                .version = worker_message_get(message, "version"),
                 .next_key = streq_ptr(worker_message_get(message, "key"), "next"),
                 .sent = worker_message_get_number(message, "sent"),
                 .received = worker_message_get_number(message, "received"),

@@ -47,6 +47,7 @@ typedef struct TransferAnswer {
         const char *commit;  /* main's tip as far as it is known, in hexadecimal; "" if the worker failed */
         const char *changed; /* the path that is not what it was when it was committed; NULL: none */
         const char *poison;  /* the path that the server refuses; NULL: none */
+        const char *version; /* with it, the oid of the file there: of the version that is refused */
         bool next_key;       /* the new key was accepted and is the current one */
         uint64_t sent;
         uint64_t received;

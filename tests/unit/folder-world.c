@@ -229,6 +229,7 @@ void world_run(World *w, WorldGateway *g) {
                 .full = true,
                 .changed = g->changed,
                 .refused = g->refused,
+                .n_refused = g->n_refused,
         };
         FolderResult result;
         int r;
@@ -239,7 +240,7 @@ void world_run(World *w, WorldGateway *g) {
         if (!is_good(w, g, r))
                 return;
         g->words |= UINT64_C(1) << result.outcome.word;
-        if (result.outcome.word != SYNC_WORD_NONE && !w->tolerant)
+        if (result.outcome.word != SYNC_WORD_NONE && !w->tolerant && g->n_refused == 0)
                 fail_msg("%s: %s %s", g->name, sync_word_to_string(result.outcome.word), result.text);
         g->push = result.outcome.candidate ? result.push : (git_oid) {};
         g->missing = result.outcome.missing;

@@ -21,7 +21,8 @@ typedef struct WorldGateway {
         bool missing;
         bool again;    /* the last run wants another one, even if nothing happens */
         bool changed;  /* the last push found other content than was committed */
-        char *const *refused; /* paths that main refuses */
+        const SyncRefusal *refused; /* by main */
+        size_t n_refused;
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
         uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;

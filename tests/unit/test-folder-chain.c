@@ -84,7 +84,7 @@ static bool has_path(World *w, WorldGateway *g, const git_oid *commit, const cha
 }
 
 static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
-        char *const refused[] = { (char *) "bad", NULL };
+        const SyncRefusal refused = { .path = "bad" };
         World *w = world_new(1, 1);
         WorldGateway *g = w->gateways;
         git_oid none = {};
@@ -97,7 +97,8 @@ static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
         world_write(w, g, "bad", 101);
         world_write(w, g, "good", 101);
         world_run(w, g);
-        g->refused = refused;
+        g->refused = &refused;
+        g->n_refused = 1;
         world_run(w, g);
         for (at = g->push; !git_oid_equal(&at, &none);) {
                 assert_false(has_path(w, g, &at, "bad"));
@@ -107,10 +108,100 @@ static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
         assert_true(world_push(w, g));
         assert_int_equal(world_count_lost(w), 2);
         /* Once it may, it goes to main. */
-        g->refused = NULL;
+        g->n_refused = 0;
         world_settle(w);
         at = world_main(w->server);
         assert_true(has_path(w, g, &at, "bad"));
+        world_free(w);
+}
+
+static bool has_snapshot(WorldGateway *g, const char *path) {
+        Folder *f = g->folder;
+
+        return content_pending_has(&f->content, &sync_tree_find(f->index, path)->oid) > 0;
+}
+
+static void a_snapshot_goes_when_no_commit_needs_it(void **state) {
+        static const char *const names[] = { "a", "b", "c", "d", "e" };
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+
+        for (unsigned i = 0; i < ELEMENTSOF(names); i++)
+                world_write(w, g, names[i], 9 * MIB + i);
+        world_run(w, g);
+        for (unsigned landed = 0; landed < ELEMENTSOF(names); landed++) {
+                for (unsigned i = 0; i < ELEMENTSOF(names); i++)
+                        assert_int_equal(has_snapshot(g, names[i]), i >= landed);
+                /* The worker may be another one. */
+                if (landed == 2) {
+                        world_restart(w, g);
+                        world_run(w, g);
+                }
+                assert_true(world_push(w, g));
+        }
+        assert_true(git_oid_is_zero(&g->push));
+        assert_false(has_snapshot(g, "e"));
+        /* What was added behind is a chain of its own. */
+        world_write(w, g, "a", 9 * MIB + 7);
+        world_write(w, g, "b", 9 * MIB + 8);
+        world_run(w, g);
+        assert_true(world_push(w, g));
+        world_write(w, g, "c", 9 * MIB + 9);
+        world_run(w, g);
+        assert_false(has_snapshot(g, "a"));
+        assert_true(has_snapshot(g, "b") && has_snapshot(g, "c"));
+        world_settle(w);
+        assert_false(has_snapshot(g, "b") || has_snapshot(g, "c"));
+        world_check_ledger(w);
+        world_free(w);
+}
+
+/* The version that the commit has at the path. */
+static SyncOid version_at(WorldGateway *g, const git_oid *commit, const char *path) {
+        SyncEntry e;
+
+        assert_int_equal(git_store_find_entry(folder_store(g->folder), commit, path, &e), 0);
+        return e.oid;
+}
+
+static void a_refused_old_version_is_left_out_alone(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        SyncRefusal refused = { .path = "bad" };
+        SyncOid newest, at_tip;
+        git_oid at;
+
+        world_write(w, g, "bad", 100);
+        world_write(w, g, "good", 100);
+        world_run(w, g);
+        refused.version = version_at(g, &g->push, "bad");
+        world_write(w, g, "bad", 101);
+        world_run(w, g);
+        world_write(w, g, "bad", 102);
+        world_run(w, g);
+        newest = version_at(g, &g->push, "bad");
+        g->refused = &refused;
+        g->n_refused = 1;
+        g->words = 0;
+        world_run(w, g);
+        assert_true(g->words & UINT64_C(1) << SYNC_WORD_BAD_ENTRY);
+        at_tip = version_at(g, &g->push, "bad");
+        assert_true(sync_oid_equal(&at_tip, &newest));
+        /* All others are in the history, in their order. */
+        for (at = g->push; !git_oid_is_zero(&at);) {
+                if (has_path(w, g, &at, "bad")) {
+                        SyncOid version = version_at(g, &at, "bad");
+
+                        assert_false(sync_oid_equal(&version, &refused.version));
+                }
+                assert_int_equal(git_store_commit_parent(folder_store(g->folder), &at, &at), 0);
+        }
+        assert_true(world_push(w, g));
+        assert_int_equal(world_count_lost(w), 1);
+        g->n_refused = 0;
+        world_settle(w);
+        world_check_equal(w);
+        assert_int_equal(world_count_lost(w), 1);
         world_free(w);
 }
 
@@ -120,6 +211,8 @@ int main(void) {
                 cmocka_unit_test(every_version_is_kept_while_main_is_away),
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
                 cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),
+                cmocka_unit_test(a_refused_old_version_is_left_out_alone),
+                cmocka_unit_test(a_snapshot_goes_when_no_commit_needs_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,7 +168,6 @@ static void foreign_trees_are_refused(void **state) {
                 "040000 tree " EMPTY_TREE "\\t%%%%format-1\\n",
                 "100755 blob " EMPTY_BLOB "\\t%%%%meta\\n",
                 "100644 blob " EMPTY_BLOB "\\t%%%%+chunked\\n",
-                "040000 tree " EMPTY_TREE "\\t%%%%+chunked\\n",
                 "040000 tree " EMPTY_TREE "\\t%%%%y\\n",
                 "040000 tree " EMPTY_TREE "\\t%%%%+\\n",
                 "040000 tree " EMPTY_TREE "\\t%%%%\\n",
@@ -200,6 +199,21 @@ static void foreign_trees_are_refused(void **state) {
                                         git_store_write_changes(f->store, &id, change, NULL, NULL, &tree),
                                         -EBADMSG);
         }
+}
+
+static void a_malformed_chunk_tree_is_the_file_s_alone(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        GitFixture *f = *state;
+        git_oid id;
+
+        fixture_foreign_commit(
+                        f,
+                        "040000 tree " EMPTY_TREE "\\t%%%%+chunked\\n100644 blob " EMPTY_BLOB "\\ta\\n",
+                        &id);
+        t = fixture_read_tree(f, &id);
+        assert_int_equal(sync_tree_size(t), 2);
+        assert_int_equal(sync_tree_find(t, "chunked")->kind, SYNC_FILE);
+        assert_true(sync_tree_find(t, "chunked")->size > FORMAT_PLAIN_MAX);
 }
 
 static void a_tree_of_version_0_is_read(void **state) {
@@ -298,6 +312,7 @@ int main(void) {
                 TEST(a_tree_comes_back_as_it_was),
                 TEST(git_accepts_what_is_written),
                 TEST(foreign_trees_are_refused),
+                TEST(a_malformed_chunk_tree_is_the_file_s_alone),
                 TEST(a_tree_of_version_0_is_read),
                 TEST(a_part_of_a_tree_is_read),
                 TEST(a_tree_of_too_many_entries_is_refused),

@@ -259,6 +259,25 @@ static void a_blob_is_checked_by_its_name(void **state) {
         }
 }
 
+/* Deltas whose base nobody has, 4 MiB each. */
+static void deltas_that_are_lost_count(void **state) {
+        _cleanup_free_ uint8_t *zeros = calloc(1, 4 << 20);
+        static const git_oid nobodys = { .id = { 1 } };
+
+        for (unsigned n = 16; n < 18; n++) {
+                Bytes pack;
+
+                begin_pack(&pack, n);
+                for (unsigned i = 0; i < n; i++) {
+                        append(&pack, "\xf0\x80\x80\x10", 4);
+                        append(&pack, nobodys.id, sizeof(nobodys.id));
+                        append_deflated(&pack, zeros, 4 << 20);
+                }
+                seal(&pack);
+                expect_pack(&pack, n == 16 ? 0 : -E2BIG, 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_blob_is_checked_by_its_name),
@@ -269,6 +288,7 @@ int main(void) {
                 cmocka_unit_test(endless_data_is_refused),
                 cmocka_unit_test(places_of_bases_are_checked),
                 cmocka_unit_test(delta_bombs_are_stopped),
+                cmocka_unit_test(deltas_that_are_lost_count),
         };
 
         git_libgit2_init();

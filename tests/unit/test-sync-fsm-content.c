@@ -115,10 +115,10 @@ static void changes_without_end_do_not_starve_content(void **state) {
                 if (kind == SYNC_ACTION_CONTENT)
                         break;
                 assert_int_equal(kind, SYNC_ACTION_TREE);
-                assert_true(++trees <= SYNC_CONTENT_PASSED_OVER_MAX);
+                assert_true(++trees <= SYNC_PASSED_OVER_MAX);
                 tree_misses(&m, 9000, true);
         }
-        assert_int_equal(trees, SYNC_CONTENT_PASSED_OVER_MAX);
+        assert_int_equal(trees, SYNC_PASSED_OVER_MAX);
 }
 
 static void content_that_brings_nothing_is_not_asked_for_in_a_loop(void **state) {

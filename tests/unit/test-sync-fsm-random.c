@@ -96,9 +96,9 @@ static void assert_alive(const World *w) {
         switch (m->phase) {
         case SYNC_PHASE_FETCH:
         case SYNC_PHASE_TREE:
-        case SYNC_PHASE_PUSH:
                 break;
         case SYNC_PHASE_CONTENT:
+        case SYNC_PHASE_PUSH:
                 assert_true(m->slice_over || w->timer || !sync_fsm_is_allowed(m));
                 break;
         case SYNC_PHASE_PAUSE:

@@ -164,7 +164,7 @@ static void many_deletions_wait_for_a_word(void **state) {
         FolderRequest request = { .gateway_name = "gw1", .full = true, .max_delete_count = 3 };
         World *w = world_new(2, 1);
         FolderResult result;
-        char id[41];
+        char id[FOLDER_HELD_SIZE];
 
         for (unsigned i = 0; i < 8; i++) {
                 char name[] = { (char) ('a' + i), 0 };
@@ -193,9 +193,68 @@ static void many_deletions_wait_for_a_word(void **state) {
 
         assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
         assert_true(result.outcome.candidate);
+        assert_string_equal(result.held, "");
+        assert_string_equal(result.confirmed, id);
+        folder_result_clear(&result);
+
+        /* It is good for as often as they have to be committed until main has them: others may be faster. */
+        world_write(w, second(w), "others'", 10);
+        world_run(w, second(w));
+        assert_true(world_push(w, second(w)));
+        for (unsigned i = 0; i < 2; i++) {
+                world_fetch(w, first(w));
+                assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+                assert_true(result.outcome.missing || result.outcome.candidate);
+                assert_false(result.outcome.halted);
+                assert_string_equal(result.confirmed, id);
+                folder_result_clear(&result);
+                world_content(w, first(w), SIZE_MAX);
+        }
+        world_settle(w);
+        check(w);
+        assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+        assert_string_equal(result.confirmed, "");
+        folder_result_clear(&result);
+        world_free(w);
+}
+
+static void a_folder_that_was_emptied_is_asked_about_once(void **state) {
+        FolderRequest request = { .gateway_name = "gw1", .full = true, .max_delete_count = 3 };
+        World *w = world_new(2, 1);
+        FolderResult result;
+        char id[FOLDER_HELD_SIZE];
+
+        for (unsigned i = 0; i < 8; i++) {
+                char name[] = { (char) ('a' + i), 0 };
+
+                world_write(w, first(w), name, 10);
+        }
+        world_settle(w);
+        for (unsigned i = 0; i < 8; i++) {
+                char name[] = { (char) ('a' + i), 0 };
+
+                assert_int_equal(unlinkat(first(w)->root_fd, name, 0), 0);
+        }
+        assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+        assert_int_equal(result.outcome.word, SYNC_WORD_FOLDER_EMPTIED);
+        strcpy(id, result.held);
+        folder_result_clear(&result);
+        request.confirmed = id;
+        assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+        assert_true(result.outcome.candidate);
+        strcpy(id, result.confirmed);
+        folder_result_clear(&result);
+        /* Others are faster. */
+        world_write(w, second(w), "others'", 10);
+        world_run(w, second(w));
+        assert_true(world_push(w, second(w)));
+        world_fetch(w, first(w));
+        assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+        assert_false(result.outcome.halted);
         folder_result_clear(&result);
         world_settle(w);
         check(w);
+        assert_int_equal(count_entries(w, ""), 1);
         world_free(w);
 }
 
@@ -339,6 +398,7 @@ int main(void) {
                 cmocka_unit_test(conflict_copies_are_never_removed_however_many),
                 cmocka_unit_test(a_disk_that_is_not_mounted_is_no_deletion),
                 cmocka_unit_test(many_deletions_wait_for_a_word),
+                cmocka_unit_test(a_folder_that_was_emptied_is_asked_about_once),
                 cmocka_unit_test(a_state_from_a_backup_deletes_nothing),
                 cmocka_unit_test(a_folder_from_a_backup_loses_no_version),
                 cmocka_unit_test(a_conflict_copy_is_in_the_commit_of_its_collision),

@@ -8,11 +8,15 @@
 #include "common/base/str.h"
 #include "syncd/sync-poison.h"
 
+#define ANY "0000000000000000000000000000000000000000"
+#define ONE "0100000000000000000000000000000000000000"
+#define TWO "0200000000000000000000000000000000000000"
+
 static void assert_paths(const SyncPoison *p, const char *expected) {
         _cleanup_free_ char *joined = strdup("");
 
-        STRV_FOREACH(path, p->paths) {
-                char *next = strfmt("%s%s ", joined, *path);
+        STRV_FOREACH(entry, p->entries) {
+                char *next = strfmt("%s%s ", joined, *entry + strlen(ANY) + 1);
 
                 free(joined);
                 joined = next;
@@ -23,13 +27,13 @@ static void assert_paths(const SyncPoison *p, const char *expected) {
 static void a_path_is_left_out_once(void **state) {
         SyncPoison p = {};
 
-        assert_int_equal(sync_poison_add(&p, "a"), 0);
-        assert_int_equal(sync_poison_add(&p, "a/b"), 0);
-        assert_int_equal(sync_poison_add(&p, "a"), -EEXIST);
-        assert_int_equal(sync_poison_add(&p, ""), -EINVAL);
+        assert_int_equal(sync_poison_add(&p, ANY, "a"), 0);
+        assert_int_equal(sync_poison_add(&p, ANY, "a/b"), 0);
+        assert_int_equal(sync_poison_add(&p, ANY, "a"), -EEXIST);
+        assert_int_equal(sync_poison_add(&p, ANY, ""), -EINVAL);
         assert_paths(&p, "a a/b ");
         sync_poison_clear(&p);
-        assert_null(p.paths);
+        assert_null(p.entries);
 }
 
 static void what_changes_is_tried_again(void **state) {
@@ -48,9 +52,9 @@ static void what_changes_is_tried_again(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 SyncPoison p = {};
 
-                assert_int_equal(sync_poison_add(&p, "a/b"), 0);
-                assert_int_equal(sync_poison_add(&p, "a/c/d"), 0);
-                assert_int_equal(sync_poison_add(&p, "ab"), 0);
+                assert_int_equal(sync_poison_add(&p, ANY, "a/b"), 0);
+                assert_int_equal(sync_poison_add(&p, ANY, "a/c/d"), 0);
+                assert_int_equal(sync_poison_add(&p, ANY, "ab"), 0);
                 assert_int_equal(sync_poison_changed(&p, table[i].changed), table[i].forgotten);
                 assert_paths(&p, table[i].left);
                 assert_false(sync_poison_changed(&p, "zzz"));
@@ -64,19 +68,19 @@ static void there_is_an_end_to_single_paths(void **state) {
 
         for (unsigned i = 0; i < SYNC_POISON_MAX; i++) {
                 (void) snprintf(path, sizeof(path), "%u", i);
-                assert_int_equal(sync_poison_add(&p, path), 0);
+                assert_int_equal(sync_poison_add(&p, ANY, path), 0);
         }
-        assert_int_equal(sync_poison_add(&p, "more"), -E2BIG);
+        assert_int_equal(sync_poison_add(&p, ANY, "more"), -E2BIG);
         assert_true(sync_poison_changed(&p, "5"));
-        assert_int_equal(sync_poison_add(&p, "more"), 0);
+        assert_int_equal(sync_poison_add(&p, ANY, "more"), 0);
         sync_poison_clear(&p);
         memset(long_path, 'a', sizeof(long_path) - 1);
         for (unsigned i = 0; i < 4; i++) {
                 long_path[0] = (char) ('a' + i);
-                assert_int_equal(sync_poison_add(&p, long_path), 0);
+                assert_int_equal(sync_poison_add(&p, ANY, long_path), 0);
         }
         long_path[0] = 'x';
-        assert_int_equal(sync_poison_add(&p, long_path), -E2BIG);
+        assert_int_equal(sync_poison_add(&p, ANY, long_path), -E2BIG);
         sync_poison_clear(&p);
 }
 
@@ -87,9 +91,35 @@ static void an_empty_list_is_no_matter(void **state) {
         sync_poison_clear(&p);
 }
 
+static void each_version_is_left_out_by_itself(void **state) {
+        const SyncEntry one = { .path = "a", .kind = SYNC_FILE, .oid = { .bytes = { 1 } } },
+                        two = { .path = "a", .kind = SYNC_FILE, .oid = { .bytes = { 2 } } },
+                        below = { .path = "a/b", .kind = SYNC_FILE, .oid = { .bytes = { 1 } } };
+        SyncPoison p = {};
+        SyncRefusal r;
+
+        assert_int_equal(sync_poison_add(&p, ONE, "a"), 0);
+        assert_int_equal(sync_poison_add(&p, ONE, "a"), -EEXIST);
+        assert_int_equal(sync_poison_add(&p, TWO, "a"), 0);
+        assert_int_equal(sync_poison_add(&p, "", "a"), -EINVAL);
+        assert_int_equal(sync_poison_add(&p, "x", "a"), -EINVAL);
+        assert_int_equal(sync_refusal_parse(p.entries[0], &r), 0);
+        assert_true(sync_refusal_holds(&r, &one));
+        assert_false(sync_refusal_holds(&r, &two));
+        assert_false(sync_refusal_holds(&r, &below));
+        assert_int_equal(sync_refusal_parse(ANY " a", &r), 0);
+        assert_true(sync_refusal_holds(&r, &two));
+        assert_true(sync_refusal_holds(&r, &below));
+        /* The path is what changes. */
+        assert_true(sync_poison_changed(&p, "a"));
+        assert_paths(&p, "");
+        sync_poison_clear(&p);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_path_is_left_out_once),
+                cmocka_unit_test(each_version_is_left_out_by_itself),
                 cmocka_unit_test(what_changes_is_tried_again),
                 cmocka_unit_test(there_is_an_end_to_single_paths),
                 cmocka_unit_test(an_empty_list_is_no_matter),

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The mass-delete guard, and the names of what it holds. */
+#include <git2.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "common/base/parse.h"
+#include "common/base/str.h"
+#include "syncd/folder-internal.h"
+
+/* Bytes of the hash that an id has. */
+#define ID_BYTES 8U
+
+static void name_held(const char *what, const char *const *paths, size_t n, char ret[static FOLDER_HELD_SIZE]) {
+        EVP_MD_CTX *hash = EVP_MD_CTX_new();
+        uint8_t digest[EVP_MAX_MD_SIZE];
+        bool good;
+
+        good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+               EVP_DigestUpdate(hash, what, strlen(what) + 1) == 1;
+        for (size_t i = 0; i < n && good; i++)
+                good = EVP_DigestUpdate(hash, paths[i], strlen(paths[i]) + 1) == 1;
+        if (!good || EVP_DigestFinal_ex(hash, digest, NULL) != 1)
+                memset(digest, 0, sizeof(digest));
+        EVP_MD_CTX_free(hash);
+        static_assert(FOLDER_HELD_SIZE == 2 * ID_BYTES + 1, "it has room for the digits");
+        (void) format_hex(digest, ID_BYTES, ret);
+}
+
+void folder_guard_name_emptied(Folder *f, char ret[static FOLDER_HELD_SIZE]) {
+        char hex[GIT_OID_HEXSZ + 1];
+        const char *base = git_oid_tostr(hex, sizeof(hex), &f->base_commit);
+
+        name_held("emptied", &base, 1, ret);
+}
+
+static bool emptied_is_confirmed(Folder *f, const FolderRequest *request) {
+        char id[FOLDER_HELD_SIZE];
+
+        folder_guard_name_emptied(f, id);
+        return sync_tree_size(f->index) == 0 && streq_ptr(request->confirmed, id);
+}
+
+bool folder_guard_holds(
+                Folder *f,
+                const FolderRequest *request,
+                const SyncPlan *plan,
+                FolderResult *result,
+                const char **ret_where,
+                size_t *ret_n) {
+
+        const SyncPlanStatistics *s = &plan->statistics;
+        bool here = s->deleted_here >= s->deleted_on_main, may;
+        size_t n = here ? s->deleted_here : s->deleted_on_main;
+        const char *where = here ? "in the folder" : "on main";
+        char id[FOLDER_HELD_SIZE];
+
+        if (!sync_guard_exceeded(n, s->base_files, request->max_delete_count, request->max_delete_percent))
+                return false;
+        name_held(where, here ? plan->deleted_here : plan->deleted_on_main, n, id);
+        may = streq_ptr(request->confirmed, id) || (!here && emptied_is_confirmed(f, request));
+        strcpy(may ? result->confirmed : result->held, id);
+        *ret_where = where;
+        *ret_n = n;
+        return !may;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Transcripts of large pushes that make room for what else there is to do, and get their own turn. */
+#include "sync-transcript.h"
+
+#define LARGE (100 * SYNC_RATE_ASSUMED)
+
+static void tree_leaves(SyncFsm *m, uint64_t bytes_to_push, bool missing) {
+        sync_fsm_tree_done(m, &(SyncTreeResult) {
+                .base.n = m->revision.n, .candidate = true, .bytes_to_push = bytes_to_push, .missing = missing });
+}
+
+static void begin_push(SyncFsm *m) {
+        assert_next(m, SYNC_ACTION_PUSH);
+        assert_next(m, SYNC_ACTION_WAIT);
+        assert_next(m, SYNC_ACTION_NONE);
+        assert_int_equal(sync_fsm_state(m), SYNC_STATE_PUSHING);
+}
+
+/* A gateway that pushes so much for a slice already. */
+static SyncFsm pushing(void) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_leaves(&m, LARGE, false);
+        begin_push(&m);
+        assert_reports(&m, "push - started");
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_NONE);
+        return m;
+}
+
+static void stop_push(SyncFsm *m) {
+        assert_next(m, SYNC_ACTION_STOP_TRANSFER);
+        assert_next(m, SYNC_ACTION_NONE);
+        sync_fsm_pushed(m, TRANSFER_STOPPED, NULL);
+}
+
+static void a_small_change_overtakes_a_large_push(void **state) {
+        SyncFsm m = pushing();
+
+        sync_fsm_dirty(&m, false);
+        stop_push(&m);
+        assert_reports(&m, "");
+        assert_int_equal(m.last_error, SYNC_WORD_NONE);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_leaves(&m, 100, false);
+        begin_push(&m);
+        sync_fsm_pushed_part(&m, &(SyncRevision) { .n = 6 }, LARGE);
+        assert_reports(&m, "push - ok");
+        /* Main moved, which ended the others' prefetches. */
+        begin_push(&m);
+        assert_reports(&m, "push - started");
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 7 });
+        assert_reports(&m, "push - ok");
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void a_change_in_the_first_seconds_waits_for_the_slice(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_leaves(&m, LARGE, false);
+        begin_push(&m);
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_timer(&m);
+        stop_push(&m);
+        assert_next(&m, SYNC_ACTION_TREE);
+}
+
+static void a_pull_is_answered_while_a_large_push_waits(void **state) {
+        SyncFsm m = pushing();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        stop_push(&m);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_leaves(&m, LARGE, false);
+        assert_reports(&m, "pull 7 ok");
+        begin_push(&m);
+        assert_reports(&m, "");
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+}
+
+static void the_order_for_a_push_is_answered_at_its_end(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PUSH, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_leaves(&m, LARGE, false);
+        m.n_reports = 0;
+        for (unsigned i = 0; i < 2 * SYNC_ROUNDS_MAX; i++) {
+                begin_push(&m);
+                sync_fsm_timer(&m);
+                sync_fsm_dirty(&m, false);
+                stop_push(&m);
+                assert_next(&m, SYNC_ACTION_TREE);
+                tree_leaves(&m, LARGE, false);
+        }
+        assert_reports(&m, "push - started");
+        begin_push(&m);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push 7 ok");
+}
+
+static void a_large_push_and_content_take_turns(void **state) {
+        SyncFsm m = pushing();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        stop_push(&m);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        for (unsigned i = 0; i < 50; i++) {
+                tree_leaves(&m, LARGE, true);
+                assert_next(&m, SYNC_ACTION_CONTENT);
+                assert_next(&m, SYNC_ACTION_WAIT);
+                sync_fsm_timer(&m);
+                assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+                sync_fsm_content_done(&m, TRANSFER_OK);
+                assert_next(&m, SYNC_ACTION_TREE);
+                tree_leaves(&m, LARGE, true);
+                begin_push(&m);
+                sync_fsm_timer(&m);
+                sync_fsm_dirty(&m, false);
+                stop_push(&m);
+                assert_next(&m, SYNC_ACTION_TREE);
+        }
+        /* What is small does not wait for content. */
+        tree_leaves(&m, 100, true);
+        assert_next(&m, SYNC_ACTION_PUSH);
+}
+
+static void changes_without_end_do_not_starve_a_push(void **state) {
+        SyncFsm m = pushing();
+        unsigned trees = 0;
+
+        sync_fsm_dirty(&m, false);
+        stop_push(&m);
+        for (;;) {
+                SyncActionKind kind;
+
+                sync_fsm_dirty(&m, false);
+                kind = sync_fsm_next(&m, 0).kind;
+                if (kind == SYNC_ACTION_PUSH)
+                        break;
+                assert_int_equal(kind, SYNC_ACTION_TREE);
+                assert_true(++trees <= SYNC_PASSED_OVER_MAX + 1);
+                sync_fsm_dirty(&m, false);
+                tree_leaves(&m, LARGE, false);
+        }
+}
+
+static void a_push_that_fails_instead_of_stopping_has_failed(void **state) {
+        SyncFsm m = pushing();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+        sync_fsm_pushed(&m, TRANSFER_QUOTA_EXCEEDED, NULL);
+        assert_reports(&m, "pull 7 error:QuotaExceeded");
+        assert_next(&m, SYNC_ACTION_WAIT);
+}
+
+static void a_push_that_lands_instead_of_stopping_has_landed(void **state) {
+        SyncFsm m = pushing();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+        assert_next(&m, SYNC_ACTION_TREE);
+}
+
+static void a_suspension_stops_also_what_stops_already(void **state) {
+        SyncFsm m = pushing();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+        assert_true(sync_fsm_is_allowed(&m));
+        sync_fsm_status_written(&m, SYNC_STATUS_SUSPENDED);
+        assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_pushed(&m, TRANSFER_UNREACHABLE, NULL);
+        assert_int_equal(m.last_error, SYNC_WORD_NONE);
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_small_change_overtakes_a_large_push),
+                cmocka_unit_test(a_change_in_the_first_seconds_waits_for_the_slice),
+                cmocka_unit_test(a_pull_is_answered_while_a_large_push_waits),
+                cmocka_unit_test(the_order_for_a_push_is_answered_at_its_end),
+                cmocka_unit_test(a_large_push_and_content_take_turns),
+                cmocka_unit_test(changes_without_end_do_not_starve_a_push),
+                cmocka_unit_test(a_push_that_fails_instead_of_stopping_has_failed),
+                cmocka_unit_test(a_push_that_lands_instead_of_stopping_has_landed),
+                cmocka_unit_test(a_suspension_stops_also_what_stops_already),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
