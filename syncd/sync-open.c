@@ -43,8 +43,13 @@ int sync_open_parent(int root_fd, const char *path, const char **ret_name) {
         return fd;
 }
 
+/* The years 1677 to 2262 have a number; file systems know more of them, and users' files come from all. */
 static int64_t nanoseconds(const struct timespec *t) {
-        return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
+        int64_t n;
+
+        if (__builtin_mul_overflow(t->tv_sec, INT64_C(1000000000), &n) || __builtin_add_overflow(n, t->tv_nsec, &n))
+                return t->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+        return n;
 }
 
 void sync_entry_set_stat(SyncEntry *e, const struct stat *st) {

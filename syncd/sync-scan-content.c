@@ -97,6 +97,9 @@ static int scan_file(Scanner *s, int parent_fd, const char *name, SyncEntry *e) 
                 return set_busy(e);
         for (unsigned i = 0; moved && i < SYNC_READ_TRIES; i++) {
                 r = read_once(s, fd, e, &moved);
+                /* Whoever writes it has begun anew. */
+                if (r == -EAGAIN)
+                        return set_busy(e);
                 if (r < 0)
                         return r;
         }

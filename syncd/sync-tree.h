@@ -143,8 +143,8 @@ bool sync_entry_same_identity(const SyncEntry *a, const SyncEntry *b) _pure_;
 /* How content gets its name; given to scan and apply, so that the git store stays elsewhere. */
 typedef struct SyncHasher {
         /* Names the content of the file, open for reading at offset 0. With store set it also puts the
-         * content into the local store if it is not there yet. 0 or a negative errno; reads may be short
-         * when the file is being truncated. */
+         * content into the local store if it is not there yet. 0, -EAGAIN if the file became shorter
+         * meanwhile, or another negative errno. */
         int (*file)(int fd, bool store, SyncOid *ret, void *userdata);
         /* The same for bytes in memory: a symlink's target. */
         int (*bytes)(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);

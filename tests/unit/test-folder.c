@@ -270,6 +270,31 @@ static void metadata_travels(void **state) {
         world_free(w);
 }
 
+static void a_file_that_is_never_closed_gets_versions(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        struct timespec now;
+        int fd;
+
+        assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+        world_write(w, g, "a", 100);
+        fd = openat(g->root_fd, "a", O_WRONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        world_run(w, g);
+        assert_true(git_oid_is_zero(&g->push));
+        assert_true(g->again);
+        /* As if it had been so since the machine was started. */
+        assert_true(g->folder->busy_since > 0);
+        g->folder->busy_since = 1;
+        world_run(w, g);
+        assert_int_equal(!git_oid_is_zero(&g->push), now.tv_sec > FOLDER_BUSY_SEC);
+        close(fd);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_text(w->gateways + 1, "a 1 0 0 \n");
+        world_free(w);
+}
+
 /* --- anything --- */
 
 static void act(World *w, WorldGateway *g) {
@@ -405,6 +430,7 @@ int main(void) {
                 cmocka_unit_test(content_that_a_user_wrote_to_is_fetched_again),
                 cmocka_unit_test(nobody_can_write_to_what_is_put_in_place),
                 cmocka_unit_test(metadata_travels),
+                cmocka_unit_test(a_file_that_is_never_closed_gets_versions),
                 cmocka_unit_test(anything_in_any_order),
         };
 

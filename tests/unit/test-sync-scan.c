@@ -189,21 +189,26 @@ static int hash_and_disturb(int fd, bool store, SyncOid *ret, void *userdata) {
         return folder_hasher.file(fd, store, ret, NULL);
 }
 
+static int fail_to_hash(int fd, bool store, SyncOid *ret, void *userdata) {
+        return *(int *) userdata;
+}
+
 static void a_file_that_changes_while_read_is_never_taken_as_read(void **state) {
         Folder *f = *state;
-        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        _cleanup_sync_tree_free_ SyncTree *t = NULL, *shorter = NULL;
         SyncScanReport report = {};
         SyncScan scan = scan_of(f);
+        int error = -EAGAIN;
 
         folder_write(f->root_fd, "x", "1");
         scan.hasher = (SyncHasher) { .file = hash_and_disturb, .userdata = f };
         assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_OK);
         assert_int_equal(sync_tree_at(t, 0)->certainty, SYNC_BUSY);
         assert_int_equal(report.n_hashed, SYNC_READ_TRIES);
-}
-
-static int fail_to_hash(int fd, bool store, SyncOid *ret, void *userdata) {
-        return *(int *) userdata;
+        scan.hasher = (SyncHasher) { .file = fail_to_hash, .userdata = &error };
+        assert_int_equal(sync_scan_full(&scan, t, &shorter, &report), SYNC_SCAN_OK);
+        assert_int_equal(sync_tree_at(shorter, 0)->certainty, SYNC_BUSY);
+        assert_null(report.problem_path);
 }
 
 static void an_unreadable_file_stays_as_unknown_not_deleted(void **state) {

@@ -5,8 +5,10 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
 
 #include "common/base/str.h"
+#include "syncd/sync-open.h"
 #include "tests/unit/sync-model.h"
 
 static void paths_of_a_folder_are_told_from_others(void **state) {
@@ -151,6 +153,27 @@ static void long_names_are_cut_between_characters(void **state) {
         assert_non_null(endswith(s, ".19700101T000000Z.gw1.1000.text"));
 }
 
+static void years_without_a_number_are_the_nearest_one(void **state) {
+        static const struct {
+                int64_t sec, ns;
+        } cases[] = {
+                { 0, 999999999 },
+                { -1, -1 },
+                { INT64_C(9223372035), INT64_C(9223372035999999999) },
+                { INT64_C(9223372036), INT64_MAX },
+                { INT64_C(13569465600), INT64_MAX },
+                { INT64_C(-13569465600), INT64_MIN },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct stat st = { .st_mode = S_IFREG, .st_mtim = { cases[i].sec, 999999999 } };
+                SyncEntry e = {};
+
+                sync_entry_set_stat(&e, &st);
+                assert_int_equal(e.mtime_ns, cases[i].ns);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(paths_of_a_folder_are_told_from_others),
@@ -161,6 +184,7 @@ int main(void) {
                 cmocka_unit_test(a_difference_is_a_patch),
                 cmocka_unit_test(conflict_names_keep_the_extension_last),
                 cmocka_unit_test(long_names_are_cut_between_characters),
+                cmocka_unit_test(years_without_a_number_are_the_nearest_one),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
