@@ -15,7 +15,10 @@ from gateways import GATEWAY_CPUS, GATEWAY_MEMORY_MIB
 
 PROGRAMS = {"git": ["git", "--version"], "ssh": ["ssh", "-V"], "rsync": ["rsync", "--version"],
             "unison": ["unison", "-version"], "syncthing": ["syncthing", "--version"], "iperf3": ["iperf3", "--version"],
-            "systemd": ["systemctl", "--version"], "compiler": ["gcc", "--version"]}
+            "systemd": ["systemctl", "--version"], "compiler": ["gcc", "--version"], "tcpdump": ["tcpdump", "--version"],
+            "gnuplot": ["gnuplot", "--version"]}
+# What a run itself changes.
+WRITTEN = (":!tests/bench/results", ":!docs/benchmarks", ":!docs/benchmarks.md")
 
 
 def first_line(argv):
@@ -25,9 +28,11 @@ def first_line(argv):
 
 
 def commit():
-    """What was measured: the commit, and whether the tree differs from it."""
+    """What was measured: the commit, and whether the tree differs from it in more than what a run writes."""
+    git = ["git", "-c", "safe.directory=*", "-C", str(ROOT)]
     with contextlib.suppress(OSError):
-        return first_line(["git", "-c", "safe.directory=*", "-C", str(ROOT), "describe", "--always", "--dirty"])
+        changed = first_line([*git, "status", "--porcelain", "--", ".", *WRITTEN])
+        return f"{first_line([*git, 'describe', '--always'])}{'-dirty' if changed else ''}"
     return None
 
 

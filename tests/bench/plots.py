@@ -15,7 +15,7 @@ set ylabel '{y}'
 set key outside right
 set grid
 set format x '%.0s%c'
-set logscale xy
+set logscale {log}
 """
 
 
@@ -38,12 +38,15 @@ def lines_of(series, spec):
 
 
 def draw(series, spec, path):
-    """Makes the plot, with the range of the repeats as error bars. False if there is nothing to draw, or no gnuplot."""
+    """Makes the plot, with the range of the repeats as error bars. False if there is nothing to draw. Without gnuplot
+    the one that is there stays."""
     found = lines_of(series, spec)
-    if not any(len(points) > 1 for points in found.values()) or not shutil.which("gnuplot"):
-        return path.exists() and bool(found)
+    if len({point[0] for points in found.values() for point in points}) < 2:
+        return False
+    if not shutil.which("gnuplot"):
+        return path.exists()
     units = {entry["unit"] for entry in select(series, spec.metric, **spec.only)}
-    script = HEAD.format(path=quote(path), title=quote(spec.title), x=quote(spec.x),
+    script = HEAD.format(log="x" if spec.ratio else "xy", path=quote(path), title=quote(spec.title), x=quote(spec.x),
                          y="parts of the reference" if spec.ratio else quote(", ".join(units)))
     blocks = []
     for number, points in enumerate(found.values()):

@@ -5,7 +5,6 @@ import json
 import statistics
 
 import goals
-import peers_summary
 import plots
 from benchmark import ROOT, select, value_of
 
@@ -89,7 +88,26 @@ def table(series, spec):
     return lines + [""]
 
 
-def described(entry):
+def sizes_text(value):
+    """Sizes as the report shows them: numbers, names, and lists and tables of them."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {sizes_text(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(f"({sizes_text(v)})" if isinstance(v, list) else sizes_text(v) for v in value) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def cut(entry, benchmark):
+    """What a shorter run leaves out of a full one."""
+    full = json.loads(json.dumps(benchmark.sizes["full"]))
+    smaller = [key for key in full if entry["sizes"].get(key) != full[key]]
+    if entry["mode"] == "full" or not smaller:
+        return ""
+    return " Cut: " + " ".join(f"`{key}` {sizes_text(entry['sizes'].get(key, []))} (in a full run {sizes_text(full[key])})."
+                               for key in smaller)
+
+
+def described(entry, benchmark):
     """What was measured, when, where and how."""
     env = entry["environment"]
     text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s, load average before and after "
@@ -97,8 +115,7 @@ def described(entry):
             f"kernel {env['kernel']}.")
     if entry["load"][0] > env["cores"]:
         text += " **The machine was busy with other work: its times say little.**"
-    if entry["mode"] != "full":
-        text += " Cut: sizes and repeats of a quick run."
+    text += cut(entry, benchmark)
     if entry["error"]:
         text += f" **It did not end: {entry['error']}**"
     return text
@@ -109,7 +126,7 @@ def section(name, benchmark, entry):
     if not entry or not entry["series"]:
         reason = f" ({entry['error']})" if entry else ""
         return lines + [NO_DATA + reason, ""]
-    lines += [described(entry), ""]
+    lines += [described(entry, benchmark), ""]
     lines += [f"{note}\n" for note in entry.get("notes", [])]
     for spec in benchmark.tables:
         lines += table(entry["series"], spec)
@@ -128,8 +145,11 @@ def environments(entries):
     for entry in entries.values():
         for program, version in entry["environment"]["versions"].items():
             versions.setdefault(program, set()).add(version)
-    gateways = {entry["environment"]["gateway"] for entry in entries.values()}
-    lines += [f"- each gateway: {', '.join(sorted(gateways))}"] if gateways else []
+    for name, text in (("machine", "{processor}, {cores} cores, {megabytes} MB of memory"), ("kernel", "Linux {kernel}"),
+                       ("distribution", "Debian {debian}"), ("each gateway", "{gateway}")):
+        found = {text.format(megabytes=round(entry["environment"].get("memory", 0) / 1e6), **entry["environment"])
+                 for entry in entries.values()}
+        lines += [f"- {name}: {'; '.join(sorted(found))}"] if found else []
     lines += [f"- {program}: {', '.join(sorted(filter(None, found)))}" for program, found in sorted(versions.items())]
     return lines + [""]
 
@@ -138,11 +158,14 @@ def write(known, directory):
     """known: the benchmark classes by name; directory: where the results are."""
     PLOTS.mkdir(exist_ok=True)
     entries = {name: entry for name, entry in load(directory).items() if name in known}
-    lines = ["# Figures", "", "Made by `./bench` from the values in `tests/bench/results`; not edited by hand.", ""]
+    lines = ["# Figures", "", "Made by `./bench` from the values in `tests/bench/results`; not edited by hand. Each section names the "
+             "command that measured it, and the time of it; `./bench --full` measures all of it at full size.", ""]
     lines += goals.summary(entries)
-    lines += peers_summary.headline(entries)
     lines += environments(entries)
     for name, benchmark in known.items():
         lines += section(name, benchmark, entries.get(name))
     text = "\n".join(lines).rstrip() + "\n"
     REPORT.write_text(text)
+    for plot in PLOTS.glob("*.svg"):
+        if f"({PLOTS.name}/{plot.name})" not in text:
+            plot.unlink()

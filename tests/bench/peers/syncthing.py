@@ -72,6 +72,10 @@ class Syncthing(Peer):
                      "its interface (its watcher would wait for 1 s or more)")
     needs = ("syncthing", "curl")
 
+    def __init__(self, bed):
+        super().__init__(bed)
+        self.server, self.instances = None, []
+
     def start(self):
         bed = self.site.bed
         self.server = Instance("operator", bed.operator.in_network, self.site.server / "syncthing", self.site.folder,
@@ -96,8 +100,9 @@ class Syncthing(Peer):
         return None, arrived - start
 
     def close(self):
-        for instance in (self.server, *self.instances):
-            instance.process.terminate()
-        for instance in (self.server, *self.instances):
-            instance.process.wait()
+        running = [i.process for i in (self.server, *self.instances) if i and i.process]
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
         super().close()
