@@ -52,6 +52,21 @@ def hash_seconds(megabytes=64):
     return round(time.process_time() - start, 4)
 
 
+def busy_share(seconds=0.5):
+    """The share of all processors' time that something takes now. Load averages do not tell: they still have what was
+    measured before."""
+    def times():
+        with open("/proc/stat", encoding="ascii") as file:
+            fields = [int(field) for field in file.readline().split()[1:9]]
+        return sum(fields), fields[3] + fields[4]  # all; idle and waiting for disks
+
+    before = times()
+    # The time is what is measured over, not waited for.
+    time.sleep(seconds)
+    total, idle = (now - then for now, then in zip(times(), before))
+    return round(1 - idle / total, 3) if total else 0.0
+
+
 def describe():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     versions = {name: first_line(argv) for name, argv in PROGRAMS.items() if shutil.which(argv[0])}

@@ -12,6 +12,8 @@ REPORT = ROOT / "docs/benchmarks.md"
 PLOTS = ROOT / "docs/benchmarks"
 # A full run's values are better than a quick one's.
 PREFERENCE = ("full", "quick")
+# Of the processors, by other work when a benchmark begins.
+BUSY_SHARE_MAX = 0.2
 NO_DATA = "*Not measured yet.*"
 
 
@@ -110,10 +112,12 @@ def cut(entry, benchmark):
 def described(entry, benchmark):
     """What was measured, when, where and how."""
     env = entry["environment"]
-    text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s, load average before and after "
-            f"{entry['load'][0]} and {entry['load'][1]}; {env['commit']}, {env['processor']}, {env['cores']} cores, "
-            f"kernel {env['kernel']}.")
-    if entry["load"][0] > env["cores"]:
+    busy = entry.get("busy")  # older values do not have it
+    text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s; {env['commit']}, {env['processor']}, "
+            f"{env['cores']} cores, kernel {env['kernel']}.")
+    if busy is not None:
+        text += f" Of the processors, {busy:.0%} was busy before it."
+    if (busy or 0) > BUSY_SHARE_MAX:
         text += " **The machine was busy with other work: its times say little.**"
     text += cut(entry, benchmark)
     if entry["error"]:

@@ -12,6 +12,7 @@ from bed import OPERATOR_ADDRESS
 from commands import TestbedError, alive, wait_until
 
 PORT = 5201
+INTERVAL_SECONDS = 0.5
 # iperf3 gives up when the one datagram that opens a UDP transfer is lost.
 ATTEMPTS_MAX = 5
 
@@ -43,13 +44,13 @@ class Traffic:
 
     def _iperf_once(self, host, options, timeout):
         server = subprocess.Popen(self.inside('operator', 'iperf3', '--server', '--one-off', '--json',
-                                              f'--port={PORT}'), stdin=subprocess.DEVNULL,
+                                              f'--interval={INTERVAL_SECONDS}', f'--port={PORT}'), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.DEVNULL)
         try:
             wait_until(lambda: self.output('operator', 'ss', '-Hltn', f'sport = :{PORT}') or not alive(server.pid),
                        'iperf3', 10)
             done = subprocess.run(self.inside(host, 'iperf3', '--client', OPERATOR_ADDRESS, f'--port={PORT}', '--json',
-                                              '--interval=0.5', '--get-server-output', *options),
+                                              f'--interval={INTERVAL_SECONDS}', '--get-server-output', *options),
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
             return json.loads(done.stdout)
         finally:
