@@ -31,7 +31,7 @@ def commit():
     """What was measured: the commit, and whether the tree differs from it in more than what a run writes."""
     git = ["git", "-c", "safe.directory=*", "-C", str(ROOT)]
     with contextlib.suppress(OSError):
-        changed = first_line([*git, "status", "--porcelain", "--", ".", *WRITTEN])
+        changed = first_line([*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *WRITTEN])
         return f"{first_line([*git, 'describe', '--always'])}{'-dirty' if changed else ''}"
     return None
 

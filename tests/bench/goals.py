@@ -6,7 +6,7 @@ import typing
 
 from benchmark import select, value_of
 from cwmp_bytes import PAPER
-from peers_summary import UNKNOWN, headline, worse_than_peers
+from peers_summary import UNKNOWN, headline, higher_costs, worse_than_peers
 
 # Why a goal is missed, by its key: a sentence for the first paragraph of the report. What is missed without one says so.
 REASONS: dict = {
@@ -157,7 +157,7 @@ def shortcomings(entries, values):
         others += [f"where the paper has {shown(goal.paper, goal.unit)}"] if above(value, goal.paper) else []
         if others:
             sentences.append(f"{goal.what}: {shown(value, goal.unit)}, {' and '.join(others)} ({why}).")
-    return sentences + worse_than_peers(entries)
+    return sentences + worse_than_peers(entries) + higher_costs(entries)
 
 
 def first_paragraph(entries, values):
@@ -211,6 +211,6 @@ def summary(entries):
                  peers_text(entries, goal))
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "The paper's figures are those of the prototype that T. Cruz, P. Simões and others measured (of a range the "
-              "greater); the peers' are of the run in \"Beside what a user would pick instead\", where bytes are those of the busiest link. A quick run "
-              "measures smaller sizes than a full one; each section says which.", ""]
+              "greater); the peers' are of the run in \"Beside what a user would pick instead\", where bytes are those of the "
+              "busiest link. A quick run measures smaller sizes than a full one; each section says which.", ""]
     return lines

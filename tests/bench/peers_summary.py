@@ -14,6 +14,13 @@ REASONS = {
     ("seconds", "KB"): "what has arrived is verified by a process of its own, and is made durable before it is shown",
     ("bytes", "inserted"): "a chunk that changed travels whole, and the trees above it",
     ("bytes", "overwritten"): "a chunk that changed travels whole, and the trees above it",
+    ("bytes", "KB"): "what the first gateway tells the operator over CWMP and the exchange of references are in it",
+}
+# What else is compared, where it is worst, with the reason.
+COSTS = {
+    "gateway CPU": "each byte is named by git's SHA-1 and verified, and a commit is made",
+    "disk beyond the files": "the index and the trees of the last commits stay on the gateway, so that it knows what is its own change",
+    "peer RSS": "libgit2, the index and a window of the transfer are in the largest worker",
 }
 
 
@@ -50,6 +57,24 @@ def worse_than_peers(entries):
                 why = reason(metric, workload, systems, value * (1 + NOISE))
                 found.setdefault((metric, why), []).append(f"{workload} on {link} {systems[OWN] / value:.2f} times {name}'s")
     return [f"{metric.capitalize()} beside the best peer: {', '.join(cases)} ({why})." for (metric, why), cases in found.items()]
+
+
+def higher_costs(entries):
+    """A sentence for each cost that is above the best peer's, for the workload where it is most so."""
+    from report import format_value
+    sentences = []
+    for metric, why in COSTS.items():
+        unit = next((s["unit"] for s in select(entries.get("peers", {"series": []})["series"], metric)), "")
+        above = []
+        for (link, workload), systems in comparison(entries, metric).items():
+            name, value = best_peer(systems)
+            if name and OWN in systems and systems[OWN] > value * (1 + NOISE):
+                above.append((systems[OWN] / max(value, 1e-9), systems[OWN], f"{workload} on {link}", name, value))
+        if above:
+            _, own, where, name, value = max(above)
+            sentences.append(f"{metric.removeprefix('peer ')}, {where}: {format_value(own, unit)}, where {name} has "
+                             f"{format_value(value, unit)} ({why}).")
+    return sentences
 
 
 def ratio(value, to):
