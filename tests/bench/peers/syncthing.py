@@ -12,7 +12,8 @@ from service import Arrival, wait_arrivals
 
 PORT, API_PORT, API_KEY = 22000, 8384, "bench"
 OPTIONS = {"globalAnnounceEnabled": "false", "localAnnounceEnabled": "false", "relaysEnabled": "false", "natEnabled": "false",
-           "startBrowser": "false", "urAccepted": "-1", "crashReportingEnabled": "false", "autoUpgradeIntervalH": "0"}
+           "startBrowser": "false", "urAccepted": "-1", "crashReportingEnabled": "false", "autoUpgradeIntervalH": "0",
+           "setLowPriority": "false"}
 
 
 class Instance:
@@ -68,7 +69,7 @@ class Instance:
 
 class Syncthing(Peer):
     name = "syncthing"
-    configuration = ("a star around the server, no relays, discovery or NAT; its watcher off, and told to scan at once through "
+    configuration = ("a star around the server, no relays, discovery, NAT or low priority; its watcher off, and told to scan at once through "
                      "its interface (its watcher would wait for 1 s or more)")
     needs = ("syncthing", "curl")
 
