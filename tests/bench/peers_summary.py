@@ -11,7 +11,8 @@ UNKNOWN = "the reason is not known yet"
 REASONS = {
     ("seconds", "inserted"): "the whole file is read, named and verified on both sides, whatever changed in it",
     ("seconds", "overwritten"): "the whole file is read, named and verified on both sides, whatever changed in it",
-    ("seconds", "KB"): "what has arrived is verified by a process of its own, and is made durable before it is shown",
+    ("seconds", "KB"): "main advances only when the server's git has all of a push, durably, and what arrives is verified before it "
+                       "is shown",
     ("bytes", "inserted"): "a chunk that changed travels whole, and the trees above it",
     ("bytes", "overwritten"): "a chunk that changed travels whole, and the trees above it",
     ("bytes", "KB"): "what the first gateway tells the operator over CWMP and the exchange of references are in it",

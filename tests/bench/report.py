@@ -90,12 +90,24 @@ def table(series, spec):
     return lines + [""]
 
 
+def is_payload(value):
+    """One of suite.transfer.payloads()."""
+    return isinstance(value, list) and value[:1] in (["single"], ["multiple"])
+
+
 def sizes_text(value):
-    """Sizes as the report shows them: numbers, names, and lists and tables of them."""
+    """Sizes as the report shows them: numbers, names, payloads, and lists and tables of them."""
+    if is_payload(value):
+        kind, files, each = value
+        return format_bytes(each) if kind == "single" else f"{files:,} x {format_bytes(each)}"
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {sizes_text(inner)}" for key, inner in value.items())
+        keys = {}
+        for key, inner in value.items():
+            keys.setdefault(sizes_text(inner), []).append(key)
+        return "; ".join(f"{', '.join(found)}: {text}" for text, found in keys.items())
     if isinstance(value, list):
-        return ", ".join(f"({sizes_text(v)})" if isinstance(v, list) else sizes_text(v) for v in value) or "none"
+        return ", ".join(f"({sizes_text(inner)})" if isinstance(inner, list) and not is_payload(inner) else sizes_text(inner)
+                         for inner in value) or "none"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

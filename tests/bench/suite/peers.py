@@ -57,17 +57,17 @@ def overwritten(name, share=100):
     return prepare
 
 
-def workloads(single, multiple, large):
-    """single: sizes; multiple: (files, bytes of each); large: size of the file that is changed, or None. The names
-    are new ones."""
+def workloads(single=(), multiple=(), changed=None):
+    """single: sizes; multiple: (files, bytes of each); changed: size of the file that is changed. The names are new
+    ones."""
     tag = os.urandom(4).hex()
     chosen = [Workload(f"{n // KB:,} KB", n, one_file(f"single-{n}-{tag}", n)) for n in single]
     chosen += [Workload(f"{n} x {each // KB} KB", n * each, files(f"multiple-{n}-{tag}", n, each)) for n, each in multiple]
-    if large:
-        name = f"large-{large}-{tag}"
-        chosen += [Workload(f"{large // KB:,} KB", large, one_file(name, large)),
-                   Workload("4 KB inserted at its front", large, inserted(name), False),
-                   Workload("1 % of it overwritten", large, overwritten(name), False)]
+    if changed:
+        name = f"large-{changed}-{tag}"
+        chosen += [Workload(f"{changed // KB:,} KB", changed, one_file(name, changed)),
+                   Workload("4 KB inserted at its front", changed, inserted(name), False),
+                   Workload("1 % of it overwritten", changed, overwritten(name), False)]
     return chosen
 
 
@@ -82,13 +82,16 @@ class Peers(Benchmark):
     name, title = "peers", "Beside what a user would pick instead"
     minutes = {"smoke": 5, "quick": 7, "full": 120}
     sizes = {
-        "smoke": {"links": {"lan": ((20 * KB,), (), None)}, "repeats": 1},
-        "quick": {"links": {"lan": ((100 * KB, 1 * MB), ((100, 100 * KB),), 20 * MB)}, "repeats": 1},
-        "full": {"links": {"lan": ((100 * KB, 1 * MB, 10 * MB), ((100, 100 * KB), (20_000, 4 * KB)), 100 * MB),
-                           "gpon100": ((100 * KB,), ((100, 100 * KB),), 100 * MB),
-                           "gpon30": ((100 * KB, 10 * MB), ((100, 100 * KB),), None),
-                           "adsl16": ((100 * KB, 10 * MB), ((10, 100 * KB),), None),
-                           "adsl8": ((100 * KB, 1 * MB), ((10, 100 * KB),), None)}, "repeats": 1, "fast_repeats": 3},
+        "smoke": {"links": {"lan": {"single": (20 * KB,)}}, "repeats": 1, "lan_repeats": 1},
+        "quick": {"links": {"lan": {"single": (100 * KB, 1 * MB), "multiple": ((100, 100 * KB),), "changed": 20 * MB}},
+                  "repeats": 1, "lan_repeats": 1},
+        "full": {"links": {"lan": {"single": (100 * KB, 1 * MB, 10 * MB), "multiple": ((100, 100 * KB), (20_000, 4 * KB)),
+                                   "changed": 100 * MB},
+                           "gpon100": {"single": (100 * KB,), "multiple": ((100, 100 * KB),), "changed": 100 * MB},
+                           "gpon30": {"single": (100 * KB, 10 * MB), "multiple": ((100, 100 * KB),)},
+                           "adsl16": {"single": (10 * MB,), "multiple": ((10, 100 * KB),)},
+                           "adsl8": {"single": (1 * MB,), "multiple": ((10, 100 * KB),)}},
+                 "repeats": 1, "lan_repeats": 3},
     }
     tables = (
         Table("Parts of the theoretical time", "seconds", ("link", "workload"), ("system",), ratio=True),
@@ -104,13 +107,13 @@ class Peers(Benchmark):
 
     def measure(self, bed, size, record):
         for link, chosen in size["links"].items():
-            repeats = size.get("fast_repeats", size["repeats"]) if link == "lan" else size["repeats"]
+            repeats = size["lan_repeats"] if link == "lan" else size["repeats"]
             for _ in range(repeats):
                 self.guarded(self.ours, OWN, bed, link, chosen, record)
                 for system in SYSTEMS:
                     if all(map(shutil.which, system.needs)):
                         record.note(f"{system.name}: {system.configuration}.")
-                        self.guarded(self.peer, system.name, bed, link, workloads(*chosen), record, system)
+                        self.guarded(self.peer, system.name, bed, link, workloads(**chosen), record, system)
                     else:
                         record.note(f"{system.name}: left out, it is not installed (packaging/install-packages bench).")
 
@@ -125,9 +128,9 @@ class Peers(Benchmark):
     def ours(self, bed, link, chosen, record):
         bed.set_link(link)
         warm(bed)
-        self.own(bed, link, workloads(*chosen), record, OWN, synchronize)
+        self.own(bed, link, workloads(**chosen), record, OWN, synchronize)
         with bed.without_orders(bed.gateways[1:]):
-            self.own(bed, link, workloads(*chosen), record, PROMPT, synchronize_in_sequence)
+            self.own(bed, link, workloads(**chosen), record, PROMPT, synchronize_in_sequence)
         bed.settle()
 
     def own(self, bed, link, chosen, record, name, way):
