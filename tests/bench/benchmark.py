@@ -42,12 +42,14 @@ class Benchmark:
     gateways  how many the testbed must have
     own_bed   whether it makes testbeds itself: measure() gets None, or a Bed of three gateways if it has to use that
     sizes     by mode: what measure() gets as size
+    minutes   by mode: after which it is ended
     tables, plots   how the report shows the series
     """
     name = title = ""
     gateways = 3
     own_bed = False
     sizes = {}
+    minutes = {"smoke": 3, "quick": 3, "full": 60}
     tables = ()
     plots = ()
 
@@ -67,6 +69,7 @@ class Recorder:
         self.say = say
         self.series = {}
         self.notes = []
+        self.failures = []
 
     def add(self, metric, value, unit, reference=None, **labels):
         """reference: what the value is to be compared with, in the same unit (the theoretical time, the payload's
@@ -84,6 +87,11 @@ class Recorder:
         if text not in self.notes:
             self.notes.append(text)
             self.say(f"   note: {text}")
+
+    def failed(self, text):
+        """A part of the benchmark did not work; the others go on."""
+        self.failures.append(text)
+        self.say(f"   failed: {text}")
 
     def result(self):
         return list(self.series.values())

@@ -62,7 +62,7 @@ def captured(testbed, gateways):
     with tempfile.TemporaryDirectory() as directory:
         captures = [Capture(testbed, g, directory) for g in gateways]
         try:
-            yield lambda: sum(sum(c.frames()) for c in captures)
+            yield lambda: [sum(c.frames()) for c in captures]
         finally:
             for capture in captures:
                 capture.stop()
@@ -74,13 +74,14 @@ def settled(testbed):
     return converged(testbed, GATEWAYS) and not any(o["state"] == "ordered" for o in operations)
 
 
-def still(total):
-    """Waits until a second has passed without a frame (a session's last ones may be under way)."""
-    state = {"bytes": -1, "polls": 0}
+def still(sizes):
+    """Waits until a second has passed without a frame (a session's last ones may be under way); returns the sizes."""
+    state = {"bytes": None, "polls": 0}
 
     def unchanged():
-        state["polls"] = state["polls"] + 1 if total() == state["bytes"] else 0
-        state["bytes"] = total()
+        now = sizes()
+        state["polls"] = state["polls"] + 1 if now == state["bytes"] else 0
+        state["bytes"] = now
         return state["polls"] > 50
 
     wait_until("the links are still", unchanged)
@@ -88,7 +89,7 @@ def still(total):
 
 
 def measure(scheme, rounds):
-    """The bytes of one gateway's provisioning, and a list of those of each synchronization."""
+    """Two lists: the bytes of each gateway's provisioning, and those of each synchronization."""
     testbed = Testbed(own_name("bytes", "bytes"))
     rng = random.Random(1)
     synchronizations = []
@@ -98,18 +99,18 @@ def measure(scheme, rounds):
         testbed("up", "--bare", "--gateways", str(len(GATEWAYS)))
         for gateway in GATEWAYS:
             wait_until(f"{gateway} is known", lambda g=gateway: testbed.admin("device", "show", device(g)))
-        with captured(testbed, GATEWAYS) as total:
+        with captured(testbed, GATEWAYS) as sizes:
             provision(testbed, GATEWAYS)
             wait_until("all is settled", lambda: settled(testbed))
-            provisioning = still(total) / len(GATEWAYS)
+            provisioning = still(sizes)
         for number in range(rounds):
             data = rng.randbytes(SYNC_BYTES)
-            with captured(testbed, GATEWAYS) as total:
+            with captured(testbed, GATEWAYS) as sizes:
                 Files(testbed, "gw1").put(f"file {number}", data)
                 wait_until("the others have it", lambda n=number, d=data: all(
                     content(testbed.folder(g) / f"file {n}") == d for g in GATEWAYS))
                 wait_until("all is settled", lambda: settled(testbed))
-                synchronizations.append(still(total))
+                synchronizations.append(sum(still(sizes)))
     finally:
         del os.environ["TESTBED_ACS_URL"]
         testbed("down", check=False)
@@ -120,12 +121,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how many synchronizations (default: 10)")
     arguments = parser.parse_args()
-    print("| Ethernet bytes of CWMP | a gateway's provisioning | a 1-to-2 synchronization, mean (deviation) |")
+    print("| Ethernet bytes of CWMP, mean (deviation) | a gateway's provisioning | a 1-to-2 synchronization |")
     print("|---|--:|--:|")
     for scheme in ACS_URL:
-        provisioning, syncs = measure(scheme, arguments.rounds)
-        deviation = statistics.stdev(syncs) if len(syncs) > 1 else 0
-        print(f"| {scheme} | {provisioning:,.0f} | {statistics.mean(syncs):,.0f} ({deviation:,.0f}) |", flush=True)
+        cells = [f"{statistics.mean(values):,.0f} ({statistics.stdev(values) if len(values) > 1 else 0:,.0f})"
+                 for values in measure(scheme, arguments.rounds)]
+        print(f"| {scheme} | {' | '.join(cells)} |", flush=True)
     print(f"| the paper's prototype | {PAPER['provisioning']:,} | {PAPER['synchronization']:,} |")
 
 

@@ -15,7 +15,10 @@ from gateways import GATEWAY_CPUS, GATEWAY_MEMORY_MIB
 
 PROGRAMS = {"git": ["git", "--version"], "ssh": ["ssh", "-V"], "rsync": ["rsync", "--version"],
             "unison": ["unison", "-version"], "syncthing": ["syncthing", "--version"], "iperf3": ["iperf3", "--version"],
-            "systemd": ["systemctl", "--version"], "compiler": ["gcc", "--version"]}
+            "systemd": ["systemctl", "--version"], "compiler": ["gcc", "--version"], "tcpdump": ["tcpdump", "--version"],
+            "gnuplot": ["gnuplot", "--version"]}
+# What a run itself changes.
+WRITTEN = (":!tests/bench/results", ":!docs/benchmarks", ":!docs/benchmarks.md")
 
 
 def first_line(argv):
@@ -25,9 +28,11 @@ def first_line(argv):
 
 
 def commit():
-    """What was measured: the commit, and whether the tree differs from it."""
+    """What was measured: the commit, and whether the tree differs from it in more than what a run writes."""
+    git = ["git", "-c", "safe.directory=*", "-C", str(ROOT)]
     with contextlib.suppress(OSError):
-        return first_line(["git", "-c", "safe.directory=*", "-C", str(ROOT), "describe", "--always", "--dirty"])
+        changed = first_line([*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *WRITTEN])
+        return f"{first_line([*git, 'describe', '--always'])}{'-dirty' if changed else ''}"
     return None
 
 
@@ -45,6 +50,21 @@ def hash_seconds(megabytes=64):
     for _ in range(megabytes):
         sha.update(block)
     return round(time.process_time() - start, 4)
+
+
+def busy_share(seconds=0.5):
+    """The share of all processors' time that something takes now. Load averages do not tell: they still have what was
+    measured before."""
+    def times():
+        with open("/proc/stat", encoding="ascii") as file:
+            fields = [int(field) for field in file.readline().split()[1:9]]
+        return sum(fields), fields[3] + fields[4]  # all; idle and waiting for disks
+
+    before = times()
+    # The time is what is measured over, not waited for.
+    time.sleep(seconds)
+    total, idle = (now - then for now, then in zip(times(), before))
+    return round(1 - idle / total, 3) if total else 0.0
 
 
 def describe():

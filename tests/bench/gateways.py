@@ -43,8 +43,8 @@ class Patience:
 
 class Pace:
     """The least time between two measured changes: syncd takes a first change at once, and lets those of a series
-    wait for each other until there was none for 5 s."""
-    seconds = 5.5
+    wait for each other until there was none for half a second (DIRTY_QUIET_USEC)."""
+    seconds = 1.0
 
 
 class Node:

@@ -61,6 +61,13 @@ class Peaks(threading.Thread):
         self.join()
         return self.kib
 
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
 
 def resident(node, unit=SYNCD):
     """Resident KiB of each program of a unit now."""

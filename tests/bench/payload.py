@@ -15,10 +15,10 @@ def _sentences(rng, n):
 
 
 class Text:
-    """Endless text that does not repeat itself beyond a sentence."""
+    """Endless text that does not repeat itself beyond a sentence, each time another one."""
 
-    def __init__(self, seed):
-        self.rng = random.Random(seed)
+    def __init__(self):
+        self.rng = random.Random()
         self.sentences = _sentences(self.rng, 20_000)
 
     def read(self, size):
@@ -28,12 +28,12 @@ class Text:
         return data[:size].encode()
 
 
-def source(kind, seed=1):
+def source(kind):
     """A function that returns the next so many bytes."""
     if kind == "urandom":
         return os.urandom
     if kind == "text":
-        return Text(seed).read
+        return Text().read
     if kind == "zero":
         return bytes
     raise ValueError(kind)

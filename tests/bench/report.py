@@ -5,7 +5,6 @@ import json
 import statistics
 
 import goals
-import peers_summary
 import plots
 from benchmark import ROOT, select, value_of
 
@@ -13,6 +12,8 @@ REPORT = ROOT / "docs/benchmarks.md"
 PLOTS = ROOT / "docs/benchmarks"
 # A full run's values are better than a quick one's.
 PREFERENCE = ("full", "quick")
+# Of the processors, by other work when a benchmark begins.
+BUSY_SHARE_MAX = 0.2
 NO_DATA = "*Not measured yet.*"
 
 
@@ -89,16 +90,48 @@ def table(series, spec):
     return lines + [""]
 
 
-def described(entry):
+def is_payload(value):
+    """One of suite.transfer.payloads()."""
+    return isinstance(value, list) and value[:1] in (["single"], ["multiple"])
+
+
+def sizes_text(value):
+    """Sizes as the report shows them: numbers, names, payloads, and lists and tables of them."""
+    if is_payload(value):
+        kind, files, each = value
+        return format_bytes(each) if kind == "single" else f"{files:,} x {format_bytes(each)}"
+    if isinstance(value, dict):
+        keys = {}
+        for key, inner in value.items():
+            keys.setdefault(sizes_text(inner), []).append(key)
+        return "; ".join(f"{', '.join(found)}: {text}" for text, found in keys.items())
+    if isinstance(value, list):
+        return ", ".join(f"({sizes_text(inner)})" if isinstance(inner, list) and not is_payload(inner) else sizes_text(inner)
+                         for inner in value) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def cut(entry, benchmark):
+    """What a shorter run leaves out of a full one."""
+    full = json.loads(json.dumps(benchmark.sizes["full"]))
+    smaller = [key for key in full if entry["sizes"].get(key) != full[key]]
+    if entry["mode"] == "full" or not smaller:
+        return ""
+    return " Cut: " + " ".join(f"`{key}` {sizes_text(entry['sizes'].get(key, []))} (in a full run {sizes_text(full[key])})."
+                               for key in smaller)
+
+
+def described(entry, benchmark):
     """What was measured, when, where and how."""
     env = entry["environment"]
-    text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s, load average before and after "
-            f"{entry['load'][0]} and {entry['load'][1]}; {env['commit']}, {env['processor']}, {env['cores']} cores, "
-            f"kernel {env['kernel']}.")
-    if entry["load"][0] > env["cores"]:
+    busy = entry.get("busy")  # older values do not have it
+    text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s; {env['commit']}, {env['processor']}, "
+            f"{env['cores']} cores, kernel {env['kernel']}.")
+    if busy is not None:
+        text += f" Of the processors, {busy:.0%} was busy before it."
+    if (busy or 0) > BUSY_SHARE_MAX:
         text += " **The machine was busy with other work: its times say little.**"
-    if entry["mode"] != "full":
-        text += " Cut: sizes and repeats of a quick run."
+    text += cut(entry, benchmark)
     if entry["error"]:
         text += f" **It did not end: {entry['error']}**"
     return text
@@ -109,7 +142,7 @@ def section(name, benchmark, entry):
     if not entry or not entry["series"]:
         reason = f" ({entry['error']})" if entry else ""
         return lines + [NO_DATA + reason, ""]
-    lines += [described(entry), ""]
+    lines += [described(entry, benchmark), ""]
     lines += [f"{note}\n" for note in entry.get("notes", [])]
     for spec in benchmark.tables:
         lines += table(entry["series"], spec)
@@ -128,8 +161,11 @@ def environments(entries):
     for entry in entries.values():
         for program, version in entry["environment"]["versions"].items():
             versions.setdefault(program, set()).add(version)
-    gateways = {entry["environment"]["gateway"] for entry in entries.values()}
-    lines += [f"- each gateway: {', '.join(sorted(gateways))}"] if gateways else []
+    for name, text in (("machine", "{processor}, {cores} cores, {megabytes} MB of memory"), ("kernel", "Linux {kernel}"),
+                       ("distribution", "Debian {debian}"), ("each gateway", "{gateway}")):
+        found = {text.format(megabytes=round(entry["environment"].get("memory", 0) / 1e6), **entry["environment"])
+                 for entry in entries.values()}
+        lines += [f"- {name}: {'; '.join(sorted(found))}"] if found else []
     lines += [f"- {program}: {', '.join(sorted(filter(None, found)))}" for program, found in sorted(versions.items())]
     return lines + [""]
 
@@ -138,11 +174,14 @@ def write(known, directory):
     """known: the benchmark classes by name; directory: where the results are."""
     PLOTS.mkdir(exist_ok=True)
     entries = {name: entry for name, entry in load(directory).items() if name in known}
-    lines = ["# Figures", "", "Made by `./bench` from the values in `tests/bench/results`; not edited by hand.", ""]
+    lines = ["# Figures", "", "Made by `./bench` from the values in `tests/bench/results`; not edited by hand. Each section names the "
+             "command that measured it, and the time of it; `./bench --full` measures all of it at full size.", ""]
     lines += goals.summary(entries)
-    lines += peers_summary.headline(entries)
     lines += environments(entries)
     for name, benchmark in known.items():
         lines += section(name, benchmark, entries.get(name))
     text = "\n".join(lines).rstrip() + "\n"
     REPORT.write_text(text)
+    for plot in PLOTS.glob("*.svg"):
+        if f"({PLOTS.name}/{plot.name})" not in text:
+            plot.unlink()

@@ -14,6 +14,7 @@ import traceback
 
 import environment
 import gateways
+import limits
 import regression
 import report
 import suite
@@ -23,34 +24,41 @@ from gateways import Failure
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 DEFAULT_NAME = "bench"
-PATIENCE_SECONDS = {"smoke": 60, "quick": 600, "full": 3600}
+PATIENCE_SECONDS = {"smoke": 60, "quick": 90, "full": 3600}
 
 
 def say(text):
     print(text, flush=True)
 
 
-def measure(benchmark, mode, bed_name, shared):
-    """Runs one benchmark; returns its entry for the results. shared: a Bed to use, or None for testbeds of its own."""
+def on_a_bed(benchmark, size, bed_name, shared, recorder):
+    if shared or benchmark.own_bed:
+        benchmark().measure(shared, size, recorder)
+    else:
+        with gateways.up(bed_name, benchmark.gateways) as bed:
+            benchmark().measure(bed, size, recorder)
+    if recorder.failures:
+        raise Failure("; ".join(recorder.failures))
+
+
+def measure(benchmark, mode, bed_name, shared, seconds):
+    """Runs one benchmark for at most so many seconds; returns its entry for the results. shared: a Bed to use, or None
+    for testbeds of its own."""
     recorder, size = Recorder(say), benchmark.sizes[mode]
     entry = {"mode": mode, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "sizes": size,
              "command": f"./bench --{mode} {benchmark.name}", "environment": environment.describe(), "error": None}
+    entry["busy"] = environment.busy_share()
     start = time.monotonic()
-    before = os.getloadavg()[0]
     try:
-        if shared or benchmark.own_bed:
-            benchmark().measure(shared, size, recorder)
-        else:
-            with gateways.up(bed_name, benchmark.gateways) as bed:
-                benchmark().measure(bed, size, recorder)
-    except Exception as error:  # pylint: disable=broad-exception-caught
+        with limits.limited(seconds):
+            on_a_bed(benchmark, size, bed_name, shared, recorder)
+    except (Exception, limits.TimeUp) as error:  # pylint: disable=broad-exception-caught
         # What one benchmark does not survive is told in its place in the report; the others still run.
         if not isinstance(error, Failure):
             traceback.print_exc()
         entry["error"] = f"{type(error).__name__}: {error}"
         say(f"not ok {benchmark.name}: {entry['error']}")
     entry["seconds"] = round(time.monotonic() - start, 1)
-    entry["load"] = [round(before, 2), round(os.getloadavg()[0], 2)]
     entry["series"], entry["notes"] = recorder.result(), recorder.notes
     return entry
 
@@ -88,7 +96,8 @@ def parse_arguments(known):
                     "values that were committed.",
         epilog=f"benchmarks:\n{names}\n\nResults of benchmarks that are not named stay as they are.")
     mode = parser.add_mutually_exclusive_group()
-    for name, text in (("quick", "about 20 minutes in all (default)"), ("full", "up to 6 hours in all"),
+    for name, text in (("quick", f"under 20 minutes in all, ended after {limits.RUN_MINUTES['quick']} (default)"),
+                       ("full", "up to 6 hours in all"),
                        ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     parser.set_defaults(mode="quick")
@@ -121,22 +130,29 @@ def run(arguments, known, path):
 
 
 def run_all(arguments, known, path, shared):
-    """Returns how many failed."""
+    """Returns the names of those that failed."""
     chosen = arguments.names or list(known)
-    if arguments.mode != "smoke" and os.getloadavg()[0] > os.cpu_count() / 2:
-        say(f"This machine is busy (load average {os.getloadavg()[0]:.1f}): times will be wrong.")
+    busy = environment.busy_share()
+    if arguments.mode != "smoke" and busy > report.BUSY_SHARE_MAX:
+        say(f"This machine is busy ({busy:.0%} of its processors): times will be wrong.")
     bed_name = os.environ.get("ISPSTORAGE_TESTBED", DEFAULT_NAME)
-    failed = 0
+    budget, failed = limits.Budget(arguments.mode), []
     for position, name in enumerate(chosen, 1):
         benchmark = known[name]
         say(f"\n== {name} ({position} of {len(chosen)}, {arguments.mode}): {benchmark.title}")
-        entry = measure(benchmark, arguments.mode, bed_name, shared)
-        failed += entry["error"] is not None
+        seconds = budget.seconds(benchmark)
+        if seconds == 0:
+            failed.append(name)
+            say(f"not ok {name}: not begun, the time of the run is over")
+            continue
+        entry = measure(benchmark, arguments.mode, bed_name, shared, seconds)
         # Read again: a run of hours should not lose what another one wrote meanwhile.
         results = load(path)
         results["benchmarks"][name] = entry
         save(path, results)
-        if not entry["error"]:
+        if entry["error"]:
+            failed.append(name)
+        else:
             say(f"ok {name} ({entry['seconds']} s)")
     return failed
 
@@ -148,7 +164,9 @@ def main():
         show(known)
         return 0
     path = arguments.output or (RESULTS if arguments.mode != "smoke" else ROOT / "build/bench") / f"{arguments.mode}.json"
-    failed = 0 if arguments.report else run(arguments, known, path)
+    failed = [] if arguments.report else run(arguments, known, path)
+    if failed:
+        say(f"\nfailed: {', '.join(failed)}")
     if arguments.output or arguments.mode == "smoke":
         return 1 if failed else 0
     report.write(known, RESULTS)

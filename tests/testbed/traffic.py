@@ -12,6 +12,7 @@ from bed import OPERATOR_ADDRESS
 from commands import TestbedError, alive, wait_until
 
 PORT = 5201
+INTERVAL_SECONDS = 0.5
 # iperf3 gives up when the one datagram that opens a UDP transfer is lost.
 ATTEMPTS_MAX = 5
 
@@ -33,23 +34,23 @@ class Traffic:
             raise TestbedError(f'{" ".join(map(str, argv))}: {done.stdout}{done.stderr}')
         return done.stdout
 
-    def iperf(self, *options, host='gw1', timeout=60, port=PORT):
+    def iperf(self, *options, host='gw1', timeout=60):
         """A transfer from (with --reverse: to) a host, to the operator; returns what iperf3 tells of it."""
         for _ in range(ATTEMPTS_MAX):
-            result = self._iperf_once(host, options, timeout, port)
+            result = self._iperf_once(host, options, timeout)
             if 'error' not in result:
                 return result
         raise TestbedError(f'iperf3: {result["error"]}')
 
-    def _iperf_once(self, host, options, timeout, port):
+    def _iperf_once(self, host, options, timeout):
         server = subprocess.Popen(self.inside('operator', 'iperf3', '--server', '--one-off', '--json',
-                                              f'--port={port}'), stdin=subprocess.DEVNULL,
+                                              f'--interval={INTERVAL_SECONDS}', f'--port={PORT}'), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.DEVNULL)
         try:
-            wait_until(lambda: self.output('operator', 'ss', '-Hltn', f'sport = :{port}') or not alive(server.pid),
+            wait_until(lambda: self.output('operator', 'ss', '-Hltn', f'sport = :{PORT}') or not alive(server.pid),
                        'iperf3', 10)
-            done = subprocess.run(self.inside(host, 'iperf3', '--client', OPERATOR_ADDRESS, f'--port={port}', '--json',
-                                              '--interval=0.5', '--get-server-output', *options),
+            done = subprocess.run(self.inside(host, 'iperf3', '--client', OPERATOR_ADDRESS, f'--port={PORT}', '--json',
+                                              f'--interval={INTERVAL_SECONDS}', '--get-server-output', *options),
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
             return json.loads(done.stdout)
         finally:

@@ -8,19 +8,20 @@ from peers.site import SERVER_ADDRESS, Peer
 
 class Git(Peer):
     name = "git"
-    configuration = ("add --all, commit, push; pull --ff-only. gc.auto=0, receive.unpackLimit=1; over one ssh connection that "
-                     "stays (aes128-gcm)")
+    # No compression: the payloads are random bytes. No unpacking: packs are kept as they come.
+    options = ("gc.auto=0", "core.compression=0", "transfer.unpackLimit=1")
+    configuration = (f"add --all, commit, push; pull --ff-only. {', '.join(options)}; over one ssh connection that stays "
+                     "(aes128-gcm)")
 
     def git(self, host, *argv):
-        host.run("git", "-c", "gc.auto=0", "-c", "user.name=bench", "-c", "user.email=bench", "-C", host.folder, *argv,
-                 environment={"GIT_SSH_COMMAND": self.site.ssh(host)})
+        chosen = [word for option in (*self.options, "user.name=bench", "user.email=bench") for word in ("-c", option)]
+        host.run("git", *chosen, "-C", host.folder, *argv, environment={"GIT_SSH_COMMAND": self.site.ssh(host)})
 
     def start(self):
         self.site.start_sshd()
         repository = self.site.server / "repository.git"
         for argv in (["init", "--quiet", "--bare", "--initial-branch=main", repository],
-                     ["-C", repository, "config", "receive.unpackLimit", "1"],
-                     ["-C", repository, "config", "gc.auto", "0"]):
+                     *(["-C", repository, "config", *option.split("=")] for option in self.options)):
             subprocess.run(["git", *map(str, argv)], check=True)
         for host in self.site.hosts:
             self.git(host, "init", "--quiet", "--initial-branch=main")

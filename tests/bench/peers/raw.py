@@ -18,13 +18,16 @@ class Raw(Peer):
     configuration = "one TCP connection for each direction, opened for the transfer; sendfile(2)"
     whole_files_only = True
 
+    def __init__(self, bed):
+        super().__init__(bed)
+        self.server, self.clients = None, {}
+
     def start(self):
         python = [sys.executable, "-I", SCRIPT]
         self.server = subprocess.Popen(
             self.site.bed.operator.in_network(*python, "serve", SERVER_ADDRESS, PORT, self.site.server / "stream"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.answer(self.server)
-        self.clients = {}
         for host in self.site.hosts:
             self.clients[host.name] = subprocess.Popen(
                 host.node.limited(*python, "client", SERVER_ADDRESS, PORT), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -59,7 +62,7 @@ class Raw(Peer):
             raise Failure(f"raw TCP brought {sizes} bytes")
 
     def close(self):
-        for process in (self.server, *self.clients.values()):
+        for process in filter(None, (self.server, *self.clients.values())):
             process.kill()
             process.wait()
         super().close()

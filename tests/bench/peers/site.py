@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from gateways import PEERS, Failure, disk_usage, wait_until
+from gateways import PEERS, Failure, Patience, disk_usage, wait_until
 from service import verify
 
 SSH_PORT = 2222
@@ -68,9 +68,15 @@ class PeerHost:
         """Runs a program to its end."""
         with tempfile.TemporaryFile() as output:
             process = self.start(*argv, environment=environment, stdout=output, stderr=output)
-            if process.wait() != 0:
+            try:
+                status = process.wait(Patience.seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                status = process.wait()
+            if status != 0:
                 output.seek(0)
-                raise Failure(f"{' '.join(map(str, argv))}: {output.read()[-2000:].decode(errors='replace')}")
+                raise Failure(f"{' '.join(map(str, argv))}: exit status {status}: "
+                              f"{output.read()[-2000:].decode(errors='replace')}")
 
 
 class Site:
@@ -143,7 +149,7 @@ def at_once(action, hosts):
         except Failure as failure:
             failures.append(failure)
 
-    threads = [threading.Thread(target=guarded, args=[host]) for host in hosts]
+    threads = [threading.Thread(target=guarded, args=[host], daemon=True) for host in hosts]
     for thread in threads:
         thread.start()
     for thread in threads:

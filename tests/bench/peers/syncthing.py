@@ -12,7 +12,8 @@ from service import Arrival, wait_arrivals
 
 PORT, API_PORT, API_KEY = 22000, 8384, "bench"
 OPTIONS = {"globalAnnounceEnabled": "false", "localAnnounceEnabled": "false", "relaysEnabled": "false", "natEnabled": "false",
-           "startBrowser": "false", "urAccepted": "-1", "crashReportingEnabled": "false", "autoUpgradeIntervalH": "0"}
+           "startBrowser": "false", "urAccepted": "-1", "crashReportingEnabled": "false", "autoUpgradeIntervalH": "0",
+           "setLowPriority": "false"}
 
 
 class Instance:
@@ -68,9 +69,13 @@ class Instance:
 
 class Syncthing(Peer):
     name = "syncthing"
-    configuration = ("a star around the server, no relays, discovery or NAT; its watcher off, and told to scan at once through "
+    configuration = ("a star around the server, no relays, discovery, NAT or low priority; its watcher off, and told to scan at once through "
                      "its interface (its watcher would wait for 1 s or more)")
     needs = ("syncthing", "curl")
+
+    def __init__(self, bed):
+        super().__init__(bed)
+        self.server, self.instances = None, []
 
     def start(self):
         bed = self.site.bed
@@ -96,8 +101,9 @@ class Syncthing(Peer):
         return None, arrived - start
 
     def close(self):
-        for instance in (self.server, *self.instances):
-            instance.process.terminate()
-        for instance in (self.server, *self.instances):
-            instance.process.wait()
+        running = [i.process for i in (self.server, *self.instances) if i and i.process]
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
         super().close()

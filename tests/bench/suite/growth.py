@@ -68,7 +68,7 @@ class History(Benchmark):
     after so many commits. The commits are made in the repository, by git fast-import: each changes one small file at
     the top. The slope is the least squares line through all points: growth for 1,000 more commits."""
     name, title = "history", "Cost against the length of the history"
-    sizes = {"smoke": {"commits": (1, 3), "changes": 1}, "quick": {"commits": (10, 1010), "changes": 3},
+    sizes = {"smoke": {"commits": (1, 3), "changes": 1}, "quick": {"commits": (10, 1000, 10_000), "changes": 3},
              "full": {"commits": (100, 1000, 3000, 10_000), "changes": 5}}
     tables = tuple(Table(title, metric, ("commits",), ()) for title, metric in METRICS) + (
         Table("Slope", "slope", ("of",), ("per",)),)
@@ -103,7 +103,7 @@ class TreeSize(Benchmark):
     LAN, signalled over CWMP) in a tree of so many files of 500 bytes, 1,000 in a directory. The slope is the least
     squares line through all points: growth for 10,000 more files."""
     name, title = "treesize", "Cost against the size of the tree"
-    sizes = {"smoke": {"files": (5,), "changes": 1}, "quick": {"files": (1000, 5000), "changes": 2},
+    sizes = {"smoke": {"files": (5,), "changes": 1}, "quick": {"files": (1000, 4000, 10_000), "changes": 3},
              "full": {"files": (1000, 10_000, 100_000), "changes": 5}}
     tables = tuple(Table(title, metric, ("files",), ()) for title, metric in METRICS) + (
         Table("Slope", "slope", ("of",), ("per",)),)

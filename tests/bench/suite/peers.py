@@ -8,15 +8,15 @@ import typing
 
 import payload
 from benchmark import Benchmark, Table
-from gateways import PEERS
+from gateways import PEERS, Failure
 from meter import Peaks, difference, total
 from payload import KB
 from peers import SYSTEMS
+from peers_summary import OWN, PROMPT
 from service import place, synchronize, synchronize_in_sequence
 from suite.transfer import theoretical_seconds, warm
 
 MB = 1000 * KB
-OWN, OWN_PROMPT = "ispstorage", "ispstorage, prompt signalling"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,17 +57,17 @@ def overwritten(name, share=100):
     return prepare
 
 
-def workloads(single, multiple, large):
-    """single: sizes; multiple: (files, bytes of each); large: size of the file that is changed, or None. The names
-    are new ones."""
+def workloads(single=(), multiple=(), changed=None):
+    """single: sizes; multiple: (files, bytes of each); changed: size of the file that is changed. The names are new
+    ones."""
     tag = os.urandom(4).hex()
     chosen = [Workload(f"{n // KB:,} KB", n, one_file(f"single-{n}-{tag}", n)) for n in single]
     chosen += [Workload(f"{n} x {each // KB} KB", n * each, files(f"multiple-{n}-{tag}", n, each)) for n, each in multiple]
-    if large:
-        name = f"large-{large}-{tag}"
-        chosen += [Workload(f"{large // KB:,} KB", large, one_file(name, large)),
-                   Workload("4 KB inserted at its front", large, inserted(name), False),
-                   Workload("1 % of it overwritten", large, overwritten(name), False)]
+    if changed:
+        name = f"large-{changed}-{tag}"
+        chosen += [Workload(f"{changed // KB:,} KB", changed, one_file(name, changed)),
+                   Workload("4 KB inserted at its front", changed, inserted(name), False),
+                   Workload("1 % of it overwritten", changed, overwritten(name), False)]
     return chosen
 
 
@@ -80,22 +80,26 @@ class Peers(Benchmark):
     Connections are up before. Bytes: all frames on the three access links, ours with CWMP; "wire overhead" of ours is
     that of ssh alone."""
     name, title = "peers", "Beside what a user would pick instead"
+    minutes = {"smoke": 5, "quick": 7, "full": 120}
     sizes = {
-        "smoke": {"links": {"lan": ((20 * KB,), (), None)}, "repeats": 1},
-        "quick": {"links": {"lan": ((100 * KB, 1 * MB), ((100, 100 * KB),), 30 * MB)}, "repeats": 1},
-        "full": {"links": {"lan": ((100 * KB, 1 * MB, 10 * MB), ((100, 100 * KB), (20_000, 4 * KB)), 100 * MB),
-                           "gpon100": ((100 * KB,), ((100, 100 * KB),), 100 * MB),
-                           "gpon30": ((100 * KB, 10 * MB), ((100, 100 * KB),), None),
-                           "adsl16": ((100 * KB, 10 * MB), ((10, 100 * KB),), None),
-                           "adsl8": ((100 * KB, 1 * MB), ((10, 100 * KB),), None)}, "repeats": 1, "fast_repeats": 3},
+        "smoke": {"links": {"lan": {"single": (20 * KB,)}}, "repeats": 1, "lan_repeats": 1},
+        "quick": {"links": {"lan": {"single": (100 * KB, 1 * MB), "multiple": ((100, 100 * KB),), "changed": 20 * MB}},
+                  "repeats": 1, "lan_repeats": 1},
+        "full": {"links": {"lan": {"single": (100 * KB, 1 * MB, 10 * MB), "multiple": ((100, 100 * KB), (20_000, 4 * KB)),
+                                   "changed": 100 * MB},
+                           "gpon100": {"single": (100 * KB,), "multiple": ((100, 100 * KB),), "changed": 100 * MB},
+                           "gpon30": {"single": (100 * KB, 10 * MB), "multiple": ((100, 100 * KB),)},
+                           "adsl16": {"single": (10 * MB,), "multiple": ((10, 100 * KB),)},
+                           "adsl8": {"single": (1 * MB,), "multiple": ((10, 100 * KB),)}},
+                 "repeats": 1, "lan_repeats": 3},
     }
     tables = (
-        Table("Seconds", "seconds", ("link", "workload"), ("system",)),
         Table("Parts of the theoretical time", "seconds", ("link", "workload"), ("system",), ratio=True),
+        Table("Wire overhead, parts of the payload", "wire overhead", ("link", "workload"), ("system",), ratio=True),
+        Table("Seconds", "seconds", ("link", "workload"), ("system",)),
         Table("Push, seconds", "push", ("link", "workload"), ("system",)),
         Table("Pull, seconds", "pull", ("link", "workload"), ("system",)),
         Table("Bytes on the three links", "bytes", ("link", "workload"), ("system",)),
-        Table("Wire overhead, parts of the payload", "wire overhead", ("link", "workload"), ("system",), ratio=True),
         Table("Processor time on the first gateway", "gateway CPU", ("link", "workload"), ("system",)),
         Table("Disk beyond the files on the first gateway", "disk beyond the files", ("link", "workload"), ("system",)),
         Table("Peak RSS of the largest process on a gateway", "peer RSS", ("link", "workload"), ("system",)),
@@ -103,20 +107,31 @@ class Peers(Benchmark):
 
     def measure(self, bed, size, record):
         for link, chosen in size["links"].items():
-            repeats = size.get("fast_repeats", size["repeats"]) if link == "lan" else size["repeats"]
+            repeats = size["lan_repeats"] if link == "lan" else size["repeats"]
             for _ in range(repeats):
+                self.guarded(self.ours, OWN, bed, link, chosen, record)
                 for system in SYSTEMS:
-                    if not all(map(shutil.which, system.needs)):
+                    if all(map(shutil.which, system.needs)):
+                        record.note(f"{system.name}: {system.configuration}.")
+                        self.guarded(self.peer, system.name, bed, link, workloads(**chosen), record, system)
+                    else:
                         record.note(f"{system.name}: left out, it is not installed (packaging/install-packages bench).")
-                        continue
-                    record.note(f"{system.name}: {system.configuration}.")
-                    self.peer(bed, link, system, workloads(*chosen), record)
-                bed.set_link(link)
-                warm(bed)
-                self.own(bed, link, workloads(*chosen), record, OWN, synchronize)
-                with bed.without_orders(bed.gateways[1:]):
-                    self.own(bed, link, workloads(*chosen), record, OWN_PROMPT, synchronize_in_sequence)
-                bed.settle()
+
+    @staticmethod
+    def guarded(way, name, bed, link, chosen, record, *system):
+        """What one system does not survive does not end the others."""
+        try:
+            way(bed, link, chosen, record, *system)
+        except (Failure, OSError) as failure:
+            record.failed(f"{name} on {link}: {failure}")
+
+    def ours(self, bed, link, chosen, record):
+        bed.set_link(link)
+        warm(bed)
+        self.own(bed, link, workloads(**chosen), record, OWN, synchronize)
+        with bed.without_orders(bed.gateways[1:]):
+            self.own(bed, link, workloads(**chosen), record, PROMPT, synchronize_in_sequence)
+        bed.settle()
 
     def own(self, bed, link, chosen, record, name, way):
         first = bed.gateways[0]
@@ -129,7 +144,7 @@ class Peers(Benchmark):
             record.add("disk beyond the files", sum(first.disk_used()), "B", **labels)
             record.add("peer RSS", max(max(p.values()) for p in outcome.meter.peaks.values()) * 1024, "B", **labels)
 
-    def peer(self, bed, link, system, chosen, record):
+    def peer(self, bed, link, chosen, record, system):
         bed.set_link("none")
         with bed.without_orders(bed.gateways):
             peer = system(bed)
@@ -149,12 +164,11 @@ class Peers(Benchmark):
         moves, expected = workload.prepare(first.scratch, first.folder)
         bed.still()
         before, cpu = bed.counters(), first.cpu_seconds()
-        peaks = Peaks(bed.gateways, PEERS)
-        peaks.start()
-        place(first, moves)
-        peer.prepare(expected)
-        push, pull = peer.synchronize(expected)
-        kib = peaks.stop()
+        with Peaks(bed.gateways, PEERS) as peaks:
+            place(first, moves)
+            peer.prepare(expected)
+            push, pull = peer.synchronize(expected)
+        kib = peaks.kib
         bed.still()
         wire = difference(bed.counters(), before, lambda counters: counters["bytes"])
         peer.verify(expected)

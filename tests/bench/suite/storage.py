@@ -7,6 +7,7 @@ from service import place, synchronize, total_size
 from suite.transfer import multiple, single
 
 MB = 1000 * KB
+KINDS = ("urandom", "text", "zero")
 
 
 def record_disk(record, bed, before, size, files, **labels):
@@ -27,12 +28,11 @@ class Storage(Benchmark):
     each program on any gateway."""
     name, title = "storage", "Local storage overhead"
     sizes = {
-        "smoke": {"single": {"text": (20 * KB,)}, "multiple": ((5, 50 * KB),), "small": 10},
-        "quick": {"single": {"urandom": (100 * MB,), "text": (100 * MB,), "zero": (100 * MB,)},
-                  "multiple": ((100, 100 * MB),), "small": 2000},
-        "full": {"single": {kind: (100 * KB, 1000 * KB, 10 * MB, 100 * MB, 1000 * MB)
-                            for kind in ("urandom", "text", "zero")},
-                 "multiple": tuple((n, 100 * MB) for n in (1, 10, 100, 1000, 10_000)), "small": 20_000},
+        "smoke": {"kinds": ("text",), "single": (20 * KB,), "multiple": {"bytes": 50 * KB, "files": (5,)}, "small": 10},
+        "quick": {"kinds": KINDS, "single": (100 * KB, 1000 * KB, 10 * MB, 100 * MB),
+                  "multiple": {"bytes": 10 * MB, "files": (1, 10, 100, 1000)}, "small": 2000},
+        "full": {"kinds": KINDS, "single": (100 * KB, 1000 * KB, 10 * MB, 100 * MB, 1000 * MB),
+                 "multiple": {"bytes": 100 * MB, "files": (1, 10, 100, 1000, 10_000)}, "small": 20_000},
     }
     tables = (
         Table("Single files, parts of the payload (Fig. 8)", "disk beyond the files", ("bytes",), ("kind",),
@@ -42,16 +42,19 @@ class Storage(Benchmark):
         Table("Files of 4 KB, for each", "disk beyond the files, each", ("files",), ("kind",), {"class": "small"}),
         Table("Peak RSS", "peak RSS", ("class", "files", "bytes"), ("program",), {"kind": "urandom"}),
     )
-    plots = (Plot("storage", "Disk beyond the files, parts of the payload", "disk beyond the files", "bytes", ("kind",),
-                  {"class": "single"}, True),)
+    plots = (Plot("storage", "Disk beyond the files, single files, parts of the payload", "disk beyond the files", "bytes",
+                  ("kind",), {"class": "single"}, True),
+             Plot("storage-multiple", "Disk beyond the files, files of equal total size, parts of the payload",
+                  "disk beyond the files", "files", ("kind",), {"class": "multiple"}, True))
 
     def measure(self, bed, size, record):
         bed.set_link("none")
-        for kind, sizes in size["single"].items():
-            for each in sizes:
+        for kind in size["kinds"]:
+            for each in size["single"]:
                 self.one(bed, record, single(bed.gateways[0], each, kind), kind, "single")
-        for files, total in size["multiple"]:
-            self.one(bed, record, multiple(bed.gateways[0], files, total // files), "urandom", "multiple")
+            for files in size["multiple"]["files"]:
+                self.one(bed, record, multiple(bed.gateways[0], files, size["multiple"]["bytes"] // files, kind), kind,
+                         "multiple")
         self.one(bed, record, multiple(bed.gateways[0], size["small"], 4096), "urandom", "small")
 
     @staticmethod

@@ -15,6 +15,16 @@ SLOW = ("adsl16", "adsl8")
 SLOW_BYTES_MAX = 10_000 * KB
 
 
+def payloads(single=(), multiple=()):
+    """What goes over a link: sizes of single files, and (files, bytes of each)."""
+    return [["single", 1, each] for each in single] + [["multiple", files, each] for files, each in multiple]
+
+
+def on_all_links(chosen):
+    """The payloads by link; on ADSL the smaller ones."""
+    return {link: [p for p in chosen if link not in SLOW or p[1] * p[2] <= SLOW_BYTES_MAX] for link in LINKS}
+
+
 def single(gateway, size, kind="urandom"):
     """Prepares one file. Returns the moves and what is expected."""
     name = f"single-{size}-{os.urandom(4).hex()}.bin"
@@ -54,11 +64,10 @@ def warm(bed):
     synchronize(bed, lambda g: place(g, moves), expected)
 
 
-def payloads(size, link):
-    """[(class, files, bytes of each)] for a link."""
-    limit = SLOW_BYTES_MAX if link in SLOW else float("inf")
-    chosen = [("single", 1, n) for n in size["single"] if n <= limit]
-    return chosen + [("multiple", n, each) for n, each in size["multiple"] if n * each <= limit]
+def repeats(bed, size, link, payload_bytes):
+    """Once on ADSL, and where it takes long."""
+    long = sum(theoretical_seconds(bed, link, payload_bytes)) > size["once_above_seconds"]
+    return 1 if link in SLOW or long else size["repeats"]
 
 
 def prepare(gateway, files, each, kind="urandom"):
@@ -69,16 +78,22 @@ class Sync(Benchmark):
     """From one gateway to two others (the paper's Figs. 11 and 14). Seconds from the moment at which a payload is in
     the first gateway's folder (one rename from beside it) to all of it in both other folders; the operator signals
     the others over CWMP. The reference is the theoretical time: the payload at the effective rate, up and then down,
-    in sequence. On the ADSL profiles no payload above 10,000 KB. "Wire overhead" is what went over the three access
-    links beyond the payload on each (the paper's Fig. 10), on a warm connection, of ssh and (separately) with CWMP.
-    Peaks of resident memory are of each program on any gateway."""
+    in sequence. On the ADSL profiles no payload above 10,000 KB, and no repeats. "Wire overhead" is what went over the
+    three access links beyond the payload on each (the paper's Fig. 10), on a warm connection, of ssh and (separately)
+    with CWMP. Peaks of resident memory are of each program on any gateway."""
     name, title = "sync", "1-to-2 synchronization"
+    minutes = {"smoke": 3, "quick": 5, "full": 120}
     sizes = {
-        "smoke": {"links": ("lan",), "single": (20 * KB,), "multiple": ((3, 2 * KB),), "repeats": 1},
-        "quick": {"links": ("lan", "gpon100"), "single": (100 * KB, 1000 * KB, 10_000 * KB),
-                  "multiple": ((10, 100 * KB),), "repeats": 2},
-        "full": {"links": LINKS, "single": (100 * KB, 1000 * KB, 10_000 * KB, 100_000 * KB),
-                 "multiple": ((1, 100 * KB), (10, 100 * KB), (100, 100 * KB), (1000, 100 * KB)), "repeats": 3},
+        "smoke": {"links": {"lan": payloads((20 * KB,), ((3, 2 * KB),))}, "repeats": 1, "once_above_seconds": 60},
+        "quick": {"links": {"lan": payloads((100 * KB, 1000 * KB, 10_000 * KB), ((10, 100 * KB), (100, 100 * KB))),
+                            "gpon100": payloads((100 * KB, 1000 * KB, 10_000 * KB), ((3, 100 * KB), (10, 100 * KB))),
+                            "gpon30": payloads((100 * KB, 1000 * KB), ((3, 100 * KB), (10, 100 * KB))),
+                            "adsl16": payloads((100 * KB, 1000 * KB), ((3, 100 * KB), (10, 100 * KB))),
+                            "adsl8": payloads((100 * KB, 300 * KB), ((3, 100 * KB), (10, 100 * KB)))},
+                  "repeats": 2, "once_above_seconds": 5},
+        "full": {"links": on_all_links(payloads((100 * KB, 1000 * KB, 10_000 * KB, 100_000 * KB),
+                                                ((1, 100 * KB), (10, 100 * KB), (100, 100 * KB), (1000, 100 * KB)))),
+                 "repeats": 3, "once_above_seconds": 60},
     }
     tables = (
         Table("Seconds, single files (Fig. 14)", "seconds", ("bytes",), ("link",), {"class": "single"}),
@@ -92,15 +107,18 @@ class Sync(Benchmark):
     plots = (
         Plot("sync-single", "1-to-2, single files", "seconds", "bytes", ("link",), {"class": "single"}),
         Plot("sync-multiple", "1-to-2, multiple files of 100 KB", "seconds", "files", ("link",), {"class": "multiple"}),
-        Plot("wire", "Wire overhead, parts of the payload", "wire overhead", "bytes", ("link",), {"class": "single"}, True),
+        Plot("wire", "Wire overhead, single files, parts of the payload", "wire overhead", "bytes", ("link",),
+             {"class": "single"}, True),
+        Plot("wire-multiple", "Wire overhead, multiple files of 100 KB, parts of the payload", "wire overhead", "files",
+             ("link",), {"class": "multiple"}, True),
     )
 
     def measure(self, bed, size, record):
-        for link in size["links"]:
+        for link, chosen in size["links"].items():
             bed.set_link(link)
             warm(bed)
-            for kind, files, each in payloads(size, link):
-                for _ in range(1 if link in SLOW else size["repeats"]):
+            for kind, files, each in chosen:
+                for _ in range(repeats(bed, size, link, files * each)):
                     moves, expected = prepare(bed.gateways[0], files, each)
                     outcome = synchronize(bed, lambda g, m=moves: place(g, m), expected)
                     labels = {"link": link, "class": kind, "files": files, "bytes": files * each}
@@ -117,13 +135,21 @@ class Phases(Benchmark):
     both folders. References: the payload at the effective rate of the direction. "Together" is the same payload
     without waiting: the others may fetch while the first still pushes; its reference is push + pull. "CWMP": the
     operator signals, as always. "prompt": who measures orders a prefetch when the first gateway says that it pushes,
-    and a pull when main has all."""
+    and a pull when main has all. On the ADSL profiles no payload above 10,000 KB, and no repeats."""
     name, title = "phases", "Push and pull"
+    minutes = {"smoke": 3, "quick": 6, "full": 150}
     sizes = {
-        "smoke": {"links": ("lan",), "single": (), "multiple": ((3, 2 * KB),), "repeats": 1},
-        "quick": {"links": ("lan",), "single": (1000 * KB, 100_000 * KB), "multiple": ((100, 100 * KB),), "repeats": 2},
-        "full": {"links": LINKS, "single": (100 * KB, 1000 * KB, 10_000 * KB, 100_000 * KB),
-                 "multiple": ((10, 100 * KB), (100, 100 * KB), (1000, 100 * KB)), "repeats": 2},
+        "smoke": {"links": {"lan": payloads(multiple=((3, 2 * KB),))}, "together": {"links": ("lan",), "repeats": 1},
+                  "repeats": 1, "once_above_seconds": 60},
+        "quick": {"links": {"lan": payloads((1000 * KB, 100_000 * KB), ((10, 100 * KB), (100, 100 * KB))),
+                            "gpon100": payloads((1000 * KB, 10_000 * KB), ((3, 100 * KB), (10, 100 * KB))),
+                            "gpon30": payloads((100 * KB, 1000 * KB), ((3, 100 * KB), (10, 100 * KB))),
+                            "adsl16": payloads((100 * KB, 300 * KB), ((3, 100 * KB), (10, 100 * KB))),
+                            "adsl8": payloads((100 * KB, 300 * KB), ((3, 100 * KB), (10, 100 * KB)))},
+                  "together": {"links": ("lan",), "repeats": 1}, "repeats": 2, "once_above_seconds": 20},
+        "full": {"links": on_all_links(payloads((100 * KB, 1000 * KB, 10_000 * KB, 100_000 * KB),
+                                                ((10, 100 * KB), (100, 100 * KB), (1000, 100 * KB)))),
+                 "together": {"links": LINKS, "repeats": 2}, "repeats": 2, "once_above_seconds": 60},
     }
     tables = (
         Table("Push in parts of the theoretical time", "push", ("class", "files", "bytes"), ("link",), ratio=True),
@@ -133,26 +159,30 @@ class Phases(Benchmark):
         Table("Together, in parts of push + pull", "together", ("class", "files", "bytes"), ("link", "signalling"), ratio=True),
     )
     plots = (
-        Plot("push-single", "Push, parts of the theoretical time", "push", "bytes", ("link",), {"class": "single"}, True),
-        Plot("pull-single", "Pull, parts of the theoretical time", "pull", "bytes", ("link",), {"class": "single"}, True),
+        Plot("push-single", "Push, single files", "push", "bytes", ("link",), {"class": "single"}, True),
+        Plot("pull-single", "Pull, single files", "pull", "bytes", ("link",), {"class": "single"}, True),
+        Plot("push-multiple", "Push, multiple files of 100 KB", "push", "files", ("link",), {"class": "multiple"}, True),
+        Plot("pull-multiple", "Pull, multiple files of 100 KB", "pull", "files", ("link",), {"class": "multiple"}, True),
     )
 
     def measure(self, bed, size, record):
-        for link in size["links"]:
+        for link, chosen in size["links"].items():
             bed.set_link(link)
-            repeats = 1 if link in SLOW else size["repeats"]
             warm(bed)
             with bed.without_orders(bed.gateways[1:]):
-                sequence = {p: [self.apart(bed, link, p, record) for _ in range(repeats)] for p in payloads(size, link)}
-                self.together(bed, link, sequence, repeats, record, synchronize_with_prefetch, "prompt")
+                sequence = [(p, [self.apart(bed, link, p, record) for _ in range(repeats(bed, size, link, p[1] * p[2]))])
+                            for p in chosen]
+                if link in size["together"]["links"]:
+                    self.together(bed, link, sequence, size, record, synchronize_with_prefetch, "prompt")
             bed.settle()
-            self.together(bed, link, sequence, repeats, record, synchronize, "CWMP")
+            if link in size["together"]["links"]:
+                self.together(bed, link, sequence, size, record, synchronize, "CWMP")
 
     @staticmethod
-    def together(bed, link, sequence, repeats, record, way, signalling):
+    def together(bed, link, sequence, size, record, way, signalling):
         """The payloads again, with what they took in sequence as the reference."""
-        for chosen, seconds in sequence.items():
-            for _ in range(repeats):
+        for chosen, seconds in sequence:
+            for _ in seconds[:size["together"]["repeats"]]:
                 moves, expected = prepare(bed.gateways[0], *chosen[1:])
                 outcome = way(bed, lambda g, m=moves: place(g, m), expected)
                 record.add("together", outcome.seconds, "s", min(seconds), link=link, signalling=signalling,

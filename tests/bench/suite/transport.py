@@ -65,7 +65,7 @@ class Resume(Benchmark):
     s): bytes of ssh on that link, and the time that the line was up. Push on one gateway, then pull on another."""
     name, title = "resume", "A transfer cut and resumed"
     sizes = {"smoke": {"bytes": 2 * MB, "links": ("lan",), "cuts": (1,), "offline_seconds": 1},
-             "quick": {"bytes": 60 * MB, "links": ("lan",), "cuts": (0, 2), "offline_seconds": 10},
+             "quick": {"bytes": 30 * MB, "links": ("lan",), "cuts": (0, 2), "offline_seconds": 10},
              "full": {"bytes": 200 * MB, "links": ("lan", "gpon100"), "cuts": (0, 2), "offline_seconds": 10}}
     tables = (Table("Bytes on the link, parts of the payload", "bytes", ("link", "direction"), ("cuts",), ratio=True),
               Table("Seconds with the line up, parts of the theoretical time", "seconds", ("link", "direction"), ("cuts",),
@@ -140,7 +140,7 @@ class Fanout(Benchmark):
     name, title = "fanout", "1-to-N"
     own_bed = True
     sizes = {"smoke": {"receivers": (2,), "bytes": 20 * KB, "repeats": 1},
-             "quick": {"receivers": (1, 4), "bytes": 10 * MB, "repeats": 2},
+             "quick": {"receivers": (2, 8), "bytes": 10 * MB, "repeats": 2},
              "full": {"receivers": (1, 2, 4, 8), "bytes": 10 * MB, "repeats": 3}}
     tables = (Table("Seconds", "seconds", ("receivers",), ()),
               Table("In parts of the theoretical time", "seconds", ("receivers",), (), ratio=True),
@@ -173,7 +173,7 @@ class Background(Benchmark):
     transfer is a file that is larger than the link moves in that time, and is removed afterwards."""
     name, title = "background", "Background transfers beside other traffic"
     sizes = {"smoke": {"links": ("gpon30",), "directions": ("up",), "seconds": 1},
-             "quick": {"links": ("gpon30",), "directions": ("up",), "seconds": 8},
+             "quick": {"links": ("gpon30",), "directions": ("up",), "seconds": 6},
              "full": {"links": ("gpon30", "gpon100", "adsl16"), "directions": ("up", "down"), "seconds": 30}}
     tables = (Table("Foreground flow, parts of its rate alone", "foreground", ("link", "direction"), ("transfer",), ratio=True),
               Table("Transfer, parts of the link's rate", "transfer rate", ("link", "direction"), ("transfer",), ratio=True))
