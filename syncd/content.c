@@ -71,6 +71,12 @@ void content_area_close(ContentArea *a) {
         a->pending_fd = safe_close(a->pending_fd);
 }
 
+void content_area_remove(ContentArea *a, int staging_fd) {
+        content_area_close(a);
+        (void) unlinkat(staging_fd, CONTENT_NAME, AT_REMOVEDIR);
+        (void) unlinkat(staging_fd, PENDING_NAME, AT_REMOVEDIR);
+}
+
 void content_note_unsynced(ContentArea *a, int fd) {
         int copy = fd >= 0 && a->n_unsynced < CONTENT_SINGLE_SYNCS_MAX ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 

@@ -30,6 +30,8 @@ typedef struct ContentArea {
 /* Opens, and makes, both directories. staging_fd is from sync_staging_open(). 0 or a negative errno. */
 int content_area_open(ContentArea *ret, int staging_fd, uint64_t disk_floor);
 void content_area_close(ContentArea *a);
+/* Closes them, and removes those that are empty. */
+void content_area_remove(ContentArea *a, int staging_fd);
 
 /* The file, open in any way, is to be durable after the next content_sync(), like all snapshots. -EBADF stands for
  * what cannot be told one by one: removals and renames. */

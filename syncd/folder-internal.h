@@ -71,6 +71,7 @@ struct Folder {
         SyncTree *waiting;     /* the local side of collisions that wait for main's: in no commit yet; or NULL */
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
+        bool kept_released;    /* looked for, once: folder_release_kept() */
         FolderNeed *needs;     /* sorted by oid; of so many commits, the last of which is the tip */
         size_t n_needs;
         size_t needs_commits;  /* 0: nothing is known */
@@ -198,6 +199,12 @@ int folder_copy_chunks(Folder *f, const SyncEntry wanted[], size_t n_wanted, Fol
 /* The bytes of a file that the other, an older one (or NULL), does not have; all, if that one's chunk trees are none. 0
  * or a negative errno. */
 int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret);
+
+/* --- folder-leftover.c --- */
+
+/* When main and the folder are equal: removes what was kept aside in the staging directory after a crash, as far as
+ * main's tip has it, too. Once for each folder_open(). 0 or -ENOMEM. */
+int folder_release_kept(Folder *f);
 
 /* --- folder-restore.c --- */
 

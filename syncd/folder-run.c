@@ -413,6 +413,8 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
                 r = settle(f, request, result);
         if (r >= 0 && !result->outcome.candidate)
                 r = folder_sweep_pending(f);
+        if (r >= 0 && !result->outcome.candidate && !result->outcome.missing)
+                r = folder_release_kept(f);
         return r;
 }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <git2.h>
 #include <libgen.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -278,6 +279,26 @@ static int check_file_system(Folder *f) {
                         f->state_fd, INSTANCE_FILE_SYSTEM, f->file_system, strlen(f->file_system), 0600);
 }
 
+/* As long as it is open nobody removes it; who was about to is waited for. */
+static int open_staging(Folder *f, const char *folder_id) {
+        for (;;) {
+                struct stat st;
+                int r;
+
+                r = sync_staging_open(f->volume_fd, folder_id, &f->staging_fd);
+                if (r < 0)
+                        return r;
+                while (flock(f->staging_fd, LOCK_SH) < 0)
+                        if (errno != EINTR)
+                                return -errno;
+                if (fstat(f->staging_fd, &st) < 0)
+                        return -errno;
+                if (st.st_nlink > 0)
+                        return 0;
+                f->staging_fd = safe_close(f->staging_fd);
+        }
+}
+
 static int open_directories(Folder *f, const char *state_directory, const char *path) {
         _cleanup_free_ char *volume = strdup(path), *folder_id = strdup(path);
         struct stat st;
@@ -297,7 +318,7 @@ static int open_directories(Folder *f, const char *state_directory, const char *
         f->volume_fd = open(dirname(volume), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (f->volume_fd < 0)
                 return -errno;
-        return sync_staging_open(f->volume_fd, basename(folder_id), &f->staging_fd);
+        return open_staging(f, basename(folder_id));
 }
 
 /* What a killed run had begun. If it had put files in place, the next run must know that they are main's

@@ -69,6 +69,12 @@ int folder_open(
 Folder *folder_free(Folder *f);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Folder *, folder_free);
 
+/* The instance is gone: removes what it left on the volume of the folder at the absolute path: all that main has, and
+ * snapshots of what is in the folder as it was. A version that may be nowhere else stays, and what a crash left to be
+ * settled. The state is read from the directory. 0 (also if there was nothing), -EWOULDBLOCK if another instance has
+ * the folder, or another negative errno. */
+int folder_leave(const char *state_directory, const char *path);
+
 /* Belongs to the folder. */
 GitStore *folder_store(Folder *f);
 

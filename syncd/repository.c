@@ -111,9 +111,9 @@ Repository *repository_free(Repository *r) {
         return NULL;
 }
 
-int repository_remove_state(Repository *r) {
+int repository_remove_state(Repository *r, char **ret_state, char **ret_folder) {
         static const char *const keys[] = { INSTANCE_KEY, INSTANCE_KEY_NEXT };
-        _cleanup_free_ char *gone = NULL;
+        _cleanup_free_ char *gone = NULL, *folder = NULL;
 
         /* The secrets at once; the rest is removed at leisure (tmpfiles.d). */
         for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
@@ -127,7 +127,15 @@ int repository_remove_state(Repository *r) {
         gone = strfmt("%s.removed", r->directory);
         if (!gone)
                 return -ENOMEM;
-        return rename(r->directory, gone) < 0 ? -errno : 0;
+        folder = r->path ? strdup(r->path) : NULL;
+        if (r->path && !folder)
+                return -ENOMEM;
+        repository_stop_folder(r);
+        if (rename(r->directory, gone) < 0)
+                return -errno;
+        *ret_state = TAKE_PTR(gone);
+        *ret_folder = TAKE_PTR(folder);
+        return 0;
 }
 
 static int write_known_hosts(Repository *r) {

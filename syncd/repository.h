@@ -122,8 +122,10 @@ int repository_new(Repository **ret, const RepositoryEnvironment *environment, u
 /* Stops all it has. With remove, its state is deleted as well. Returns NULL. */
 Repository *repository_free(Repository *r);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Repository *, repository_free);
-/* The row is gone: deletes key and local store. The repository is to be freed then. */
-int repository_remove_state(Repository *r);
+/* The row is gone: stops what runs, deletes the key, and puts the state aside, in the directory *ret_state.
+ * *ret_folder is the path of the folder as last known, or NULL. Both are the caller's. The repository is to be freed
+ * then. 0 or a negative errno. */
+int repository_remove_state(Repository *r, char **ret_state, char **ret_folder);
 
 /* Parameters other than the following were written. */
 void repository_configure(Repository *r);

@@ -87,6 +87,13 @@ const char *sync_apply_result_to_string(SyncApplyResult r);
  * follows a link. The file descriptor is the caller's. 0, -EINVAL, -ELOOP or -ENOTDIR if something else
  * is there, or another negative errno. */
 int sync_staging_open(int volume_fd, const char *folder_id, int *ret_fd);
+/* The same if it is there; makes nothing. -ENOENT if it is not. */
+int sync_staging_find(int volume_fd, const char *folder_id, int *ret_fd);
+/* Removes it, unless there is something in it besides the marker and the journal: then it stays with both. 0 or a
+ * negative errno. */
+int sync_staging_remove(int volume_fd, const char *folder_id, int staging_fd);
+/* What no journal tells of has such names in it. */
+#define SYNC_KEPT_PREFIX "kept-"
 
 /* The marker that tells this disk from an empty mount point: a file in the staging directory. Written at
  * the first activation, durably. 0 or a negative errno. */

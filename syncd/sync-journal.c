@@ -9,7 +9,7 @@
 #include "syncd/sync-journal.h"
 #include "syncd/sync-stream.h"
 
-#define JOURNAL_NAME "journal"
+#define JOURNAL_NAME SYNC_JOURNAL_NAME
 #define MAGIC "ISPSJNL2"
 /* Reserved at once, so that deletions can still be journaled when the disk is full. */
 #define RESERVED_BYTES (256U << 10)

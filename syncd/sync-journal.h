@@ -3,6 +3,9 @@
  * whose. */
 #pragma once
 
+/* The file in the staging directory. */
+#define SYNC_JOURNAL_NAME "journal"
+
 #include "common/base/macro.h"
 #include "syncd/sync-plan.h"
 

@@ -13,6 +13,10 @@
 
 #define PARAMETERS_FILE "parameters"
 
+#define TREE_WORKER "ispstorage-sync-tree"
+/* To remove some thousands of files takes seconds; a disk that hangs is not waited for. */
+#define LEAVE_TIMEOUT_USEC UINT64_C(600000000)
+
 ManagerEntry *manager_find(Manager *m, uint32_t instance) {
         for (size_t i = 0; i < m->n_entries; i++)
                 if (m->entries[i]->instance == instance)
@@ -160,17 +164,59 @@ int manager_add(Manager *m, uint32_t instance) {
         return r;
 }
 
+struct ManagerLeaver {
+        Manager *manager;
+        Worker *worker;
+        ManagerLeaver *next;
+};
+
+static void leaver_free(ManagerLeaver *l) {
+        ManagerLeaver **at = &l->manager->leavers;
+
+        while (*at != l)
+                at = &(*at)->next;
+        *at = l->next;
+        worker_free(l->worker);
+        free(l);
+}
+
+static void on_left(Worker *w, const siginfo_t *si, bool timed_out, void *userdata) {
+        leaver_free(userdata);
+}
+
+/* None of its workers runs any more. What cannot be removed now is, when another instance gets the folder. */
+static int leave(Manager *m, const char *state, const char *folder) {
+        _cleanup_free_ char *program = strfmt("%s/" TREE_WORKER, m->program_directory);
+        char *argv[] = { program, (char *) "--leave", (char *) state, (char *) folder, NULL };
+        ManagerLeaver *l;
+        int r;
+
+        l = program ? calloc(1, sizeof(*l)) : NULL;
+        if (!l)
+                return -ENOMEM;
+        *l = (ManagerLeaver) { .manager = m, .next = m->leavers };
+        m->leavers = l;
+        r = worker_spawn(&l->worker, NULL, m->environment.event, argv, LEAVE_TIMEOUT_USEC, on_left, l);
+        if (r < 0)
+                leaver_free(l);
+        return r;
+}
+
 void manager_remove(Manager *m, uint32_t instance) {
         for (size_t i = 0; i < m->n_entries; i++) {
+                _cleanup_free_ char *state = NULL, *folder = NULL;
                 ManagerEntry *e = m->entries[i];
                 int r;
 
                 if (e->instance != instance)
                         continue;
-                r = repository_remove_state(e->repository);
+                r = repository_remove_state(e->repository, &state, &folder);
                 if (r < 0)
                         (void) log_error_errno(r, "Failed to remove the state of instance %u: %m", instance);
                 entry_free(e);
+                r = r >= 0 && folder ? leave(m, state, folder) : 0;
+                if (r < 0)
+                        (void) log_warning_errno(r, "Failed to remove what instance %u left: %m", instance);
                 memmove(m->entries + i, m->entries + i + 1, (m->n_entries - i - 1) * sizeof(*m->entries));
                 m->n_entries--;
                 return;
@@ -276,6 +322,8 @@ Manager *manager_free(Manager *m) {
         while (m->n_entries > 0)
                 entry_free(m->entries[--m->n_entries]);
         free(m->entries);
+        while (m->leavers)
+                leaver_free(m->leavers);
         dm_bus_free(m->dm_bus);
         dm_model_free(m->model);
         free(m->program_directory);

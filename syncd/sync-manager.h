@@ -25,6 +25,9 @@ typedef struct ManagerEntry {
         BusJob *jobs;
 } ManagerEntry;
 
+/* A worker that removes what an instance left on its volume. */
+typedef struct ManagerLeaver ManagerLeaver;
+
 struct Manager {
         sd_bus *bus;
         DmModel *model;
@@ -33,6 +36,7 @@ struct Manager {
         RepositoryEnvironment environment;
         ManagerEntry **entries;
         size_t n_entries;
+        ManagerLeaver *leavers;
         sd_bus_slot *folder_match;
         sd_bus_slot *owner_match;
 };
@@ -57,4 +61,5 @@ extern const DmProvider sync_provider;
 
 ManagerEntry *manager_find(Manager *m, uint32_t instance);
 int manager_add(Manager *m, uint32_t instance);
+/* With its state, and, if the folder is online, what it left beside it. */
 void manager_remove(Manager *m, uint32_t instance);

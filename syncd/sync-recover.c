@@ -7,7 +7,7 @@
 #include "common/base/str.h"
 #include "syncd/sync-apply-internal.h"
 
-#define KEPT_PREFIX "kept-"
+#define KEPT_PREFIX SYNC_KEPT_PREFIX
 #define KEPT_MAX 10000U
 
 /* The entry is base from now on. Its identity is not vouched for: a user may have changed it since. */

@@ -7,6 +7,7 @@
 #include "common/base/file.h"
 #include "common/base/str.h"
 #include "syncd/sync-apply.h"
+#include "syncd/sync-journal.h"
 #include "syncd/sync-open.h"
 
 #define STAGING_NAME ".ispstorage"
@@ -45,6 +46,45 @@ int sync_staging_open(int volume_fd, const char *folder_id, int *ret_fd) {
         if (r < 0)
                 return r;
         return open_own_directory(fd, folder_id, ret_fd);
+}
+
+int sync_staging_find(int volume_fd, const char *folder_id, int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!sync_path_is_valid(folder_id) || strchr(folder_id, '/'))
+                return -EINVAL;
+        fd = sync_open_beneath(volume_fd, STAGING_NAME, O_RDONLY | O_DIRECTORY);
+        if (fd >= 0)
+                *ret_fd = sync_open_beneath(fd, folder_id, O_RDONLY | O_DIRECTORY);
+        return fd < 0 ? fd : MIN(*ret_fd, 0);
+}
+
+int sync_staging_remove(int volume_fd, const char *folder_id, int staging_fd) {
+        _cleanup_closedir_ DIR *d = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        struct dirent *e;
+        int copy;
+
+        copy = openat(staging_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = copy >= 0 ? fdopendir(copy) : NULL;
+        if (!d) {
+                safe_close(copy);
+                return -errno;
+        }
+        while ((e = readdir(d)))
+                if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && !streq(e->d_name, MARKER_NAME) &&
+                    !streq(e->d_name, SYNC_JOURNAL_NAME))
+                        return 0;
+        fd = sync_open_beneath(volume_fd, STAGING_NAME, O_RDONLY | O_DIRECTORY);
+        if (fd < 0)
+                return fd;
+        (void) unlinkat(staging_fd, SYNC_JOURNAL_NAME, 0);
+        (void) unlinkat(staging_fd, MARKER_NAME, 0);
+        if (unlinkat(fd, folder_id, AT_REMOVEDIR) < 0)
+                return -errno;
+        /* That of the other folders, too. */
+        (void) unlinkat(volume_fd, STAGING_NAME, AT_REMOVEDIR);
+        return 0;
 }
 
 int sync_marker_write(int staging_fd, const char *file_system_uuid) {

@@ -3,11 +3,12 @@
  * the privileges for that, and no network.
  *
  *      ispstorage-sync-tree STATE-DIRECTORY FOLDER FILE-SYSTEM-UUID GATEWAY-NAME
+ *      ispstorage-sync-tree --leave STATE-DIRECTORY FOLDER
  *
- * It lives as long as the folder is online. WORKER_SOCKET_FD brings one request at a time ("command=run",
- * "landed", "versions", "restore"); the answer is any number of messages "event=conflict" or
- * "event=version", and "event=done". When it has opened the folder it says "event=done" as well. The keys
- * of each are where they are written, below. */
+ * The second is for an instance that is gone (folder_leave()). The first lives as long as the folder is online.
+ * WORKER_SOCKET_FD brings one request at a time ("command=run", "landed", "versions", "restore"); the answer is any
+ * number of messages "event=conflict" or "event=version", and "event=done". When it has opened the folder it says
+ * "event=done" as well. The keys of each are where they are written, below. */
 #include <errno.h>
 #include <git2.h>
 #include <linux/audit.h>
@@ -242,13 +243,26 @@ static int run(TreeWorker *w, char *argv[]) {
         }
 }
 
+static int leave(const char *state_directory, const char *folder) {
+        int r = folder_leave(state_directory, folder);
+
+        if (r < 0 && r != -EWOULDBLOCK)
+                (void) log_warning_errno(r, "Failed to remove what was left beside %s: %m", folder);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char *argv[]) {
         TreeWorker worker = {};
         int r;
 
         log_open();
+        if (argc == 4 && streq(argv[1], "--leave"))
+                return leave(argv[2], argv[3]);
         if (argc != 5) {
-                log_error("Usage: %s STATE-DIRECTORY FOLDER FILE-SYSTEM-UUID GATEWAY-NAME", argv[0]);
+                log_error("Usage: %s STATE-DIRECTORY FOLDER FILE-SYSTEM-UUID GATEWAY-NAME\n"
+                          "       %s --leave STATE-DIRECTORY FOLDER",
+                          argv[0],
+                          argv[0]);
                 return EXIT_FAILURE;
         }
         worker.gateway_name = argv[4];

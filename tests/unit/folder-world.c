@@ -473,3 +473,13 @@ void world_settle(World *w) {
                         break;
         }
 }
+
+void world_let_settle(const WorldGateway *g, const char *path) {
+        struct timespec now;
+        struct stat st;
+
+        assert_int_equal(fstatat(g->root_fd, path, &st, 0), 0);
+        do
+                assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+        while ((now.tv_sec - st.st_ctim.tv_sec) * 1000000000 + now.tv_nsec - st.st_ctim.tv_nsec <= SYNC_RACY_NS);
+}

@@ -87,6 +87,8 @@ void world_see(World *w, WorldGateway *g);
 
 /* Writes a file with content that nobody wrote before, of at least size bytes; in place if there is one. */
 void world_write(World *w, WorldGateway *g, const char *path, size_t size);
+/* Waits until what is written later has a stamp of its own: then a scan is sure of the file. */
+void world_let_settle(const WorldGateway *g, const char *path);
 /* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
 char *world_text(const WorldGateway *g);
 /* Fails the test unless every content that was seen in a folder is in main's history. */

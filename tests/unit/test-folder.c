@@ -105,17 +105,6 @@ static void a_fetch_that_is_cut_goes_on(void **state) {
         world_free(w);
 }
 
-/* Waits until what is written later has a stamp of its own: then a scan is sure of the file. */
-static void let_settle(WorldGateway *g, const char *path) {
-        struct timespec now;
-        struct stat st;
-
-        assert_int_equal(fstatat(g->root_fd, path, &st, 0), 0);
-        do
-                assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
-        while ((now.tv_sec - st.st_ctim.tv_sec) * 1000000000 + now.tv_nsec - st.st_ctim.tv_nsec <= SYNC_RACY_NS);
-}
-
 static void a_change_that_a_restore_came_across_stays_one(void **state) {
         World *w = world_new(2, 1);
         WorldGateway *g = w->gateways, *other = w->gateways + 1;
@@ -135,7 +124,7 @@ static void a_change_that_a_restore_came_across_stays_one(void **state) {
         assert_true(world_push(w, other));
         /* A restore finds what a user has just written, and ends there: its content is nowhere here. */
         world_write(w, g, "a", 100);
-        let_settle(g, "a");
+        world_let_settle(g, "a");
         assert_int_equal(folder_restore(g->folder, &restore, &restored), 0);
         assert_true(restored.bytes_missing > 0);
         world_see(w, g);
