@@ -77,7 +77,10 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         if (report.n_busy + report.n_racy > 0)
                 result->outcome.again = true;
         if (report.problem_path) {
-                complain(result, SYNC_WORD_BAD_ENTRY, report.problem_path);
+                char text[FOLDER_TEXT_MAX];
+
+                (void) snprintf(text, sizeof(text), "%s: %.150s", strerror(-report.problem_error), report.problem_path);
+                complain(result, SYNC_WORD_BAD_ENTRY, text);
                 result->outcome.again = true;
         }
         sync_scan_report_clear(&report);

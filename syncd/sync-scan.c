@@ -112,29 +112,45 @@ static int list_directory(Scanner *s, int fd, char ***ret) {
         return 0;
 }
 
+/* Puts the name behind the path. False, and the path stays, if it is too long or too deep for that. */
+static bool enter(Scanner *s, const char *name) {
+        size_t length = strlen(s->path), size = strlen(name);
+
+        if (length + 1 + size > SYNC_PATH_MAX)
+                return false;
+        if (length > 0)
+                s->path[length] = '/';
+        memcpy(s->path + length + (length > 0), name, size + 1);
+        if (sync_path_is_valid(s->path))
+                return true;
+        s->path[length] = '\0';
+        return false;
+}
+
 static int scan_entries(Scanner *s, int fd, char **names) {
         size_t length = strlen(s->path);
-        int r = 0;
+        int r;
 
         STRV_FOREACH(name, names) {
-                size_t size = strlen(*name);
-
-                if (length + 1 + size > SYNC_PATH_MAX) {
-                        s->report->n_refused++;
+                if (!enter(s, *name))
                         continue;
-                }
-                if (length > 0)
-                        s->path[length] = '/';
-                memcpy(s->path + length + (length > 0), *name, size + 1);
-                if (sync_path_is_valid(s->path))
-                        r = sync_scan_entry(s, fd, *name);
-                else
-                        s->report->n_refused++;
+                r = sync_scan_entry(s, fd, *name);
                 s->path[length] = '\0';
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+static bool all_can_enter(Scanner *s, char **names) {
+        size_t length = strlen(s->path);
+
+        STRV_FOREACH(name, names) {
+                if (!enter(s, *name))
+                        return false;
+                s->path[length] = '\0';
+        }
+        return true;
 }
 
 static int scan_directory(Scanner *s, int parent_fd, const char *name, SyncEntry *e) {
@@ -150,6 +166,11 @@ static int scan_directory(Scanner *s, int parent_fd, const char *name, SyncEntry
                 return r;
         if (r < 0)
                 return keep_unknown(s, r);
+        /* What cannot travel is told of as long as it is there: such a directory is read in each scan. */
+        if (!all_can_enter(s, names)) {
+                note_problem(s, -ENAMETOOLONG);
+                e->certainty = SYNC_RACY;
+        }
         r = add_entry(s, e);
         if (r < 0)
                 return r;
@@ -274,15 +295,16 @@ static int make_starts(Scanner *s, char *const *paths, SyncTree *starts) {
         STRV_FOREACH(path, paths) {
                 _cleanup_free_ char *copy = NULL;
 
-                if (!sync_path_is_valid(*path)) {
-                        s->report->n_refused++;
-                        continue;
-                }
                 if (sync_path_is_ignored(*path))
                         continue;
                 copy = strdup(*path);
                 if (!copy)
                         return -ENOMEM;
+                /* What is too deep is told of with its directory. */
+                while (!sync_path_is_valid(copy) && strchr(copy, '/'))
+                        *strrchr(copy, '/') = '\0';
+                if (!sync_path_is_valid(copy))
+                        continue;
                 shorten(s, copy);
                 r = strv_extend(&sorted, copy);
                 if (r < 0)

@@ -42,7 +42,7 @@ typedef struct SyncScan {
 } SyncScan;
 
 typedef struct SyncScanReport {
-        size_t n_entries, n_hashed, n_racy, n_busy, n_unknown, n_special, n_ignored, n_refused;
+        size_t n_entries, n_hashed, n_racy, n_busy, n_unknown, n_special, n_ignored;
         uint64_t bytes_hashed;
         /* The first entry that could not be taken, for LastError: the path and its errno. NULL, 0 if
          * there is none. */
@@ -53,8 +53,8 @@ typedef struct SyncScanReport {
 void sync_scan_report_clear(SyncScanReport *r);
 
 /* Reads the whole folder. index is the last result (NULL for none): what has the same identity there is
- * not read again. The root is checked before and after. A path that is too deep, long or otherwise not
- * valid is counted as refused and not in the tree. Returns a SyncScanResult, and *ret (sorted, the
+ * not read again. The root is checked before and after. A path that is too deep or too long is not in the
+ * tree; the problem is its directory, with ENAMETOOLONG. Returns a SyncScanResult, and *ret (sorted, the
  * caller's) only with SYNC_SCAN_OK; or -ENOMEM, -E2BIG (SYNC_ENTRIES_MAX), -ECANCELED, an error of the
  * hasher for lack of space (-ENOSPC, -EDQUOT), or -EIO and the like if the folder itself cannot be
  * listed. report is filled in any case. */

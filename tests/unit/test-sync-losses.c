@@ -7,8 +7,10 @@
  *   4  absence is a state like others       test-sync-plan: every_cell_of_the_matrices_holds
  *   5  durable before it is told            integration/test-power-cut
  *   6  a full disk is no change             test-folder-faults, test-sync-faults: a_full_disk_loses_nothing
- *   7  a missing disk is no deletion        here, and test-sync-scan: a_missing_or_other_disk_halts
- *   8  an error is no deletion              test-folder-faults: an_error_of_the_disk_loses_nothing; test-sync-scan:
+ *   7  a missing disk is no deletion        here, test-sync-scan: a_missing_or_other_disk_halts, and
+ *                                           test-sync-scan-faults: a_disk_that_goes_during_the_scan_halts
+ *   8  an error is no deletion              test-sync-scan-faults: an_error_of_the_disk_is_no_deletion;
+ *                                           test-folder-faults: an_error_of_the_disk_loses_nothing; test-sync-scan:
  *                                           an_unreadable_file_stays_as_unknown_not_deleted
  *   9  many deletions are held              here, and test-sync-plan: the_guard_looks_at_count_and_share
  *   10 an old state deletes nothing         here, and test-folder: a_store_that_is_lost_is_made_anew

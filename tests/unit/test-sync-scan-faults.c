@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Scans of which each system call fails in turn, or whose disk goes away: what is there is never taken for deleted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "tests/unit/fault.h"
+#include "tests/unit/sync-run.h"
+
+#define CALLS_MAX 1000U
+
+static char *const everything[] = { (char *) "d/b", (char *) "d/e", (char *) "a", (char *) "l", NULL };
+
+static SyncScan scan_of(const Folder *f) {
+        return (SyncScan) {
+                .root_fd = f->root_fd,
+                .staging_fd = f->staging_fd,
+                .file_system_uuid = FOLDER_UUID,
+                .hasher = folder_hasher,
+        };
+}
+
+/* Returns true if there was such a call. */
+static bool fail_at(FaultKind kind, unsigned number, bool lasting, bool full) {
+        _cleanup_sync_tree_free_ SyncTree *index = NULL, *t = NULL;
+        SyncScanReport report = {};
+        SyncScan scan;
+        void *folder;
+        bool fired;
+        int r;
+
+        assert_int_equal(folder_setup(&folder), 0);
+        run_populate(folder, "a=f1 d=d d/b=f2 d/e=d d/e/c=f3 l=l1");
+        index = folder_scan(folder, NULL);
+        scan = scan_of(folder);
+        scan.rehash = true;
+        fault_arm(kind, number, lasting);
+        fault_enter();
+        r = full ? sync_scan_full(&scan, index, &t, &report) : sync_scan_dirty(&scan, index, everything, &t, &report);
+        fault_leave();
+        fired = fault_disarm();
+        if (r == SYNC_SCAN_OK)
+                SYNC_TREE_FOREACH(e, index)
+                        if (!sync_tree_find(t, e->path))
+                                fail_msg("%s at %u: %s is taken for deleted", fault_kind_to_string(kind), number,
+                                         e->path);
+        sync_scan_report_clear(&report);
+        assert_int_equal(folder_teardown(&folder), 0);
+        return fired;
+}
+
+static void fail_each(FaultKind kind) {
+        for (unsigned i = 0; i < 4; i++) {
+                unsigned number = 0;
+
+                while (fail_at(kind, number, i & 1, i & 2)) {
+                        assert_true(number < CALLS_MAX);
+                        number++;
+                }
+                assert_true(number > 5);
+        }
+}
+
+static void an_error_of_the_disk_is_no_deletion(void **state) {
+        fail_each(FAULT_IO);
+}
+
+static void a_lack_of_descriptors_is_no_deletion(void **state) {
+        fail_each(FAULT_DESCRIPTORS);
+}
+
+static int hash_and_lose_the_disk(int fd, bool store, SyncOid *ret, void *userdata) {
+        const Folder *f = userdata;
+
+        (void) unlinkat(f->staging_fd, "marker", 0);
+        return folder_hasher.file(fd, store, ret, NULL);
+}
+
+/* What was read before and after is of two disks. */
+static void a_disk_that_goes_during_the_scan_halts(void **state) {
+        Folder *f = *state;
+        SyncScanReport report = {};
+        SyncScan scan = scan_of(f);
+        SyncTree *t = NULL;
+
+        run_populate(f, "a=f1 b=f2");
+        scan.hasher.file = hash_and_lose_the_disk;
+        scan.hasher.userdata = f;
+        assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_ROOT_MISSING);
+        assert_null(t);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_error_of_the_disk_is_no_deletion),
+                cmocka_unit_test(a_lack_of_descriptors_is_no_deletion),
+                cmocka_unit_test_setup_teardown(a_disk_that_goes_during_the_scan_halts, folder_setup, folder_teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
