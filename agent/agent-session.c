@@ -63,7 +63,8 @@ static bool is_throttled(Agent *a) {
         if (a->last_session_end_usec == 0 || now >= due)
                 return false;
         if (!a->throttle_timer) {
-                int r = sd_event_add_time(a->event, &a->throttle_timer, CLOCK_MONOTONIC, due, 0, on_throttle, a);
+                int r = sd_event_add_time(a->event, &a->throttle_timer, CLOCK_MONOTONIC, due,
+                                          SESSION_TIMER_ACCURACY_USEC, on_throttle, a);
                 if (r < 0) {
                         (void) log_error_errno(r, "Cannot throttle sessions: %m");
                         return false;
@@ -150,7 +151,8 @@ static void schedule_retry(Agent *a, const char *error) {
                       "Session with the ACS failed: %s. Retry %u in %llu s.", error, a->retry_count,
                       (unsigned long long) wait / USEC_PER_SEC);
         agent_end_retry_wait(a);
-        int r = sd_event_add_time_relative(a->event, &a->retry_timer, CLOCK_BOOTTIME, wait, 0, on_retry, a);
+        int r = sd_event_add_time_relative(a->event, &a->retry_timer, CLOCK_BOOTTIME, wait, SESSION_TIMER_ACCURACY_USEC,
+                                           on_retry, a);
         if (r < 0)
                 (void) log_error_errno(r, "Cannot schedule the retry: %m");
 }

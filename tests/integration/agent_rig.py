@@ -268,6 +268,7 @@ Discovery={self.directory}/discovery.conf
 Address={ADDRESS}
 [Paths]
 State={self.directory}/state
+Runtime={self.directory}/run
 SessionWorker={BUILD}/agent/ispstorage-agent-session
 TransferWorker={BUILD}/agent/ispstorage-agent-transfer
 Helpers={self.directory}/helpers
@@ -289,6 +290,12 @@ Providers={self.directory}/providers
         if status != 0 or os.environ.get('SHOW_LOG'):
             sys.stderr.write(self.path('log').read_text())
         self.assertEqual(status, 0)
+
+    def boot_again(self, acs):
+        """A boot of the device, as far as the agent can see it."""
+        self.stop_agent()
+        shutil.rmtree(self.path('run'))
+        self.start_agent(acs)
 
     def first_session(self, **acs_options):
         self.start_agent(**acs_options)
