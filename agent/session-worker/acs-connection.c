@@ -70,21 +70,28 @@ static char *authorization(AcsConnection *c) {
                         c->cnonce);
 }
 
+/* What gSOAP does not know of the request's headers. */
+static int end_headers(AcsConnection *c) {
+        _cleanup_free_ char *credentials = authorization(c), *cookies = NULL;
+        struct soap *soap = &c->soap;
+
+        if (cookie_jar_header(&c->cookies, soap->host, c->request_uri, is_https(c->url), &cookies) < 0)
+                return soap->error = SOAP_EOM;
+        if (cookies && (soap_send(soap, "Cookie: ") || soap_send(soap, cookies) || soap_send(soap, "\r\n")))
+                return soap->error;
+        if (credentials &&
+            (soap_send(soap, "Authorization: ") || soap_send(soap, credentials) || soap_send(soap, "\r\n")))
+                return soap->error;
+        return soap_send(soap, "\r\n");
+}
+
 /* gSOAP calls this for the request line, each header, and with NULL for the end of them. Every byte of a
  * header travels with each message: only what is needed goes out. */
 static int post_header(struct soap *soap, const char *key, const char *value) {
         AcsConnection *c = soap->user;
-        char line[DIGEST_HEADER_MAX + 64];
 
-        if (!key) {
-                _cleanup_free_ char *a = authorization(c);
-                if (a) {
-                        (void) snprintf(line, sizeof(line), "Authorization: %s\r\n", a);
-                        if (soap_send(soap, line))
-                                return soap->error;
-                }
-                return soap_send(soap, "\r\n");
-        }
+        if (!key)
+                return end_headers(c);
 
         if (!value) { /* "POST /path HTTP/1.1" */
                 const char *uri = strchr(key, ' ');
@@ -108,10 +115,12 @@ static int post_header(struct soap *soap, const char *key, const char *value) {
         return SOAP_OK;
 }
 
-/* Keeps the challenge that suits best; everything else is gSOAP's. */
+/* Keeps the cookies, and the challenge that suits best; everything else is gSOAP's. */
 static int parse_header(struct soap *soap, const char *key, const char *value) {
         AcsConnection *c = soap->user;
 
+        if (strcasecmp(key, "Set-Cookie") == 0)
+                return cookie_jar_take(&c->cookies, soap->host, c->request_uri, value) < 0 ? SOAP_EOM : SOAP_OK;
         if (strcasecmp(key, "WWW-Authenticate") != 0)
                 return c->http_default_parse_header(soap, key, value);
 
@@ -146,6 +155,11 @@ static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, cons
         SOAP_SOCKET fd = c->default_open(soap, endpoint, host, port);
 
         hold_back(soap, true);
+        if (soap_valid_socket(fd)) {
+                /* What is acknowledged by the next message needs no segment of its own. */
+                int value = 0;
+                (void) setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &value, sizeof(value));
+        }
         return fd;
 }
 
@@ -178,7 +192,7 @@ static size_t receive_bounded(struct soap *soap, char *data, size_t n) {
 }
 
 static int new_cnonce(AcsConnection *c) {
-        unsigned char random[16];
+        unsigned char random[(sizeof(c->cnonce) - 1) / 2];
 
         if (getrandom(random, sizeof(random), 0) != sizeof(random))
                 return -errno;
@@ -212,7 +226,6 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         soap->user = c;
         soap->connect_timeout = ACS_CONNECT_TIMEOUT;
         soap->send_timeout = soap->recv_timeout = ACS_TRANSFER_TIMEOUT;
-        soap->cookie_max = ACS_COOKIES_MAX;
         soap->fposthdr = post_header;
         c->http_default_parse_header = soap->fparsehdr;
         soap->fparsehdr = parse_header;
@@ -246,6 +259,7 @@ void acs_connection_done(AcsConnection *c) {
         soap_destroy(&c->soap);
         soap_end(&c->soap);
         soap_done(&c->soap);
+        cookie_jar_done(&c->cookies);
         free(c->url);
         free(c->trusted_certificates);
         free(c->client_certificate);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent/core/channel.h"
+#include "agent/session-worker/cookie-jar.h"
 #include "common/cwmp/cwmp-soap.h"
 
 /* TR-069 3.4.3 allows redirects; more in a row than these are a loop. */
@@ -11,8 +12,6 @@
 /* Seconds. TR-069 3.4.2: at least 30 before an ACS counts as gone. */
 #define ACS_CONNECT_TIMEOUT 30
 #define ACS_TRANSFER_TIMEOUT 60
-/* TR-069 3.4.3: cookies of 512 bytes must fit; gSOAP counts them by number. */
-#define ACS_COOKIES_MAX 16
 /* ManagementServer.URL has 256 characters; a redirect may be longer. */
 #define ACS_URL_MAX 1024U
 
@@ -20,6 +19,7 @@ typedef struct AcsConnection {
         struct soap soap;
         char *url; /* of the next request */
         HttpCredentials credentials;
+        CookieJar cookies;
         bool compress;
         bool basic_without_tls, clock_is_right;
         char *trusted_certificates, *client_certificate;
@@ -32,7 +32,7 @@ typedef struct AcsConnection {
         int (*http_default_parse_header)(struct soap *soap, const char *key, const char *value);
         SOAP_SOCKET (*default_open)(struct soap *soap, const char *endpoint, const char *host, int port);
         char request_uri[ACS_URL_MAX];
-        char cnonce[2 * 16 + 1];
+        char cnonce[2 * 8 + 1]; /* of the session; travels with each request */
         bool empty_request;   /* the request under way has no envelope */
         char *error;          /* a sentence, after a failure */
 } AcsConnection;
