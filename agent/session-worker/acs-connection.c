@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/session-worker/acs-connection.h"
 
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <strings.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "agent/session-worker/acs-url.h"
 #include "agent/session-worker/soap-codec.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
@@ -14,15 +14,6 @@
 
 /* What an ACS sends along with a challenge; more is not worth keeping the connection. */
 #define CHALLENGE_BODY_MAX 2048U
-
-static bool is_https(const char *url) {
-        return startswith(url, "https://");
-}
-
-static bool url_is_usable(const char *url) {
-        return url && strlen(url) < ACS_URL_MAX && (startswith(url, "http://") || is_https(url)) &&
-               url[strcspn(url, " \t\r\n\"<>\\")] == 0;
-}
 
 static int fail(AcsConnection *c, const char *what) {
         char text[512] = "";
@@ -75,7 +66,7 @@ static int end_headers(AcsConnection *c) {
         _cleanup_free_ char *credentials = authorization(c), *cookies = NULL;
         struct soap *soap = &c->soap;
 
-        if (cookie_jar_header(&c->cookies, soap->host, c->request_uri, is_https(c->url), &cookies) < 0)
+        if (cookie_jar_header(&c->cookies, soap->host, c->request_uri, acs_url_is_https(c->url), &cookies) < 0)
                 return soap->error = SOAP_EOM;
         if (cookies && (soap_send(soap, "Cookie: ") || soap_send(soap, cookies) || soap_send(soap, "\r\n")))
                 return soap->error;
@@ -134,7 +125,7 @@ static int parse_header(struct soap *soap, const char *key, const char *value) {
         }
 
         /* TR-069 3.4.5: without TLS it must be Digest. */
-        if (strncasecmp(value, "Basic ", strlen("Basic ")) == 0 && (is_https(c->url) || c->basic_without_tls) &&
+        if (strncasecmp(value, "Basic ", strlen("Basic ")) == 0 && (acs_url_is_https(c->url) || c->basic_without_tls) &&
             !c->credentials.challenge)
                 return free_and_strdup(&c->basic_realm, value) < 0 ? SOAP_EOM : SOAP_OK;
         return SOAP_OK;
@@ -149,17 +140,31 @@ static void hold_back(struct soap *soap, bool on) {
                 (void) setsockopt(soap->socket, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
 }
 
-/* Returns with the TLS handshake done, which must not be held back. */
+/* TR-069 3.4.5: a new one for each connection. */
+static int new_cnonce(AcsConnection *c) {
+        unsigned char random[(sizeof(c->cnonce) - 1) / 2];
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+                return -errno;
+        format_hex(random, sizeof(random), c->cnonce);
+        return 0;
+}
+
 static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, const char *host, int port) {
         AcsConnection *c = soap->user;
-        SOAP_SOCKET fd = c->default_open(soap, endpoint, host, port);
+        int off = 0;
 
-        hold_back(soap, true);
-        if (soap_valid_socket(fd)) {
-                /* What is acknowledged by the next message needs no segment of its own. */
-                int value = 0;
-                (void) setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &value, sizeof(value));
+        if (new_cnonce(c) < 0) {
+                soap->error = SOAP_FATAL_ERROR;
+                return SOAP_INVALID_SOCKET;
         }
+        SOAP_SOCKET fd = c->default_open(soap, endpoint, host, port);
+        if (!soap_valid_socket(fd))
+                return fd;
+        /* The TLS handshake, which must not be held back, is done. */
+        hold_back(soap, true);
+        /* What is acknowledged by the next message needs no segment of its own. */
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
         return fd;
 }
 
@@ -189,15 +194,6 @@ static size_t receive_bounded(struct soap *soap, char *data, size_t n) {
         if (c->body_is_bounded)
                 c->body_left -= MIN(n, c->body_left);
         return n;
-}
-
-static int new_cnonce(AcsConnection *c) {
-        unsigned char random[(sizeof(c->cnonce) - 1) / 2];
-
-        if (getrandom(random, sizeof(random), 0) != sizeof(random))
-                return -errno;
-        format_hex(random, sizeof(random), c->cnonce);
-        return 0;
 }
 
 /* A device without a battery starts with a clock that is behind: a certificate that seems not to be valid yet says
@@ -247,12 +243,11 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         if (c->compress)
                 soap_set_omode(soap, SOAP_ENC_ZLIB);
 
-        if (!url_is_usable(c->url)) {
+        if (!acs_url_is_usable(c->url)) {
                 (void) fail(c, "ManagementServer.URL is not a usable URL");
                 return -EINVAL;
         }
-        int r = new_cnonce(c);
-        return r < 0 || !is_https(c->url) ? r : setup_tls(c);
+        return acs_url_is_https(c->url) ? setup_tls(c) : 0;
 }
 
 void acs_connection_done(AcsConnection *c) {
@@ -270,63 +265,6 @@ void acs_connection_done(AcsConnection *c) {
         free(c->credentials.password);
         free(c->credentials.challenge);
         free(c->error);
-}
-
-/* Host and port of the URL as getaddrinfo() wants them. */
-static bool split_authority(const char *url, char host[static ACS_URL_MAX], char port[static 8]) {
-        const char *p = strstr(url, "://") + strlen("://");
-        size_t n = p[0] == '[' ? strcspn(++p, "]") : strcspn(p, ":/?");
-        const char *rest = p + n + (p[n] == ']');
-
-        if (n == 0 || n >= ACS_URL_MAX)
-                return false;
-        memcpy(host, p, n);
-        host[n] = 0;
-
-        if (*rest != ':') {
-                (void) snprintf(port, 8, "%s", is_https(url) ? "443" : "80");
-                return true;
-        }
-        n = strspn(rest + 1, "0123456789");
-        if (n == 0 || n > 5)
-                return false;
-        memcpy(port, rest + 1, n);
-        port[n] = 0;
-        return true;
-}
-
-int acs_connection_local_address(AcsConnection *c, char **ret) {
-        const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
-        char host[ACS_URL_MAX], port[8], address[NI_MAXHOST];
-        struct addrinfo *list;
-        int r = -EHOSTUNREACH;
-
-        if (!split_authority(c->url, host, port))
-                return -EINVAL;
-        if (getaddrinfo(host, port, &hints, &list) != 0)
-                return -EHOSTUNREACH;
-
-        /* Connecting a datagram socket sends nothing: the kernel only chooses the route. */
-        for (const struct addrinfo *a = list; a && r < 0; a = a->ai_next) {
-                _cleanup_close_ int fd = socket(a->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-                struct sockaddr_storage own;
-                socklen_t size = sizeof(own);
-
-                if (fd < 0 || connect(fd, a->ai_addr, a->ai_addrlen) < 0 ||
-                    getsockname(fd, (struct sockaddr *) &own, &size) < 0 ||
-                    getnameinfo((struct sockaddr *) &own, size, address, sizeof(address), NULL, 0, NI_NUMERICHOST) != 0)
-                        continue;
-                r = 0;
-        }
-        freeaddrinfo(list);
-        if (r < 0)
-                return r;
-
-        char *copy = strdup(address);
-        if (!copy)
-                return -ENOMEM;
-        *ret = copy;
-        return 0;
 }
 
 static int send_request(AcsConnection *c, const CwmpMessage *m) {
@@ -421,21 +359,16 @@ static int follow_redirect(AcsConnection *c) {
         const char *location = c->soap.endpoint;
         _cleanup_free_ char *url = NULL;
 
-        if (location[0] == '/') {
-                const char *authority = strstr(c->url, "://") + strlen("://");
-                size_t n = (size_t) (authority - c->url) + strcspn(authority, "/?");
-                url = strfmt("%.*s%s", (int) n, c->url, location);
-        } else
-                url = strdup(location);
+        url = acs_url_resolve(c->url, location);
         if (!url)
                 return fail(c, "Out of memory");
 
-        if (!url_is_usable(url))
+        if (!acs_url_is_usable(url))
                 return fail(c, "The ACS redirects to an unusable URL");
         /* What was promised to be confidential must not be sent in the clear. */
-        if (is_https(c->url) && !is_https(url))
+        if (acs_url_is_https(c->url) && !acs_url_is_https(url))
                 return fail(c, "The ACS redirects from https to http");
-        if (is_https(url) && !is_https(c->url) && setup_tls(c) < 0)
+        if (acs_url_is_https(url) && !acs_url_is_https(c->url) && setup_tls(c) < 0)
                 return -EIO;
 
         soap_closesock(&c->soap);
