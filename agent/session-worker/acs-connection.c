@@ -304,6 +304,11 @@ static int set_empty(AcsConnection *c, CwmpMessage **ret) {
         return *ret ? 0 : fail(c, "Out of memory");
 }
 
+/* Whether there may be an envelope in the response: with success, or with 500, as SOAP 1.1 section 6.2 has it for faults. */
+static bool may_be_envelope(int status) {
+        return (status >= 200 && status < 300) || status == 500;
+}
+
 /* 0 with *ret set, or the HTTP status (401, 302, ...) that wants another try, or -EIO. */
 static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         struct soap *soap = &c->soap;
@@ -318,6 +323,11 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
                 return r;
         if (r != SOAP_OK)
                 return fail(c, "Cannot receive the answer of the ACS");
+        /* gSOAP takes the text that goes with it for an envelope. */
+        if (!may_be_envelope(soap->status)) {
+                soap_closesock(soap);
+                return soap->status;
+        }
 
         /* Chunked, and then nothing in it. */
         if ((soap->mode & SOAP_IO) == SOAP_IO_CHUNK && soap_get0(soap) == (soap_wchar) EOF)
