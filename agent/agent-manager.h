@@ -111,6 +111,7 @@ struct Agent {
         sd_event_source *retry_timer, *throttle_timer, *start_source, *periodic_timer;
         ScheduledInform *scheduled[SCHEDULED_INFORMS_MAX];
         unsigned retry_count;
+        bool retry; /* the time for it has come, also if all events were delivered before the session failed */
         unsigned inform_id; /* of the last session's Inform */
         uint64_t last_session_end_usec; /* CLOCK_MONOTONIC */
         char *last_error;

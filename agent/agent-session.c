@@ -22,7 +22,7 @@ static int on_start(sd_event_source *s, void *userdata) {
         a->start_source = sd_event_source_disable_unref(a->start_source);
         a->retry_timer = sd_event_source_disable_unref(a->retry_timer);
         a->throttle_timer = sd_event_source_disable_unref(a->throttle_timer);
-        a->informed = false;
+        a->informed = a->retry = false;
 
         int r = agent_worker_start(a);
         if (r < 0) {
@@ -58,7 +58,7 @@ static bool is_throttled(Agent *a) {
         uint64_t distance = agent_model_uint32(a, "ManagementServer.DefaultActiveNotificationThrottle") * USEC_PER_SEC;
         uint64_t now = now_usec(a), due = a->last_session_end_usec + distance;
 
-        if (!inform_queue_is_empty(a->queue) || transfer_queue_has_news(a->transfers))
+        if (a->retry || !inform_queue_is_empty(a->queue) || transfer_queue_has_news(a->transfers))
                 return false;
         if (a->last_session_end_usec == 0 || now >= due)
                 return false;
@@ -84,7 +84,7 @@ static bool may_start(Agent *a) {
 void agent_consider_session(Agent *a) {
         if (a->worker || a->retry_timer || a->comparisons > 0 || a->restart_helper)
                 return;
-        if (inform_queue_is_empty(a->queue) && !notifications_pending_active(a->notifications) &&
+        if (!a->retry && inform_queue_is_empty(a->queue) && !notifications_pending_active(a->notifications) &&
             !transfer_queue_has_news(a->transfers))
                 return;
         if (!may_start(a) || is_throttled(a))
@@ -126,10 +126,12 @@ void agent_informed(Agent *a) {
                 (void) log_error_errno(r, "Cannot note what was delivered; it will be told again: %m");
 }
 
+/* TR-069 3.2.1.1: also for the sake of what the ACS had to say; A.3.3.1: without events, if there are none any more. */
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         Agent *a = userdata;
 
         agent_end_retry_wait(a);
+        a->retry = true;
         agent_consider_session(a);
         return 0;
 }

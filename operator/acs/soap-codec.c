@@ -199,7 +199,7 @@ static int check_inform(struct cwmp__Inform *m) {
         d->ProductClass = d->ProductClass ?: (char *) "";
         if (!is_short(d->Manufacturer, DEVICE_ID_MEMBER_LENGTH_MAX) || !is_short(d->OUI, 6) ||
             !is_short(d->ProductClass, DEVICE_ID_MEMBER_LENGTH_MAX) ||
-            !is_short(d->SerialNumber, DEVICE_ID_MEMBER_LENGTH_MAX) || m->Event.__size < 1 ||
+            !is_short(d->SerialNumber, DEVICE_ID_MEMBER_LENGTH_MAX) || m->Event.__size < 0 ||
             m->Event.__size > EVENTS_MAX)
                 return -EBADMSG;
         for (int i = 0; i < m->Event.__size; i++) {

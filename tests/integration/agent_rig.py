@@ -174,6 +174,8 @@ class Acs:
             if tls_version:
                 context.set_ciphers('DEFAULT@SECLEVEL=0')
                 context.minimum_version = context.maximum_version = tls_version
+            self.server_names = queue.Queue()
+            context.sni_callback = lambda connection, name, context: self.server_names.put(name)
             if client_authority:
                 context.verify_mode = ssl.CERT_REQUIRED
                 context.load_verify_locations(client_authority)
