@@ -21,8 +21,8 @@
 #define CONNECTION_REQUEST_PORT 7547U
 #define DOCUMENT_PORT 7548U
 
-/* How late a session may begin that a time was said for (a retry, a ScheduleInform, the end of the throttle, a transfer's
- * window): sd-event takes 0 for a quarter of a second, which is much where TR-069 counts whole ones. */
+/* How late a session may begin that a time was said for (a retry, a ScheduleInform, the end of the throttle, a
+ * transfer's window): sd-event takes 0 for a quarter of a second, which is much where TR-069 counts whole ones. */
 #define SESSION_TIMER_ACCURACY_USEC 10000U
 
 /* ScheduleInforms that can wait; an ACS has use for one or two. */

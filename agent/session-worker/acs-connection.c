@@ -304,7 +304,8 @@ static int set_empty(AcsConnection *c, CwmpMessage **ret) {
         return *ret ? 0 : fail(c, "Out of memory");
 }
 
-/* Whether there may be an envelope in the response: with success, or with 500, as SOAP 1.1 section 6.2 has it for faults. */
+/* Whether there may be an envelope in the response: with success, or with 500, as SOAP 1.1 section 6.2 has it for
+ * faults. */
 static bool may_be_envelope(int status) {
         return (status >= 200 && status < 300) || status == 500;
 }

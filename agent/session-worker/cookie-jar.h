@@ -30,5 +30,6 @@ void cookie_jar_done(CookieJar *j);
  * 0 or -ENOMEM. */
 int cookie_jar_take(CookieJar *j, const char *host, const char *target, const char *set_cookie);
 
-/* The value of the Cookie header for a request, in a new string. *ret is NULL if there is none to send. 0 or -ENOMEM. */
+/* The value of the Cookie header for a request, in a new string. *ret is NULL if there is none to send. 0 or
+ * -ENOMEM. */
 int cookie_jar_header(const CookieJar *j, const char *host, const char *target, bool tls, char **ret);

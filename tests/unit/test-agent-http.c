@@ -38,10 +38,12 @@ static void other_forms_of_challenges_are_answered(void **state) {
                 const char *challenge, *answer;
         } rows[] = {
                 { "Digest realm=\"r\",nonce=\"n\",qop=\"auth\",algorithm=MD5-sess",
-                  "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"/x\",response=\"653c80a9aef131a45f9ce70b3bdd5f5e\","
-                  "qop=auth,nc=00000002,cnonce=\"c\",algorithm=MD5-sess" },
+                  "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"/x\","
+                  "response=\"653c80a9aef131a45f9ce70b3bdd5f5e\",qop=auth,nc=00000002,"
+                  "cnonce=\"c\",algorithm=MD5-sess" },
                 { "Digest realm=\"r\",nonce=\"n\"", /* as RFC 2069 has it */
-                  "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"/x\",response=\"c155f87b326ac884071d34256c20a29e\"" },
+                  "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"/x\","
+                  "response=\"c155f87b326ac884071d34256c20a29e\"" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {

@@ -11,7 +11,8 @@
 
 static void only_http_and_https_are_usable(void **state) {
         static const char *const wrong[] = {
-                "", "acs", "ftp://a/", "HTTP//a", "http:/a", "http://a b/", "http://a/\r\nX: y", "http://\"a\"/", "http://a\\b",
+                "", "acs", "ftp://a/", "HTTP//a", "http:/a", "http://a b/", "http://a/\r\nX: y", "http://\"a\"/",
+                "http://a\\b",
         };
         _cleanup_free_ char *large = strfmt("http://%*s/", (int) ACS_URL_MAX, "");
 
@@ -54,7 +55,9 @@ static void the_own_address_is_that_of_the_route(void **state) {
                 { "https://127.0.0.1:7547/x", "127.0.0.1" },
                 { "http://127.0.0.1?x", "127.0.0.1" },
         };
-        static const char *const wrong[] = { "http://", "http://:80/", "http://127.0.0.1:/", "http://127.0.0.1:999999/" };
+        static const char *const wrong[] = {
+                "http://", "http://:80/", "http://127.0.0.1:/", "http://127.0.0.1:999999/",
+        };
         char *address = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
