@@ -29,7 +29,7 @@ int agent_random(char ret[static AGENT_RANDOM_SIZE]) {
         return 0;
 }
 
-static void config_done(AgentConfig *c) {
+void agent_config_done(AgentConfig *c) {
         free(c->manufacturer);
         free(c->model_name);
         free(c->product_class);
@@ -91,7 +91,7 @@ Agent *agent_free(Agent *a) {
         free(a->challenge);
         free(a->last_error);
         sd_event_unref(a->event);
-        config_done(&a->config);
+        agent_config_done(&a->config);
         return mfree(a);
 }
 
@@ -126,12 +126,11 @@ static int load_state(Agent *a) {
 int agent_new(Agent **ret, AgentConfig *config) {
         _cleanup_(agent_freep) Agent *a = calloc(1, sizeof(*a));
 
-        if (!a) {
-                config_done(config);
+        if (!a)
                 return log_oom();
-        }
         a->worker_socket = -EBADF;
         a->config = *config;
+        *config = (AgentConfig) {};
 
         int r = mkdir_parents(a->config.state_directory, 0700);
         if (r < 0)

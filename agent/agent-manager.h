@@ -117,7 +117,10 @@ struct Agent {
         char *last_error;
 };
 
-/* agent-manager.c: what it takes to be one. Both log. */
+/* agent-manager.c: what it takes to be one. */
+void agent_config_done(AgentConfig *c);
+#define _cleanup_agent_config_ _cleanup_(agent_config_done)
+/* Takes the configuration over, whose place is empty then. 0 or a negative errno. This function logs. */
 int agent_new(Agent **ret, AgentConfig *config);
 Agent *agent_free(Agent *a);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Agent *, agent_free);

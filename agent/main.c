@@ -215,7 +215,7 @@ static int inform_now(void) {
 
 static int run(int argc, char *argv[]) {
         _cleanup_(agent_freep) Agent *agent = NULL;
-        AgentConfig config = {};
+        _cleanup_agent_config_ AgentConfig config = {};
 
         int r = parse_argv(argc, argv);
         if (r <= 0)
