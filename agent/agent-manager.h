@@ -159,6 +159,9 @@ int agent_providers_watch(Agent *a);
 void agent_providers_forget(Agent *a);
 /* Compares the values of all that are there with what the ACS was told. */
 void agent_providers_compare(Agent *a);
+/* Has those that are there do what a SetParameterValues promised for them and they did not do: one may have come back
+ * between Prepare and Commit, or have hung at the Commit. */
+void agent_providers_keep_promises(Agent *a);
 
 /* agent-session.c: sessions and when they start. */
 /* Adds the event and starts a session as soon as possible. */

@@ -166,6 +166,7 @@ void agent_end_session(Agent *a, const char *error) {
         transfer_queue_session_ended(a->transfers);
         a->last_session_end_usec = now_usec(a);
         (void) free_and_strdup(&a->last_error, strempty(error));
+        agent_providers_keep_promises(a);
 
         if (error) {
                 inform_queue_session_failed(a->queue);
