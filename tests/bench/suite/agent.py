@@ -5,9 +5,7 @@ import os
 
 import agent_figures
 from agent_figures import COMPRESSIONS, PROGRAMS, session_bytes, session_cpu
-from benchmark import Benchmark, Table
-
-MB = 1000 * 1000
+from benchmark import ROOT, Benchmark, Table
 
 
 class Agent(Benchmark):
@@ -30,7 +28,7 @@ class Agent(Benchmark):
               Table("Size of the program", "size", ("program",), ("stripped",)))
 
     def measure(self, bed, size, record):
-        agent_figures.use_build(os.environ["ISPSTORAGE_BUILD"])
+        agent_figures.use_build(os.environ.get("ISPSTORAGE_BUILD", ROOT / "build"))
         for tls in (False, True):
             self.sessions(tls, size, record)
         self.values(size["parameters"], record)
