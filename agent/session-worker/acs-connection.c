@@ -326,7 +326,7 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
                 return fail(c, "Cannot receive the answer of the ACS");
         /* gSOAP takes the text that goes with it for an envelope. */
         if (!may_be_envelope(soap->status)) {
-                soap_closesock(soap);
+                soap_force_closesock(soap);
                 return soap->status;
         }
 
@@ -350,7 +350,7 @@ static void keep_or_close(AcsConnection *c) {
         char rest[CHALLENGE_BODY_MAX];
 
         if (!soap->keep_alive || (soap->mode & SOAP_IO) == SOAP_IO_CHUNK || soap->length > sizeof(rest)) {
-                soap_closesock(soap);
+                soap_force_closesock(soap);
                 return;
         }
 
@@ -358,7 +358,7 @@ static void keep_or_close(AcsConnection *c) {
         for (size_t left = soap->length - MIN(soap->length, soap->buflen - soap->bufidx); left > 0;) {
                 size_t n = soap->frecv(soap, rest, left);
                 if (n == 0) {
-                        soap_closesock(soap);
+                        soap_force_closesock(soap);
                         return;
                 }
                 left -= MIN(left, n);
@@ -382,7 +382,7 @@ static int follow_redirect(AcsConnection *c) {
         if (acs_url_is_https(url) && !acs_url_is_https(c->url) && setup_tls(c) < 0)
                 return -EIO;
 
-        soap_closesock(&c->soap);
+        soap_force_closesock(&c->soap);
         free(c->url);
         c->url = TAKE_PTR(url);
         return 0;

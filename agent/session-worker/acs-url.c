@@ -20,7 +20,7 @@ char *acs_url_resolve(const char *url, const char *location) {
         const char *authority = strstr(url, "://") + strlen("://"), *path = authority + strcspn(authority, "/?");
         size_t n = strcspn(path, "?");
 
-        if (strstr(location, "://"))
+        if (location[strcspn(location, ":/?")] == ':')
                 return strdup(location);
         if (startswith(location, "//"))
                 return strfmt("%.*s%s", (int) (authority - strlen("//") - url), url, location);

@@ -33,6 +33,7 @@ static void a_redirect_may_be_relative(void **state) {
         } rows[] = {
                 { "http://a:1/b/c", "https://d/e", "https://d/e" },
                 { "http://a:1/b/c", "/e?f", "http://a:1/e?f" },
+                { "http://a:1/b/c", "e?f=http://g", "http://a:1/b/e?f=http://g" },
                 { "http://a:1/b/c?d=/e", "f", "http://a:1/b/f" },
                 { "http://a:1/b/c?d", "?e", "http://a:1/b/c?e" },
                 { "https://a:1/b", "//d:2/e", "https://d:2/e" },
