@@ -1,33 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the two listeners answer. */
 #include <fcntl.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "agent/agent-http.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/base/parse.h"
 #include "common/base/str.h"
 
-#define RANDOM_SIZE 16U
 #define PATH_FILE "connection-request-path"
-
-static int random_hex(char ret[static 2 * RANDOM_SIZE + 1]) {
-        unsigned char random[RANDOM_SIZE];
-
-        if (getrandom(random, sizeof(random), 0) != sizeof(random))
-                return -errno;
-        format_hex(random, sizeof(random), ret);
-        return 0;
-}
 
 static int on_connection_request(const HttpGet *get, char **ret_response, size_t *ret_size, void *userdata) {
         Agent *a = userdata;
-        char nonce[2 * RANDOM_SIZE + 1], response[CONNECTION_REQUEST_RESPONSE_MAX];
+        char nonce[AGENT_RANDOM_SIZE], response[CONNECTION_REQUEST_RESPONSE_MAX];
         struct timespec now;
 
-        int r = random_hex(nonce);
+        int r = agent_random(nonce);
         if (r < 0)
                 return r;
         if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
@@ -85,7 +73,7 @@ static int on_document_request(const HttpGet *get, char **ret_response, size_t *
 /* TR-069 3.2.2: the path should be random and unique to the device; it stays the same over restarts. */
 static int load_path(Agent *a) {
         _cleanup_free_ char *file = agent_state_path(a, PATH_FILE), *known = NULL;
-        char random[2 * RANDOM_SIZE + 1];
+        char random[AGENT_RANDOM_SIZE];
 
         if (!file)
                 return -ENOMEM;
@@ -95,7 +83,7 @@ static int load_path(Agent *a) {
                 return 0;
         }
 
-        r = random_hex(random);
+        r = agent_random(random);
         if (r < 0)
                 return r;
         a->connection_request_path = strfmt("/%s", random);

@@ -2,23 +2,34 @@
 #include "agent/agent-manager.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 
 #include "agent/agent-http.h"
 #include "agent/helper.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/bus/bus-error.h"
 #include "common/daemon/daemon-run.h"
 
+/* The boot that was queued for the ACS. */
 #define BOOT_ID_FILE "boot-id"
-#define BOOT_ID_MAX 64U
 
 char *agent_state_path(const Agent *a, const char *name) {
         return strfmt("%s/%s", a->config.state_directory, name);
 }
 
-static void config_done(AgentConfig *c) {
+int agent_random(char ret[static AGENT_RANDOM_SIZE]) {
+        unsigned char random[(AGENT_RANDOM_SIZE - 1) / 2];
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+                return -errno;
+        format_hex(random, sizeof(random), ret);
+        return 0;
+}
+
+void agent_config_done(AgentConfig *c) {
         free(c->manufacturer);
         free(c->model_name);
         free(c->product_class);
@@ -37,6 +48,7 @@ static void config_done(AgentConfig *c) {
         free(c->connection_request_address);
         free(c->connection_request_interface);
         free(c->state_directory);
+        free(c->runtime_directory);
         free(c->session_worker);
         free(c->transfer_worker);
         free(c->helper_directory);
@@ -79,7 +91,7 @@ Agent *agent_free(Agent *a) {
         free(a->challenge);
         free(a->last_error);
         sd_event_unref(a->event);
-        config_done(&a->config);
+        agent_config_done(&a->config);
         return mfree(a);
 }
 
@@ -114,12 +126,11 @@ static int load_state(Agent *a) {
 int agent_new(Agent **ret, AgentConfig *config) {
         _cleanup_(agent_freep) Agent *a = calloc(1, sizeof(*a));
 
-        if (!a) {
-                config_done(config);
+        if (!a)
                 return log_oom();
-        }
         a->worker_socket = -EBADF;
         a->config = *config;
+        *config = (AgentConfig) {};
 
         int r = mkdir_parents(a->config.state_directory, 0700);
         if (r < 0)
@@ -160,10 +171,10 @@ static int queue_boot_events(Agent *a) {
 
         if (!path)
                 return -ENOMEM;
-        int r = agent_boot_id(&boot_id);
+        int r = agent_boot_id(a, &boot_id);
         if (r < 0)
                 return r;
-        if (read_file(AT_FDCWD, path, BOOT_ID_MAX, &known, NULL) < 0 || !streq(known, boot_id)) {
+        if (read_file(AT_FDCWD, path, AGENT_RANDOM_SIZE, &known, NULL) < 0 || !streq(known, boot_id)) {
                 r = inform_queue_add(a->queue, INFORM_BOOT, NULL);
                 if (r >= 0)
                         r = write_file_atomic(AT_FDCWD, path, boot_id, strlen(boot_id), 0600);

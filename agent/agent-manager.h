@@ -21,6 +21,10 @@
 #define CONNECTION_REQUEST_PORT 7547U
 #define DOCUMENT_PORT 7548U
 
+/* How late a session may begin that a time was said for (a retry, a ScheduleInform, the end of the throttle, a
+ * transfer's window): sd-event takes 0 for a quarter of a second, which is much where TR-069 counts whole ones. */
+#define SESSION_TIMER_ACCURACY_USEC 10000U
+
 /* ScheduleInforms that can wait; an ACS has use for one or two. */
 #define SCHEDULED_INFORMS_MAX 8U
 
@@ -43,6 +47,7 @@ typedef struct AgentConfig {
         char *connection_request_address;   /* numeric; NULL for all addresses */
         char *connection_request_interface; /* NULL for all */
         char *state_directory;
+        char *runtime_directory; /* empty after a boot of the device */
         char *session_worker, *transfer_worker; /* paths of the executables */
         char *helper_directory;     /* with the sockets of the helper units */
         uint32_t transfer_max_mib;  /* largest file that is taken */
@@ -106,12 +111,16 @@ struct Agent {
         sd_event_source *retry_timer, *throttle_timer, *start_source, *periodic_timer;
         ScheduledInform *scheduled[SCHEDULED_INFORMS_MAX];
         unsigned retry_count;
+        bool retry; /* the time for it has come, also if all events were delivered before the session failed */
         unsigned inform_id; /* of the last session's Inform */
         uint64_t last_session_end_usec; /* CLOCK_MONOTONIC */
         char *last_error;
 };
 
-/* agent-manager.c: what it takes to be one. Both log. */
+/* agent-manager.c: what it takes to be one. */
+void agent_config_done(AgentConfig *c);
+#define _cleanup_agent_config_ _cleanup_(agent_config_done)
+/* Takes the configuration over, whose place is empty then. 0 or a negative errno. This function logs. */
 int agent_new(Agent **ret, AgentConfig *config);
 Agent *agent_free(Agent *a);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Agent *, agent_free);
@@ -119,6 +128,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Agent *, agent_free);
 int agent_start(Agent *a);
 /* "<state directory>/<name>" in a new string. */
 char *agent_state_path(const Agent *a, const char *name);
+/* What nobody guesses, in hexadecimal digits. 0 or a negative errno. */
+#define AGENT_RANDOM_SIZE 33U
+int agent_random(char ret[static AGENT_RANDOM_SIZE]);
 
 /* agent-model.c: DeviceInfo. and ManagementServer. */
 int agent_model_setup(Agent *a);
@@ -147,6 +159,9 @@ int agent_providers_watch(Agent *a);
 void agent_providers_forget(Agent *a);
 /* Compares the values of all that are there with what the ACS was told. */
 void agent_providers_compare(Agent *a);
+/* Has those that are there do what a SetParameterValues promised for them and they did not do: one may have come back
+ * between Prepare and Commit, or have hung at the Commit. */
+void agent_providers_keep_promises(Agent *a);
 
 /* agent-session.c: sessions and when they start. */
 /* Adds the event and starts a session as soon as possible. */
@@ -163,8 +178,8 @@ void agent_end_session(Agent *a, const char *error);
 void agent_new_acs(Agent *a);
 
 /* agent-restart.c: Reboot and FactoryReset. */
-/* The boot's identity, in a new string. 0 or a negative errno. */
-int agent_boot_id(char **ret);
+/* The identity of the device's boot, made by the first start after it, in a new string. 0 or a negative errno. */
+int agent_boot_id(const Agent *a, char **ret);
 /* "<helper directory>/<name>" in a new string. */
 char *agent_helper_path(const Agent *a, const char *helper);
 /* The two for RpcContext; agent_order_restart() is what has no CommandKey. 0, -EOPNOTSUPP if the device has no helper

@@ -355,6 +355,21 @@ static void provider_appeared(Agent *a, size_t index) {
         }
 }
 
+static bool is_arriving(const Agent *a, size_t index) {
+        for (const Arrival *arrival = a->arrivals; arrival; arrival = arrival->next)
+                if (arrival->call.provider == index)
+                        return true;
+        return false;
+}
+
+void agent_providers_keep_promises(Agent *a) {
+        for (size_t i = 0; i < a->providers.n; i++) {
+                const Provider *p = a->providers.providers + i;
+                if (p->available && journal_open_settings(a->journal, p->name) && !is_arriving(a, i))
+                        provider_appeared(a, i);
+        }
+}
+
 /* --- Signals --- */
 
 static void report_departure(const Provider *p) {

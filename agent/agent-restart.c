@@ -12,7 +12,8 @@
 
 #define RESTART_FILE "restart"
 #define RESTART_FILE_MAX 256U
-#define BOOT_ID_MAX 64U
+/* The kernel's own identity of the boot is the host's in a container. */
+#define BOOT_ID_FILE "boot-id"
 /* A device that still runs after this does not restart. */
 #define RESTART_TIMEOUT_USEC (5ULL * 60U * 1000000U)
 
@@ -21,8 +22,22 @@ static const char *const restart_helpers[RESTART_MAX] = {
         [RESTART_FACTORY_RESET] = "factory-reset",
 };
 
-int agent_boot_id(char **ret) {
-        return read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", BOOT_ID_MAX, ret, NULL);
+int agent_boot_id(const Agent *a, char **ret) {
+        _cleanup_free_ char *path = strfmt("%s/" BOOT_ID_FILE, a->config.runtime_directory);
+        char id[AGENT_RANDOM_SIZE];
+
+        int r = path ? read_file(AT_FDCWD, path, AGENT_RANDOM_SIZE, ret, NULL) : -ENOMEM;
+        if (r != -ENOENT)
+                return r;
+
+        r = agent_random(id);
+        if (r >= 0)
+                r = mkdir_parents(a->config.runtime_directory, 0700);
+        if (r >= 0)
+                r = write_file_atomic(AT_FDCWD, path, id, strlen(id), 0600);
+        if (r < 0)
+                return r;
+        return (*ret = strdup(id)) ? 0 : -ENOMEM;
 }
 
 char *agent_helper_path(const Agent *a, const char *helper) {
@@ -38,7 +53,7 @@ static bool helper_exists(const Agent *a, RestartKind kind) {
 static int note(Agent *a, RestartKind kind) {
         _cleanup_free_ char *path = agent_state_path(a, RESTART_FILE), *boot_id = NULL, *text = NULL;
 
-        int r = agent_boot_id(&boot_id);
+        int r = agent_boot_id(a, &boot_id);
         if (r < 0)
                 return r;
         text = strfmt("%s %s", restart_helpers[kind], boot_id);
@@ -137,7 +152,7 @@ int agent_restart_load(Agent *a) {
         int r = read_file(AT_FDCWD, path, RESTART_FILE_MAX, &text, NULL);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        r = agent_boot_id(&boot_id);
+        r = agent_boot_id(a, &boot_id);
         if (r < 0)
                 return r;
 

@@ -130,8 +130,8 @@ static int schedule(Agent *a, int64_t due, const char *command_key, size_t *ret_
                 return -ENOMEM;
         s->agent = a;
         s->due = due;
-        int r = sd_event_add_time(a->event, &s->timer, CLOCK_REALTIME, (uint64_t) MAX(due, 0) * USEC_PER_SEC, 0,
-                                  on_scheduled, s);
+        int r = sd_event_add_time(a->event, &s->timer, CLOCK_REALTIME, (uint64_t) MAX(due, 0) * USEC_PER_SEC,
+                                  SESSION_TIMER_ACCURACY_USEC, on_scheduled, s);
         if (r < 0)
                 return r;
 

@@ -22,7 +22,7 @@ static int on_start(sd_event_source *s, void *userdata) {
         a->start_source = sd_event_source_disable_unref(a->start_source);
         a->retry_timer = sd_event_source_disable_unref(a->retry_timer);
         a->throttle_timer = sd_event_source_disable_unref(a->throttle_timer);
-        a->informed = false;
+        a->informed = a->retry = false;
 
         int r = agent_worker_start(a);
         if (r < 0) {
@@ -58,12 +58,13 @@ static bool is_throttled(Agent *a) {
         uint64_t distance = agent_model_uint32(a, "ManagementServer.DefaultActiveNotificationThrottle") * USEC_PER_SEC;
         uint64_t now = now_usec(a), due = a->last_session_end_usec + distance;
 
-        if (!inform_queue_is_empty(a->queue) || transfer_queue_has_news(a->transfers))
+        if (a->retry || !inform_queue_is_empty(a->queue) || transfer_queue_has_news(a->transfers))
                 return false;
         if (a->last_session_end_usec == 0 || now >= due)
                 return false;
         if (!a->throttle_timer) {
-                int r = sd_event_add_time(a->event, &a->throttle_timer, CLOCK_MONOTONIC, due, 0, on_throttle, a);
+                int r = sd_event_add_time(a->event, &a->throttle_timer, CLOCK_MONOTONIC, due,
+                                          SESSION_TIMER_ACCURACY_USEC, on_throttle, a);
                 if (r < 0) {
                         (void) log_error_errno(r, "Cannot throttle sessions: %m");
                         return false;
@@ -83,7 +84,7 @@ static bool may_start(Agent *a) {
 void agent_consider_session(Agent *a) {
         if (a->worker || a->retry_timer || a->comparisons > 0 || a->restart_helper)
                 return;
-        if (inform_queue_is_empty(a->queue) && !notifications_pending_active(a->notifications) &&
+        if (!a->retry && inform_queue_is_empty(a->queue) && !notifications_pending_active(a->notifications) &&
             !transfer_queue_has_news(a->transfers))
                 return;
         if (!may_start(a) || is_throttled(a))
@@ -125,10 +126,12 @@ void agent_informed(Agent *a) {
                 (void) log_error_errno(r, "Cannot note what was delivered; it will be told again: %m");
 }
 
+/* TR-069 3.2.1.1: also for the sake of what the ACS had to say; A.3.3.1: without events, if there are none any more. */
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         Agent *a = userdata;
 
         agent_end_retry_wait(a);
+        a->retry = true;
         agent_consider_session(a);
         return 0;
 }
@@ -150,7 +153,8 @@ static void schedule_retry(Agent *a, const char *error) {
                       "Session with the ACS failed: %s. Retry %u in %llu s.", error, a->retry_count,
                       (unsigned long long) wait / USEC_PER_SEC);
         agent_end_retry_wait(a);
-        int r = sd_event_add_time_relative(a->event, &a->retry_timer, CLOCK_BOOTTIME, wait, 0, on_retry, a);
+        int r = sd_event_add_time_relative(a->event, &a->retry_timer, CLOCK_BOOTTIME, wait, SESSION_TIMER_ACCURACY_USEC,
+                                           on_retry, a);
         if (r < 0)
                 (void) log_error_errno(r, "Cannot schedule the retry: %m");
 }
@@ -162,6 +166,7 @@ void agent_end_session(Agent *a, const char *error) {
         transfer_queue_session_ended(a->transfers);
         a->last_session_end_usec = now_usec(a);
         (void) free_and_strdup(&a->last_error, strempty(error));
+        agent_providers_keep_promises(a);
 
         if (error) {
                 inform_queue_session_failed(a->queue);

@@ -364,7 +364,7 @@ void agent_consider_transfers(Agent *a) {
         if (due == INT64_MAX)
                 return;
         int r = sd_event_add_time(a->event, &a->transfer_timer, CLOCK_REALTIME, (uint64_t) MAX(due, 0) * USEC_PER_SEC,
-                                  0, on_due, a);
+                                  SESSION_TIMER_ACCURACY_USEC, on_due, a);
         if (r < 0)
                 (void) log_error_errno(r, "Cannot schedule a transfer: %m");
 }

@@ -158,6 +158,7 @@ static int load_config(AgentConfig *c) {
                 { "Transfer", "MaxSize", config_parse_uint32, &c->transfer_max_mib },
                 { "Transfer", "DiskFloor", config_parse_uint32, &c->transfer_floor_mib },
                 { "Paths", "State", config_parse_string, &c->state_directory },
+                { "Paths", "Runtime", config_parse_string, &c->runtime_directory },
                 { "Paths", "SessionWorker", config_parse_string, &c->session_worker },
                 { "Paths", "TransferWorker", config_parse_string, &c->transfer_worker },
                 { "Paths", "Helpers", config_parse_string, &c->helper_directory },
@@ -181,6 +182,7 @@ static int load_config(AgentConfig *c) {
             set_default(&root, "InternetGatewayDevice") < 0 ||
             set_default(&c->trusted_certificates, "/etc/ispstorage/acs-ca.pem") < 0 ||
             set_default(&c->state_directory, "/var/lib/ispstorage/agent") < 0 ||
+            set_default(&c->runtime_directory, "/run/ispstorage-agent") < 0 ||
             set_default(&c->session_worker, LIBEXECDIR "/ispstorage-agent-session") < 0 ||
             set_default(&c->discovery_file, "/run/ispstorage/acs-discovery.conf") < 0 ||
             set_default(&c->clock_file, "/run/systemd/timesync/synchronized") < 0 ||
@@ -213,7 +215,7 @@ static int inform_now(void) {
 
 static int run(int argc, char *argv[]) {
         _cleanup_(agent_freep) Agent *agent = NULL;
-        AgentConfig config = {};
+        _cleanup_agent_config_ AgentConfig config = {};
 
         int r = parse_argv(argc, argv);
         if (r <= 0)

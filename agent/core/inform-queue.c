@@ -30,8 +30,8 @@ struct InformQueue {
 };
 
 static bool is_persistent(InformEvent event) {
-        return event == INFORM_BOOTSTRAP || event == INFORM_SCHEDULED || event == INFORM_M_REBOOT ||
-               event == INFORM_M_SCHEDULE_INFORM;
+        return event == INFORM_BOOTSTRAP || event == INFORM_BOOT || event == INFORM_SCHEDULED ||
+               event == INFORM_M_REBOOT || event == INFORM_M_SCHEDULE_INFORM;
 }
 
 InformQueue *inform_queue_free(InformQueue *q) {

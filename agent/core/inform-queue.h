@@ -23,10 +23,9 @@ typedef enum InformEvent {
 
 typedef struct InformQueue InformQueue;
 
-/* path is the file for the events that must outlive a reboot (BOOTSTRAP, SCHEDULED, M Reboot,
- * M ScheduleInform), NULL for none. 0, or a
- * negative errno; -EBADMSG for a damaged file, then *ret is usable and holds BOOTSTRAP, which tells the
- * ACS to start afresh. */
+/* path is the file for the events that must outlive a reboot (BOOTSTRAP, SCHEDULED, M Reboot, M ScheduleInform) or a
+ * restart of the service (BOOT), NULL for none. 0, or a negative errno; -EBADMSG for a damaged file, then *ret is
+ * usable and holds BOOTSTRAP, which tells the ACS to start afresh. */
 int inform_queue_new(InformQueue **ret, const char *path);
 InformQueue *inform_queue_free(InformQueue *q);
 DEFINE_TRIVIAL_CLEANUP_FUNC(InformQueue *, inform_queue_free);

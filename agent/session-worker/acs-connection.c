@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/session-worker/acs-connection.h"
 
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <strings.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "agent/session-worker/acs-url.h"
 #include "agent/session-worker/soap-codec.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
@@ -14,15 +14,6 @@
 
 /* What an ACS sends along with a challenge; more is not worth keeping the connection. */
 #define CHALLENGE_BODY_MAX 2048U
-
-static bool is_https(const char *url) {
-        return startswith(url, "https://");
-}
-
-static bool url_is_usable(const char *url) {
-        return url && strlen(url) < ACS_URL_MAX && (startswith(url, "http://") || is_https(url)) &&
-               url[strcspn(url, " \t\r\n\"<>\\")] == 0;
-}
 
 static int fail(AcsConnection *c, const char *what) {
         char text[512] = "";
@@ -70,21 +61,28 @@ static char *authorization(AcsConnection *c) {
                         c->cnonce);
 }
 
+/* What gSOAP does not know of the request's headers. */
+static int end_headers(AcsConnection *c) {
+        _cleanup_free_ char *credentials = authorization(c), *cookies = NULL;
+        struct soap *soap = &c->soap;
+
+        if (cookie_jar_header(&c->cookies, soap->host, c->request_uri, acs_url_is_https(c->url), &cookies) < 0)
+                return soap->error = SOAP_EOM;
+        if (cookies && (soap_send(soap, "Cookie: ") || soap_send(soap, cookies) || soap_send(soap, "\r\n")))
+                return soap->error;
+        if (credentials &&
+            (soap_send(soap, "Authorization: ") || soap_send(soap, credentials) || soap_send(soap, "\r\n")))
+                return soap->error;
+        return soap_send(soap, "\r\n");
+}
+
 /* gSOAP calls this for the request line, each header, and with NULL for the end of them. Every byte of a
  * header travels with each message: only what is needed goes out. */
 static int post_header(struct soap *soap, const char *key, const char *value) {
         AcsConnection *c = soap->user;
-        char line[DIGEST_HEADER_MAX + 64];
 
-        if (!key) {
-                _cleanup_free_ char *a = authorization(c);
-                if (a) {
-                        (void) snprintf(line, sizeof(line), "Authorization: %s\r\n", a);
-                        if (soap_send(soap, line))
-                                return soap->error;
-                }
-                return soap_send(soap, "\r\n");
-        }
+        if (!key)
+                return end_headers(c);
 
         if (!value) { /* "POST /path HTTP/1.1" */
                 const char *uri = strchr(key, ' ');
@@ -108,10 +106,12 @@ static int post_header(struct soap *soap, const char *key, const char *value) {
         return SOAP_OK;
 }
 
-/* Keeps the challenge that suits best; everything else is gSOAP's. */
+/* Keeps the cookies, and the challenge that suits best; everything else is gSOAP's. */
 static int parse_header(struct soap *soap, const char *key, const char *value) {
         AcsConnection *c = soap->user;
 
+        if (strcasecmp(key, "Set-Cookie") == 0)
+                return cookie_jar_take(&c->cookies, soap->host, c->request_uri, value) < 0 ? SOAP_EOM : SOAP_OK;
         if (strcasecmp(key, "WWW-Authenticate") != 0)
                 return c->http_default_parse_header(soap, key, value);
 
@@ -125,7 +125,7 @@ static int parse_header(struct soap *soap, const char *key, const char *value) {
         }
 
         /* TR-069 3.4.5: without TLS it must be Digest. */
-        if (strncasecmp(value, "Basic ", strlen("Basic ")) == 0 && (is_https(c->url) || c->basic_without_tls) &&
+        if (strncasecmp(value, "Basic ", strlen("Basic ")) == 0 && (acs_url_is_https(c->url) || c->basic_without_tls) &&
             !c->credentials.challenge)
                 return free_and_strdup(&c->basic_realm, value) < 0 ? SOAP_EOM : SOAP_OK;
         return SOAP_OK;
@@ -140,12 +140,31 @@ static void hold_back(struct soap *soap, bool on) {
                 (void) setsockopt(soap->socket, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
 }
 
-/* Returns with the TLS handshake done, which must not be held back. */
+/* TR-069 3.4.5: a new one for each connection. */
+static int new_cnonce(AcsConnection *c) {
+        unsigned char random[(sizeof(c->cnonce) - 1) / 2];
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+                return -errno;
+        format_hex(random, sizeof(random), c->cnonce);
+        return 0;
+}
+
 static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, const char *host, int port) {
         AcsConnection *c = soap->user;
-        SOAP_SOCKET fd = c->default_open(soap, endpoint, host, port);
+        int off = 0;
 
+        if (new_cnonce(c) < 0) {
+                soap->error = SOAP_FATAL_ERROR;
+                return SOAP_INVALID_SOCKET;
+        }
+        SOAP_SOCKET fd = c->default_open(soap, endpoint, host, port);
+        if (!soap_valid_socket(fd))
+                return fd;
+        /* The TLS handshake, which must not be held back, is done. */
         hold_back(soap, true);
+        /* What is acknowledged by the next message needs no segment of its own. */
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
         return fd;
 }
 
@@ -177,15 +196,6 @@ static size_t receive_bounded(struct soap *soap, char *data, size_t n) {
         return n;
 }
 
-static int new_cnonce(AcsConnection *c) {
-        unsigned char random[16];
-
-        if (getrandom(random, sizeof(random), 0) != sizeof(random))
-                return -errno;
-        format_hex(random, sizeof(random), c->cnonce);
-        return 0;
-}
-
 /* A device without a battery starts with a clock that is behind: a certificate that seems not to be valid yet says
  * nothing then (TR-069 3.3: dates are checked when the device has absolute time). One that has expired has. */
 static int verify_with_a_late_clock(int ok, X509_STORE_CTX *store) {
@@ -212,7 +222,6 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         soap->user = c;
         soap->connect_timeout = ACS_CONNECT_TIMEOUT;
         soap->send_timeout = soap->recv_timeout = ACS_TRANSFER_TIMEOUT;
-        soap->cookie_max = ACS_COOKIES_MAX;
         soap->fposthdr = post_header;
         c->http_default_parse_header = soap->fparsehdr;
         soap->fparsehdr = parse_header;
@@ -234,18 +243,18 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         if (c->compress)
                 soap_set_omode(soap, SOAP_ENC_ZLIB);
 
-        if (!url_is_usable(c->url)) {
+        if (!acs_url_is_usable(c->url)) {
                 (void) fail(c, "ManagementServer.URL is not a usable URL");
                 return -EINVAL;
         }
-        int r = new_cnonce(c);
-        return r < 0 || !is_https(c->url) ? r : setup_tls(c);
+        return acs_url_is_https(c->url) ? setup_tls(c) : 0;
 }
 
 void acs_connection_done(AcsConnection *c) {
         soap_destroy(&c->soap);
         soap_end(&c->soap);
         soap_done(&c->soap);
+        cookie_jar_done(&c->cookies);
         free(c->url);
         free(c->trusted_certificates);
         free(c->client_certificate);
@@ -256,63 +265,6 @@ void acs_connection_done(AcsConnection *c) {
         free(c->credentials.password);
         free(c->credentials.challenge);
         free(c->error);
-}
-
-/* Host and port of the URL as getaddrinfo() wants them. */
-static bool split_authority(const char *url, char host[static ACS_URL_MAX], char port[static 8]) {
-        const char *p = strstr(url, "://") + strlen("://");
-        size_t n = p[0] == '[' ? strcspn(++p, "]") : strcspn(p, ":/?");
-        const char *rest = p + n + (p[n] == ']');
-
-        if (n == 0 || n >= ACS_URL_MAX)
-                return false;
-        memcpy(host, p, n);
-        host[n] = 0;
-
-        if (*rest != ':') {
-                (void) snprintf(port, 8, "%s", is_https(url) ? "443" : "80");
-                return true;
-        }
-        n = strspn(rest + 1, "0123456789");
-        if (n == 0 || n > 5)
-                return false;
-        memcpy(port, rest + 1, n);
-        port[n] = 0;
-        return true;
-}
-
-int acs_connection_local_address(AcsConnection *c, char **ret) {
-        const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
-        char host[ACS_URL_MAX], port[8], address[NI_MAXHOST];
-        struct addrinfo *list;
-        int r = -EHOSTUNREACH;
-
-        if (!split_authority(c->url, host, port))
-                return -EINVAL;
-        if (getaddrinfo(host, port, &hints, &list) != 0)
-                return -EHOSTUNREACH;
-
-        /* Connecting a datagram socket sends nothing: the kernel only chooses the route. */
-        for (const struct addrinfo *a = list; a && r < 0; a = a->ai_next) {
-                _cleanup_close_ int fd = socket(a->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-                struct sockaddr_storage own;
-                socklen_t size = sizeof(own);
-
-                if (fd < 0 || connect(fd, a->ai_addr, a->ai_addrlen) < 0 ||
-                    getsockname(fd, (struct sockaddr *) &own, &size) < 0 ||
-                    getnameinfo((struct sockaddr *) &own, size, address, sizeof(address), NULL, 0, NI_NUMERICHOST) != 0)
-                        continue;
-                r = 0;
-        }
-        freeaddrinfo(list);
-        if (r < 0)
-                return r;
-
-        char *copy = strdup(address);
-        if (!copy)
-                return -ENOMEM;
-        *ret = copy;
-        return 0;
 }
 
 static int send_request(AcsConnection *c, const CwmpMessage *m) {
@@ -352,6 +304,12 @@ static int set_empty(AcsConnection *c, CwmpMessage **ret) {
         return *ret ? 0 : fail(c, "Out of memory");
 }
 
+/* Whether there may be an envelope in the response: with success, or with 500, as SOAP 1.1 section 6.2 has it for
+ * faults. */
+static bool may_be_envelope(int status) {
+        return (status >= 200 && status < 300) || status == 500;
+}
+
 /* 0 with *ret set, or the HTTP status (401, 302, ...) that wants another try, or -EIO. */
 static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         struct soap *soap = &c->soap;
@@ -366,6 +324,11 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
                 return r;
         if (r != SOAP_OK)
                 return fail(c, "Cannot receive the answer of the ACS");
+        /* gSOAP takes the text that goes with it for an envelope. */
+        if (!may_be_envelope(soap->status)) {
+                soap_force_closesock(soap);
+                return soap->status;
+        }
 
         /* Chunked, and then nothing in it. */
         if ((soap->mode & SOAP_IO) == SOAP_IO_CHUNK && soap_get0(soap) == (soap_wchar) EOF)
@@ -387,7 +350,7 @@ static void keep_or_close(AcsConnection *c) {
         char rest[CHALLENGE_BODY_MAX];
 
         if (!soap->keep_alive || (soap->mode & SOAP_IO) == SOAP_IO_CHUNK || soap->length > sizeof(rest)) {
-                soap_closesock(soap);
+                soap_force_closesock(soap);
                 return;
         }
 
@@ -395,7 +358,7 @@ static void keep_or_close(AcsConnection *c) {
         for (size_t left = soap->length - MIN(soap->length, soap->buflen - soap->bufidx); left > 0;) {
                 size_t n = soap->frecv(soap, rest, left);
                 if (n == 0) {
-                        soap_closesock(soap);
+                        soap_force_closesock(soap);
                         return;
                 }
                 left -= MIN(left, n);
@@ -407,24 +370,19 @@ static int follow_redirect(AcsConnection *c) {
         const char *location = c->soap.endpoint;
         _cleanup_free_ char *url = NULL;
 
-        if (location[0] == '/') {
-                const char *authority = strstr(c->url, "://") + strlen("://");
-                size_t n = (size_t) (authority - c->url) + strcspn(authority, "/?");
-                url = strfmt("%.*s%s", (int) n, c->url, location);
-        } else
-                url = strdup(location);
+        url = acs_url_resolve(c->url, location);
         if (!url)
                 return fail(c, "Out of memory");
 
-        if (!url_is_usable(url))
+        if (!acs_url_is_usable(url))
                 return fail(c, "The ACS redirects to an unusable URL");
         /* What was promised to be confidential must not be sent in the clear. */
-        if (is_https(c->url) && !is_https(url))
+        if (acs_url_is_https(c->url) && !acs_url_is_https(url))
                 return fail(c, "The ACS redirects from https to http");
-        if (is_https(url) && !is_https(c->url) && setup_tls(c) < 0)
+        if (acs_url_is_https(url) && !acs_url_is_https(c->url) && setup_tls(c) < 0)
                 return -EIO;
 
-        soap_closesock(&c->soap);
+        soap_force_closesock(&c->soap);
         free(c->url);
         c->url = TAKE_PTR(url);
         return 0;

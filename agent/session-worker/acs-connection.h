@@ -4,6 +4,8 @@
 #pragma once
 
 #include "agent/core/channel.h"
+#include "agent/session-worker/acs-url.h"
+#include "agent/session-worker/cookie-jar.h"
 #include "common/cwmp/cwmp-soap.h"
 
 /* TR-069 3.4.3 allows redirects; more in a row than these are a loop. */
@@ -11,15 +13,12 @@
 /* Seconds. TR-069 3.4.2: at least 30 before an ACS counts as gone. */
 #define ACS_CONNECT_TIMEOUT 30
 #define ACS_TRANSFER_TIMEOUT 60
-/* TR-069 3.4.3: cookies of 512 bytes must fit; gSOAP counts them by number. */
-#define ACS_COOKIES_MAX 16
-/* ManagementServer.URL has 256 characters; a redirect may be longer. */
-#define ACS_URL_MAX 1024U
 
 typedef struct AcsConnection {
         struct soap soap;
         char *url; /* of the next request */
         HttpCredentials credentials;
+        CookieJar cookies;
         bool compress;
         bool basic_without_tls, clock_is_right;
         char *trusted_certificates, *client_certificate;
@@ -32,7 +31,7 @@ typedef struct AcsConnection {
         int (*http_default_parse_header)(struct soap *soap, const char *key, const char *value);
         SOAP_SOCKET (*default_open)(struct soap *soap, const char *endpoint, const char *host, int port);
         char request_uri[ACS_URL_MAX];
-        char cnonce[2 * 16 + 1];
+        char cnonce[2 * 8 + 1]; /* of the connection; travels with each request */
         bool empty_request;   /* the request under way has no envelope */
         char *error;          /* a sentence, after a failure */
 } AcsConnection;
@@ -40,10 +39,6 @@ typedef struct AcsConnection {
 /* Takes the strings over from an OPEN frame. 0 or a negative errno; error is set then. */
 int acs_connection_init(AcsConnection *c, Frame *open);
 void acs_connection_done(AcsConnection *c);
-
-/* Finds the own address towards the ACS, without sending anything but name resolution. *ret is the
- * caller's. 0 or -EHOSTUNREACH, -EINVAL. */
-int acs_connection_local_address(AcsConnection *c, char **ret);
 
 /* Sends the message and receives the answer, through challenges and redirects. *ret is the caller's. 0 or
  * -EIO, error is set then. */

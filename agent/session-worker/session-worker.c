@@ -25,7 +25,7 @@ static int send_failed(int fd, const char *error) {
 static int send_connected(int fd, AcsConnection *c) {
         _cleanup_frame_ Frame f = { .type = FRAME_CONNECTED };
 
-        int r = acs_connection_local_address(c, &f.local_address);
+        int r = acs_url_local_address(c->url, &f.local_address);
         return r < 0 ? r : channel_send(fd, &f);
 }
 

@@ -226,6 +226,22 @@ static int put_body(struct soap *soap, const CwmpMessage *m) {
         }
 }
 
+/* Whether the message has an array or a value with its type; a fault has neither. */
+static bool needs_all_namespaces(CwmpMessageType type) {
+        switch (type) {
+        case CWMP_INFORM:
+        case CWMP_GET_RPC_METHODS_RESPONSE:
+        case CWMP_GET_PARAMETER_VALUES_RESPONSE:
+        case CWMP_GET_PARAMETER_NAMES_RESPONSE:
+        case CWMP_GET_PARAMETER_ATTRIBUTES_RESPONSE:
+        case CWMP_GET_QUEUED_TRANSFERS_RESPONSE:
+        case CWMP_GET_ALL_QUEUED_TRANSFERS_RESPONSE:
+                return true;
+        default:
+                return false;
+        }
+}
+
 int soap_codec_put(struct soap *soap, const CwmpMessage *m) {
         unsigned session_timeout = CWMP_SESSION_TIMEOUT;
         struct SOAP_ENV__Header header = { .cwmp__ID = m->id };
@@ -238,8 +254,10 @@ int soap_codec_put(struct soap *soap, const CwmpMessage *m) {
 
         soap->header = m->id ? &header : NULL;
         soap->encodingStyle = NULL;
+        cwmp_soap_declare(soap, needs_all_namespaces(m->type));
         int r = soap_envelope_begin_out(soap) || soap_putheader(soap) || soap_body_begin_out(soap) ||
                 put_body(soap, m) || soap_body_end_out(soap) || soap_envelope_end_out(soap);
         soap->header = NULL;
+        cwmp_soap_declare(soap, true);
         return r ? soap->error : SOAP_OK;
 }

@@ -22,6 +22,8 @@ void cwmp_soap_init(struct soap *soap) {
         soap_init2(soap, MODE, MODE);
         (void) soap_set_namespaces(soap, namespaces);
 
+        /* UTF-8 is what XML is without a declaration, and what Content-Type says. */
+        soap->prolog = "";
         soap->recv_maxlength = CWMP_ENVELOPE_MAX;
         soap->maxlength = CWMP_STRING_MAX;
         soap->maxlevel = CWMP_NESTING_MAX;
@@ -54,6 +56,13 @@ void cwmp_soap_follow_version(struct soap *soap, CwmpVersion *version) {
                 return;
         strcpy(urn, peer->out);
         cwmp_soap_set_version(soap, version, urn);
+}
+
+void cwmp_soap_declare(struct soap *soap, bool all) {
+        soap_set_local_namespaces(soap);
+        for (size_t i = 0; namespaces[i].id; i++)
+                if (strcmp(namespaces[i].id, "SOAP-ENV") != 0 && strcmp(namespaces[i].id, "cwmp") != 0)
+                        soap->local_namespaces[i].ns = all ? namespaces[i].ns : NULL;
 }
 
 bool cwmp_soap_is_oldest(const struct soap *soap) {

@@ -46,3 +46,7 @@ void cwmp_soap_set_version(struct soap *soap, CwmpVersion *version, const char *
 /* The same, with the version of the envelope that was just read: after soap_end_recv(), before soap_end(). */
 void cwmp_soap_follow_version(struct soap *soap, CwmpVersion *version);
 bool cwmp_soap_is_oldest(const struct soap *soap);
+
+/* What the envelopes written from now on declare. For a message without arrays and typed values, two of the five
+ * namespaces are enough, and the others half of its bytes; where a context also reads, all are back before it does. */
+void cwmp_soap_declare(struct soap *soap, bool all);

@@ -234,6 +234,7 @@ static int step(Connection *c, const SoapMessage *in) {
                 return r < 0 ? r : http_keeps_alive(&c->http);
         case SESSION_IDLE:
                 session_table_end(c->context->sessions, TAKE_PTR(c->slot));
+                http_hold_back(&c->http);
                 return http_respond(&c->http, 204, "", NULL);
         case SESSION_ABORT:
                 return -EBADMSG;

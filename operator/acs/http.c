@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <strings.h>
@@ -209,6 +210,12 @@ int http_respond(Http *h, int status, const char *extra, const char *body) {
                 memcpy(buf + head, body, size);
         /* one write: one segment for what fits in one */
         return h->soap->fsend(h->soap, buf, (size_t) head + (n > 0 ? n : size)) == SOAP_OK ? 0 : -ECONNRESET;
+}
+
+void http_hold_back(Http *h) {
+        int on = 1;
+
+        (void) setsockopt(h->soap->socket, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
 void http_linger(Http *h) {

@@ -58,6 +58,9 @@ bool http_get_cookie(const Http *h, char *buf, size_t size);
  * "". 0 or -ECONNRESET, -ENOMEM. */
 int http_respond(Http *h, int status, const char *extra, const char *body);
 
+/* From now on the kernel waits for more: the last response and the end of the connection share a segment. */
+void http_hold_back(Http *h);
+
 /* Before a connection is closed whose request was not read to its end: sends what is written and throws
  * away what still comes, for a short time. Closing at once would reset the connection, and the peer would
  * not see the response. */

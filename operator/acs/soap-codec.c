@@ -4,28 +4,6 @@
 
 typedef int (*BodyWriter)(struct soap *soap, const void *message);
 
-/* Writes header and body into the context's memory instead of a socket. */
-static int write_envelope(struct soap *soap, const char *id, BodyWriter write, const void *message, const char **ret) {
-        struct SOAP_ENV__Header header = { .cwmp__ID = (char *) id };
-        const char *text = NULL;
-        int rc;
-
-        soap->header = id ? &header : NULL;
-        soap->encodingStyle = NULL;
-        /* a request without a body leaves the context without a version of SOAP */
-        soap_set_version(soap, 1);
-        soap->os = &text;
-        rc = soap_begin_send(soap) || soap_envelope_begin_out(soap) || soap_putheader(soap) ||
-                        soap_body_begin_out(soap) || write(soap, message) || soap_body_end_out(soap) ||
-                        soap_envelope_end_out(soap) || soap_end_send(soap);
-        soap->os = NULL;
-        soap->header = NULL;
-        if (rc || !text)
-                return -ENOMEM;
-        *ret = text;
-        return 0;
-}
-
 static int write_inform_response(struct soap *soap, const void *message) {
         return soap_put_cwmp__InformResponse(soap, message, "cwmp:InformResponse", NULL);
 }
@@ -64,6 +42,35 @@ static int write_names(struct soap *soap, const void *message) {
 
 static int write_attributes(struct soap *soap, const void *message) {
         return soap_put_cwmp__SetParameterAttributes(soap, message, "cwmp:SetParameterAttributes", NULL);
+}
+
+static bool has_array(BodyWriter write) {
+        return write == write_get_rpc_methods_response || write == write_set || write == write_get ||
+               write == write_attributes;
+}
+
+/* Writes header and body into the context's memory instead of a socket. */
+static int write_envelope(struct soap *soap, const char *id, BodyWriter write, const void *message, const char **ret) {
+        struct SOAP_ENV__Header header = { .cwmp__ID = (char *) id };
+        const char *text = NULL;
+        int rc;
+
+        soap->header = id ? &header : NULL;
+        soap->encodingStyle = NULL;
+        /* a request without a body leaves the context without a version of SOAP */
+        soap_set_version(soap, 1);
+        cwmp_soap_declare(soap, has_array(write));
+        soap->os = &text;
+        rc = soap_begin_send(soap) || soap_envelope_begin_out(soap) || soap_putheader(soap) ||
+                        soap_body_begin_out(soap) || write(soap, message) || soap_body_end_out(soap) ||
+                        soap_envelope_end_out(soap) || soap_end_send(soap);
+        soap->os = NULL;
+        soap->header = NULL;
+        cwmp_soap_declare(soap, true);
+        if (rc || !text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
 }
 
 int soap_codec_inform_response(struct soap *soap, const char *id, const char **ret) {
@@ -192,7 +199,7 @@ static int check_inform(struct cwmp__Inform *m) {
         d->ProductClass = d->ProductClass ?: (char *) "";
         if (!is_short(d->Manufacturer, DEVICE_ID_MEMBER_LENGTH_MAX) || !is_short(d->OUI, 6) ||
             !is_short(d->ProductClass, DEVICE_ID_MEMBER_LENGTH_MAX) ||
-            !is_short(d->SerialNumber, DEVICE_ID_MEMBER_LENGTH_MAX) || m->Event.__size < 1 ||
+            !is_short(d->SerialNumber, DEVICE_ID_MEMBER_LENGTH_MAX) || m->Event.__size < 0 ||
             m->Event.__size > EVENTS_MAX)
                 return -EBADMSG;
         for (int i = 0; i < m->Event.__size; i++) {

@@ -174,6 +174,8 @@ class Acs:
             if tls_version:
                 context.set_ciphers('DEFAULT@SECLEVEL=0')
                 context.minimum_version = context.maximum_version = tls_version
+            self.server_names = queue.Queue()
+            context.sni_callback = lambda connection, name, context: self.server_names.put(name)
             if client_authority:
                 context.verify_mode = ssl.CERT_REQUIRED
                 context.load_verify_locations(client_authority)
@@ -268,6 +270,7 @@ Discovery={self.directory}/discovery.conf
 Address={ADDRESS}
 [Paths]
 State={self.directory}/state
+Runtime={self.directory}/run
 SessionWorker={BUILD}/agent/ispstorage-agent-session
 TransferWorker={BUILD}/agent/ispstorage-agent-transfer
 Helpers={self.directory}/helpers
@@ -289,6 +292,12 @@ Providers={self.directory}/providers
         if status != 0 or os.environ.get('SHOW_LOG'):
             sys.stderr.write(self.path('log').read_text())
         self.assertEqual(status, 0)
+
+    def boot_again(self, acs):
+        """A boot of the device, as far as the agent can see it."""
+        self.stop_agent()
+        shutil.rmtree(self.path('run'))
+        self.start_agent(acs)
 
     def first_session(self, **acs_options):
         self.start_agent(**acs_options)

@@ -32,6 +32,35 @@ static void digest_is_that_of_rfc_2617(void **state) {
         assert_true(digest_verify(&answer, "GET", ha1));
 }
 
+/* What was computed by hand, with md5sum. */
+static void other_forms_of_challenges_are_answered(void **state) {
+        static const struct {
+                const char *challenge, *answer;
+        } rows[] = {
+                { "Digest realm=\"r\",nonce=\"n\",qop=\"auth\",algorithm=MD5-sess",
+                  "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"/x\","
+                  "response=\"653c80a9aef131a45f9ce70b3bdd5f5e\",qop=auth,nc=00000002,"
+                  "cnonce=\"c\",algorithm=MD5-sess" },
+                { "Digest realm=\"r\",nonce=\"n\"", /* as RFC 2069 has it */
+                  "Digest username=\"u\",realm=\"r\",nonce=\"n\",uri=\"/x\","
+                  "response=\"c155f87b326ac884071d34256c20a29e\"" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_digest_fields_ DigestFields c = {};
+                assert_int_equal(digest_parse(rows[i].challenge, &c), 0);
+                assert_true(digest_challenge_is_usable(&c));
+                _cleanup_free_ char *a = digest_authorize(&c, "u", "p", "POST", "/x", 2, "c");
+                assert_string_equal(a, rows[i].answer);
+        }
+
+        _cleanup_digest_fields_ DigestFields newer = {}, integrity = {};
+        assert_int_equal(digest_parse("Digest realm=\"r\",nonce=\"n\",qop=\"auth\",algorithm=SHA-256", &newer), 0);
+        assert_false(digest_challenge_is_usable(&newer));
+        assert_int_equal(digest_parse("Digest realm=\"r\",nonce=\"n\",qop=\"auth-int\"", &integrity), 0);
+        assert_false(digest_challenge_is_usable(&integrity));
+}
+
 static void malformed_digest_headers_are_refused(void **state) {
         static const char *const wrong[] = {
                 "", "Digest", "Basic abc", "Digest realm", "Digest realm=", "Digest realm=\"open", "Digest =x",
@@ -170,6 +199,7 @@ static void garbage_is_survived(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(digest_is_that_of_rfc_2617),
+                cmocka_unit_test(other_forms_of_challenges_are_answered),
                 cmocka_unit_test(malformed_digest_headers_are_refused),
                 cmocka_unit_test(only_a_whole_get_is_understood),
                 cmocka_unit_test(a_full_buffer_is_never_incomplete),

@@ -76,12 +76,15 @@ static void values_of_full_and_partial_paths(void **state) {
         _cleanup_(cwmp_message_freep) CwmpMessage *one = fake_call(f, get("Device.Alpha.Number"));
         _cleanup_(cwmp_message_freep) CwmpMessage *all = fake_call(f, get(""));
         _cleanup_(cwmp_message_freep) CwmpMessage *services = fake_call(f, get("Device.Services."));
+        _cleanup_(cwmp_message_freep) CwmpMessage *no_rows = fake_call(f, get("Device.Services.Beta.Row."));
 
         assert_int_equal(one->type, CWMP_GET_PARAMETER_VALUES_RESPONSE);
         assert_int_equal(one->parameters.n, 1);
         assert_string_equal(one->parameters.items[0].type, "unsignedInt");
         assert_int_equal(all->parameters.n, 5);
         assert_int_equal(services->parameters.n, 2);
+        assert_int_equal(no_rows->type, CWMP_GET_PARAMETER_VALUES_RESPONSE);
+        assert_int_equal(no_rows->parameters.n, 0);
 }
 
 static void references_carry_the_root_object(void **state) {
@@ -239,6 +242,23 @@ static void attributes_are_kept(void **state) {
         assert_int_equal(notifications_observe(f->notifications, &same), 0);
 }
 
+static void attributes_are_set_in_order_and_all_or_none(void **state) {
+        FakeDataModel *f = *state;
+        CwmpMessage *q = set_attributes("Device.Alpha.", 2), *wrong = set_attributes("Device.Alpha.", 1);
+
+        parameter_list_add(&q->parameters, "Device.Alpha.Number", NULL, NULL)->notification = 0;
+        parameter_list_add(&wrong->parameters, "Device.Alpha.Nothing", NULL, NULL)->notification = 1;
+        _cleanup_(cwmp_message_freep) CwmpMessage *set = fake_call(f, q);
+        assert_int_equal(set->type, CWMP_SET_PARAMETER_ATTRIBUTES_RESPONSE);
+        assert_fault(f, wrong, 9005);
+
+        _cleanup_(cwmp_message_freep) CwmpMessage *got =
+                        fake_call(f, request(CWMP_GET_PARAMETER_ATTRIBUTES, "", NULL, NULL, NULL));
+        assert_int_equal(got->parameters.n, 5);
+        assert_int_equal(parameter_list_find(&got->parameters, "Device.Alpha.Number")->notification, 0);
+        assert_int_equal(parameter_list_find(&got->parameters, "Device.Alpha.Name")->notification, 2);
+}
+
 static void misuse_of_attributes(void **state) {
         FakeDataModel *f = *state;
         _cleanup_parameter_list_ ParameterList rules = {};
@@ -378,6 +398,7 @@ int main(void) {
                 TEST(what_was_promised_and_not_committed_stays_in_the_journal),
                 TEST(a_set_that_nobody_committed_failed),
                 TEST(attributes_are_kept),
+                TEST(attributes_are_set_in_order_and_all_or_none),
                 TEST(misuse_of_attributes),
                 TEST(what_the_acs_sets_is_no_news),
                 TEST(objects_come_and_go),

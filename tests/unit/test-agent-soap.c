@@ -202,6 +202,31 @@ static void the_version_of_the_peer_is_followed(void **state) {
         assert_false(cwmp_soap_is_oldest(soap));
 }
 
+static void assert_declares(struct soap *soap, CwmpMessageType type, bool all) {
+        _cleanup_(cwmp_message_freep) CwmpMessage *m = cwmp_message_new(type);
+        const char *text = NULL;
+
+        soap->os = &text;
+        assert_int_equal(soap_begin_send(soap) || soap_codec_put(soap, m) || soap_end_send(soap), 0);
+        soap->os = NULL;
+        assert_non_null(startswith(text, "<SOAP-ENV:Envelope xmlns:SOAP-ENV="));
+        assert_non_null(strstr(text, " xmlns:cwmp="));
+        assert_true((strstr(text, " xmlns:SOAP-ENC=") != NULL) == all);
+        assert_true((strstr(text, " xmlns:xsi=") != NULL) == all);
+        assert_true((strstr(text, " xmlns:xsd=") != NULL) == all);
+}
+
+static void an_envelope_declares_the_namespaces_that_it_needs(void **state) {
+        assert_declares(*state, CWMP_SET_PARAMETER_VALUES_RESPONSE, false);
+        assert_declares(*state, CWMP_GET_PARAMETER_VALUES_RESPONSE, true);
+        assert_declares(*state, CWMP_GET_PARAMETER_NAMES_RESPONSE, true);
+        assert_declares(*state, CWMP_REBOOT_RESPONSE, false);
+        /* What is read next knows all of them. */
+        _cleanup_(cwmp_message_freep) CwmpMessage *m =
+                        parse(*state, MESSAGE(NAMES(" e:arrayType=\"x:string[1]\"", "<string>A.</string>")));
+        assert_int_equal(m->parameters.n, 1);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -213,6 +238,7 @@ int main(void) {
                 TEST(faults_are_read),
                 TEST(what_is_no_message_is_refused),
                 TEST(the_version_of_the_peer_is_followed),
+                TEST(an_envelope_declares_the_namespaces_that_it_needs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
