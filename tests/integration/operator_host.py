@@ -36,13 +36,20 @@ def device(number):
     return f"000000-ISPStorage-GW{number:04}"
 
 
-def wait_until(what, condition):
-    deadline = time.monotonic() + TIMEOUT
+def wait_until(what, condition, seconds=TIMEOUT):
+    deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not in {TIMEOUT} s: {what}")
+            raise AssertionError(f"not in {seconds} s: {what}")
         time.sleep(0.02)
     return result
+
+
+def tracer():
+    """The path of strace, if it can trace here."""
+    strace = shutil.which("strace", path="/usr/bin")
+    works = strace and subprocess.run([strace, "-D", "-o", "/dev/null", "/bin/true"], stderr=subprocess.DEVNULL).returncode == 0
+    return strace if works else None
 
 
 class Operator:
@@ -116,6 +123,7 @@ SSHPort={self.ssh_port}
 HostKeysFile={self.directory}/host_key.pub
 RepositoryCommand={self.storage}/ispstorage-repository
 GitShell={self.storage}/ispstorage-git-shell
+SessionsPerKey=3
 Hooks={self.directory}/hooks
 HookSocket={self.directory}/hook.socket
 [API]
@@ -383,7 +391,7 @@ class OperatorCase(unittest.TestCase):
 
     def clean_up(self):
         self.acs.stop()
-        if any(error for _, error in getattr(self._outcome, "errors", []) or []):
+        if not self._outcome.success:
             print(self.operator.logs(), file=sys.stderr)
         self.operator.stop()
         self.assertEqual(self.acs.malformed, [])
