@@ -107,7 +107,7 @@ static char *authorization(Client *c) {
         if (!c->challenge || c->reports || digest_parse(c->challenge, &challenge) < 0)
                 return strdup("");
         value = digest_authorize(
-                        &challenge, c->gateway.username, c->context->password, "POST", "/", ++c->nonce_count, "0a4f113b");
+                        &challenge, c->gateway.username, c->context->password, "POST", "/", ++c->nonce_count, "0a4f");
         return value ? strfmt("Authorization: %s\r\n", value) : NULL;
 }
 
