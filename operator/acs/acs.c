@@ -282,7 +282,9 @@ static void notify(ConnectionNotice notice, const char *device, void *userdata) 
         else if (notice == CONNECTION_SESSION_BROKEN)
                 (void) strv_extend(&a->broken, device);
         (void) pthread_mutex_unlock(&a->lock);
-        (void) eventfd_write(a->notice_fd, 1);
+        /* What a session begins with is stored, or breaks it: the loop is woken then. */
+        if (notice != CONNECTION_SESSION_BEGUN)
+                (void) eventfd_write(a->notice_fd, 1);
 }
 
 static int on_notice(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -295,10 +297,8 @@ static int on_notice(sd_event_source *s, int fd, uint32_t revents, void *userdat
         begun = TAKE_PTR(a->begun);
         broken = TAKE_PTR(a->broken);
         (void) pthread_mutex_unlock(&a->lock);
-        /* If the session is over by now, a later command may have asked for another one. */
         STRV_FOREACH(device, begun)
-                if (!session_is_needed(*device, a))
-                        connection_requester_stop(a->requester, *device);
+                connection_requester_stop(a->requester, *device);
         STRV_FOREACH(device, broken)
                 if (session_is_needed(*device, a))
                         serve_device(a, *device);

@@ -87,7 +87,13 @@ static bool is_answered(const struct cwmp__Inform *m) {
         return false;
 }
 
-static int report_inform(Session *s, Store *store, struct soap *soap, const struct cwmp__Inform *m, int64_t now) {
+static int report_inform(
+                Session *s,
+                Store *store,
+                struct soap *soap,
+                const struct cwmp__Inform *m,
+                int64_t now,
+                bool *ret_provisioned) {
         size_t n_events = (size_t) m->Event.__size, n_parameters = (size_t) m->ParameterList.__size;
         NameValue *events = soap_malloc(soap, n_events * sizeof(NameValue));
         NameValue *parameters = soap_malloc(soap, (n_parameters + 1) * sizeof(NameValue));
@@ -127,14 +133,14 @@ static int report_inform(Session *s, Store *store, struct soap *soap, const stru
                                         .n_parameters = n_parameters,
                         },
                         now);
-        return r < 0 ? r : store_device_inform(store, &d, &message);
+        return r < 0 ? r : store_device_inform(store, &d, &message, ret_provisioned);
 }
 
 static int step_inform(
                 Session *s, Store *store, struct soap *soap, const SoapMessage *in, int64_t now, const char **ret) {
         const struct cwmp__DeviceIdStruct *d = &in->inform.DeviceId;
         _cleanup_free_ char *device = NULL;
-        _cleanup_device_access_ DeviceAccess access = {};
+        bool provisioned;
         int r;
 
         r = device_id_encode(d->OUI, d->ProductClass, d->SerialNumber, &device);
@@ -149,13 +155,10 @@ static int step_inform(
         s->root = root_of(&in->inform.ParameterList);
         if (!s->root)
                 return -ENOMEM;
-        r = report_inform(s, store, soap, &in->inform, now);
+        r = report_inform(s, store, soap, &in->inform, now, &provisioned);
         if (r < 0)
                 return r;
-        r = store_device_get_access(store, s->device, &access);
-        if (r < 0)
-                return r;
-        s->provision = access.provisioned ? PROVISION_DONE
+        s->provision = provisioned ? PROVISION_DONE
                 : s->settings.compression ? PROVISION_ASK
                                           : PROVISION_SET;
         s->expectation = is_answered(&in->inform) ? SESSION_EXPECTS_REACTION : SESSION_EXPECTS_NOTHING;

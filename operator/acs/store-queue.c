@@ -237,7 +237,7 @@ int store_outbox_foreach(
         return r;
 }
 
-int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
+static int outbox_delete(Store *s, const char *device, char *const *ids) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int r, n = 0;
 
@@ -253,6 +253,15 @@ int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
         }
         r = sqlite_commit(s->db);
         return r < 0 ? r : n;
+}
+
+int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
+        int r;
+
+        sqlite_set_lazy(s->db, true);
+        r = outbox_delete(s, device, ids);
+        sqlite_set_lazy(s->db, false);
+        return r;
 }
 
 int store_outbox_has_before(Store *s, int64_t time) {

@@ -86,19 +86,22 @@ int store_device_get_ha1(Store *s, const char *device, char **ret) {
         return sqlite_get_text(s->db, ret, "SELECT ha1 FROM device WHERE id = ?", "s", device);
 }
 
-int store_device_inform(Store *s, const DeviceRecord *d, const Message *m) {
+int store_device_inform(Store *s, const DeviceRecord *d, const Message *m, bool *ret_provisioned) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
+        int64_t provisioned;
         int r;
 
         r = sqlite_begin(s->db);
         if (r < 0)
                 return r;
         transaction = s->db;
-        r = sqlite_run(s->db,
+        r = sqlite_get_int(
+                       s->db,
+                       &provisioned,
                        "UPDATE device SET root = ?, manufacturer = ?, last_inform = ?,"
                        " software_version = coalesce(?, software_version),"
                        " connection_request_url = coalesce(?, connection_request_url),"
-                       " provisioned = provisioned AND NOT ? WHERE id = ?",
+                       " provisioned = provisioned AND NOT ? WHERE id = ? RETURNING provisioned",
                        "ssissis",
                        d->root,
                        d->manufacturer,
@@ -107,12 +110,14 @@ int store_device_inform(Store *s, const DeviceRecord *d, const Message *m) {
                        d->connection_request_url,
                        (int64_t) d->bootstrapped,
                        d->id);
-        if (r <= 0)
-                return r < 0 ? r : -ENOENT;
-        r = outbox_insert(s, d->last_inform, m);
+        if (r >= 0)
+                r = outbox_insert(s, d->last_inform, m);
+        if (r >= 0)
+                r = sqlite_commit(s->db);
         if (r < 0)
                 return r;
-        return sqlite_commit(s->db);
+        *ret_provisioned = provisioned != 0;
+        return 0;
 }
 
 int store_device_get_access(Store *s, const char *device, DeviceAccess *ret) {

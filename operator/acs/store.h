@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the ACS must not forget: devices and their credentials, the command queue of each device, and the
  * outbox of messages that the frontend has not acknowledged. One object per thread; all of them on the
- * same database. Each function is one transaction, on disk when it returns. Besides what is named, all
- * may return the errors of operator/common/sqlite.h. Times are seconds of the real-time clock. */
+ * same database. Each function is one transaction, on disk when it returns unless it says otherwise.
+ * Besides what is named, all may return the errors of operator/common/sqlite.h. Times are seconds of the
+ * real-time clock. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -56,8 +57,9 @@ int store_device_set_ha1(Store *s, const char *device, const char *ha1);
 /* *ret is the caller's. -ENOENT if the device is unknown. */
 int store_device_get_ha1(Store *s, const char *device, char **ret);
 
-/* Records an Inform: the registry and the message about it. -ENOENT if the device is unknown. */
-int store_device_inform(Store *s, const DeviceRecord *d, const Message *m);
+/* Records an Inform: the registry and the message about it. *ret_provisioned is as in DeviceAccess. -ENOENT if the
+ * device is unknown. */
+int store_device_inform(Store *s, const DeviceRecord *d, const Message *m, bool *ret_provisioned);
 
 /* -ENOENT if the device is unknown. */
 int store_device_get_access(Store *s, const char *device, DeviceAccess *ret);
@@ -121,8 +123,8 @@ typedef int (*OutboxHandler)(const char *device, TopicKind kind, const char *pay
 int store_outbox_foreach(
                 Store *s, int64_t after, int64_t max, OutboxHandler handler, void *userdata, int64_t *ret_last);
 
-/* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Returns how many
- * went. */
+/* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Not on disk before the next
+ * transaction is: a message that comes back is sent again, and the frontend knows it. Returns how many went. */
 int store_outbox_acknowledge(Store *s, const char *device, char *const *ids);
 
 /* 1 if a message is older than the time, else 0. */
