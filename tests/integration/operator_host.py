@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The operator's side on loopback: the real frontend, its command, broker, sshd and git; the ACS with its devices is scripted over
-mosquitto's clients."""
+mosquitto's clients. The broker is mosquitto, or ActiveMQ if ISPSTORAGE_TEST_BROKER says so."""
 
 import base64
 import getpass
@@ -21,6 +21,7 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import activemq  # noqa: E402
 import message_schema  # noqa: E402
 from sync_server import CLEAN_ENVIRONMENT, free_port, make_key  # noqa: E402
 
@@ -29,6 +30,7 @@ ROOT = "InternetGatewayDevice."
 SYNC = f"{ROOT}Services.X_000000_ISPStorage.1."
 CAPACITY = f"{ROOT}Services.StorageService.1.PhysicalMedium.1.Capacity"
 TIMEOUT = 20
+BROKER = os.environ.get("ISPSTORAGE_TEST_BROKER", "mosquitto")
 AUTHOR = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
 
 
@@ -159,8 +161,10 @@ LogLevel ERROR
             self.processes[name] = subprocess.Popen(argv, stdout=log, stderr=log, **options)
 
     def start_broker(self):
-        self.spawn("mosquitto", "/usr/sbin/mosquitto", "-c", str(self.directory / "mosquitto.conf"))
-        wait_until("the broker listens", lambda: listens(self.mqtt_port))
+        command = (activemq.prepare(self.directory, self.mqtt_port) if BROKER == "activemq" else
+                   ["/usr/sbin/mosquitto", "-c", str(self.directory / "mosquitto.conf")])
+        self.spawn("broker", *command)
+        wait_until("the broker listens", lambda: listens(self.mqtt_port), 60)
 
     def start_sshd(self):
         os.makedirs("/run/sshd", exist_ok=True)
