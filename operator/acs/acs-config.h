@@ -10,6 +10,8 @@ typedef struct AcsConfig {
         char *listen;              /* "" for all addresses */
         uint32_t port, http_port;  /* HTTPS and plain HTTP; 0: none */
         char *certificate, *key;   /* PEM */
+        char *client_ca_file;      /* NULL: devices show no certificates */
+        bool basic_authentication;
         char *database, *realm;
         uint32_t workers;
         uint32_t command_linger;   /* milliseconds */

@@ -342,7 +342,7 @@ static int start_server(Acs *a) {
         const AcsConfig *c = a->config;
         int r;
 
-        r = nonce_table_new(&a->context.nonces, c->nonce_lifetime);
+        r = nonce_table_new(&a->context.authentication.nonces, c->nonce_lifetime);
         if (r >= 0)
                 r = session_table_new(&a->context.sessions);
         if (r < 0)
@@ -396,7 +396,7 @@ int acs_new(Acs **ret, sd_event *event, const AcsConfig *config) {
         a->event = sd_event_ref(event);
         (void) pthread_mutex_init(&a->lock, NULL);
         a->context = (ConnectionContext) {
-                .realm = config->realm,
+                .authentication = { .realm = config->realm, .basic = config->basic_authentication },
                 .database = config->database,
                 .linger_usec = config->command_linger * 1000ULL,
                 .provision = {
@@ -441,7 +441,7 @@ Acs *acs_free(Acs *a) {
         (void) sd_event_source_disable_unref(a->repeat_source);
         (void) sd_event_source_disable_unref(a->prune_source);
         (void) session_table_free(a->context.sessions);
-        (void) nonce_table_free(a->context.nonces);
+        (void) nonce_table_free(a->context.authentication.nonces);
         SSL_CTX_free(a->context.tls);
         (void) store_free(a->store);
         (void) safe_close(a->notice_fd);

@@ -82,6 +82,17 @@ int store_device_set_ha1(Store *s, const char *device, const char *ha1) {
         return r < 0 ? r : 0;
 }
 
+int store_device_add(Store *s, const char *device) {
+        int64_t known;
+        int r;
+
+        /* Without a lock, each time but the first. */
+        r = sqlite_get_int(s->db, &known, "SELECT 1 FROM device WHERE id = ?", "s", device);
+        if (r == -ENOENT)
+                r = sqlite_run(s->db, "INSERT OR IGNORE INTO device (id, ha1) VALUES (?, '')", "s", device);
+        return r < 0 ? r : 0;
+}
+
 int store_device_get_ha1(Store *s, const char *device, char **ret) {
         return sqlite_get_text(s->db, ret, "SELECT ha1 FROM device WHERE id = ?", "s", device);
 }

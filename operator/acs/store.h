@@ -51,10 +51,13 @@ typedef struct DeviceAccess {
 void device_access_done(DeviceAccess *a);
 #define _cleanup_device_access_ _cleanup_(device_access_done)
 
+/* Creates the device's row, without a password, if there is none. */
+int store_device_add(Store *s, const char *device);
+
 /* Creates the device's row if there is none. */
 int store_device_set_ha1(Store *s, const char *device, const char *ha1);
 
-/* *ret is the caller's. -ENOENT if the device is unknown. */
+/* *ret is the caller's, "" for a device without a password. -ENOENT if the device is unknown. */
 int store_device_get_ha1(Store *s, const char *device, char **ret);
 
 /* Records an Inform: the registry and the message about it. *ret_provisioned is as in DeviceAccess. -ENOENT if the
