@@ -99,9 +99,13 @@ class Operator:
         self.own_account = ["/usr/bin/unshare", "-m", "/bin/sh", "-ec", 'mount --bind "$1" /etc/passwd; shift; exec "$@"', "sh", str(passwd)]
 
     def configure(self):
-        (self.directory / "mosquitto.conf").write_text(
-            f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous false\nset_tcp_nodelay true\n"
-            f"password_file {self.directory}/passwords\nacl_file {SOURCE}/operator/mosquitto/acl\nuser root\n")
+        # An operator's, with places of its own.
+        text = (SOURCE / "operator/mosquitto/ispstorage.conf").read_text()
+        for words in (("listener 1883", f"listener {self.mqtt_port}"), ("/etc/ispstorage-operator/mosquitto/passwords", f"{self.directory}/passwords"),
+                      ("/etc/ispstorage-operator/mosquitto/acl", f"{SOURCE}/operator/mosquitto/acl")):
+            assert words[0] in text, words
+            text = text.replace(*words)
+        (self.directory / "mosquitto.conf").write_text(f"{text}user root\n")
         (self.directory / "passwords").touch()
         for user in ("acs", "frontend"):
             subprocess.run(["mosquitto_passwd", "-b", str(self.directory / "passwords"), f"ispstorage-{user}", f"{user}-password"],
