@@ -102,7 +102,7 @@ static int identify(Connection *c) {
         if (http_get_cookie(&c->http, cookie, sizeof(cookie))) {
                 r = session_table_resume(c->context->sessions, cookie, c->fd, &c->slot);
                 if (r >= 0) {
-                        c->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+                        http_trust(&c->http);
                         return 1;
                 }
                 if (r != -ENOENT)
@@ -238,7 +238,7 @@ static int serve_request(Connection *c) {
                 r = begin_session(c);
                 if (r < 0)
                         return r;
-                c->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+                http_trust(&c->http);
         }
         return step(c, &in);
 }
@@ -280,7 +280,6 @@ static void leave_session(Connection *c, int error) {
 static int start(Connection *c, bool tls) {
         (void) soap_set_namespaces(c->soap, namespaces);
         http_init(&c->http, c->soap, c->fd);
-        c->soap->recv_maxlength = HTTP_UNAUTHENTICATED_MAX;
         if (!tls)
                 return 0;
         if (!c->soap->ctx && SSL_CTX_up_ref(c->context->tls) == 1)
