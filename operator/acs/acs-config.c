@@ -23,6 +23,7 @@ void acs_config_done(AcsConfig *c) {
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 *strings[i] = mfree(*strings[i]);
+        c->parameters = strv_free(c->parameters);
 }
 
 static int set_default(char **p, const char *value) {
@@ -150,6 +151,7 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 { "Broker", "CAFile", config_parse_string, &c.broker_ca_file },
                 { "Provisioning", "PeriodicInformInterval", config_parse_uint32, &c.periodic_inform_interval },
                 { "Provisioning", "HTTPCompression", config_parse_bool, &c.http_compression },
+                { "Registry", "Parameters", config_parse_strv, &c.parameters },
                 {},
         };
         int r;

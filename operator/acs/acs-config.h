@@ -22,6 +22,7 @@ typedef struct AcsConfig {
         char *broker_password;     /* out of the file; NULL: none is needed */
         uint32_t periodic_inform_interval; /* seconds; 0: devices keep theirs */
         bool http_compression;
+        char **parameters;         /* of interest, relative to the root object */
 } AcsConfig;
 
 /* Reads the file, or ACS_CONFIG_PATH if path is NULL, over the defaults. Logs what is wrong with it. 0,

@@ -402,6 +402,7 @@ int acs_new(Acs **ret, sd_event *event, const AcsConfig *config) {
                 .provision = {
                         .periodic_inform_interval = config->periodic_inform_interval,
                         .compression = config->http_compression,
+                        .parameters = config->parameters,
                 },
                 .notify = notify,
                 .userdata = a,

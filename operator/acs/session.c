@@ -9,7 +9,7 @@
 
 struct Session {
         char *device, *root;
-        ProvisionSettings settings;
+        SessionSettings settings;
         Provision provision;
         SessionExpectation expectation;
         bool informed : 1;
@@ -20,7 +20,7 @@ struct Session {
         uint32_t id;
 };
 
-int session_new(Session **ret, const char *device, const ProvisionSettings *settings) {
+int session_new(Session **ret, const char *device, const SessionSettings *settings) {
         _cleanup_(session_freep) Session *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -98,7 +98,8 @@ static int report_inform(
         NameValue *events = soap_malloc(soap, n_events * sizeof(NameValue));
         NameValue *parameters = soap_malloc(soap, (n_parameters + 1) * sizeof(NameValue));
         _cleanup_message_ Message message = {};
-        const DeviceRecord d = {
+        _cleanup_free_ char *selection = NULL;
+        DeviceRecord d = {
                 .id = s->device,
                 .root = s->root,
                 .manufacturer = m->DeviceId.Manufacturer,
@@ -118,6 +119,10 @@ static int report_inform(
         for (size_t i = 0; i < n_parameters; i++)
                 parameters[i] = (NameValue) { m->ParameterList.__ptrParameterValueStruct[i].Name,
                                               m->ParameterList.__ptrParameterValueStruct[i].Value.__item };
+        r = message_selection(parameters, n_parameters, s->root, s->settings.parameters, &selection);
+        if (r < 0)
+                return r;
+        d.parameters = selection;
         r = message_inform(
                         &message,
                         &(InformReport) {

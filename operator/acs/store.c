@@ -39,6 +39,7 @@ static const char *const migrations[] = {
         "        payload TEXT NOT NULL,"
         "        created INTEGER NOT NULL"
         ") STRICT;",
+        "ALTER TABLE device ADD COLUMN parameters TEXT;",
         NULL,
 };
 
@@ -112,13 +113,15 @@ int store_device_inform(Store *s, const DeviceRecord *d, const Message *m, bool 
                        "UPDATE device SET root = ?, manufacturer = ?, last_inform = ?,"
                        " software_version = coalesce(?, software_version),"
                        " connection_request_url = coalesce(?, connection_request_url),"
+                       " parameters = coalesce(json_patch(coalesce(parameters, '{}'), ?), parameters),"
                        " provisioned = provisioned AND NOT ? WHERE id = ? RETURNING provisioned",
-                       "ssissis",
+                       "ssisssis",
                        d->root,
                        d->manufacturer,
                        d->last_inform,
                        d->software_version,
                        d->connection_request_url,
+                       d->parameters,
                        (int64_t) d->bootstrapped,
                        d->id);
         if (r >= 0)
@@ -191,7 +194,7 @@ int store_device_foreach(Store *s, DeviceHandler handler, void *userdata) {
                         s->db,
                         &stmt,
                         "SELECT id, root, manufacturer, software_version, connection_request_url,"
-                        " coalesce(last_inform, 0),"
+                        " coalesce(last_inform, 0), parameters,"
                         " (SELECT count(*) FROM command WHERE command.device = device.id AND finished IS NULL)"
                         " FROM device ORDER BY id",
                         "");
@@ -205,9 +208,10 @@ int store_device_foreach(Store *s, DeviceHandler handler, void *userdata) {
                         .software_version = sqlite_column_str(stmt, 3),
                         .connection_request_url = sqlite_column_str(stmt, 4),
                         .last_inform = sqlite3_column_int64(stmt, 5),
+                        .parameters = sqlite_column_str(stmt, 6),
                 };
 
-                r = handler(&d, sqlite3_column_int64(stmt, 6), userdata);
+                r = handler(&d, sqlite3_column_int64(stmt, 7), userdata);
                 if (r < 0)
                         return r;
         }

@@ -38,6 +38,7 @@ static inline void message_done(Message *m) {
 /* What the registry keeps of an Inform. */
 typedef struct DeviceRecord {
         const char *id, *root, *manufacturer, *software_version, *connection_request_url;
+        const char *parameters; /* of interest: a JSON object of texts, whose members join what was noted; or NULL */
         int64_t last_inform;
         bool bootstrapped; /* this Inform: the device forgot what was set in it */
 } DeviceRecord;

@@ -148,5 +148,6 @@ class Fleet:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait()
+        status = self.process.wait()
         self.process.stdout.close()
+        assert status == 0, f"the fleet ended with {status}"
