@@ -153,14 +153,31 @@ static int reject(Acs *a, const char *device, const char *id, const char *error)
         return r;
 }
 
+static int on_cancel(Acs *a, const char *device, const char *id) {
+        _cleanup_message_ Message m = {};
+        int r;
+
+        r = message_result(
+                        &m, &(Result) { .device = device, .command = id, .status = RESULT_EXPIRED }, now_sec());
+        if (r >= 0)
+                r = store_command_cancel(a->store, device, id, now_sec(), &m);
+        if (r == -ENOENT)
+                return reject(a, device, id, "the device is unknown");
+        if (r >= 0)
+                flush_outbox(a);
+        return r;
+}
+
 static int on_command(Acs *a, const char *device, const char *payload, size_t size) {
         _cleanup_(command_freep) Command *c = NULL;
-        _cleanup_free_ char *id = NULL, *copy = NULL;
+        _cleanup_free_ char *id = NULL, *cancelled = NULL, *copy = NULL;
         const char *error;
         int64_t now = now_sec();
         int r;
 
         r = command_parse(payload, size, &c, &id, &error);
+        if (r == -EINVAL && cancel_parse(payload, size, &cancelled) >= 0)
+                return on_cancel(a, device, cancelled);
         if (r == -EINVAL) {
                 log_warning("A command for %s is refused: %s.", device, error);
                 return id ? reject(a, device, id, error) : 0;

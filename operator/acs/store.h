@@ -108,6 +108,10 @@ int store_command_mark_sent(Store *s, const char *device, const char *id);
  * the queue. */
 int store_command_finish(Store *s, const char *device, const char *id, int64_t now, const Message *result);
 
+/* The command is not executed any more, also if it arrives only now: the result enters the outbox; if it was answered
+ * before, that answer does, again. -ENOENT if the device is unknown. */
+int store_command_cancel(Store *s, const char *device, const char *id, int64_t now, const Message *result);
+
 /* The next deadline that has passed at now: returns 1 with device and command id (both the caller's), 0
  * if there is none; then *ret_next is the earliest deadline to come, INT64_MAX if there is none. */
 int store_command_expired(Store *s, int64_t now, char **ret_device, char **ret_id, int64_t *ret_next);

@@ -232,7 +232,7 @@ class Acs:
 
     def __init__(self, operator):
         self.login = ["-h", "127.0.0.1", "-p", str(operator.mqtt_port), "-u", "ispstorage-acs", "-P", "acs-password"]
-        self.commands, self.acks, self.malformed = {}, set(), []
+        self.commands, self.acks, self.cancelled, self.malformed = {}, set(), set(), []
         self.on_command = None
         self.queue_lock = threading.Lock()
         self.subscriber = subprocess.Popen(
@@ -251,6 +251,8 @@ class Acs:
             with self.queue_lock:
                 if kind == "ack":
                     self.acks.update(message["ids"])
+                elif message.get("cancel"):
+                    self.cancelled.add(message["id"])
                 elif message["id"] not in self.seen:
                     self.seen.add(message["id"])
                     if self.on_command:
