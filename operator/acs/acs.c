@@ -416,7 +416,7 @@ int acs_new(Acs **ret, sd_event *event, const AcsConfig *config) {
                 .authentication = { .realm = config->realm, .basic = config->basic_authentication },
                 .database = config->database,
                 .linger_usec = config->command_linger * 1000ULL,
-                .provision = {
+                .settings = {
                         .periodic_inform_interval = config->periodic_inform_interval,
                         .compression = config->http_compression,
                         .parameters = config->parameters,

@@ -12,8 +12,6 @@
  * password. */
 static const char no_ha1[] = "00000000000000000000000000000000";
 
-#define USEC_PER_SEC 1000000ULL
-
 /* *ret is NULL for a device that no password is good for. */
 static int get_ha1(Store *store, const char *device, char **ret) {
         _cleanup_free_ char *ha1 = NULL;
@@ -43,7 +41,7 @@ static int try_digest(
                 const AuthenticationContext *c,
                 Store *store,
                 struct soap *soap,
-                uint64_t now_usec,
+                uint64_t now,
                 const char *authorization,
                 char **ret_device) {
         _cleanup_digest_fields_ DigestFields a = {};
@@ -58,7 +56,7 @@ static int try_digest(
                 return r;
         if (!digest_verify(&a, "POST", ha1 ?: no_ha1) || !ha1)
                 return refuse(a.username);
-        if (!nonce_use(c->nonces, now_usec / USEC_PER_SEC, a.nonce, a.nc))
+        if (!nonce_use(c->nonces, now, a.nonce, a.nc))
                 return AUTHENTICATION_STALE;
         return accept_device(a.username, ret_device);
 }
@@ -114,7 +112,7 @@ int authenticate(
                 const AuthenticationContext *c,
                 Store *store,
                 struct soap *soap,
-                uint64_t now_usec,
+                uint64_t now,
                 const char *authorization,
                 char **ret_device) {
         int r = soap->ssl ? try_certificate(store, soap, ret_device) : AUTHENTICATION_NONE;
@@ -123,5 +121,5 @@ int authenticate(
                 return r;
         if (c->basic && soap->ssl && strncasecmp(authorization, "Basic ", strlen("Basic ")) == 0)
                 return try_basic(c, store, soap, authorization, ret_device);
-        return try_digest(c, store, soap, now_usec, authorization, ret_device);
+        return try_digest(c, store, soap, now, authorization, ret_device);
 }

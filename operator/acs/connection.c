@@ -114,7 +114,7 @@ static int identify(Connection *c) {
                         &c->context->authentication,
                         c->store,
                         c->soap,
-                        monotonic_usec(),
+                        monotonic_usec() / 1000000,
                         c->http.authorization,
                         &c->device);
         if (r < 0 || r == AUTHENTICATION_GOOD)
@@ -127,7 +127,7 @@ static int begin_session(Connection *c) {
         _cleanup_(session_freep) Session *session = NULL;
         int r;
 
-        r = session_new(&session, c->device, &c->context->provision);
+        r = session_new(&session, c->device, &c->context->settings);
         if (r < 0)
                 return r;
         r = session_table_begin(c->context->sessions, TAKE_PTR(session), c->fd, &c->slot);

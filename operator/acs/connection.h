@@ -25,7 +25,7 @@ typedef struct ConnectionContext {
         const char *database;
         SSL_CTX *tls;
         SessionTable *sessions;
-        SessionSettings provision;
+        SessionSettings settings;
         uint64_t linger_usec;
         void (*notify)(ConnectionNotice notice, const char *device, void *userdata); /* called from the threads */
         void *userdata;
