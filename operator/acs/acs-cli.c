@@ -110,6 +110,7 @@ static int add_object(const DeviceRecord *d, int64_t n_commands, void *userdata)
             set_optional(object, "manufacturer", d->manufacturer) < 0 ||
             set_optional(object, "software_version", d->software_version) < 0 ||
             set_optional(object, "connection_request_url", d->connection_request_url) < 0 ||
+            json_object_set_new(object, "parameters", json_loads(d->parameters ?: "{}", 0, NULL)) < 0 ||
             json_object_set_new(object, "commands", json_integer(n_commands)) < 0)
                 return -ENOMEM;
         return 0;

@@ -18,10 +18,12 @@ void acs_config_done(AcsConfig *c) {
         char **const strings[] = {
                 &c->listen,      &c->certificate, &c->key,                  &c->database,        &c->realm,
                 &c->broker_host, &c->broker_user, &c->broker_password_file, &c->broker_password, &c->broker_ca_file,
+                &c->client_ca_file,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 *strings[i] = mfree(*strings[i]);
+        c->parameters = strv_free(c->parameters);
 }
 
 static int set_default(char **p, const char *value) {
@@ -85,6 +87,8 @@ static int apply_defaults(AcsConfig *c) {
                 return r;
         if (isempty(c->broker_ca_file))
                 c->broker_ca_file = mfree(c->broker_ca_file);
+        if (isempty(c->client_ca_file))
+                c->client_ca_file = mfree(c->client_ca_file);
         return read_broker_password(c);
 }
 
@@ -133,6 +137,8 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 { "Server", "HTTPPort", config_parse_uint32, &c.http_port },
                 { "Server", "Certificate", config_parse_string, &c.certificate },
                 { "Server", "Key", config_parse_string, &c.key },
+                { "Server", "ClientCAFile", config_parse_string, &c.client_ca_file },
+                { "Server", "BasicAuthentication", config_parse_bool, &c.basic_authentication },
                 { "Server", "Database", config_parse_string, &c.database },
                 { "Server", "Realm", config_parse_string, &c.realm },
                 { "Server", "Workers", config_parse_uint32, &c.workers },
@@ -145,6 +151,7 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 { "Broker", "CAFile", config_parse_string, &c.broker_ca_file },
                 { "Provisioning", "PeriodicInformInterval", config_parse_uint32, &c.periodic_inform_interval },
                 { "Provisioning", "HTTPCompression", config_parse_bool, &c.http_compression },
+                { "Registry", "Parameters", config_parse_strv, &c.parameters },
                 {},
         };
         int r;

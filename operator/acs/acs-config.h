@@ -10,6 +10,8 @@ typedef struct AcsConfig {
         char *listen;              /* "" for all addresses */
         uint32_t port, http_port;  /* HTTPS and plain HTTP; 0: none */
         char *certificate, *key;   /* PEM */
+        char *client_ca_file;      /* NULL: devices show no certificates */
+        bool basic_authentication;
         char *database, *realm;
         uint32_t workers;
         uint32_t command_linger;   /* milliseconds */
@@ -20,6 +22,7 @@ typedef struct AcsConfig {
         char *broker_password;     /* out of the file; NULL: none is needed */
         uint32_t periodic_inform_interval; /* seconds; 0: devices keep theirs */
         bool http_compression;
+        char **parameters;         /* of interest, relative to the root object */
 } AcsConfig;
 
 /* Reads the file, or ACS_CONFIG_PATH if path is NULL, over the defaults. Logs what is wrong with it. 0,

@@ -9,6 +9,19 @@ static int fail(const char *path) {
         return log_error_errno(-EINVAL, "Failed to load %s: %s", path, ERR_reason_error_string(ERR_get_error()));
 }
 
+/* A device may show one, which then must be good. */
+static int ask_for_certificates(SSL_CTX *c, const char *authority) {
+        STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(authority);
+
+        if (!names || SSL_CTX_load_verify_file(c, authority) != 1) {
+                sk_X509_NAME_pop_free(names, X509_NAME_free);
+                return fail(authority);
+        }
+        SSL_CTX_set_client_CA_list(c, names);
+        SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
+        return 0;
+}
+
 int acs_load_tls(const AcsConfig *config, SSL_CTX **ret) {
         static const unsigned char id[] = "ispstorage-acs";
         SSL_CTX *c = SSL_CTX_new(TLS_server_method());
@@ -24,6 +37,8 @@ int acs_load_tls(const AcsConfig *config, SSL_CTX **ret) {
         else if (SSL_CTX_use_PrivateKey_file(c, config->key, SSL_FILETYPE_PEM) != 1 ||
                  SSL_CTX_check_private_key(c) != 1)
                 r = fail(config->key);
+        else if (config->client_ca_file)
+                r = ask_for_certificates(c, config->client_ca_file);
         if (r < 0) {
                 SSL_CTX_free(c);
                 return r;

@@ -153,14 +153,31 @@ static int reject(Acs *a, const char *device, const char *id, const char *error)
         return r;
 }
 
+static int on_cancel(Acs *a, const char *device, const char *id) {
+        _cleanup_message_ Message m = {};
+        int r;
+
+        r = message_result(
+                        &m, &(Result) { .device = device, .command = id, .status = RESULT_EXPIRED }, now_sec());
+        if (r >= 0)
+                r = store_command_cancel(a->store, device, id, now_sec(), &m);
+        if (r == -ENOENT)
+                return reject(a, device, id, "the device is unknown");
+        if (r >= 0)
+                flush_outbox(a);
+        return r;
+}
+
 static int on_command(Acs *a, const char *device, const char *payload, size_t size) {
         _cleanup_(command_freep) Command *c = NULL;
-        _cleanup_free_ char *id = NULL, *copy = NULL;
+        _cleanup_free_ char *id = NULL, *cancelled = NULL, *copy = NULL;
         const char *error;
         int64_t now = now_sec();
         int r;
 
         r = command_parse(payload, size, &c, &id, &error);
+        if (r == -EINVAL && cancel_parse(payload, size, &cancelled) >= 0)
+                return on_cancel(a, device, cancelled);
         if (r == -EINVAL) {
                 log_warning("A command for %s is refused: %s.", device, error);
                 return id ? reject(a, device, id, error) : 0;
@@ -282,7 +299,9 @@ static void notify(ConnectionNotice notice, const char *device, void *userdata) 
         else if (notice == CONNECTION_SESSION_BROKEN)
                 (void) strv_extend(&a->broken, device);
         (void) pthread_mutex_unlock(&a->lock);
-        (void) eventfd_write(a->notice_fd, 1);
+        /* What a session begins with is stored, or breaks it: the loop is woken then. */
+        if (notice != CONNECTION_SESSION_BEGUN)
+                (void) eventfd_write(a->notice_fd, 1);
 }
 
 static int on_notice(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -295,10 +314,8 @@ static int on_notice(sd_event_source *s, int fd, uint32_t revents, void *userdat
         begun = TAKE_PTR(a->begun);
         broken = TAKE_PTR(a->broken);
         (void) pthread_mutex_unlock(&a->lock);
-        /* If the session is over by now, a later command may have asked for another one. */
         STRV_FOREACH(device, begun)
-                if (!session_is_needed(*device, a))
-                        connection_requester_stop(a->requester, *device);
+                connection_requester_stop(a->requester, *device);
         STRV_FOREACH(device, broken)
                 if (session_is_needed(*device, a))
                         serve_device(a, *device);
@@ -342,7 +359,7 @@ static int start_server(Acs *a) {
         const AcsConfig *c = a->config;
         int r;
 
-        r = nonce_table_new(&a->context.nonces, c->nonce_lifetime);
+        r = nonce_table_new(&a->context.authentication.nonces, c->nonce_lifetime);
         if (r >= 0)
                 r = session_table_new(&a->context.sessions);
         if (r < 0)
@@ -396,12 +413,13 @@ int acs_new(Acs **ret, sd_event *event, const AcsConfig *config) {
         a->event = sd_event_ref(event);
         (void) pthread_mutex_init(&a->lock, NULL);
         a->context = (ConnectionContext) {
-                .realm = config->realm,
+                .authentication = { .realm = config->realm, .basic = config->basic_authentication },
                 .database = config->database,
                 .linger_usec = config->command_linger * 1000ULL,
-                .provision = {
+                .settings = {
                         .periodic_inform_interval = config->periodic_inform_interval,
                         .compression = config->http_compression,
+                        .parameters = config->parameters,
                 },
                 .notify = notify,
                 .userdata = a,
@@ -441,7 +459,7 @@ Acs *acs_free(Acs *a) {
         (void) sd_event_source_disable_unref(a->repeat_source);
         (void) sd_event_source_disable_unref(a->prune_source);
         (void) session_table_free(a->context.sessions);
-        (void) nonce_table_free(a->context.nonces);
+        (void) nonce_table_free(a->context.authentication.nonces);
         SSL_CTX_free(a->context.tls);
         (void) store_free(a->store);
         (void) safe_close(a->notice_fd);

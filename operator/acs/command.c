@@ -298,6 +298,20 @@ int command_parse(const char *payload, size_t size, Command **ret, char **ret_id
         return 0;
 }
 
+int cancel_parse(const char *payload, size_t size, char **ret_id) {
+        json_auto_t *root = json_loadb(payload, size, JSON_REJECT_DUPLICATES, NULL);
+        const char *id = json_string_value(json_object_get(root, "id"));
+        char *copy;
+
+        if (!id || !id_is_valid(id) || !json_is_true(json_object_get(root, "cancel")))
+                return -EINVAL;
+        copy = strdup(id);
+        if (!copy)
+                return -ENOMEM;
+        *ret_id = copy;
+        return 0;
+}
+
 int ack_parse(const char *payload, size_t size, char ***ret) {
         json_auto_t *root = json_loadb(payload, size, JSON_REJECT_DUPLICATES, NULL);
         _cleanup_strv_free_ char **ids = NULL;

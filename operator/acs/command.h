@@ -47,5 +47,8 @@ int command_parse(const char *payload, size_t size, Command **ret, char **ret_id
 Command *command_free(Command *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Command *, command_free);
 
+/* Reads the order to forget a command: *ret_id is the command's id, the caller's. 0, -EINVAL or -ENOMEM. */
+int cancel_parse(const char *payload, size_t size, char **ret_id);
+
 /* Reads an acknowledgement: *ret is the list of ids, the caller's. 0, -EINVAL or -ENOMEM. */
 int ack_parse(const char *payload, size_t size, char ***ret);

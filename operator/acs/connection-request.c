@@ -313,7 +313,7 @@ int connection_requester_ask(ConnectionRequester *q, const char *device) {
 void connection_requester_stop(ConnectionRequester *q, const char *device) {
         Request *r = find(q, device);
 
-        if (!r)
+        if (!r || q->needed(device, q->userdata))
                 return;
         forget(r);
         start_due(q);

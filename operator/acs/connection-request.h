@@ -39,5 +39,5 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(ConnectionRequester *, connection_requester_free);
  * device without a known URL or password is left alone: it will report by itself. 0 or -ENOMEM. */
 int connection_requester_ask(ConnectionRequester *q, const char *device);
 
-/* The device has begun a session: what was asked for is there. */
+/* The device has begun a session: it is not asked any more, unless it is over by now and another one is needed. */
 void connection_requester_stop(ConnectionRequester *q, const char *device);

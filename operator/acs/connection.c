@@ -4,12 +4,8 @@
 
 #include "common/base/log.h"
 #include "common/base/str.h"
-#include "common/http/digest.h"
 #include "operator/acs/connection.h"
 #include "operator/acs/http.h"
-
-/* Stands in for the hash of an unknown device, so that it takes as long to refuse as a wrong password. */
-static const char no_ha1[] = "00000000000000000000000000000000";
 
 /* How long to wait for a command that was announced: far below what a CPE waits for a response. */
 #define MORE_PATIENCE_USEC (5 * 1000000ULL)
@@ -67,20 +63,25 @@ static void remember_version(Connection *c) {
 
 /* Asks for (better) credentials. Returns 1 if the connection goes on. */
 static int challenge(Connection *c, bool stale) {
+        const AuthenticationContext *a = &c->context->authentication;
+        bool basic = a->basic && c->soap->ssl;
         char nonce[NONCE_SIZE], header[HTTP_EXTRA_SIZE];
         const char *body;
         int r;
 
-        r = nonce_new(c->context->nonces, (uint64_t) monotonic_usec() / 1000000, nonce);
+        r = nonce_new(a->nonces, (uint64_t) monotonic_usec() / 1000000, nonce);
         if (r < 0)
                 return r;
         (void) snprintf(
                         header,
                         sizeof(header),
-                        "WWW-Authenticate: Digest realm=\"%s\",qop=\"auth\",nonce=\"%s\"%s\r\n",
-                        c->context->realm,
+                        "WWW-Authenticate: Digest realm=\"%s\",qop=\"auth\",nonce=\"%s\"%s\r\n%s%s%s",
+                        a->realm,
                         nonce,
-                        stale ? ",stale=true" : "");
+                        stale ? ",stale=true" : "",
+                        basic ? "WWW-Authenticate: Basic realm=\"" : "",
+                        basic ? a->realm : "",
+                        basic ? "\"\r\n" : "");
         if (http_has_body(&c->http))
                 r = http_read_body(&c->http, &body);
         if (r >= 0)
@@ -90,38 +91,10 @@ static int challenge(Connection *c, bool stale) {
         return ++c->n_challenges < CHALLENGES_MAX && http_keeps_alive(&c->http);
 }
 
-/* Returns 1 if the request is authenticated, 0 if not; then *ret_stale tells that only the nonce was not
- * good. */
-static int authenticate(Connection *c, bool *ret_stale) {
-        _cleanup_free_ char *ha1 = NULL;
-        _cleanup_digest_fields_ DigestFields a = {};
-        int r;
-
-        *ret_stale = false;
-        if (!c->http.authorization[0] || digest_parse(c->http.authorization, &a) < 0 ||
-            !digest_authorization_is_usable(&a) || !streq(a.realm, c->context->realm) ||
-            !endswith(a.uri, c->soap->path))
-                return 0;
-        r = store_device_get_ha1(c->store, a.username, &ha1);
-        if (r < 0 && r != -ENOENT)
-                return r;
-        if (!digest_verify(&a, "POST", ha1 ?: no_ha1) || !ha1) {
-                log_info("Authentication failed for the user name %s.", a.username);
-                return 0;
-        }
-        if (!nonce_use(c->context->nonces, monotonic_usec() / 1000000, a.nonce, a.nc)) {
-                *ret_stale = true;
-                return 0;
-        }
-        r = free_and_strdup(&c->device, a.username);
-        return r < 0 ? r : 1;
-}
-
 /* Finds or demands who the request is from. Returns 1 to go on with the request, 0 if it was answered
  * with a challenge and the connection goes on, -ECONNRESET if it does not, or another negative errno. */
 static int identify(Connection *c) {
         char cookie[SESSION_COOKIE_SIZE];
-        bool stale;
         int r;
 
         if (c->slot)
@@ -129,7 +102,7 @@ static int identify(Connection *c) {
         if (http_get_cookie(&c->http, cookie, sizeof(cookie))) {
                 r = session_table_resume(c->context->sessions, cookie, c->fd, &c->slot);
                 if (r >= 0) {
-                        c->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+                        http_trust(&c->http);
                         return 1;
                 }
                 if (r != -ENOENT)
@@ -137,10 +110,16 @@ static int identify(Connection *c) {
         }
         if (c->device)
                 return 1;
-        r = authenticate(c, &stale);
-        if (r != 0)
-                return r;
-        r = challenge(c, stale);
+        r = authenticate(
+                        &c->context->authentication,
+                        c->store,
+                        c->soap,
+                        monotonic_usec() / 1000000,
+                        c->http.authorization,
+                        &c->device);
+        if (r < 0 || r == AUTHENTICATION_GOOD)
+                return r < 0 ? r : 1;
+        r = challenge(c, r == AUTHENTICATION_STALE);
         return r > 0 ? 0 : r == 0 ? -ECONNRESET : r;
 }
 
@@ -148,7 +127,7 @@ static int begin_session(Connection *c) {
         _cleanup_(session_freep) Session *session = NULL;
         int r;
 
-        r = session_new(&session, c->device, &c->context->provision);
+        r = session_new(&session, c->device, &c->context->settings);
         if (r < 0)
                 return r;
         r = session_table_begin(c->context->sessions, TAKE_PTR(session), c->fd, &c->slot);
@@ -260,7 +239,7 @@ static int serve_request(Connection *c) {
                 r = begin_session(c);
                 if (r < 0)
                         return r;
-                c->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+                http_trust(&c->http);
         }
         return step(c, &in);
 }
@@ -302,7 +281,6 @@ static void leave_session(Connection *c, int error) {
 static int start(Connection *c, bool tls) {
         (void) soap_set_namespaces(c->soap, namespaces);
         http_init(&c->http, c->soap, c->fd);
-        c->soap->recv_maxlength = HTTP_UNAUTHENTICATED_MAX;
         if (!tls)
                 return 0;
         if (!c->soap->ctx && SSL_CTX_up_ref(c->context->tls) == 1)

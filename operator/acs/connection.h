@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 
+#include "operator/acs/authenticate.h"
 #include "operator/acs/nonce.h"
 #include "operator/acs/session-table.h"
 
@@ -20,12 +21,11 @@ typedef enum ConnectionNotice {
 
 /* What all connections share; constant while threads run, or thread-safe. */
 typedef struct ConnectionContext {
-        const char *realm;
+        AuthenticationContext authentication;
         const char *database;
         SSL_CTX *tls;
-        NonceTable *nonces;
         SessionTable *sessions;
-        ProvisionSettings provision;
+        SessionSettings settings;
         uint64_t linger_usec;
         void (*notify)(ConnectionNotice notice, const char *device, void *userdata); /* called from the threads */
         void *userdata;

@@ -44,9 +44,15 @@ void http_init(Http *h, struct soap *soap, int fd) {
         h->parse_header = soap->fparsehdr;
         soap->fparsehdr = on_header;
         soap->socket = fd;
-        soap->recv_timeout = HTTP_RECEIVE_TIMEOUT_SEC;
-        soap->send_timeout = HTTP_RECEIVE_TIMEOUT_SEC;
-        soap->transfer_timeout = HTTP_TRANSFER_TIMEOUT_SEC;
+        soap->recv_maxlength = HTTP_UNAUTHENTICATED_MAX;
+        soap->recv_timeout = soap->send_timeout = HTTP_UNAUTHENTICATED_RECEIVE_SEC;
+        soap->transfer_timeout = HTTP_UNAUTHENTICATED_TRANSFER_SEC;
+}
+
+void http_trust(Http *h) {
+        h->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
+        h->soap->recv_timeout = h->soap->send_timeout = HTTP_RECEIVE_TIMEOUT_SEC;
+        h->soap->transfer_timeout = HTTP_TRANSFER_TIMEOUT_SEC;
 }
 
 void http_done(Http *h) {

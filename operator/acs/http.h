@@ -11,8 +11,11 @@
 #define HTTP_RECEIVE_TIMEOUT_SEC 30
 /* From the first to the last byte of a message. */
 #define HTTP_TRANSFER_TIMEOUT_SEC 60
-/* What anybody may send before authentication: the largest Inform one expects. */
+/* What anybody may send before authentication: the largest Inform one expects, over a line of 30 kbit/s; and the
+ * seconds for it, as above. Strangers keep a thread no longer. */
 #define HTTP_UNAUTHENTICATED_MAX (64U * 1024U)
+#define HTTP_UNAUTHENTICATED_RECEIVE_SEC 10
+#define HTTP_UNAUTHENTICATED_TRANSFER_SEC 20
 /* Longest Authorization header. */
 #define HTTP_AUTHORIZATION_SIZE 1536U
 /* The session's cookie, and the other cookies that a header may carry before it. */
@@ -34,8 +37,11 @@ typedef struct Http {
         bool authorization_too_long : 1;
 } Http;
 
-/* Prepares the context for one connection. soap->user then is the Http, which must live as long. */
+/* Prepares the context for one connection, of a stranger. soap->user then is the Http, which must live as long. */
 void http_init(Http *h, struct soap *soap, int fd);
+
+/* The peer is known: it may send more, and take its time. */
+void http_trust(Http *h);
 
 /* Leaves the context ready for the next http_init(). */
 void http_done(Http *h);

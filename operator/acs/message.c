@@ -191,3 +191,26 @@ int message_result(Message *ret, const Result *result, int64_t now) {
                 r = set_text(root, "error", result->error);
         return r < 0 ? r : finish(ret, result->device, TOPIC_RESULT, id, root);
 }
+
+int message_selection(
+                const NameValue *parameters, size_t n, const char *root, char *const *names, char **ret) {
+        json_auto_t *object = json_object();
+        char *selection = NULL;
+
+        if (!object)
+                return -ENOMEM;
+        for (size_t i = 0; i < n && names; i++) {
+                const char *name = startswith(parameters[i].name, root);
+
+                if (name && strv_contains(names, name) &&
+                    json_object_set_new(object, name, text(parameters[i].value)) < 0)
+                        return -ENOMEM;
+        }
+        if (json_object_size(object) > 0) {
+                selection = json_dumps(object, JSON_COMPACT);
+                if (!selection)
+                        return -ENOMEM;
+        }
+        *ret = selection;
+        return 0;
+}

@@ -53,7 +53,7 @@ static int add_value(Command *c, const char *root, const char *name, const char 
         return v->name && v->value ? 0 : -ENOMEM;
 }
 
-static int fill_set(Command *c, const char *root, const DeviceAccess *a, const ProvisionSettings *settings, bool gzip) {
+static int fill_set(Command *c, const char *root, const DeviceAccess *a, const SessionSettings *settings, bool gzip) {
         _cleanup_free_ char *interval = strfmt("%u", settings->periodic_inform_interval);
         int r;
 
@@ -79,7 +79,7 @@ int provision_command(
                 Store *store,
                 const char *device,
                 const char *root,
-                const ProvisionSettings *settings,
+                const SessionSettings *settings,
                 Command **ret) {
         _cleanup_(command_freep) Command *c = calloc(1, sizeof(*c));
         _cleanup_device_access_ DeviceAccess access = {};

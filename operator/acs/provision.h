@@ -23,5 +23,5 @@ int provision_command(
                 Store *store,
                 const char *device,
                 const char *root,
-                const ProvisionSettings *settings,
+                const SessionSettings *settings,
                 Command **ret);

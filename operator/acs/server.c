@@ -11,6 +11,8 @@
 
 #define LISTENERS_MAX 2U
 #define BACKLOG 1024
+/* A connection on which nothing is sent takes no thread for this long; then it is one of a stranger (http.h). */
+#define SILENCE_SEC 10
 /* Connections taken from the kernel before other sources of the loop get their turn. */
 #define ACCEPT_BATCH 32
 /* Those that wait to hear that they are refused. */
@@ -234,11 +236,12 @@ static int parse_address(const char *address, uint16_t port, struct sockaddr_sto
 
 static int open_listener(const struct sockaddr_storage *a, socklen_t size, int *ret) {
         _cleanup_close_ int fd = socket(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        static const int one = 1, zero = 0;
+        static const int one = 1, zero = 0, silence = SILENCE_SEC;
 
         if (fd < 0)
                 return -errno;
         (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &silence, sizeof(silence));
         if (a->ss_family == AF_INET6)
                 (void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
         if (bind(fd, (const struct sockaddr *) a, size) < 0 || listen(fd, BACKLOG) < 0)

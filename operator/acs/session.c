@@ -9,7 +9,7 @@
 
 struct Session {
         char *device, *root;
-        ProvisionSettings settings;
+        SessionSettings settings;
         Provision provision;
         SessionExpectation expectation;
         bool informed : 1;
@@ -20,7 +20,7 @@ struct Session {
         uint32_t id;
 };
 
-int session_new(Session **ret, const char *device, const ProvisionSettings *settings) {
+int session_new(Session **ret, const char *device, const SessionSettings *settings) {
         _cleanup_(session_freep) Session *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -87,12 +87,19 @@ static bool is_answered(const struct cwmp__Inform *m) {
         return false;
 }
 
-static int report_inform(Session *s, Store *store, struct soap *soap, const struct cwmp__Inform *m, int64_t now) {
+static int report_inform(
+                Session *s,
+                Store *store,
+                struct soap *soap,
+                const struct cwmp__Inform *m,
+                int64_t now,
+                bool *ret_provisioned) {
         size_t n_events = (size_t) m->Event.__size, n_parameters = (size_t) m->ParameterList.__size;
         NameValue *events = soap_malloc(soap, n_events * sizeof(NameValue));
         NameValue *parameters = soap_malloc(soap, (n_parameters + 1) * sizeof(NameValue));
         _cleanup_message_ Message message = {};
-        const DeviceRecord d = {
+        _cleanup_free_ char *selection = NULL;
+        DeviceRecord d = {
                 .id = s->device,
                 .root = s->root,
                 .manufacturer = m->DeviceId.Manufacturer,
@@ -112,6 +119,10 @@ static int report_inform(Session *s, Store *store, struct soap *soap, const stru
         for (size_t i = 0; i < n_parameters; i++)
                 parameters[i] = (NameValue) { m->ParameterList.__ptrParameterValueStruct[i].Name,
                                               m->ParameterList.__ptrParameterValueStruct[i].Value.__item };
+        r = message_selection(parameters, n_parameters, s->root, s->settings.parameters, &selection);
+        if (r < 0)
+                return r;
+        d.parameters = selection;
         r = message_inform(
                         &message,
                         &(InformReport) {
@@ -127,14 +138,14 @@ static int report_inform(Session *s, Store *store, struct soap *soap, const stru
                                         .n_parameters = n_parameters,
                         },
                         now);
-        return r < 0 ? r : store_device_inform(store, &d, &message);
+        return r < 0 ? r : store_device_inform(store, &d, &message, ret_provisioned);
 }
 
 static int step_inform(
                 Session *s, Store *store, struct soap *soap, const SoapMessage *in, int64_t now, const char **ret) {
         const struct cwmp__DeviceIdStruct *d = &in->inform.DeviceId;
         _cleanup_free_ char *device = NULL;
-        _cleanup_device_access_ DeviceAccess access = {};
+        bool provisioned;
         int r;
 
         r = device_id_encode(d->OUI, d->ProductClass, d->SerialNumber, &device);
@@ -149,13 +160,10 @@ static int step_inform(
         s->root = root_of(&in->inform.ParameterList);
         if (!s->root)
                 return -ENOMEM;
-        r = report_inform(s, store, soap, &in->inform, now);
+        r = report_inform(s, store, soap, &in->inform, now, &provisioned);
         if (r < 0)
                 return r;
-        r = store_device_get_access(store, s->device, &access);
-        if (r < 0)
-                return r;
-        s->provision = access.provisioned ? PROVISION_DONE
+        s->provision = provisioned ? PROVISION_DONE
                 : s->settings.compression ? PROVISION_ASK
                                           : PROVISION_SET;
         s->expectation = is_answered(&in->inform) ? SESSION_EXPECTS_REACTION : SESSION_EXPECTS_NOTHING;

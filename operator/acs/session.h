@@ -8,12 +8,13 @@
 
 typedef struct Session Session;
 
-/* What the ACS sets in a device that it has not provisioned yet, besides the credentials of connection
- * requests. */
-typedef struct ProvisionSettings {
+/* What the ACS sets in a device that it has not provisioned yet, besides the credentials of connection requests, and
+ * what it notes of its Informs. */
+typedef struct SessionSettings {
         uint32_t periodic_inform_interval; /* seconds; 0: left alone */
         bool compression;                  /* switch gzip on if the device has it */
-} ProvisionSettings;
+        char *const *parameters;           /* of interest, relative to the root: the registry has their newest values */
+} SessionSettings;
 
 typedef enum SessionVerdict {
         SESSION_REPLY, /* send the envelope */
@@ -29,7 +30,7 @@ typedef enum SessionExpectation {
 } SessionExpectation;
 
 /* The authenticated device; its Inform comes first. *ret is the caller's. 0 or -ENOMEM. */
-int session_new(Session **ret, const char *device, const ProvisionSettings *settings);
+int session_new(Session **ret, const char *device, const SessionSettings *settings);
 Session *session_free(Session *s);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Session *, session_free);
 

@@ -152,6 +152,33 @@ int store_command_finish(Store *s, const char *device, const char *id, int64_t n
         return sqlite_commit(s->db);
 }
 
+int store_command_cancel(Store *s, const char *device, const char *id, int64_t now, const Message *result) {
+        _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
+        int64_t known;
+        int r;
+
+        r = sqlite_begin(s->db);
+        if (r < 0)
+                return r;
+        transaction = s->db;
+        r = sqlite_get_int(s->db, &known, "SELECT 1 FROM device WHERE id = ?", "s", device);
+        if (r < 0)
+                return r;
+        r = sqlite_run(s->db,
+                       "INSERT INTO command (device, id, finished, result_id, result) VALUES (?, ?, ?, ?, ?)"
+                       " ON CONFLICT (device, id) DO UPDATE SET payload = NULL, finished = excluded.finished,"
+                       " result_id = excluded.result_id, result = excluded.result WHERE finished IS NULL",
+                       "ssiss",
+                       device,
+                       id,
+                       now,
+                       result->id,
+                       result->payload);
+        if (r >= 0)
+                r = r > 0 ? outbox_insert(s, now, result) : repeat_result(s, device, id, now);
+        return r < 0 ? r : sqlite_commit(s->db);
+}
+
 int store_command_expired(Store *s, int64_t now, char **ret_device, char **ret_id, int64_t *ret_next) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *stmt = NULL;
         _cleanup_free_ char *device = NULL, *id = NULL;
@@ -237,7 +264,7 @@ int store_outbox_foreach(
         return r;
 }
 
-int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
+static int outbox_delete(Store *s, const char *device, char *const *ids) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int r, n = 0;
 
@@ -253,6 +280,15 @@ int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
         }
         r = sqlite_commit(s->db);
         return r < 0 ? r : n;
+}
+
+int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
+        int r;
+
+        sqlite_set_lazy(s->db, true);
+        r = outbox_delete(s, device, ids);
+        sqlite_set_lazy(s->db, false);
+        return r;
 }
 
 int store_outbox_has_before(Store *s, int64_t time) {

@@ -39,6 +39,7 @@ static const char *const migrations[] = {
         "        payload TEXT NOT NULL,"
         "        created INTEGER NOT NULL"
         ") STRICT;",
+        "ALTER TABLE device ADD COLUMN parameters TEXT;",
         NULL,
 };
 
@@ -82,37 +83,55 @@ int store_device_set_ha1(Store *s, const char *device, const char *ha1) {
         return r < 0 ? r : 0;
 }
 
+int store_device_add(Store *s, const char *device) {
+        int64_t known;
+        int r;
+
+        /* Without a lock, each time but the first. */
+        r = sqlite_get_int(s->db, &known, "SELECT 1 FROM device WHERE id = ?", "s", device);
+        if (r == -ENOENT)
+                r = sqlite_run(s->db, "INSERT OR IGNORE INTO device (id, ha1) VALUES (?, '')", "s", device);
+        return r < 0 ? r : 0;
+}
+
 int store_device_get_ha1(Store *s, const char *device, char **ret) {
         return sqlite_get_text(s->db, ret, "SELECT ha1 FROM device WHERE id = ?", "s", device);
 }
 
-int store_device_inform(Store *s, const DeviceRecord *d, const Message *m) {
+int store_device_inform(Store *s, const DeviceRecord *d, const Message *m, bool *ret_provisioned) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
+        int64_t provisioned;
         int r;
 
         r = sqlite_begin(s->db);
         if (r < 0)
                 return r;
         transaction = s->db;
-        r = sqlite_run(s->db,
+        r = sqlite_get_int(
+                       s->db,
+                       &provisioned,
                        "UPDATE device SET root = ?, manufacturer = ?, last_inform = ?,"
                        " software_version = coalesce(?, software_version),"
                        " connection_request_url = coalesce(?, connection_request_url),"
-                       " provisioned = provisioned AND NOT ? WHERE id = ?",
-                       "ssissis",
+                       " parameters = coalesce(json_patch(coalesce(parameters, '{}'), ?), parameters),"
+                       " provisioned = provisioned AND NOT ? WHERE id = ? RETURNING provisioned",
+                       "ssisssis",
                        d->root,
                        d->manufacturer,
                        d->last_inform,
                        d->software_version,
                        d->connection_request_url,
+                       d->parameters,
                        (int64_t) d->bootstrapped,
                        d->id);
-        if (r <= 0)
-                return r < 0 ? r : -ENOENT;
-        r = outbox_insert(s, d->last_inform, m);
+        if (r >= 0)
+                r = outbox_insert(s, d->last_inform, m);
+        if (r >= 0)
+                r = sqlite_commit(s->db);
         if (r < 0)
                 return r;
-        return sqlite_commit(s->db);
+        *ret_provisioned = provisioned != 0;
+        return 0;
 }
 
 int store_device_get_access(Store *s, const char *device, DeviceAccess *ret) {
@@ -175,7 +194,7 @@ int store_device_foreach(Store *s, DeviceHandler handler, void *userdata) {
                         s->db,
                         &stmt,
                         "SELECT id, root, manufacturer, software_version, connection_request_url,"
-                        " coalesce(last_inform, 0),"
+                        " coalesce(last_inform, 0), parameters,"
                         " (SELECT count(*) FROM command WHERE command.device = device.id AND finished IS NULL)"
                         " FROM device ORDER BY id",
                         "");
@@ -189,9 +208,10 @@ int store_device_foreach(Store *s, DeviceHandler handler, void *userdata) {
                         .software_version = sqlite_column_str(stmt, 3),
                         .connection_request_url = sqlite_column_str(stmt, 4),
                         .last_inform = sqlite3_column_int64(stmt, 5),
+                        .parameters = sqlite_column_str(stmt, 6),
                 };
 
-                r = handler(&d, sqlite3_column_int64(stmt, 6), userdata);
+                r = handler(&d, sqlite3_column_int64(stmt, 7), userdata);
                 if (r < 0)
                         return r;
         }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the ACS must not forget: devices and their credentials, the command queue of each device, and the
  * outbox of messages that the frontend has not acknowledged. One object per thread; all of them on the
- * same database. Each function is one transaction, on disk when it returns. Besides what is named, all
- * may return the errors of operator/common/sqlite.h. Times are seconds of the real-time clock. */
+ * same database. Each function is one transaction, on disk when it returns unless it says otherwise.
+ * Besides what is named, all may return the errors of operator/common/sqlite.h. Times are seconds of the
+ * real-time clock. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -37,6 +38,7 @@ static inline void message_done(Message *m) {
 /* What the registry keeps of an Inform. */
 typedef struct DeviceRecord {
         const char *id, *root, *manufacturer, *software_version, *connection_request_url;
+        const char *parameters; /* of interest: a JSON object of texts, whose members join what was noted; or NULL */
         int64_t last_inform;
         bool bootstrapped; /* this Inform: the device forgot what was set in it */
 } DeviceRecord;
@@ -50,14 +52,18 @@ typedef struct DeviceAccess {
 void device_access_done(DeviceAccess *a);
 #define _cleanup_device_access_ _cleanup_(device_access_done)
 
+/* Creates the device's row, without a password, if there is none. */
+int store_device_add(Store *s, const char *device);
+
 /* Creates the device's row if there is none. */
 int store_device_set_ha1(Store *s, const char *device, const char *ha1);
 
-/* *ret is the caller's. -ENOENT if the device is unknown. */
+/* *ret is the caller's, "" for a device without a password. -ENOENT if the device is unknown. */
 int store_device_get_ha1(Store *s, const char *device, char **ret);
 
-/* Records an Inform: the registry and the message about it. -ENOENT if the device is unknown. */
-int store_device_inform(Store *s, const DeviceRecord *d, const Message *m);
+/* Records an Inform: the registry and the message about it. *ret_provisioned is as in DeviceAccess. -ENOENT if the
+ * device is unknown. */
+int store_device_inform(Store *s, const DeviceRecord *d, const Message *m, bool *ret_provisioned);
 
 /* -ENOENT if the device is unknown. */
 int store_device_get_access(Store *s, const char *device, DeviceAccess *ret);
@@ -102,6 +108,10 @@ int store_command_mark_sent(Store *s, const char *device, const char *id);
  * the queue. */
 int store_command_finish(Store *s, const char *device, const char *id, int64_t now, const Message *result);
 
+/* The command is not executed any more, also if it arrives only now: the result enters the outbox; if it was answered
+ * before, that answer does, again. -ENOENT if the device is unknown. */
+int store_command_cancel(Store *s, const char *device, const char *id, int64_t now, const Message *result);
+
 /* The next deadline that has passed at now: returns 1 with device and command id (both the caller's), 0
  * if there is none; then *ret_next is the earliest deadline to come, INT64_MAX if there is none. */
 int store_command_expired(Store *s, int64_t now, char **ret_device, char **ret_id, int64_t *ret_next);
@@ -121,8 +131,8 @@ typedef int (*OutboxHandler)(const char *device, TopicKind kind, const char *pay
 int store_outbox_foreach(
                 Store *s, int64_t after, int64_t max, OutboxHandler handler, void *userdata, int64_t *ret_last);
 
-/* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Returns how many
- * went. */
+/* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Not on disk before the next
+ * transaction is: a message that comes back is sent again, and the frontend knows it. Returns how many went. */
 int store_outbox_acknowledge(Store *s, const char *device, char *const *ids);
 
 /* 1 if a message is older than the time, else 0. */

@@ -266,6 +266,11 @@ int sqlite_column_dup(sqlite3_stmt *s, int column, char **ret) {
         return 0;
 }
 
+void sqlite_set_lazy(sqlite3 *db, bool lazy) {
+        /* Takes effect when it is compiled, so it must not be a statement that is kept. */
+        (void) sqlite3_exec(db, lazy ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", NULL, NULL, NULL);
+}
+
 int sqlite_begin(sqlite3 *db) {
         int r = sqlite_run(db, "BEGIN IMMEDIATE", "");
 

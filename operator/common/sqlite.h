@@ -76,6 +76,10 @@ static inline const char *sqlite_column_str(sqlite3_stmt *s, int column) {
         return (const char *) sqlite3_column_text(s, column);
 }
 
+/* Between transactions: whether the next ones need not be on disk when they are committed. They are when a later one
+ * that is not lazy is, of this or of another connection: never is one there without all before it. */
+void sqlite_set_lazy(sqlite3 *db, bool lazy);
+
 /* Starts a transaction that may write (BEGIN IMMEDIATE: the lock is taken now, not half way). 0 or an
  * error. */
 int sqlite_begin(sqlite3 *db);

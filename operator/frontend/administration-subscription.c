@@ -57,11 +57,8 @@ int administration_change(Manager *m, const char *subscription, const json_t *or
 /* Everything that is known of the devices goes; one that still reports is unknown, and rejected. */
 static int erase_devices(Manager *m, char *const *devices) {
         STRV_FOREACH (id, devices) {
-                int r = sqlite_run(m->db, "DELETE FROM commands WHERE device = ?", "s", *id);
+                int r = store_device_delete(m->db, *id);
 
-                /* Keys and operations go with the row. */
-                if (r >= 0)
-                        r = store_device_delete(m->db, *id);
                 if (r < 0)
                         return r;
         }

@@ -234,12 +234,13 @@ int administration_disallow(Manager *m, const char *device, char **ret_error) {
         if (r >= 0)
                 r = store_operation_finish(m->db, device, UINT32_MAX, "cancelled", manager_now());
         if (r >= 0)
-                r = store_command_cancel(m->db, device);
+                r = store_command_cancel(m->db, device, false);
         if (r >= 0 && d->subscription)
                 r = manager_note_keys(m, d->subscription);
         if (r < 0)
                 return r;
         d->subscription = mfree(d->subscription);
+        d->n_pending = 0;
         d->operation = 0;
         d->not_before = 0;
         /* Another repository counts from the beginning. */

@@ -116,6 +116,7 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 { "Storage", "QuotaMiB", config_parse_uint32, &quota_mib },
                 { "Storage", "RepositoryCommand", config_parse_string, &c->repository_command },
                 { "Storage", "GitShell", config_parse_string, &c->git_shell },
+                { "Storage", "SessionsPerKey", config_parse_uint32, &c->sessions_per_key },
                 { "Storage", "Hooks", config_parse_string, &c->hooks },
                 { "Storage", "HookSocket", config_parse_string, &c->hook_socket },
                 { "API", "Address", config_parse_string, &c->api_address },

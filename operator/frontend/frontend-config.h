@@ -17,7 +17,9 @@ typedef struct FrontendConfig {
         uint64_t quota_mib;
         char *repository_command;
         char *hooks, *hook_socket; /* what repositories are set to */
-        char *git_shell; /* for ispstorage-authorized-keys, which reads the same file */
+        /* for ispstorage-authorized-keys, which reads the same file */
+        char *git_shell;
+        uint32_t sessions_per_key;
         /* [API] */
         char *api_address;
         uint32_t api_port; /* 0: not over the network */

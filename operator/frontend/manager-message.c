@@ -259,6 +259,8 @@ static int process_result(Manager *m, const char *device, const json_t *message)
                 return r;
         if (c->purpose == COMMAND_ADMIN)
                 return strv_extend(&m->finished, id);
+        if (c->purpose == COMMAND_CANCEL)
+                return 0;
         /* Loaded after the command was finished, so that it is not counted as pending. */
         r = store_device_load(m->db, device, &d);
         if (r < 0)

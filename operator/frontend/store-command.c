@@ -19,6 +19,7 @@ static const char *const purpose_names[_COMMAND_PURPOSE_MAX] = {
         [COMMAND_PULL] = "pull",
         [COMMAND_PREFETCH] = "prefetch",
         [COMMAND_ADMIN] = "administrator's",
+        [COMMAND_CANCEL] = "cancelled",
 };
 
 const char *command_purpose_to_string(CommandPurpose p) {
@@ -227,15 +228,24 @@ int store_command_finish(sqlite3 *db, const Command *c, const char *result, int6
         return r < 0 ? r : 0;
 }
 
-int store_command_cancel(sqlite3 *db, const char *device) {
-        int r =
-                        sqlite_run(db,
-                                   "DELETE FROM commands WHERE device = ? AND finished IS NULL AND "
-                                   "published = 0 AND purpose <> ?",
-                                   "si",
-                                   device,
-                                   (int64_t) COMMAND_ADMIN);
+int store_command_cancel(sqlite3 *db, const char *device, bool all) {
+        int64_t kept = all ? COMMAND_CANCEL : COMMAND_ADMIN;
+        int r;
 
+        r = sqlite_run(db,
+                       "DELETE FROM commands WHERE device = ? AND (published = 0 OR finished IS NOT NULL)"
+                       " AND purpose < ?",
+                       "si",
+                       device,
+                       kept);
+        if (r >= 0)
+                r = sqlite_run(db,
+                               "UPDATE commands SET payload = '{\"id\":\"' || id || '\",\"cancel\":true}',"
+                               " argument = '', purpose = ?, published = 0 WHERE device = ? AND purpose < ?",
+                               "isi",
+                               (int64_t) COMMAND_CANCEL,
+                               device,
+                               kept);
         return r < 0 ? r : 0;
 }
 

@@ -121,7 +121,7 @@ int store_device_save(sqlite3 *db, const Device *d, int64_t next_check) {
 int store_device_delete(sqlite3 *db, const char *id) {
         int r;
 
-        r = sqlite_run(db, "DELETE FROM commands WHERE device = ?", "s", id);
+        r = store_command_cancel(db, id, true);
         if (r >= 0)
                 r = sqlite_run(db, "DELETE FROM devices WHERE id = ?", "s", id);
         return r < 0 ? r : r == 0 ? -ENOENT : 0;

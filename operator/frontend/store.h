@@ -45,6 +45,7 @@ typedef enum CommandPurpose {
         COMMAND_PULL,     /* argument: opseq */
         COMMAND_PREFETCH, /* argument: opseq */
         COMMAND_ADMIN,    /* by an administrator; its result is kept for him */
+        COMMAND_CANCEL,   /* what it was is not wanted any more; the ACS is to forget it */
         _COMMAND_PURPOSE_MAX,
 } CommandPurpose;
 
@@ -79,6 +80,7 @@ int store_subscription_names(sqlite3 *db, bool unfinished, char ***ret);
 int store_device_load(sqlite3 *db, const char *id, Device **ret); /* -ENOENT */
 /* Inserts or replaces; the key rows stay. next_check: INT64_MAX for none. */
 int store_device_save(sqlite3 *db, const Device *d, int64_t next_check);
+/* With keys and operations; what the ACS was told to do with it is cancelled. 0 or -ENOENT. */
 int store_device_delete(sqlite3 *db, const char *id);
 /* Identifiers of the devices of a subscription; NULL: of all. */
 int store_device_ids(sqlite3 *db, const char *subscription, char ***ret);
@@ -132,8 +134,8 @@ int store_command_republish(sqlite3 *db, int64_t before);
 int store_command_published(sqlite3 *db, const char *id, int64_t now);
 /* Finishes: an administrator's keeps its result, others are forgotten. */
 int store_command_finish(sqlite3 *db, const Command *c, const char *result, int64_t now);
-/* Forgets commands of the machine that were not published yet. */
-int store_command_cancel(sqlite3 *db, const char *device);
+/* Forgets the commands of the machine, or all, that were not published yet, and lets the ACS forget the others. */
+int store_command_cancel(sqlite3 *db, const char *device, bool all);
 
 /* 1 if the message is new and now noted, 0 if it was seen before. */
 int store_inbox_insert(sqlite3 *db, const char *id, int64_t now);

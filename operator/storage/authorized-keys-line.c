@@ -16,6 +16,7 @@ int authorized_keys_line(
                 const char *repositories,
                 const char *type,
                 const char *key,
+                uint32_t sessions,
                 char **ret) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *q = NULL;
         char name_space[STAGING_NAMESPACE_SIZE], *line;
@@ -40,12 +41,13 @@ int authorized_keys_line(
         r = staging_namespace(strempty(sqlite_column_str(q, 3)), name_space);
         if (r < 0)
                 return r;
-        line = strfmt("restrict,command=\"%s %s %s %lld %s\" %s %s",
+        line = strfmt("restrict,command=\"%s %s %s %lld %s %u\" %s %s",
                       shell,
                       repositories,
                       sqlite_column_str(q, 0),
                       (long long) sqlite3_column_int64(q, 1),
                       name_space,
+                      sessions,
                       sqlite_column_str(q, 2),
                       sqlite_column_str(q, 3));
         if (!line)

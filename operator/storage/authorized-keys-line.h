@@ -5,7 +5,8 @@
 #include "operator/common/sqlite.h"
 
 /* Looks the key up in the frontend's database and makes its line for sshd:
- * restrict,command="<shell> <repositories> <subscription> <key id> <staging namespace>" <type> <key>.
+ * restrict,command="<shell> <repositories> <subscription> <key id> <staging namespace> <sessions>" <type> <key>, where
+ * sessions is how many of them the key may have at a time.
  * Nothing of it is taken from the question. *ret is the caller's. 0, -ENOENT if the key is not authorized now,
  * -EINVAL if a path could be misread in the line or the key is not base64, or an error of SQLite. */
 int authorized_keys_line(
@@ -14,4 +15,5 @@ int authorized_keys_line(
                 const char *repositories,
                 const char *type,
                 const char *key,
+                uint32_t sessions,
                 char **ret);

@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "operator/storage/authorized-keys-line.h"
+#include "operator/storage/session-limit.h"
 
 #define CONFIG_FILE "/etc/ispstorage-operator/frontend.conf"
 
@@ -30,12 +31,14 @@ static int run(const char *user, const char *type, const char *key) {
         _cleanup_free_ char *ssh_user = strdup("ispstorage-git"),
                             *shell = strdup(LIBEXECDIR "/ispstorage-git-shell");
         _cleanup_free_ char *line = NULL;
+        uint32_t sessions = SESSIONS_PER_KEY_DEFAULT;
         _cleanup_sqlite_close_ sqlite3 *db = NULL;
         const ConfigItem items[] = {
                 { "Database", "Path", config_parse_string, &database },
                 { "Storage", "Repositories", config_parse_string, &repositories },
                 { "Storage", "SSHUser", config_parse_string, &ssh_user },
                 { "Storage", "GitShell", config_parse_string, &shell },
+                { "Storage", "SessionsPerKey", config_parse_uint32, &sessions },
                 {},
         };
         int level = log_get_max_level(), r;
@@ -52,7 +55,7 @@ static int run(const char *user, const char *type, const char *key) {
                 return 0;
         r = open_database(database, &db);
         if (r >= 0)
-                r = authorized_keys_line(db, shell, repositories, type, key, &line);
+                r = authorized_keys_line(db, shell, repositories, type, key, sessions, &line);
         if (r == -ENOENT)
                 return 0; /* no line: sshd refuses */
         if (r < 0)

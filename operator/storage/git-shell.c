@@ -2,10 +2,11 @@
 /* ispstorage-git-shell: the forced command of every gateway's key, and the login shell of the account, so
  * that no other shell takes part. It runs git's server side on the one repository of that key.
  *
- *   ispstorage-git-shell REPOSITORIES SUBSCRIPTION KEY NAMESPACE        or, as a login shell,
- *   ispstorage-git-shell -c "<its path> REPOSITORIES SUBSCRIPTION KEY NAMESPACE"
+ *   ispstorage-git-shell REPOSITORIES SUBSCRIPTION KEY NAMESPACE SESSIONS        or, as a login shell,
+ *   ispstorage-git-shell -c "<its path> REPOSITORIES SUBSCRIPTION KEY NAMESPACE SESSIONS"
  *
- * NAMESPACE is where the gateway's staging refs are (operator/storage/staging.h). */
+ * NAMESPACE is where the gateway's staging refs are (operator/storage/staging.h), SESSIONS how many of these
+ * sessions the key may have at a time. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "operator/common/key-list.h"
+#include "operator/storage/session-limit.h"
 #include "operator/storage/ssh-command.h"
 #include "operator/storage/staging.h"
 
@@ -37,6 +39,8 @@ static bool key_is_authorized(const char *directory, const char *key) {
 
 typedef struct Request {
         const char *repositories, *subscription, *key, *name_space;
+        uint64_t key_id;
+        uint32_t sessions;
         GitService service;
 } Request;
 
@@ -74,6 +78,14 @@ static int run_git(const Request *q) {
                 return fail("unavailable: the repository is not there");
         if (!key_is_authorized(directory, q->key))
                 return fail("denied: this key is not authorized any more");
+        switch (session_limit_take(directory, q->key_id, q->sessions)) {
+        case 0:
+                break;
+        case -EAGAIN:
+                return fail("busy: this key has as many sessions as it may have at a time");
+        default:
+                return fail("unavailable: the sessions cannot be counted");
+        }
         if (set_environment(q) < 0)
                 return fail("out of memory");
         /* The repository belongs to the frontend, which shares it with this account. A push is shown, and
@@ -97,17 +109,22 @@ int main(int argc, char *argv[]) {
         char **arguments = argv + 1;
         const char *command = getenv("SSH_ORIGINAL_COMMAND");
         Request q;
-        uint64_t key;
 
         if (argc == 3 && streq(argv[1], "-c")) {
-                if (strv_split(argv[2], " ", &words) != 5)
+                if (strv_split(argv[2], " ", &words) != 6)
                         return fail("denied: no interactive access");
                 arguments = words + 1;
-        } else if (argc != 5)
+        } else if (argc != 6)
                 return fail("denied: no interactive access");
-        q = (Request){ arguments[0], arguments[1], arguments[2], arguments[3], _GIT_SERVICE_MAX };
-        if (q.repositories[0] != '/' || parse_uint64(q.key, &key) < 0 ||
-            !staging_name_is_valid(q.name_space))
+        q = (Request){
+                .repositories = arguments[0],
+                .subscription = arguments[1],
+                .key = arguments[2],
+                .name_space = arguments[3],
+                .service = _GIT_SERVICE_MAX,
+        };
+        if (q.repositories[0] != '/' || parse_uint64(q.key, &q.key_id) < 0 ||
+            parse_uint32(arguments[4], &q.sessions) < 0 || !staging_name_is_valid(q.name_space))
                 return fail("denied: no interactive access");
         switch (ssh_command_parse(strempty(command), q.subscription, &q.service)) {
         case 0:

@@ -67,7 +67,7 @@ class Load:
             s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             metrics = s.makefile().read()
         return ("\nispstorage_repository_jobs 0\n" in metrics and "\nispstorage_broker_connected 1\n" in metrics and
-                "as ispstorage-acs" in (self.operator.directory / "mosquitto.log").read_text())
+                "as ispstorage-acs" in (self.operator.directory / "broker.log").read_text())
 
     def on_command(self, name, message):
         self.arrived.setdefault(name, time.monotonic())

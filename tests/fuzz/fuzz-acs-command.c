@@ -22,7 +22,7 @@ static void parse_topic(const char *text) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(command_freep) Command *c = NULL;
         _cleanup_strv_free_ char **ids = NULL;
-        _cleanup_free_ char *id = NULL, *topic = NULL;
+        _cleanup_free_ char *id = NULL, *cancelled = NULL, *topic = NULL;
         const char *error = NULL, *payload = memchr(data, '\n', size);
         int r;
 
@@ -38,6 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (r == 0 && (!c->id || c->kind < 0 || c->kind >= _COMMAND_KIND_MAX))
                 abort();
         if (r == -EINVAL && !error)
+                abort();
+        if (cancel_parse(payload, size, &cancelled) >= 0 && r == 0 && !streq(cancelled, c->id))
                 abort();
         (void) ack_parse(payload, size, &ids);
         return 0;

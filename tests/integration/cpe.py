@@ -98,8 +98,8 @@ class CPE:
         response = Response(int(lines[0].split()[1]), headers, body)
         if "set-cookie" in headers:
             self.cookie = headers["set-cookie"].split(";")[0]
-        if "www-authenticate" in headers:
-            self.challenge = dict(re.findall(r'(\w+)="?([^",]+)"?', headers["www-authenticate"]))
+        for challenge in re.findall(r"(?im)^www-authenticate: *Digest (.*)$", head.decode()):
+            self.challenge = dict(re.findall(r'(\w+)="?([^",\r]+)"?', challenge))
             self.nc = 0
         self.log.append(response)
         return response

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The operator's side on loopback: the real frontend, its command, broker, sshd and git; the ACS with its devices is scripted over
-mosquitto's clients."""
+mosquitto's clients. The broker is mosquitto, or ActiveMQ if ISPSTORAGE_TEST_BROKER says so."""
 
 import base64
 import getpass
@@ -21,6 +21,7 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import activemq  # noqa: E402
 import message_schema  # noqa: E402
 from sync_server import CLEAN_ENVIRONMENT, free_port, make_key  # noqa: E402
 
@@ -29,6 +30,7 @@ ROOT = "InternetGatewayDevice."
 SYNC = f"{ROOT}Services.X_000000_ISPStorage.1."
 CAPACITY = f"{ROOT}Services.StorageService.1.PhysicalMedium.1.Capacity"
 TIMEOUT = 20
+BROKER = os.environ.get("ISPSTORAGE_TEST_BROKER", "mosquitto")
 AUTHOR = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
 
 
@@ -36,13 +38,20 @@ def device(number):
     return f"000000-ISPStorage-GW{number:04}"
 
 
-def wait_until(what, condition):
-    deadline = time.monotonic() + TIMEOUT
+def wait_until(what, condition, seconds=TIMEOUT):
+    deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not in {TIMEOUT} s: {what}")
+            raise AssertionError(f"not in {seconds} s: {what}")
         time.sleep(0.02)
     return result
+
+
+def tracer():
+    """The path of strace, if it can trace here."""
+    strace = shutil.which("strace", path="/usr/bin")
+    works = strace and subprocess.run([strace, "-D", "-o", "/dev/null", "/bin/true"], stderr=subprocess.DEVNULL).returncode == 0
+    return strace if works else None
 
 
 class Operator:
@@ -90,9 +99,13 @@ class Operator:
         self.own_account = ["/usr/bin/unshare", "-m", "/bin/sh", "-ec", 'mount --bind "$1" /etc/passwd; shift; exec "$@"', "sh", str(passwd)]
 
     def configure(self):
-        (self.directory / "mosquitto.conf").write_text(
-            f"listener {self.mqtt_port} 127.0.0.1\nallow_anonymous false\nset_tcp_nodelay true\n"
-            f"password_file {self.directory}/passwords\nacl_file {SOURCE}/operator/mosquitto/acl\nuser root\n")
+        # An operator's, with places of its own.
+        text = (SOURCE / "operator/mosquitto/ispstorage.conf").read_text()
+        for words in (("listener 1883", f"listener {self.mqtt_port}"), ("/etc/ispstorage-operator/mosquitto/passwords", f"{self.directory}/passwords"),
+                      ("/etc/ispstorage-operator/mosquitto/acl", f"{SOURCE}/operator/mosquitto/acl")):
+            assert words[0] in text, words
+            text = text.replace(*words)
+        (self.directory / "mosquitto.conf").write_text(f"{text}user root\n")
         (self.directory / "passwords").touch()
         for user in ("acs", "frontend"):
             subprocess.run(["mosquitto_passwd", "-b", str(self.directory / "passwords"), f"ispstorage-{user}", f"{user}-password"],
@@ -116,6 +129,7 @@ SSHPort={self.ssh_port}
 HostKeysFile={self.directory}/host_key.pub
 RepositoryCommand={self.storage}/ispstorage-repository
 GitShell={self.storage}/ispstorage-git-shell
+SessionsPerKey=3
 Hooks={self.directory}/hooks
 HookSocket={self.directory}/hook.socket
 [API]
@@ -151,8 +165,10 @@ LogLevel ERROR
             self.processes[name] = subprocess.Popen(argv, stdout=log, stderr=log, **options)
 
     def start_broker(self):
-        self.spawn("mosquitto", "/usr/sbin/mosquitto", "-c", str(self.directory / "mosquitto.conf"))
-        wait_until("the broker listens", lambda: listens(self.mqtt_port))
+        command = (activemq.prepare(self.directory, self.mqtt_port) if BROKER == "activemq" else
+                   ["/usr/sbin/mosquitto", "-c", str(self.directory / "mosquitto.conf")])
+        self.spawn("broker", *command)
+        wait_until("the broker listens", lambda: listens(self.mqtt_port), 60)
 
     def start_sshd(self):
         os.makedirs("/run/sshd", exist_ok=True)
@@ -216,7 +232,7 @@ class Acs:
 
     def __init__(self, operator):
         self.login = ["-h", "127.0.0.1", "-p", str(operator.mqtt_port), "-u", "ispstorage-acs", "-P", "acs-password"]
-        self.commands, self.acks, self.malformed = {}, set(), []
+        self.commands, self.acks, self.cancelled, self.malformed = {}, set(), set(), []
         self.on_command = None
         self.queue_lock = threading.Lock()
         self.subscriber = subprocess.Popen(
@@ -235,6 +251,8 @@ class Acs:
             with self.queue_lock:
                 if kind == "ack":
                     self.acks.update(message["ids"])
+                elif message.get("cancel"):
+                    self.cancelled.add(message["id"])
                 elif message["id"] not in self.seen:
                     self.seen.add(message["id"])
                     if self.on_command:
@@ -383,7 +401,7 @@ class OperatorCase(unittest.TestCase):
 
     def clean_up(self):
         self.acs.stop()
-        if any(error for _, error in getattr(self._outcome, "errors", []) or []):
+        if not self._outcome.success:
             print(self.operator.logs(), file=sys.stderr)
         self.operator.stop()
         self.assertEqual(self.acs.malformed, [])

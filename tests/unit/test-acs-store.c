@@ -232,14 +232,17 @@ static void an_inform_updates_the_registry(void **state) {
         _cleanup_message_ Message m = {};
         _cleanup_device_access_ DeviceAccess a = {};
         DeviceRecord d = { .id = DEVICE, .root = "Device.", .connection_request_url = "http://x/", .last_inform = NOW };
+        bool provisioned;
 
         assert_int_equal(message_inform(&m, &(InformReport) { .device = DEVICE, .root = "Device." }, NOW), 0);
-        assert_int_equal(store_device_inform(f->store, &d, &m), 0);
+        assert_int_equal(store_device_inform(f->store, &d, &m, &provisioned), 0);
         assert_int_equal(store_device_set_access(f->store, DEVICE, "user", "password"), 0);
         assert_int_equal(store_device_set_provisioned(f->store, DEVICE), 0);
         /* what this Inform does not say stays */
         d.connection_request_url = NULL;
-        assert_int_equal(store_device_inform(f->store, &d, &m), 0);
+        assert_false(provisioned);
+        assert_int_equal(store_device_inform(f->store, &d, &m, &provisioned), 0);
+        assert_true(provisioned);
         reopen(f);
         assert_int_equal(store_device_get_access(f->store, DEVICE, &a), 0);
         assert_string_equal(a.url, "http://x/");
@@ -247,12 +250,13 @@ static void an_inform_updates_the_registry(void **state) {
         assert_true(a.provisioned);
         device_access_done(&a);
         d.bootstrapped = true;
-        assert_int_equal(store_device_inform(f->store, &d, &m), 0);
+        assert_int_equal(store_device_inform(f->store, &d, &m, &provisioned), 0);
+        assert_false(provisioned);
         assert_int_equal(store_device_get_access(f->store, DEVICE, &a), 0);
         assert_false(a.provisioned);
         assert_string_equal(a.password, "password");
         d.id = "a-b-c";
-        assert_int_equal(store_device_inform(f->store, &d, &m), -ENOENT);
+        assert_int_equal(store_device_inform(f->store, &d, &m, &provisioned), -ENOENT);
 }
 
 static void finished_commands_are_forgotten_at_last(void **state) {

@@ -213,6 +213,23 @@ static void test_removed_device(void **state) {
         expect_state(f, GW1, STATE_REJECTED);
 }
 
+static void test_removed_device_is_not_ordered_any_more(void **state) {
+        Fixture *f = *state;
+
+        allow(f, GW1);
+        inform(f, GW1, "0 BOOTSTRAP", "\"" SYNC "Status\": \"Disabled\"");
+        /* The ACS has the order already; it has the customer's password in it, or will. */
+        assert_int_equal(sqlite_run(f->manager.db, "UPDATE commands SET published = 1", ""), 1);
+        assert_int_equal(administration_disallow(&f->manager, GW1, NULL), 0);
+        answer(f, GW1, "\"cancel\":true", "\"status\": \"expired\"");
+        expect_nothing(f, GW1);
+        expect_state(f, GW1, STATE_UNKNOWN);
+        /* What nobody was told is only forgotten. */
+        allow(f, GW1);
+        assert_int_equal(administration_disallow(&f->manager, GW1, NULL), 0);
+        expect_nothing(f, GW1);
+}
+
 static void test_device_moves_to_another_subscription(void **state) {
         _cleanup_json_ json_t *order =
                         json_pack("{s:s, s:s, s:o}",
@@ -364,6 +381,7 @@ int main(void) {
                 TEST(test_rebooted_device_is_confirmed_again),
                 TEST(test_suspension),
                 TEST(test_removed_device),
+                TEST(test_removed_device_is_not_ordered_any_more),
                 TEST(test_device_moves_to_another_subscription),
                 TEST(test_key_of_another_device_is_refused),
                 TEST(test_rotated_key_is_authorized),

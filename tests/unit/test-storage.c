@@ -102,31 +102,31 @@ static int close_keys(void **state) {
 static void test_authorized_key(void **state) {
         _cleanup_free_ char *line = NULL;
 
-        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line), 0);
-        assert_string_equal(line, "restrict,command=\"/lib/shell /srv/r home 5 " NAMESPACE "\" ssh-ed25519 " KEY);
+        assert_int_equal(authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, 10, &line), 0);
+        assert_string_equal(line, "restrict,command=\"/lib/shell /srv/r home 5 " NAMESPACE " 10\" ssh-ed25519 " KEY);
 }
 
 static void test_key_that_is_not_authorized(void **state) {
         char *line = NULL;
 
         assert_int_equal(
-                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-rsa", KEY, &line),
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-rsa", KEY, 10, &line),
                         -ENOENT);
         assert_int_equal(
-                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", "AAAA", &line),
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", "AAAA", 10, &line),
                         -ENOENT);
         assert_int_equal(
                         authorized_keys_line(
-                                        *state, "/lib/shell", "/srv/r", "ssh-ed25519", "' OR 1=1 --", &line),
+                                        *state, "/lib/shell", "/srv/r", "ssh-ed25519", "' OR 1=1 --", 10, &line),
                         -ENOENT);
         assert_int_equal(sqlite_run(*state, "UPDATE subscriptions SET suspended = 1", ""), 1);
         assert_int_equal(
-                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line),
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, 10, &line),
                         -ENOENT);
         assert_int_equal(sqlite_run(*state, "UPDATE subscriptions SET suspended = 0", ""), 1);
         assert_int_equal(sqlite_run(*state, "UPDATE devices SET subscription = NULL", ""), 1);
         assert_int_equal(
-                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, &line),
+                        authorized_keys_line(*state, "/lib/shell", "/srv/r", "ssh-ed25519", KEY, 10, &line),
                         -ENOENT);
 }
 
@@ -134,13 +134,13 @@ static void test_line_cannot_be_misread(void **state) {
         char *line = NULL;
 
         assert_int_equal(
-                        authorized_keys_line(*state, "/lib/\" x", "/srv/r", "ssh-ed25519", KEY, &line),
+                        authorized_keys_line(*state, "/lib/\" x", "/srv/r", "ssh-ed25519", KEY, 10, &line),
                         -EINVAL);
         assert_int_equal(
-                        authorized_keys_line(*state, "/lib/shell", "/srv/a b", "ssh-ed25519", KEY, &line),
+                        authorized_keys_line(*state, "/lib/shell", "/srv/a b", "ssh-ed25519", KEY, 10, &line),
                         -EINVAL);
         assert_int_equal(
-                        authorized_keys_line(*state, "/lib/shell", "srv", "ssh-ed25519", KEY, &line),
+                        authorized_keys_line(*state, "/lib/shell", "srv", "ssh-ed25519", KEY, 10, &line),
                         -EINVAL);
 }
 
