@@ -74,6 +74,7 @@ struct Manager {
         SessionQuery *query; /* somebody asked for the sessions */
         Worker *ending;      /* tells Samba to end one */
         sd_bus_message *ending_call;
+        sd_bus_message *wipe_call; /* a medium is being wiped */
         sd_bus_slot *eviction; /* FTP sessions are looked for that lost their rights, */
         char **evicted;        /* of these users */
         char **lowered;        /* users whose SMB sessions end when Samba has its next configuration */
@@ -176,6 +177,24 @@ int manager_close_shares(
 /* Ends the FTP sessions of those who may do less than before, and those that nobody has logged in to, as
  * they would still see the old folders. 0 or a negative errno. */
 int manager_evict_ftp_users(Manager *m, const ShareSet *before, const ShareSet *now);
+
+/* Whether a medium may be wiped, and why not. */
+typedef enum WipeAnswer {
+        WIPE_ALLOWED,
+        WIPE_NO_MEDIUM,      /* no such row, or it is not attached */
+        WIPE_OTHER_NAME,     /* the name given is not its */
+        WIPE_USED_BY_SYSTEM, /* a mounted file system, swap, another layer */
+        WIPE_USED_BY_VOLUME, /* mounted, or enabled and on it */
+        WIPE_BUSY,           /* something is being wiped, looked at, formatted, checked, mounted or unmounted */
+} WipeAnswer;
+
+/* row: the path name of a PhysicalMedium row; name: its Name, as the one who orders believes it to be. *ret is
+ * set if the answer is WIPE_ALLOWED, and is valid until the event loop goes on. manager-wipe.c */
+WipeAnswer manager_may_wipe(Manager *m, const char *row, const char *name, const Medium **ret);
+
+/* Has the medium emptied, which manager_may_wipe() allowed, and answers the call when that is done. 0 or a
+ * negative errno. manager-wipe.c */
+int manager_wipe(Manager *m, const Medium *medium, sd_bus_message *call);
 
 /* The control interface. manager-bus.c */
 int manager_bus_export(Manager *m);
