@@ -40,7 +40,11 @@ static void on_wiped(const char *unit, const char *result, void *userdata) {
         /* Until the disk was looked at again, it is known as it was before. */
         manager_scan_media(m);
         r = done ? sd_bus_reply_method_return(call, NULL)
-                 : sd_bus_reply_method_errorf(call, BUS_ERROR_STORAGE_FAILED, "The medium was not wiped; see the journal of %s.", unit);
+                 : sd_bus_reply_method_errorf(
+                                   call,
+                                   BUS_ERROR_STORAGE_FAILED,
+                                   "The medium was not wiped; see the journal of %s.",
+                                   unit);
         if (r < 0)
                 log_warning_errno(r, "Failed to answer who ordered to wipe a medium: %m");
 }

@@ -22,6 +22,9 @@
  * statvfs(2) does not touch the disk. What follows must have followed 5 s after the cause. */
 #define CLOCK_USEC (2U * 1000000U)
 
+/* While there are quotas: a folder that is full is walked first, and then the servers learn it. */
+#define QUOTA_CLOCK_USEC (1U * 1000000U)
+
 void manager_config_done(ManagerConfig *config) {
         strv_free(config->media);
         strv_free(config->interfaces);
@@ -238,7 +241,8 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
         }
         if (r < 0)
                 log_error_errno(r, "Failed to report the state of the volumes: %m");
-        if ((r = sd_event_source_set_time_relative(source, CLOCK_USEC)) < 0)
+        r = sd_event_source_set_time_relative(source, m->n_usages > 0 ? QUOTA_CLOCK_USEC : CLOCK_USEC);
+        if (r < 0)
                 return r;
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
