@@ -19,7 +19,7 @@ static int validate(
                 DmFaults *faults,
                 void *userdata) {
         Manager *m = userdata;
-        const ShareRules rules = { m->provisioned, manager_user_name_is_taken };
+        const ShareRules rules = { m->provisioned, manager_user_name_is_taken, m };
 
         return share_rules_check(&rules, model, changes, n, faults);
 }

@@ -125,8 +125,10 @@ int manager_apply_accounts(Manager *m, const ShareSet *s);
 /* The users of the set that have a password, in s->users; the others are taken out. manager-accounts.c */
 void manager_drop_users_without_password(Manager *m, ShareSet *s);
 
-/* True if NSS knows the name as somebody else's. manager-accounts.c */
-bool manager_user_name_is_taken(const char *name);
+/* True if the name is in /etc/passwd, or is that of a record of userdb(8) that is not ours, or of a dynamic user; or
+ * if that could not be found out. Not by NSS, whose modules would stay in memory. userdata: the Manager.
+ * manager-accounts.c */
+bool manager_user_name_is_taken(const char *name, void *userdata);
 
 /* Makes the directories of folders on mounted volumes and marks those folders as online. manager-folders.c
  */
