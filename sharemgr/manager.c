@@ -376,6 +376,9 @@ int manager_start(Manager *m) {
             (r = dm_bus_new(&m->dm_bus, m->bus, m->model, SHARE_BUS_NAME)) < 0 ||
             (r = sd_bus_request_name(m->bus, SHARE_BUS_NAME, 0)) < 0)
                 return log_error_errno(r, "Failed to appear on the bus as " SHARE_BUS_NAME ": %m");
+        r = manager_provision_rows(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to finish what was enabled: %m");
         manager_scan_media(m);
         return 0;
 }

@@ -202,6 +202,10 @@ int manager_wipe(Manager *m, const Medium *medium, sd_bus_message *call);
 int manager_bus_export(Manager *m);
 int manager_bus_emit_folder_changed(Manager *m, const char *path);
 
+/* Fixes the identity of rows that are enabled, where a predecessor was killed between storing that and doing this. 0 or
+ * a negative errno. manager-model.c */
+int manager_provision_rows(Manager *m);
+
 /* The rules and reactions that the model calls. manager-model.c */
 extern const DmProvider manager_provider;
 
