@@ -16,20 +16,71 @@
 #define ACCOUNT_LIST RUNTIME_DIRECTORY "/accounts"
 #define ACCOUNT_LIST_MAX (64U * 1024U)
 
-#define NSS_BUFFER_SIZE 16384U
+/* What glibc takes for a line of /etc/passwd that is not absurd. */
+#define PASSWD_LINE_MAX 16384U
 
-bool manager_user_name_is_taken(const char *name) {
-        struct passwd pwd, data_pwd, *found = NULL, *data = NULL;
-        char buf[NSS_BUFFER_SIZE], data_buf[NSS_BUFFER_SIZE];
+#define LOOKUP_TIMEOUT_USEC (UINT64_C(5) * 1000000)
 
-        /* An error counts as taken: better a refused name than somebody else's account. */
-        if (getpwnam_r(name, &pwd, buf, sizeof(buf), &found) != 0)
+/* In /etc/passwd. An error counts as taken: better a refused name than somebody else's account. */
+static bool is_in_passwd(const char *name) {
+        _cleanup_fclose_ FILE *f = fopen("/etc/passwd", "re");
+        struct passwd pwd, *found = NULL;
+        char buf[PASSWD_LINE_MAX];
+        int r;
+
+        if (!f)
+                return errno != ENOENT;
+        while ((r = fgetpwent_r(f, &pwd, buf, sizeof(buf), &found)) == 0)
+                if (streq(pwd.pw_name, name))
+                        return true;
+        return r != ENOENT;
+}
+
+/* Has a record that is not ours where nss-systemd(8) looks for them. */
+static bool has_foreign_record(const char *name) {
+        static const char *const directories[] = {
+                "/etc/userdb", "/run/host/userdb", "/usr/local/lib/userdb", "/usr/lib/userdb", USERDB_DIRECTORY,
+        };
+        _cleanup_free_ char *list = NULL;
+        _cleanup_strv_free_ char **ours = NULL;
+
+        (void) read_file(AT_FDCWD, ACCOUNT_LIST, ACCOUNT_LIST_MAX, &list, NULL);
+        if (strv_split(strempty(list), "\n", &ours) < 0)
                 return true;
-        if (!found)
-                return false;
-        if (getpwnam_r(DATA_USER, &data_pwd, data_buf, sizeof(data_buf), &data) != 0 || !data)
-                return true;
-        return streq(name, DATA_USER) || pwd.pw_uid != data_pwd.pw_uid;
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                _cleanup_free_ char *path = strfmt("%s/%s.user", directories[i], name);
+
+                if (!path || (access(path, F_OK) >= 0 &&
+                              !(streq(directories[i], USERDB_DIRECTORY) && strv_contains(ours, name))))
+                        return true;
+        }
+        return false;
+}
+
+/* That of a unit with DynamicUser= which runs. The service manager answers at once. */
+static bool is_dynamic_user(sd_bus *bus, const char *name) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(
+                        bus,
+                        &call,
+                        "org.freedesktop.systemd1",
+                        "/org/freedesktop/systemd1",
+                        "org.freedesktop.systemd1.Manager",
+                        "LookupDynamicUserByName");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", name);
+        if (r >= 0)
+                r = sd_bus_call(bus, call, LOOKUP_TIMEOUT_USEC, &error, NULL);
+        return r >= 0 || !sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchDynamicUser");
+}
+
+bool manager_user_name_is_taken(const char *name, void *userdata) {
+        Manager *m = userdata;
+
+        return is_in_passwd(name) || has_foreign_record(name) || is_dynamic_user(m->bus, name);
 }
 
 static const char *credentials_of(Manager *m, const ShareUser *u) {

@@ -48,6 +48,33 @@ static int method_end_session(sd_bus_message *message, void *userdata, sd_bus_er
         return answer_later(r, error);
 }
 
+static int method_wipe_medium(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const Medium *medium = NULL;
+        const char *row, *name;
+        int r;
+
+        r = sd_bus_message_read(message, "ss", &row, &name);
+        if (r < 0)
+                return r;
+        switch (manager_may_wipe(userdata, row, name, &medium)) {
+        case WIPE_ALLOWED:
+                return answer_later(manager_wipe(userdata, medium, message), error);
+        case WIPE_NO_MEDIUM:
+                return sd_bus_error_set(
+                                error, SD_BUS_ERROR_INVALID_ARGS, "Not the path name of a medium that is attached.");
+        case WIPE_OTHER_NAME:
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "The medium has another name.");
+        case WIPE_USED_BY_SYSTEM:
+                return sd_bus_error_set(error, BUS_ERROR_REQUEST_DENIED, "The system uses the medium.");
+        case WIPE_USED_BY_VOLUME:
+                return sd_bus_error_set(
+                                error, BUS_ERROR_REQUEST_DENIED, "A volume is on the medium; disable it first.");
+        case WIPE_BUSY:
+                break;
+        }
+        return sd_bus_error_set(error, BUS_ERROR_BUSY, "Something is being done with the disks; try again.");
+}
+
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS(
@@ -68,6 +95,9 @@ static const sd_bus_vtable vtable[] = {
                         SD_BUS_NO_RESULT,
                         method_end_session,
                         SD_BUS_VTABLE_UNPRIVILEGED),
+        /* Not UNPRIVILEGED: sd-bus refuses everybody but root. */
+        SD_BUS_METHOD_WITH_ARGS(
+                        "WipeMedium", SD_BUS_ARGS("s", medium, "s", name), SD_BUS_NO_RESULT, method_wipe_medium, 0),
         SD_BUS_SIGNAL_WITH_ARGS("FolderChanged", SD_BUS_ARGS("s", path), 0),
         SD_BUS_VTABLE_END,
 };

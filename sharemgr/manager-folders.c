@@ -144,6 +144,8 @@ static char *folder_reason(Manager *m, uint32_t volume, uint32_t folder) {
                 return strfmt("Error %s", v->reason ?: "the volume cannot be used");
         if (v && v->waiting)
                 return strdup("Offline the medium is not attached");
+        if (v && v->lost)
+                return strdup("Offline the medium was unplugged, and something still has files open on it");
         if (v && v->online && find_folder(m->set, volume, folder))
                 return strdup("Error the directory could not be made");
         return strdup("NotReady the volume is being prepared");

@@ -19,7 +19,7 @@ static int validate(
                 DmFaults *faults,
                 void *userdata) {
         Manager *m = userdata;
-        const ShareRules rules = { m->provisioned, manager_user_name_is_taken };
+        const ShareRules rules = { m->provisioned, manager_user_name_is_taken, m };
 
         return share_rules_check(&rules, model, changes, n, faults);
 }
@@ -64,6 +64,41 @@ static int provision_volume(Manager *m, const char *row) {
         return dm_update_commit(u);
 }
 
+/* A folder's needs no more than to be known as having been enabled. */
+static int provision_folder(Manager *m, const char *row) {
+        return row_store_set(m->provisioned, row, "enabled");
+}
+
+static int provision_if_enabled(Manager *m, const char *row, int (*provision)(Manager *m, const char *row)) {
+        bool enabled;
+        int r;
+
+        r = dm_get_bool(m->model, &enabled, "%s.Enable", row);
+        return r < 0 || !enabled ? r : provision(m, row);
+}
+
+int manager_provision_rows(Manager *m) {
+        int r;
+
+        DM_FOREACH_INSTANCE(v, m->model, STORAGE_SERVICE "LogicalVolume.") {
+                _cleanup_free_ char *volume = strfmt(STORAGE_SERVICE "LogicalVolume.%" PRIu32, v);
+
+                if (!volume)
+                        return -ENOMEM;
+                r = provision_if_enabled(m, volume, provision_volume);
+                if (r < 0)
+                        return r;
+                DM_FOREACH_INSTANCE(i, m->model, "%s.Folder.", volume) {
+                        _cleanup_free_ char *folder = strfmt("%s.Folder.%" PRIu32, volume, i);
+
+                        r = folder ? provision_if_enabled(m, folder, provision_folder) : -ENOMEM;
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
 static int apply_change(Manager *m, const DmChange *change) {
         _cleanup_free_ char *row = row_of(change);
 
@@ -76,7 +111,7 @@ static int apply_change(Manager *m, const DmChange *change) {
         if (streq(change->object->name, "LogicalVolume"))
                 return provision_volume(m, row);
         if (streq(change->object->name, "Folder"))
-                return row_store_set(m->provisioned, row, "enabled");
+                return provision_folder(m, row);
         return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
@@ -15,9 +16,15 @@
 /* Changes that come together, such as those of one session of the ACS, make one pass. */
 #define PASS_DELAY_USEC (20U * 1000U)
 
-/* UsedSpace, ThresholdReached and what could not be unmounted are looked at in this rhythm; statvfs(2) does
- * not touch the disk. */
-#define CLOCK_USEC (5U * 1000000U)
+/* People wait for passes, several in a row: not the quarter of a second that sd-event takes by default. */
+#define PASS_ACCURACY_USEC 1000U
+
+/* UsedSpace, ThresholdReached, full folders and what could not be unmounted are looked at in this rhythm;
+ * statvfs(2) does not touch the disk. What follows must have followed 5 s after the cause. */
+#define CLOCK_USEC (2U * 1000000U)
+
+/* While there are quotas: a folder that is full is walked first, and then the servers learn it. */
+#define QUOTA_CLOCK_USEC (1U * 1000000U)
 
 void manager_config_done(ManagerConfig *config) {
         strv_free(config->media);
@@ -52,6 +59,7 @@ Manager *manager_free(Manager *m) {
         session_query_free(m->query);
         worker_free(m->ending);
         sd_bus_message_unref(m->ending_call);
+        sd_bus_message_unref(m->wipe_call);
         sd_bus_slot_unref(m->eviction);
         strv_free(m->evicted);
         strv_free(m->lowered);
@@ -198,6 +206,8 @@ static int on_pass(sd_event_source *source, uint64_t usec, void *userdata) {
 
         if (r < 0)
                 log_error_errno(r, "Failed to bring the NAS to what the data model says: %m");
+        /* What a large transaction and its pass needed is free now, but between what stays. */
+        (void) malloc_trim(0);
         return 0;
 }
 
@@ -209,9 +219,9 @@ void manager_schedule(Manager *m) {
                 (void) sd_event_source_set_enabled(m->pass, SD_EVENT_ONESHOT);
 }
 
-static bool needs_clock(Manager *m) {
+static bool any_is_online(Manager *m) {
         for (Volume *v = m->volumes; v; v = v->next)
-                if (v->online || !v->present)
+                if (v->online)
                         return true;
         return false;
 }
@@ -226,19 +236,16 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
         }
         servers_confirm(m);
         (void) manager_ask_health(m);
-        if (needs_clock(m)) {
-                for (Volume *v = m->volumes; v; v = v->next)
-                        if (!v->present && v->failed) { /* could not be unmounted */
-                                v->failed = false;
-                                manager_schedule(m);
-                        }
+        volumes_check(m);
+        if (any_is_online(m)) {
                 r = report(m);
                 if (r >= 0)
                         r = manager_measure_folders(m);
         }
         if (r < 0)
                 log_error_errno(r, "Failed to report the state of the volumes: %m");
-        if ((r = sd_event_source_set_time_relative(source, CLOCK_USEC)) < 0)
+        r = sd_event_source_set_time_relative(source, m->n_usages > 0 ? QUOTA_CLOCK_USEC : CLOCK_USEC);
+        if (r < 0)
                 return r;
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -345,7 +352,8 @@ int manager_new(Manager **ret, sd_event *event, sd_bus *bus, const ManagerConfig
 static int start_sources(Manager *m) {
         int r;
 
-        if ((r = sd_event_add_time_relative(m->event, &m->pass, CLOCK_MONOTONIC, 0, 0, on_pass, m)) < 0 ||
+        if ((r = sd_event_add_time_relative(
+                             m->event, &m->pass, CLOCK_MONOTONIC, 0, PASS_ACCURACY_USEC, on_pass, m)) < 0 ||
             (r = sd_event_source_set_enabled(m->pass, SD_EVENT_OFF)) < 0 ||
             (r = sd_event_add_time_relative(
                              m->event, &m->clock, CLOCK_MONOTONIC, CLOCK_USEC, 0, on_clock, m)) < 0)
@@ -368,6 +376,9 @@ int manager_start(Manager *m) {
             (r = dm_bus_new(&m->dm_bus, m->bus, m->model, SHARE_BUS_NAME)) < 0 ||
             (r = sd_bus_request_name(m->bus, SHARE_BUS_NAME, 0)) < 0)
                 return log_error_errno(r, "Failed to appear on the bus as " SHARE_BUS_NAME ": %m");
+        r = manager_provision_rows(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to finish what was enabled: %m");
         manager_scan_media(m);
         return 0;
 }

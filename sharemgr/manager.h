@@ -74,6 +74,7 @@ struct Manager {
         SessionQuery *query; /* somebody asked for the sessions */
         Worker *ending;      /* tells Samba to end one */
         sd_bus_message *ending_call;
+        sd_bus_message *wipe_call; /* a medium is being wiped */
         sd_bus_slot *eviction; /* FTP sessions are looked for that lost their rights, */
         char **evicted;        /* of these users */
         char **lowered;        /* users whose SMB sessions end when Samba has its next configuration */
@@ -124,8 +125,10 @@ int manager_apply_accounts(Manager *m, const ShareSet *s);
 /* The users of the set that have a password, in s->users; the others are taken out. manager-accounts.c */
 void manager_drop_users_without_password(Manager *m, ShareSet *s);
 
-/* True if NSS knows the name as somebody else's. manager-accounts.c */
-bool manager_user_name_is_taken(const char *name);
+/* True if the name is in /etc/passwd, or is that of a record of userdb(8) that is not ours, or of a dynamic user; or
+ * if that could not be found out. Not by NSS, whose modules would stay in memory. userdata: the Manager.
+ * manager-accounts.c */
+bool manager_user_name_is_taken(const char *name, void *userdata);
 
 /* Makes the directories of folders on mounted volumes and marks those folders as online. manager-folders.c
  */
@@ -177,9 +180,31 @@ int manager_close_shares(
  * they would still see the old folders. 0 or a negative errno. */
 int manager_evict_ftp_users(Manager *m, const ShareSet *before, const ShareSet *now);
 
+/* Whether a medium may be wiped, and why not. */
+typedef enum WipeAnswer {
+        WIPE_ALLOWED,
+        WIPE_NO_MEDIUM,      /* no such row, or it is not attached */
+        WIPE_OTHER_NAME,     /* the name given is not its */
+        WIPE_USED_BY_SYSTEM, /* a mounted file system, swap, another layer */
+        WIPE_USED_BY_VOLUME, /* mounted, or enabled and on it */
+        WIPE_BUSY,           /* something is being wiped, looked at, formatted, checked, mounted or unmounted */
+} WipeAnswer;
+
+/* row: the path name of a PhysicalMedium row; name: its Name, as the one who orders believes it to be. *ret is
+ * set if the answer is WIPE_ALLOWED, and is valid until the event loop goes on. manager-wipe.c */
+WipeAnswer manager_may_wipe(Manager *m, const char *row, const char *name, const Medium **ret);
+
+/* Has the medium emptied, which manager_may_wipe() allowed, and answers the call when that is done. 0 or a
+ * negative errno. manager-wipe.c */
+int manager_wipe(Manager *m, const Medium *medium, sd_bus_message *call);
+
 /* The control interface. manager-bus.c */
 int manager_bus_export(Manager *m);
 int manager_bus_emit_folder_changed(Manager *m, const char *path);
+
+/* Fixes the identity of rows that are enabled, where a predecessor was killed between storing that and doing this. 0 or
+ * a negative errno. manager-model.c */
+int manager_provision_rows(Manager *m);
 
 /* The rules and reactions that the model calls. manager-model.c */
 extern const DmProvider manager_provider;

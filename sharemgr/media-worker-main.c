@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Looks at the disks and writes one message per disk to its socket. A process of its own: a broken disk
  * blocks for minutes, and a file system's superblock is written by strangers. Arguments: the patterns of the
- * disks that may be used. */
+ * disks that may be used. With "--is-empty /dev/<name>" it says by its exit status whether nothing is on the disk,
+ * for the unit that formats it: what was known before may be over. */
 #include <blkid.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -150,6 +151,17 @@ static int look_at(int class_fd, const char *name, char *const *patterns) {
         return send_medium(&m);
 }
 
+static int check_empty(const char *device) {
+        _cleanup_(medium_done) Medium m = { .name = strdup(startswith(device, "/dev/") ?: "") };
+
+        if (!m.name)
+                return log_oom() < 0;
+        probe_content(&m);
+        if (m.content != MEDIUM_EMPTY)
+                log_error("%s is not empty.", device);
+        return m.content != MEDIUM_EMPTY;
+}
+
 int main(int argc, char *argv[]) {
         _cleanup_strv_free_ char **names = NULL;
         _cleanup_closedir_ DIR *d = NULL;
@@ -157,6 +169,8 @@ int main(int argc, char *argv[]) {
         int r;
 
         log_open();
+        if (argc == 3 && streq(argv[1], "--is-empty"))
+                return check_empty(argv[2]);
         d = opendir("/sys/class/block");
         if (!d)
                 return log_error_errno(errno, "Failed to open /sys/class/block: %m") < 0;

@@ -66,7 +66,7 @@ static int check_user(const Check *c) {
                         refuse(c,
                                "not a login name: a-z, 0-9, '_', '-', '.', at most 32, beginning with a "
                                "letter");
-                else if (c->rules->user_name_is_taken(value))
+                else if (c->rules->user_name_is_taken(value, c->rules->userdata))
                         refuse(c, "this name belongs to an account of the system");
         }
         if ((r = dm_get_bool(c->model, &enabled, "%s.Enable", row)) < 0 ||

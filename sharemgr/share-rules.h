@@ -11,7 +11,8 @@ typedef struct ShareRules {
         const RowStore *provisioned;
         /* True if the login name belongs to an account of the system that is not ours: a password for it
          * would open that one. */
-        bool (*user_name_is_taken)(const char *name);
+        bool (*user_name_is_taken)(const char *name, void *userdata);
+        void *userdata;
 } ShareRules;
 
 /* Adds a fault for each change that breaks a rule, under the name of its parameter; m shows the state as it

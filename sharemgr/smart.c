@@ -34,6 +34,9 @@ static void read_ata(const json_t *table, SmartData *d) {
                                 UINT32_MAX);
 }
 
+/* Bits of smartctl's exit status (smartctl(8)): the disk could not be opened, or sleeps. */
+#define EXIT_NOT_ASKED 2
+
 int smart_from_json(const char *text, SmartData *ret) {
         json_auto_t *o = json_loads(text, 0, NULL);
         const json_t *health = json_object_get(o, "smart_status"), *nvme;
@@ -41,8 +44,11 @@ int smart_from_json(const char *text, SmartData *ret) {
 
         if (!json_is_object(o))
                 return -EBADMSG;
+        if (json_integer_value(json_object_get(json_object_get(o, "smartctl"), "exit_status")) & EXIT_NOT_ASKED)
+                return -ENODATA;
         nvme = json_object_get(o, "nvme_smart_health_information_log");
-        d.capable = nvme || json_is_true(json_object_get(json_object_get(o, "smart_support"), "available"));
+        /* Before 7.3 nothing but the answer says that there is one. */
+        d.capable = nvme || health || json_is_true(json_object_get(json_object_get(o, "smart_support"), "available"));
         d.failing = json_is_false(json_object_get(health, "passed"));
         d.power_on_hours = number(json_object_get(o, "power_on_time"), "hours");
         d.power_cycles = number(o, "power_cycle_count");

@@ -17,5 +17,5 @@ typedef struct SmartData {
 } SmartData;
 
 /* Reads what "smartctl --json --info --health --attributes" printed, of an ATA or NVMe disk; what it does
- * not say is 0. 0 or -EBADMSG. */
+ * not say is 0. 0; -ENODATA if the disk was not asked, as it sleeps or could not be opened; -EBADMSG. */
 int smart_from_json(const char *text, SmartData *ret);

@@ -11,12 +11,14 @@ static VolumeStep refuse(const char **ret_reason, const char *reason) {
 }
 
 VolumeStep volume_plan(const VolumeFacts *f, const char **ret_reason) {
-        if (f->mounted_from_nowhere)
+        if (f->mounted_from_nowhere || f->damaged)
                 return VOLUME_UNMOUNT;
         if (f->mounted)
                 return f->wanted ? VOLUME_SERVE : VOLUME_UNMOUNT;
         if (!f->wanted)
                 return VOLUME_REST;
+        if (f->file_system && f->n_repairs > VOLUME_REPAIRS_MAX)
+                return refuse(ret_reason, "the file system fails again and again");
         if (f->file_system)
                 return f->file_system->busy ? refuse(ret_reason, "the medium is in use by the system")
                                             : VOLUME_MOUNT;

@@ -5,11 +5,17 @@
 
 #include "sharemgr/media.h"
 
+/* A disk that fails again each time that its file system was checked has to be looked at by people. */
+#define VOLUME_REPAIRS_MAX 3U
+
 typedef struct VolumeFacts {
         bool wanted;               /* the row exists and is enabled, and so is the service */
         bool formatted;            /* mkfs is known to have succeeded for this row */
         bool mounted;              /* at its place, from a device that is still there */
         bool mounted_from_nowhere; /* at its place, but the device is gone */
+        bool damaged;              /* mounted, but the kernel takes no more writes after an error, or the device
+                                      was away for a while */
+        unsigned n_repairs;        /* how often it was unmounted for that */
         const Medium *file_system; /* the medium that carries the volume's UUID, or NULL */
         const Medium *medium;      /* the one that PhysicalReference names, or NULL if it is not attached */
 } VolumeFacts;

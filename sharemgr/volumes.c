@@ -17,6 +17,10 @@
 #define MEGABYTE (1024U * 1024U)
 #define MOUNTINFO_LINE_MAX 16384U
 
+/* What could not be unmounted is tried again after one call of volumes_check(), then after two, and so on up to
+ * this: each try fills the journal. */
+#define STUCK_ROUNDS_MAX 8U
+
 static Volume *volume_free(Volume *v) {
         if (!v)
                 return NULL;
@@ -49,8 +53,10 @@ Volume *volumes_find(Manager *m, uint32_t instance) {
 }
 
 void volumes_retry(Manager *m) {
-        for (Volume *v = m->volumes; v; v = v->next)
-                v->failed = false;
+        for (Volume *v = m->volumes; v; v = v->next) {
+                v->failed = v->stuck = false;
+                v->n_repairs = 0;
+        }
 }
 
 bool volumes_are_busy(Manager *m) {
@@ -93,21 +99,33 @@ static int volume_new(Volume **ret, Manager *m, uint32_t instance, const char *n
  * ------------------------------------------------------------------------------------------------------------
  */
 
+/* True if the options of a mounted file system say that the kernel takes no more writes to it. */
+static bool options_say_damaged(char *options) {
+        for (char *option; (option = strsep(&options, ","));)
+                if (streq(option, "ro") || streq(option, "emergency_ro") || streq(option, "shutdown"))
+                        return true;
+        return false;
+}
+
 /* Finds what is mounted at the directory: the name of the device below /dev, "" for something else. NULL:
  * nothing. */
-static char *device_mounted_at(const char *directory) {
+static char *device_mounted_at(const char *directory, bool *ret_damaged) {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
-        char line[MOUNTINFO_LINE_MAX], where[MOUNTINFO_LINE_MAX], source[MOUNTINFO_LINE_MAX];
+        char line[MOUNTINFO_LINE_MAX], where[MOUNTINFO_LINE_MAX], source[MOUNTINFO_LINE_MAX],
+                        options[MOUNTINFO_LINE_MAX];
         char *found = NULL;
 
+        *ret_damaged = false;
         while (f && fgets(line, sizeof(line), f)) {
                 const char *rest = strstr(line, " - ");
 
                 if (!rest || sscanf(line, "%*u %*u %*s %*s %16383s", where) != 1 ||
-                    !streq(where, directory) || sscanf(rest, " - %*s %16383s", source) != 1)
+                    !streq(where, directory) ||
+                    sscanf(rest, " - %*s %16383s %16383s", source, options) != 2)
                         continue;
                 free(found); /* the last one is on top */
                 found = strdup(startswith(source, "/dev/") ?: "");
+                *ret_damaged = options_say_damaged(options);
         }
         return found;
 }
@@ -134,14 +152,18 @@ static int volume_read_state(Volume *v) {
 
 static int volume_collect(Volume *v, const ShareVolume *wanted, VolumeFacts *f) {
         Manager *m = v->manager;
-        _cleanup_free_ char *device = device_mounted_at(v->directory);
+        bool damaged;
+        _cleanup_free_ char *device = device_mounted_at(v->directory, &damaged);
         int r;
 
-        *f = (VolumeFacts){ .wanted = v->present };
+        *f = (VolumeFacts){ .wanted = v->present, .n_repairs = v->n_repairs };
         if (device && media_has_name(&m->media, device))
                 f->mounted = true;
         else if (device)
                 f->mounted_from_nowhere = true;
+        /* Who knows what was lost while the device was away, or done to it elsewhere. */
+        v->lost = device && (v->lost || f->mounted_from_nowhere);
+        f->damaged = f->mounted && (damaged || v->lost);
         if (!v->present)
                 return 0;
         r = volume_read_state(v);
@@ -171,8 +193,19 @@ static void on_mounted(const char *unit, const char *result, void *userdata) {
         volume_settle(userdata, result, "mounting");
 }
 
+/* What has a file open on it may let go later. */
 static void on_unmounted(const char *unit, const char *result, void *userdata) {
-        volume_settle(userdata, result, "unmounting");
+        Volume *v = userdata;
+
+        v->stuck = !streq(result, "done");
+        v->n_stuck = v->stuck ? v->n_stuck + 1 : 0;
+        v->n_rounds = 0;
+        if (v->n_stuck == 1)
+                log_error("Volume %s: unmounting ended with result '%s'; it is tried again and again.",
+                          v->name,
+                          result);
+        v->acting = false;
+        manager_schedule(v->manager);
 }
 
 static void on_checked(const char *unit, const char *result, void *userdata) {
@@ -258,6 +291,8 @@ static int volume_run(
 static int volume_unmount(Volume *v) {
         int r;
 
+        if (v->stuck)
+                return 0; /* volumes_check() has it tried again */
         if (!v->leaving) {
                 v->leaving = true;
                 manager_schedule(v->manager);
@@ -281,9 +316,15 @@ static int volume_step(Volume *v, const ShareVolume *wanted) {
         r = volume_collect(v, wanted, &f);
         if (r < 0)
                 return r;
+        /* What failed on a medium is over when it is gone. */
+        v->failed = v->failed && (!v->present || f.file_system || f.medium);
         if (v->failed)
                 return 0;
         v->reason = mfree(v->reason);
+        if (f.wanted && f.damaged && !v->leaving) {
+                v->n_repairs++;
+                log_error("Volume %s: writes to it may be lost; it is unmounted and checked.", v->name);
+        }
         switch (volume_plan(&f, &reason)) {
         case VOLUME_REST:
                 v->leaving = false;
@@ -307,6 +348,30 @@ static int volume_step(Volume *v, const ShareVolume *wanted) {
                 return free_and_strdup(&v->reason, reason) < 0 ? -ENOMEM : 0;
         }
         return 0;
+}
+
+const Volume *volumes_use(Manager *m, const Medium *medium) {
+        for (Volume *v = m->volumes; v; v = v->next) {
+                bool damaged;
+                _cleanup_free_ char *device = device_mounted_at(v->directory, &damaged);
+
+                if (streq_ptr(device, medium->name) ||
+                    (v->present && medium->content == MEDIUM_VOLUME && streq_ptr(v->uuid, medium->uuid)))
+                        return v;
+        }
+        return NULL;
+}
+
+void volumes_check(Manager *m) {
+        for (Volume *v = m->volumes; v; v = v->next) {
+                bool damaged = false;
+                _cleanup_free_ char *device = v->online ? device_mounted_at(v->directory, &damaged) : NULL;
+
+                if (v->stuck ? ++v->n_rounds < MIN(v->n_stuck, STUCK_ROUNDS_MAX) : !damaged)
+                        continue;
+                v->stuck = false;
+                manager_schedule(m);
+        }
 }
 
 /* --- All of them
@@ -352,9 +417,10 @@ static const ShareVolume *find_wanted(const ShareSet *s, const Volume *v) {
 
 static void drop_absent(Manager *m) {
         for (Volume **p = &m->volumes; *p;) {
+                bool damaged;
                 Volume *v = *p;
                 _cleanup_free_ char *device =
-                                v->present || v->acting ? NULL : device_mounted_at(v->directory);
+                                v->present || v->acting ? NULL : device_mounted_at(v->directory, &damaged);
 
                 if (v->present || v->acting || device) {
                         p = &v->next;
@@ -390,8 +456,8 @@ static int add_wanted(Manager *m, const ShareSet *s) {
 int volumes_apply(Manager *m, const ShareSet *s) {
         int r;
 
-        if (!m->media_known)
-                return 0; /* the worker's end makes a pass */
+        if (!m->media_known || m->wipe_call)
+                return 0; /* the end of the worker, or of the wiping, makes a pass */
         if ((r = add_wanted(m, s)) < 0 || (r = adopt_mounts(m)) < 0)
                 return r;
         for (Volume *v = m->volumes; v; v = v->next) {

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/base/macro.h"
+#include "sharemgr/media.h"
 #include "sharemgr/share-set.h"
 
 typedef struct Manager Manager;
@@ -25,6 +26,11 @@ struct Volume {
         bool formatted;
         bool failed; /* the last job did not succeed; tried again after a change */
         bool leaving;    /* to be unmounted when the servers no longer have it */
+        bool stuck;      /* could not be unmounted, yet */
+        unsigned n_stuck;   /* how often, one time after the other */
+        unsigned n_rounds;  /* of volumes_check(), since the last time */
+        bool lost;   /* its medium went away while it was mounted, and it has not been unmounted since */
+        unsigned n_repairs; /* how often it was unmounted because writes to it were lost */
         bool online;
         char *reason; /* why not online, for people; NULL if there is nothing to say */
         bool waiting; /* the medium is not attached */
@@ -38,6 +44,12 @@ int volumes_apply(Manager *m, const ShareSet *s);
 
 /* What did not succeed may be tried again: something changed. */
 void volumes_retry(Manager *m);
+
+/* The volume that is mounted from the medium, or is enabled and lies on it; NULL if there is none. */
+const Volume *volumes_use(Manager *m, const Medium *medium);
+
+/* Makes a pass if a volume could not be unmounted before, or if the kernel takes no more writes to one. Cheap. */
+void volumes_check(Manager *m);
 
 /* NULL if there is none. */
 Volume *volumes_find(Manager *m, uint32_t instance);

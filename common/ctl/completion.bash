@@ -18,7 +18,7 @@ _ispstoragectl() {
         elif [[ -z $command ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
         elif [[ $command == share ]]; then
-                mapfile -t COMPREPLY < <(compgen -W "shares users volumes media sessions end-session" -- "$word")
+                mapfile -t COMPREPLY < <(compgen -W "shares users volumes media sessions end-session wipe" -- "$word")
         elif [[ $command == versions || $command == restore ]]; then
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")

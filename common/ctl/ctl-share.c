@@ -17,6 +17,9 @@
 /* Samba's programs are waited for. */
 #define CALL_TIMEOUT_USEC (UINT64_C(60) * 1000000)
 
+/* The unit that wipes has less. */
+#define WIPE_TIMEOUT_USEC (UINT64_C(360) * 1000000)
+
 /* The columns of a table that one sees at a time, and the widest one. */
 #define COLUMNS_MAX 8U
 #define COLUMN_WIDTH_MAX 60U
@@ -319,6 +322,67 @@ static int end_session(sd_bus *bus, const char *id) {
         return r < 0 ? complain(&error, r) : 0;
 }
 
+/* The row of the medium with this name, which is unique; NULL if there is none. */
+static char *find_medium(const Context *c, const char *name) {
+        const char *parameter;
+        json_t *v;
+
+        json_object_foreach(c->values, parameter, v) {
+                const char *dot = startswith(parameter, "PhysicalMedium.") ? strrchr(parameter, '.') : NULL;
+
+                if (dot && streq(dot, ".Name") && streq(json_string_value(v), name))
+                        return strndup(parameter, (size_t) (dot - parameter));
+        }
+        return NULL;
+}
+
+/* True if who sits there types the name. */
+static bool confirm(const Context *c, const char *row, const char *name) {
+        _cleanup_free_ char *line = NULL;
+        size_t size = 0;
+
+        printf("%s: %s %s, serial number %s, %s MB.\nAll that is on it will be lost. Type its name to wipe it: ",
+               name,
+               value(c, "%s.Vendor", row),
+               value(c, "%s.Model", row),
+               *value(c, "%s.SerialNumber", row) ? value(c, "%s.SerialNumber", row) : "unknown",
+               value(c, "%s.Capacity", row));
+        (void) fflush(stdout);
+        if (getline(&line, &size, stdin) < 0)
+                return false;
+        line[strcspn(line, "\n")] = 0;
+        return streq(line, name);
+}
+
+static int wipe(const Context *c, const char *name) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *row = find_medium(c, name), *path = row ? strfmt(STORAGE_SERVICE "%s", row) : NULL;
+        int r;
+
+        if (!path)
+                return log_error_errno(-ENODEV, "There is no medium with the name %s.", name);
+        if (!confirm(c, row, name))
+                return log_error_errno(-ECANCELED, "That is not its name; nothing was changed.");
+        r = sd_bus_message_new_method_call(c->bus, &call, SHARE_NAME, SHARE_PATH, SHARE_MANAGER, "WipeMedium");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ss", path, name);
+        if (r >= 0)
+                r = sd_bus_call(c->bus, call, WIPE_TIMEOUT_USEC, &error, NULL);
+        return r < 0 ? complain(&error, r) : 0;
+}
+
+static int wipe_medium(sd_bus *bus, const char *name) {
+        Context c = { .bus = bus };
+        int r;
+
+        r = get_values(bus, &c.values);
+        if (r >= 0)
+                r = wipe(&c, name);
+        json_decref(c.values);
+        return r;
+}
+
 static const char *const share_columns[] = { "NAME", "ENABLED", "QUOTA", "WHERE", NULL };
 static const char *const user_columns[] = { "NAME", "ENABLED", "FTP", "HTTP", NULL };
 static const char *const volume_columns[] = { "NAME", "STATUS",    "ENABLED", "FILESYSTEM",
@@ -345,6 +409,8 @@ int ctl_share(sd_bus *bus, bool json, char *arguments[]) {
 
         if (streq(what, "end-session") && arguments[1] && !arguments[2])
                 return end_session(bus, arguments[1]);
+        if (streq(what, "wipe") && arguments[1] && !arguments[2])
+                return wipe_medium(bus, arguments[1]);
         if (arguments[0] && arguments[1])
                 return log_error_errno(-EINVAL, "Too many arguments; see --help.");
         if (streq(what, "sessions")) {

@@ -18,7 +18,7 @@ typedef struct Fixture {
         int fd;
 } Fixture;
 
-static bool root_is_taken(const char *name) {
+static bool root_is_taken(const char *name, void *userdata) {
         return streq(name, "root");
 }
 
@@ -30,7 +30,7 @@ static int validate(
                 DmFaults *faults,
                 void *userdata) {
         Fixture *f = userdata;
-        const ShareRules rules = { f->provisioned, root_is_taken };
+        const ShareRules rules = { f->provisioned, root_is_taken, NULL };
 
         return share_rules_check(&rules, m, changes, n, faults);
 }

@@ -27,6 +27,11 @@ static void test_plan(void **state) {
                 { { .mounted_from_nowhere = true }, VOLUME_UNMOUNT },
                 { { .wanted = true, .mounted_from_nowhere = true }, VOLUME_UNMOUNT },
                 { { .wanted = true, .mounted = true, .file_system = &volume }, VOLUME_SERVE },
+                /* The device went away and came back, or the disk has errors: checked before it is served again,
+                   but not for ever. */
+                { { .wanted = true, .mounted = true, .damaged = true, .file_system = &volume }, VOLUME_UNMOUNT },
+                { { .wanted = true, .n_repairs = VOLUME_REPAIRS_MAX, .file_system = &volume }, VOLUME_MOUNT },
+                { { .wanted = true, .n_repairs = VOLUME_REPAIRS_MAX + 1, .file_system = &volume }, VOLUME_REFUSE },
                 { { .wanted = true }, VOLUME_WAIT },
                 { { .wanted = true, .formatted = true }, VOLUME_WAIT },
                 { { .wanted = true, .medium = &empty }, VOLUME_FORMAT },
@@ -241,6 +246,20 @@ static void test_smart(void **state) {
         assert_true(d.capable && !d.failing);
         assert_int_equal(d.spares_remaining, 98);
         assert_int_equal(d.uncorrectable_sectors, 1);
+        /* smartctl 7.0 does not say that SMART is supported. */
+        assert_int_equal(smart_from_json("{\"smart_status\": {\"passed\": true}}", &d), 0);
+        assert_true(d.capable && !d.failing);
+        /* A disk that sleeps, or cannot be opened, keeps the values that it had. */
+        assert_int_equal(smart_from_json("{\"smartctl\": {\"exit_status\": 2}}", &d), -ENODATA);
+        /* Some attributes are bad, in the past: the disk answered. */
+        assert_int_equal(smart_from_json("{\"smartctl\": {\"exit_status\": 32},"
+                                         "\"smart_status\": {\"passed\": true}}",
+                                         &d),
+                         0);
+        assert_true(d.capable);
+        /* A loop device. */
+        assert_int_equal(smart_from_json("{\"smartctl\": {\"exit_status\": 1}}", &d), 0);
+        assert_false(d.capable || d.failing);
         assert_int_equal(smart_from_json("{}", &d), 0);
         assert_false(d.capable || d.failing);
         assert_int_equal(smart_from_json("no json", &d), -EBADMSG);
