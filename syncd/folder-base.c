@@ -420,7 +420,7 @@ int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed
                 if (!entries[0] && !entries[1] && !entries[2])
                         continue;
                 row.base = entries[2] ? null_if_absent(entries[2]) : entries[0];
-                row.local = sync_tree_find(f->index, row.path);
+                row.local = sync_tree_find_local(f->index, row.path);
                 row.remote = entries[1];
                 if (!entries[0] && !entries[1]) {
                         r = find_held_in_commit(f, commit, row.path, &buf, &row.remote);

@@ -96,8 +96,8 @@ static int next_row(SyncRow *ret, void *userdata) {
         if (!path)
                 return 0;
         ret->path = path;
-        ret->local = sync_tree_find(f->index, path);
-        ret->base = base_of(entries[0], ret->local);
+        ret->base = base_of(entries[0], sync_tree_find(f->index, path));
+        ret->local = sync_tree_find_local(f->index, path);
         if (entries[1] || entries[2])
                 ret->remote = entries[2];
         else

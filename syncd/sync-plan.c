@@ -361,7 +361,9 @@ static int next_of_trees(SyncRow *ret, void *userdata) {
         WholeTrees *t = userdata;
         const char *path = sync_walk_next(&t->walk, entries);
 
-        *ret = (SyncRow) { .path = path, .base = entries[0], .local = entries[1], .remote = entries[2] };
+        *ret = (SyncRow) { .path = path, .base = entries[0], .remote = entries[2] };
+        if (path)
+                ret->local = sync_tree_find_local(t->local, path);
         return path != NULL;
 }
 
@@ -427,7 +429,12 @@ int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTre
                 return r;
 
         while ((path = sync_walk_next(&walk, entries))) {
-                SyncRow row = { .path = path, .base = entries[0], .local = entries[1], .remote = entries[2] };
+                SyncRow row = {
+                        .path = path,
+                        .base = entries[0],
+                        .local = sync_tree_find_local(local, path),
+                        .remote = entries[2],
+                };
                 SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
 
                 if (!sync_base_holds(&row, entries[3]))

@@ -199,6 +199,27 @@ const SyncEntry *sync_tree_find(const SyncTree *t, const char *path) {
         return i < sync_tree_size(t) && strcmp(t->entries[i].path, path) == 0 ? t->entries + i : NULL;
 }
 
+/* The entry at the path that the first n bytes are, or NULL. */
+static const SyncEntry *find_beginning(const SyncTree *t, const char *path, size_t n) {
+        char above[SYNC_PATH_MAX + 1];
+
+        memcpy(above, path, n);
+        above[n] = '\0';
+        return sync_tree_find(t, above);
+}
+
+const SyncEntry *sync_tree_find_local(const SyncTree *t, const char *path) {
+        const SyncEntry *e = sync_tree_find(t, path);
+
+        for (size_t n = strlen(path); !e && n > 0; n--) {
+                const SyncEntry *above = path[n] == '/' ? find_beginning(t, path, n) : NULL;
+
+                if (above)
+                        return above->certainty == SYNC_UNKNOWN ? above : NULL;
+        }
+        return e;
+}
+
 const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WALK_MAX]) {
         const char *path = NULL;
 

@@ -90,6 +90,9 @@ const SyncEntry *sync_tree_end(const SyncTree *t) _pure_;
 
 /* The entry at the path, or NULL. O(log n). */
 const SyncEntry *sync_tree_find(const SyncTree *t, const char *path) _pure_;
+/* The same of a local tree, as far as it is known: beneath what could not be read (SYNC_UNKNOWN) that is found, as
+ * nothing may be concluded from what is not there. O(depth log n). */
+const SyncEntry *sync_tree_find_local(const SyncTree *t, const char *path) _pure_;
 /* The index of the first entry that does not sort before the path: where path's subtree begins. */
 size_t sync_tree_lower_bound(const SyncTree *t, const char *path) _pure_;
 

@@ -206,6 +206,18 @@ static void what_could_not_be_applied_is_held_at_its_old_base(void **state) {
         assert_string_equal(text, "a=f1 b=f2");
 }
 
+/* Main has something else where the folder's directory cannot be read: of what is in it nothing is known. */
+static void what_is_beneath_the_unreadable_stays_in_base(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *b = model_tree("e=d e/a=f1"), *now = model_tree("e=?"),
+                                          *target = model_tree("e=f2"), *held = NULL, *base = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(sync_base_advance(b, now, target, NULL, &held), 0);
+        assert_int_equal(sync_tree_patch(target, held, &base), 0);
+        text = model_text(base);
+        assert_string_equal(text, "e=d e/a=f1");
+}
+
 static void what_was_placed_is_base_even_if_changed_since(void **state) {
         _cleanup_sync_tree_free_ SyncTree *b = model_tree("a=f1"), *now = model_tree("a=f3"),
                                           *target = model_tree("a=f2"), *placed = model_tree("a=f2"), *held = NULL;
@@ -238,6 +250,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_taken_conflict_name_gets_a_counter),
                 cmocka_unit_test(a_tree_with_a_hole_is_refused),
                 cmocka_unit_test(what_could_not_be_applied_is_held_at_its_old_base),
+                cmocka_unit_test(what_is_beneath_the_unreadable_stays_in_base),
                 cmocka_unit_test(what_was_placed_is_base_even_if_changed_since),
                 cmocka_unit_test(the_guard_looks_at_count_and_share),
         };
