@@ -19,7 +19,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
-#include "tests/unit/fault.h"
+#include "tests/unit/fault-tests.h"
 #include "tests/unit/folder-world.h"
 
 #define CALLS_MAX 100000U
@@ -251,30 +251,6 @@ static void fail_each(FaultKind kind, bool lasting) {
         }
 }
 
-static void a_full_disk_loses_nothing(void **state) {
-        fail_each(FAULT_NO_SPACE, false);
-        fail_each(FAULT_NO_SPACE, true);
-}
-
-static void a_quota_loses_nothing(void **state) {
-        fail_each(FAULT_QUOTA, true);
-}
-
-static void an_error_of_the_disk_loses_nothing(void **state) {
-        fail_each(FAULT_IO, false);
-        fail_each(FAULT_IO, true);
-}
-
-static void a_lack_of_descriptors_loses_nothing(void **state) {
-        fail_each(FAULT_DESCRIPTORS, false);
-        fail_each(FAULT_DESCRIPTORS, true);
-}
-
-static void signals_and_short_transfers_do_not_matter(void **state) {
-        fail_each(FAULT_INTERRUPTED, false);
-        fail_each(FAULT_SHORT, false);
-}
-
 /* --- crashes --- */
 
 static void end(void *userdata) {
@@ -336,11 +312,7 @@ int main(int argc, char **argv) {
         uint64_t number;
 
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_full_disk_loses_nothing),
-                cmocka_unit_test(a_quota_loses_nothing),
-                cmocka_unit_test(an_error_of_the_disk_loses_nothing),
-                cmocka_unit_test(a_lack_of_descriptors_loses_nothing),
-                cmocka_unit_test(signals_and_short_transfers_do_not_matter),
+                FAULT_TESTS,
                 cmocka_unit_test(a_crash_loses_nothing),
         };
 
