@@ -147,7 +147,6 @@ static char *text_of(const WorldGateway *g) {
 }
 
 static void check(World *w, const char *expected, const char *what) {
-        unsigned conflicts = 0;
         git_oid tip, again;
 
         w->tolerant = false;
@@ -158,7 +157,6 @@ static void check(World *w, const char *expected, const char *what) {
 
                 if (!streq(text, expected))
                         fail_msg("%s: %s holds\n%sinstead of\n%s", what, w->gateways[i].name, text, expected);
-                conflicts += w->gateways[i].conflict;
         }
         if (world_count_lost(w) > 0)
                 fail_msg("%s: %u versions are lost", what, world_count_lost(w));
