@@ -209,10 +209,10 @@ static bool ask_to_stop(TransferClient *c) {
 }
 
 void repository_stop_transfer(Repository *r) {
-        bool in_peace = r->fsm.phase == SYNC_PHASE_CONTENT ||
-                        (r->fsm.phase == SYNC_PHASE_PUSH && sync_fsm_is_allowed(&r->fsm));
-
-        if (!in_peace || !ask_to_stop(r->transfer))
+        /* It may have ended, and wait for the tree worker to take note: then there is nothing to be stopped. */
+        if (r->fsm.phase == SYNC_PHASE_PUSH && sync_fsm_is_allowed(&r->fsm))
+                (void) ask_to_stop(r->transfer);
+        else if (r->fsm.phase != SYNC_PHASE_CONTENT || !ask_to_stop(r->transfer))
                 end_transfer(r);
 }
 
