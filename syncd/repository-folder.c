@@ -360,7 +360,7 @@ static void on_run_done(char *const *message, void *userdata) {
         result.missing = get_flag(message, "missing");
         result.bytes_missing = worker_message_get_number(message, "bytes-missing");
         result.bytes_to_push = worker_message_get_number(message, "bytes-to-push");
-        result.candidate &= repository_set_push(r, worker_message_get(message, "push"));
+        result.candidate &= repository_set_push(r, message);
         pending = worker_message_get(message, "pending");
         if (!pending || parse_uint64(pending, &r->pending) < 0)
                 r->pending = 0;

@@ -40,14 +40,13 @@ int repository_new_transfer(Repository *r, TransferClient **ret) {
 /* --- what became of it --- */
 
 static void on_landed(char *const *message, void *userdata) {
-        const char *push = message ? worker_message_get(message, "push") : NULL;
         Repository *r = userdata;
         SyncRevision revision;
 
         if (r->fsm.phase != SYNC_PHASE_PUSH)
                 return;
         if (message && sync_revision_parse(strempty(worker_message_get(message, "revision")), &revision) >= 0) {
-                bool more = repository_set_push(r, push);
+                bool more = repository_set_push(r, message);
 
                 if (!more) {
                         r->pending = 0;
@@ -169,8 +168,8 @@ static int send_command(
             (k = repository_bandwidth_add_limits(r, &message)) < 0)
                 return k;
         if (streq(command, "push")) {
-                k = worker_message_add(&message, "commit", strempty(r->push));
-                if (k < 0)
+                if ((k = worker_message_add(&message, "commit", strempty(r->push))) < 0 ||
+                    (k = worker_message_addf(&message, "last", "%d", r->push_last)) < 0)
                         return k;
         }
         return transfer_client_send(*client, message, progress, done, r);
@@ -210,10 +209,10 @@ static bool ask_to_stop(TransferClient *c) {
 }
 
 void repository_stop_transfer(Repository *r) {
-        bool in_peace = r->fsm.phase == SYNC_PHASE_CONTENT ||
-                        (r->fsm.phase == SYNC_PHASE_PUSH && sync_fsm_is_allowed(&r->fsm));
-
-        if (!in_peace || !ask_to_stop(r->transfer))
+        /* It may have ended, and wait for the tree worker to take note: then there is nothing to be stopped. */
+        if (r->fsm.phase == SYNC_PHASE_PUSH && sync_fsm_is_allowed(&r->fsm))
+                (void) ask_to_stop(r->transfer);
+        else if (r->fsm.phase != SYNC_PHASE_CONTENT || !ask_to_stop(r->transfer))
                 end_transfer(r);
 }
 

@@ -277,9 +277,11 @@ char *repository_staging_directory(const Repository *r) {
         return strfmt("%.*s.ispstorage/%s", (int) (name - r->path), r->path, name);
 }
 
-bool repository_set_push(Repository *r, const char *commit) {
+bool repository_set_push(Repository *r, char *const *message) {
+        const char *commit = worker_message_get(message, "push");
         bool none = isempty(commit) || strspn(commit, "0") == strlen(commit);
 
+        r->push_last = worker_message_get_number(message, "push-last") != 0;
         if (free_and_strdup(&r->push, none ? NULL : commit) < 0)
                 (void) log_oom();
         return r->push;

@@ -96,6 +96,7 @@ struct Repository {
         TransferClient *restorer;   /* belongs to who restores: what its limits are is told here, too */
         uint64_t progress_reported; /* monotonic */
         char *push;          /* the commit that main is to be moved to next, or NULL */
+        bool push_last;      /* nothing is to be pushed after it */
         bool changed;        /* what was to be pushed is not what it was */
         Worker *key_maker;
         bool key_maker_next; /* it makes the next key, not the first */
@@ -150,7 +151,7 @@ void repository_stop_prefetch(Repository *r);
 void repository_stop_transfers(Repository *r);  /* ends both workers, whatever they do */
 int repository_new_transfer(Repository *r, TransferClient **ret); /* a client of its own, for the bus */
 char *repository_staging_directory(const Repository *r); /* the caller's; NULL: no memory */
-bool repository_set_push(Repository *r, const char *commit); /* returns whether there is one */
+bool repository_set_push(Repository *r, char *const *message); /* of the tree worker; returns whether there is one */
 int repository_start_run(Repository *r, bool full);
 void repository_stop_folder(Repository *r);
 int repository_check_keys(Repository *r);       /* reads or makes the key */

@@ -280,8 +280,8 @@ static int fetch_round(ContentFetch *f, PktStream *s) {
                 .userdata = f,
                 .blob_max = FORMAT_PLAIN_MAX,
                 .other_max = FORMAT_PLAIN_MAX,
-                /* What was wanted may have its place already; all else must find one. */
-                .total_max = f->total + content_space(&f->t->area),
+                /* What was wanted, perhaps as deltas, may have its place already; all else must find one. */
+                .total_max = 2 * f->total + content_space(&f->t->area),
         };
         size_t at = 0, open = 0;
 

@@ -303,19 +303,17 @@ static TransferResult try_push(
                 Transfer *t,
                 const git_oid *known,
                 const git_oid *candidate,
+                bool last,
                 TransferOutcome *outcome,
                 bool *ret_fresh) {
 
         Push push = {
-                .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true, .last = true
+                .t = t, .known = known, .candidate = candidate, .outcome = outcome, .fresh = true, .last = last
         };
         _cleanup_(plan_done) Plan plan = { .push = &push };
         TransferResult result;
-        git_oid end;
         int r;
 
-        if (git_store_get_reference(t->store, GIT_STORE_CANDIDATE, &end) >= 0)
-                push.last = git_oid_equal(&end, candidate);
         r = push_source_init(&push.source, &t->area, t->folder_fd);
         if (r >= 0)
                 r = git_store_commit_tree(t->store, candidate, &plan.tree);
@@ -328,14 +326,14 @@ static TransferResult try_push(
 }
 
 TransferResult transfer_push(
-                Transfer *t, const git_oid *known, const git_oid *candidate, TransferOutcome *ret) {
+                Transfer *t, const git_oid *known, const git_oid *candidate, bool last, TransferOutcome *ret) {
         TransferResult result;
         bool fresh;
         int r;
 
-        result = try_push(t, known, candidate, ret, &fresh);
+        result = try_push(t, known, candidate, last, ret, &fresh);
         if (!fresh && (result == TRANSFER_UNREACHABLE || result == TRANSFER_NON_FAST_FORWARD))
-                result = try_push(t, known, candidate, ret, &fresh);
+                result = try_push(t, known, candidate, last, ret, &fresh);
         /* What was opened beforehand does not know of the batches that have landed since. */
         t->link.receive = transfer_link_close(&t->link, t->link.receive);
         if (result == TRANSFER_OK || result == TRANSFER_STOPPED)

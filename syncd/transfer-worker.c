@@ -15,7 +15,8 @@
  *      content    what the tree worker wants (<state>/wanted, or the list of the field "list") comes to the
  *                 staging directory
  *      blob       likewise the files of the fields "file": "<oid>" or "<oid> <size>"
- *      push       the commit of the field "commit" becomes main; without it, the candidate
+ *      push       the commit of the field "commit" becomes main; without it, the candidate. last=0: others are to be
+ *                 pushed after it, whose batches stay
  *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
  * without news after which it ends, at most 30
  *
@@ -162,7 +163,8 @@ static TransferResult do_fetch(TransferWorker *w, TransferOutcome *outcome) {
 }
 
 static TransferResult do_push(TransferWorker *w, TransferOutcome *outcome) {
-        const char *commit = strempty(worker_message_get(w->command, "commit"));
+        const char *commit = strempty(worker_message_get(w->command, "commit")),
+                   *last = worker_message_get(w->command, "last");
         git_oid known, candidate;
         TransferResult result;
         int r, another;
@@ -180,7 +182,7 @@ static TransferResult do_push(TransferWorker *w, TransferOutcome *outcome) {
         /* What was made for the one repository is not for the other. */
         if (another)
                 return TRANSFER_NON_FAST_FORWARD;
-        result = transfer_push(&w->transfer, &known, &candidate, outcome);
+        result = transfer_push(&w->transfer, &known, &candidate, !streq_ptr(last, "0"), outcome);
         if (result != TRANSFER_OK)
                 return result;
         r = record_origin(w, another);

@@ -77,10 +77,10 @@ TransferResult transfer_files(Transfer *t, char *const *files);
 
 /* Brings what is new in the candidate, a descendant of main's tip known (zero: main does not exist yet), to
  * the server, and makes it main. TRANSFER_OK also if it is main already: an earlier push whose answer got
- * lost. TRANSFER_STOPPED: it was to end, and some of its batches wait on the server for the next try, whatever else is
- * pushed before. Results: all but TRANSFER_HISTORY_REWRITTEN. */
+ * lost. TRANSFER_STOPPED: it was to end, and some of its batches wait on the server for the next try, until that or a
+ * push for which last says that it leaves nothing to be pushed. Results: all but TRANSFER_HISTORY_REWRITTEN. */
 TransferResult transfer_push(
-                Transfer *t, const git_oid *known, const git_oid *candidate, TransferOutcome *ret);
+                Transfer *t, const git_oid *known, const git_oid *candidate, bool last, TransferOutcome *ret);
 
 /* Fetches what other gateways are about to make main, until main moves from known, or nothing new came for
  * so long. */

@@ -84,10 +84,23 @@ static uint32_t get_number(char *const *message, const char *key) {
         return value && parse_uint32(value, &n) >= 0 ? n : 0;
 }
 
-static int send_result(const FolderResult *result) {
+/* What is to be pushed next, and whether anything is left then: what is pending in the store is not seen by others. */
+static int add_push(TreeWorker *w, char ***message, const git_oid *commit) {
+        char hex[GIT_OID_HEXSZ + 1];
+        bool last = true;
+        git_oid tip;
+        int r;
+
+        if (git_store_get_reference(folder_store(w->folder), GIT_STORE_CANDIDATE, &tip) >= 0)
+                last = git_oid_equal(&tip, commit);
+        r = worker_message_add(message, "push", git_oid_tostr(hex, sizeof(hex), commit));
+        return r < 0 ? r : worker_message_addf(message, "push-last", "%d", last);
+}
+
+static int send_result(TreeWorker *w, const FolderResult *result) {
         _cleanup_strv_free_ char **message = NULL;
         const SyncTreeResult *o = &result->outcome;
-        char revision[SYNC_REVISION_SIZE], push[GIT_OID_HEXSZ + 1];
+        char revision[SYNC_REVISION_SIZE];
         int r;
 
         r = tree_send_conflicts(&result->conflicts);
@@ -106,7 +119,7 @@ static int send_result(const FolderResult *result) {
                              &message, "bytes-missing", "%llu", (unsigned long long) o->bytes_missing)) < 0 ||
             (r = worker_message_addf(
                              &message, "bytes-to-push", "%llu", (unsigned long long) o->bytes_to_push)) < 0 ||
-            (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &result->push))) < 0 ||
+            (r = add_push(w, &message, &result->push)) < 0 ||
             (r = worker_message_add(&message, "held", result->held)) < 0 ||
             (r = worker_message_add(&message, "confirmed", result->confirmed)) < 0 ||
             (r = worker_message_addf(&message, "pending", "%zu", result->pending)) < 0 ||
@@ -116,14 +129,14 @@ static int send_result(const FolderResult *result) {
 }
 
 /* Nothing more can be done, except to tell why: the next worker recovers. */
-static int fail_run(int error) {
+static int fail_run(TreeWorker *w, int error) {
         FolderResult result = {
                 .outcome = { .halted = true, .again = true, .word = sync_word_from_error(error) },
         };
 
         (void) log_error_errno(error, "A run of synchronization failed: %m");
         (void) snprintf(result.text, sizeof(result.text), "%s", strerror(-error));
-        (void) send_result(&result);
+        (void) send_result(w, &result);
         return error;
 }
 
@@ -158,8 +171,8 @@ static int do_run(TreeWorker *w, char *const *message) {
         request.refused = refused;
         r = folder_run(w->folder, &request, &result);
         if (r < 0)
-                return fail_run(r);
-        r = send_result(&result);
+                return fail_run(w, r);
+        r = send_result(w, &result);
         folder_result_clear(&result);
         if (r < 0)
                 return r;
@@ -167,10 +180,10 @@ static int do_run(TreeWorker *w, char *const *message) {
         return r < 0 ? log_error_errno(r, "Failed to keep what was committed: %m") : 0;
 }
 
-/* Key: commit. Answers with revision, and what is to be pushed next: push, bytes-to-push. */
+/* Key: commit. Answers with revision, and what is to be pushed next: push, push-last, bytes-to-push. */
 static int do_landed(TreeWorker *w, char *const *message_in) {
         const char *commit = strempty(worker_message_get(message_in, "commit"));
-        char text[SYNC_REVISION_SIZE], push[GIT_OID_HEXSZ + 1];
+        char text[SYNC_REVISION_SIZE];
         _cleanup_strv_free_ char **message = NULL;
         SyncRevision revision;
         git_oid id, next;
@@ -184,7 +197,7 @@ static int do_landed(TreeWorker *w, char *const *message_in) {
                 return r;
         if ((r = worker_message_add(&message, "event", "done")) < 0 ||
             (r = worker_message_add(&message, "error", "0")) < 0 ||
-            (r = worker_message_add(&message, "push", git_oid_tostr(push, sizeof(push), &next))) < 0 ||
+            (r = add_push(w, &message, &next)) < 0 ||
             (r = worker_message_addf(&message, "bytes-to-push", "%llu", (unsigned long long) bytes)) < 0 ||
             (r = worker_message_add(&message, "revision", sync_revision_format(&revision, text))) < 0)
                 return r;

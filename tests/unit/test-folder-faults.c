@@ -19,7 +19,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
-#include "tests/unit/fault.h"
+#include "tests/unit/fault-tests.h"
 #include "tests/unit/folder-world.h"
 
 #define CALLS_MAX 100000U
@@ -147,7 +147,6 @@ static char *text_of(const WorldGateway *g) {
 }
 
 static void check(World *w, const char *expected, const char *what) {
-        unsigned conflicts = 0;
         git_oid tip, again;
 
         w->tolerant = false;
@@ -158,7 +157,6 @@ static void check(World *w, const char *expected, const char *what) {
 
                 if (!streq(text, expected))
                         fail_msg("%s: %s holds\n%sinstead of\n%s", what, w->gateways[i].name, text, expected);
-                conflicts += w->gateways[i].conflict;
         }
         if (world_count_lost(w) > 0)
                 fail_msg("%s: %u versions are lost", what, world_count_lost(w));
@@ -251,30 +249,6 @@ static void fail_each(FaultKind kind, bool lasting) {
         }
 }
 
-static void a_full_disk_loses_nothing(void **state) {
-        fail_each(FAULT_NO_SPACE, false);
-        fail_each(FAULT_NO_SPACE, true);
-}
-
-static void a_quota_loses_nothing(void **state) {
-        fail_each(FAULT_QUOTA, true);
-}
-
-static void an_error_of_the_disk_loses_nothing(void **state) {
-        fail_each(FAULT_IO, false);
-        fail_each(FAULT_IO, true);
-}
-
-static void a_lack_of_descriptors_loses_nothing(void **state) {
-        fail_each(FAULT_DESCRIPTORS, false);
-        fail_each(FAULT_DESCRIPTORS, true);
-}
-
-static void signals_and_short_transfers_do_not_matter(void **state) {
-        fail_each(FAULT_INTERRUPTED, false);
-        fail_each(FAULT_SHORT, false);
-}
-
 /* --- crashes --- */
 
 static void end(void *userdata) {
@@ -336,11 +310,7 @@ int main(int argc, char **argv) {
         uint64_t number;
 
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_full_disk_loses_nothing),
-                cmocka_unit_test(a_quota_loses_nothing),
-                cmocka_unit_test(an_error_of_the_disk_loses_nothing),
-                cmocka_unit_test(a_lack_of_descriptors_loses_nothing),
-                cmocka_unit_test(signals_and_short_transfers_do_not_matter),
+                FAULT_TESTS,
                 cmocka_unit_test(a_crash_loses_nothing),
         };
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/unit/fault.h"
+#include "tests/unit/fault-tests.h"
 #include "tests/unit/sync-aftermath.h"
 
 #define CALLS_MAX 5000U
@@ -88,30 +88,6 @@ static void fail_each(FaultKind kind, bool lasting) {
         assert_true(number > 10);
 }
 
-static void a_full_disk_loses_nothing(void **state) {
-        fail_each(FAULT_NO_SPACE, false);
-        fail_each(FAULT_NO_SPACE, true);
-}
-
-static void a_quota_loses_nothing(void **state) {
-        fail_each(FAULT_QUOTA, true);
-}
-
-static void an_error_of_the_disk_loses_nothing(void **state) {
-        fail_each(FAULT_IO, false);
-        fail_each(FAULT_IO, true);
-}
-
-static void a_lack_of_descriptors_loses_nothing(void **state) {
-        fail_each(FAULT_DESCRIPTORS, false);
-        fail_each(FAULT_DESCRIPTORS, true);
-}
-
-static void signals_and_short_transfers_do_not_matter(void **state) {
-        fail_each(FAULT_INTERRUPTED, false);
-        fail_each(FAULT_SHORT, false);
-}
-
 static void end(void *userdata) {
         _exit(CRASHED);
 }
@@ -179,11 +155,7 @@ static void a_crash_at_any_call_of_recovery_loses_nothing(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_full_disk_loses_nothing),
-                cmocka_unit_test(a_quota_loses_nothing),
-                cmocka_unit_test(an_error_of_the_disk_loses_nothing),
-                cmocka_unit_test(a_lack_of_descriptors_loses_nothing),
-                cmocka_unit_test(signals_and_short_transfers_do_not_matter),
+                FAULT_TESTS,
                 cmocka_unit_test(a_crash_at_any_call_loses_nothing),
                 cmocka_unit_test(a_crash_at_any_call_of_recovery_loses_nothing),
         };
