@@ -13,11 +13,11 @@
 
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) _printf_(3, 4);
 
-static void complain(FolderResult *result, SyncWord word, const char *text) {
+void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
         if (result->outcome.word != SYNC_WORD_NONE)
                 return;
         result->outcome.word = word;
-        (void) snprintf(result->text, sizeof(result->text), "%s", text);
+        (void) snprintf(result->text, sizeof(result->text), "%s: %.150s", what, path);
 }
 
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) {
@@ -104,10 +104,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         if (report.n_busy + report.n_racy > 0)
                 result->outcome.again = true;
         if (report.problem_path) {
-                char text[FOLDER_TEXT_MAX];
-
-                (void) snprintf(text, sizeof(text), "%s: %.150s", strerror(-report.problem_error), report.problem_path);
-                complain(result, SYNC_WORD_BAD_ENTRY, text);
+                folder_complain(result, SYNC_WORD_BAD_ENTRY, strerror(-report.problem_error), report.problem_path);
                 result->outcome.again = true;
         }
         sync_scan_report_clear(&report);
@@ -174,24 +171,19 @@ static void take_failures(Folder *f, const SyncApplyReport *report, FolderResult
         f->distrust = false;
         for (size_t i = 0; i < report->n_failures; i++) {
                 const SyncApplyFailure *failure = &report->failures[i];
-                char text[FOLDER_TEXT_MAX];
+                const char *what = sync_apply_result_to_string(failure->result);
 
                 result->outcome.again = true;
-                (void) snprintf(text,
-                                sizeof(text),
-                                "%s: %.150s",
-                                sync_apply_result_to_string(failure->result),
-                                failure->path);
                 switch (failure->result) {
                 case SYNC_APPLY_NO_SPACE:
-                        complain(result, SYNC_WORD_DISK_FULL, text);
+                        folder_complain(result, SYNC_WORD_DISK_FULL, what, failure->path);
                         break;
                 case SYNC_APPLY_NO_CONTENT:
                         f->distrust = true;
                         break;
                 case SYNC_APPLY_UNSUPPORTED:
                 case SYNC_APPLY_FAILED:
-                        complain(result, SYNC_WORD_BAD_ENTRY, text);
+                        folder_complain(result, SYNC_WORD_BAD_ENTRY, what, failure->path);
                         break;
                 case SYNC_APPLY_DONE:
                 case SYNC_APPLY_STALE:
@@ -354,7 +346,7 @@ static int plan_and_apply(
                 return r;
         result->outcome.missing = result->outcome.bytes_missing > 0;
         if (no_space)
-                complain(result, SYNC_WORD_DISK_FULL, no_space);
+                folder_complain(result, SYNC_WORD_DISK_FULL, "no space for", no_space);
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
         if (plan->n_operations > 0) {

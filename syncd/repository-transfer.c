@@ -49,8 +49,9 @@ static void on_landed(char *const *message, void *userdata) {
         if (message && sync_revision_parse(strempty(worker_message_get(message, "revision")), &revision) >= 0) {
                 bool more = repository_set_push(r, push);
 
+                /* What cannot be pushed is still here. */
                 if (!more)
-                        r->pending = 0;
+                        r->pending = strv_length(r->poison.paths);
                 r->synchronized = !more;
                 if (more)
                         sync_fsm_pushed_part(
