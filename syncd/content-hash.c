@@ -2,6 +2,7 @@
 #include <git2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/file.h"
@@ -20,6 +21,13 @@ typedef struct Import {
         size_t begin, end; /* of what is in the buffer */
 } Import;
 
+/* A hole stays one: a file of little else may be larger than the disk has space. */
+static int write_snapshot(int fd, const uint8_t *data, size_t size) {
+        if (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0)
+                return lseek(fd, (off_t) size, SEEK_CUR) < 0 ? -errno : 0;
+        return loop_write(fd, data, size);
+}
+
 /* Reads until the buffer is full or the file ends, and copies what it reads to the snapshot. */
 static int fill(Import *i) {
         memmove(i->buffer, i->buffer + i->begin, i->end - i->begin);
@@ -34,7 +42,7 @@ static int fill(Import *i) {
                 if (n <= 0)
                         return n < 0 ? -errno : -EAGAIN;
                 if (i->snapshot.fd >= 0 && !i->snapshot.cloned &&
-                    loop_write(i->snapshot.fd, i->buffer + i->end, (size_t) n) < 0)
+                    write_snapshot(i->snapshot.fd, i->buffer + i->end, (size_t) n) < 0)
                         content_snapshot_abandon(&i->snapshot);
                 i->end += (size_t) n;
                 i->at += (uint64_t) n;
@@ -112,7 +120,7 @@ int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata) {
         r = name_file(&i, store ? h->store : NULL, &oid);
         if (r >= 0 && store)
                 content_note_unsynced(h->area, fd);
-        if (r >= 0 && i.snapshot.fd >= 0)
+        if (r >= 0 && i.snapshot.fd >= 0 && (i.snapshot.cloned || ftruncate(i.snapshot.fd, (off_t) i.size) >= 0))
                 (void) content_snapshot_finish(h->area, &i.snapshot, &oid);
         content_snapshot_abandon(&i.snapshot);
         if (r < 0)

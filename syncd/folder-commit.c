@@ -58,7 +58,11 @@ static int ensure_content(Folder *f, const SyncEntry *e) {
 
 /* The changes without those that main would refuse: one such entry must not block the others. */
 static int choose_changes(
-                Folder *f, const FolderRequest *request, const SyncTree *changes, SyncTree **ret, bool *ret_again) {
+                Folder *f,
+                const FolderRequest *request,
+                const SyncTree *changes,
+                SyncTree **ret,
+                FolderResult *result) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
         int r;
 
@@ -69,7 +73,7 @@ static int choose_changes(
                 if (folder_is_refused(request, e))
                         continue;
                 r = ensure_content(f, e);
-                *ret_again |= r == 0;
+                result->outcome.again |= r == 0;
                 if (r > 0)
                         r = sync_tree_add(t, e);
                 if (r < 0)
@@ -93,9 +97,9 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
         r = sync_plan_rows(&rows.rows, &context, &plan);
         if (r < 0)
                 return r;
-        r = choose_changes(f, request, plan->commits, &changes, &result->outcome.again);
+        r = choose_changes(f, request, plan->commits, &changes, result);
         if (r < 0)
                 return r;
-        result->pending = sync_tree_size(changes);
+        result->pending = sync_tree_size(plan->commits);
         return folder_update_chain(f, plan, changes, request, result);
 }

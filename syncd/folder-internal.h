@@ -211,6 +211,11 @@ int folder_release_kept(Folder *f);
 /* The path in the commit of what goes to a path; the caller's. NULL: no memory. */
 char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
+/* --- folder-run.c --- */
+
+/* What is told of a run that goes on; the first one of a run counts. */
+void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path);
+
 /* --- folder-commit.c --- */
 
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a

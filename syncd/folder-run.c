@@ -12,11 +12,11 @@
 
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) _printf_(3, 4);
 
-static void complain(FolderResult *result, SyncWord word, const char *text) {
+void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
         if (result->outcome.word != SYNC_WORD_NONE)
                 return;
         result->outcome.word = word;
-        (void) snprintf(result->text, sizeof(result->text), "%s", text);
+        (void) snprintf(result->text, sizeof(result->text), "%s: %.150s", what, path);
 }
 
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) {
@@ -77,10 +77,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         if (report.n_busy + report.n_racy > 0)
                 result->outcome.again = true;
         if (report.problem_path) {
-                char text[FOLDER_TEXT_MAX];
-
-                (void) snprintf(text, sizeof(text), "%s: %.150s", strerror(-report.problem_error), report.problem_path);
-                complain(result, SYNC_WORD_BAD_ENTRY, text);
+                folder_complain(result, SYNC_WORD_BAD_ENTRY, strerror(-report.problem_error), report.problem_path);
                 result->outcome.again = true;
         }
         sync_scan_report_clear(&report);
@@ -147,24 +144,19 @@ static void take_failures(Folder *f, const SyncApplyReport *report, FolderResult
         f->distrust = false;
         for (size_t i = 0; i < report->n_failures; i++) {
                 const SyncApplyFailure *failure = &report->failures[i];
-                char text[FOLDER_TEXT_MAX];
+                const char *what = sync_apply_result_to_string(failure->result);
 
                 result->outcome.again = true;
-                (void) snprintf(text,
-                                sizeof(text),
-                                "%s: %.150s",
-                                sync_apply_result_to_string(failure->result),
-                                failure->path);
                 switch (failure->result) {
                 case SYNC_APPLY_NO_SPACE:
-                        complain(result, SYNC_WORD_DISK_FULL, text);
+                        folder_complain(result, SYNC_WORD_DISK_FULL, what, failure->path);
                         break;
                 case SYNC_APPLY_NO_CONTENT:
                         f->distrust = true;
                         break;
                 case SYNC_APPLY_UNSUPPORTED:
                 case SYNC_APPLY_FAILED:
-                        complain(result, SYNC_WORD_BAD_ENTRY, text);
+                        folder_complain(result, SYNC_WORD_BAD_ENTRY, what, failure->path);
                         break;
                 case SYNC_APPLY_DONE:
                 case SYNC_APPLY_STALE:
@@ -305,16 +297,12 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
 }
 
 static void take_lack(const FolderLack *lack, FolderResult *result) {
-        char text[FOLDER_TEXT_MAX];
-
         result->outcome.bytes_missing = lack->bytes;
         result->outcome.missing = lack->bytes > 0;
         if (lack->no_space)
-                complain(result, SYNC_WORD_DISK_FULL, lack->no_space);
-        if (!lack->malformed)
-                return;
-        (void) snprintf(text, sizeof(text), "malformed on main: %.150s", lack->malformed[0]);
-        complain(result, SYNC_WORD_BAD_ENTRY, text);
+                folder_complain(result, SYNC_WORD_DISK_FULL, "no space for", lack->no_space);
+        if (lack->malformed)
+                folder_complain(result, SYNC_WORD_BAD_ENTRY, "malformed on main", lack->malformed[0]);
 }
 
 /* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
@@ -378,15 +366,6 @@ static int compare(Folder *f, char *const *paths) {
         return r < 0 ? r : folder_compare(f, NULL);
 }
 
-static void complain_of_refused(const FolderRequest *request, FolderResult *result) {
-        char text[FOLDER_TEXT_MAX];
-
-        if (request->n_refused == 0)
-                return;
-        (void) snprintf(text, sizeof(text), "left out on main: %.150s", request->refused[0].path);
-        complain(result, SYNC_WORD_BAD_ENTRY, text);
-}
-
 /* Returns 0 also if the run is halted. */
 static int synchronize(Folder *f, const FolderRequest *request, FolderResult *result) {
         SyncApplyReport report = {};
@@ -410,7 +389,8 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
         if (r < 0 || r == 2)
                 return MIN(r, 0);
         r = folder_commit(f, request, result);
-        complain_of_refused(request, result);
+        if (request->n_refused > 0)
+                folder_complain(result, SYNC_WORD_BAD_ENTRY, "cannot be pushed", request->refused[0].path);
         folder_step(f);
         if (r >= 0)
                 r = settle(f, request, result);

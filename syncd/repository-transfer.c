@@ -49,7 +49,8 @@ static void on_landed(char *const *message, void *userdata) {
                 bool more = repository_set_push(r, message);
 
                 if (!more) {
-                        r->pending = 0;
+                        /* What cannot be pushed is still here. */
+                        r->pending = strv_length(r->poison.entries);
                         r->confirmed = mfree(r->confirmed);
                 }
                 r->synchronized = !more;

@@ -99,7 +99,10 @@ static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
         world_run(w, g);
         g->refused = &refused;
         g->n_refused = 1;
+        w->tolerant = true;
         world_run(w, g);
+        assert_true(g->words & UINT64_C(1) << SYNC_WORD_BAD_ENTRY);
+        w->tolerant = false;
         for (at = g->push; !git_oid_equal(&at, &none);) {
                 assert_false(has_path(w, g, &at, "bad"));
                 assert_int_equal(git_store_commit_parent(folder_store(g->folder), &at, &at), 0);

@@ -204,9 +204,9 @@ static void content_that_a_user_wrote_to_is_fetched_again(void **state) {
         world_free(w);
 }
 
-/* The only file of the content area. */
-static int open_content(const WorldGateway *g, int flags) {
-        _cleanup_free_ char *path = strfmt("%s/.ispstorage/folder/content", g->volume);
+/* The only file of the directory "content" or "pending". */
+static int open_content(const WorldGateway *g, const char *where, int flags) {
+        _cleanup_free_ char *path = strfmt("%s/.ispstorage/folder/%s", g->volume, where);
         DIR *d = opendir(path);
         struct dirent *e;
         int fd;
@@ -232,7 +232,7 @@ static void nobody_can_write_to_what_is_put_in_place(void **state) {
         world_fetch(w, g);
         world_run(w, g);
         world_content(w, g, SIZE_MAX);
-        fd = open_content(g, O_WRONLY);
+        fd = open_content(g, "content", O_WRONLY);
         world_run(w, g);
         assert_text(g, "");
         assert_true(g->again);
@@ -240,6 +240,29 @@ static void nobody_can_write_to_what_is_put_in_place(void **state) {
         world_settle(w);
         assert_equal_folders(w);
         assert_text(g, "a 1 0 0 \n");
+        world_free(w);
+}
+
+static void holes_take_no_space_in_a_snapshot(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        struct stat st;
+        int fd;
+
+        fd = openat(g->root_fd, "holes", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_int_equal(ftruncate(fd, 20 * MIB), 0);
+        assert_int_equal(pwrite(fd, "x", 1, 10 * MIB), 1);
+        close(fd);
+        world_run(w, g);
+        fd = open_content(g, "pending", O_RDONLY);
+        assert_int_equal(fstat(fd, &st), 0);
+        close(fd);
+        assert_int_equal(st.st_size, 20 * MIB);
+        assert_true((size_t) st.st_blocks * 512 < 4 * MIB);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_int_equal(fstatat(w->gateways[1].root_fd, "holes", &st, 0), 0);
+        assert_int_equal(st.st_size, 20 * MIB);
         world_free(w);
 }
 
@@ -418,6 +441,7 @@ int main(void) {
                 cmocka_unit_test(a_damaged_snapshot_does_not_hold_up_its_file),
                 cmocka_unit_test(content_that_a_user_wrote_to_is_fetched_again),
                 cmocka_unit_test(nobody_can_write_to_what_is_put_in_place),
+                cmocka_unit_test(holes_take_no_space_in_a_snapshot),
                 cmocka_unit_test(metadata_travels),
                 cmocka_unit_test(a_file_that_is_never_closed_gets_versions),
                 cmocka_unit_test(anything_in_any_order),
