@@ -25,6 +25,7 @@ import agent_rig  # noqa: E402
 from agent_rig import PATIENCE, Acs, AgentTest, get_values, set_values  # noqa: E402
 
 ETHERNET, SEGMENT = 14, 1448
+QUIET = 0.4  # seconds
 PROGRAMS = ["ispstorage-agent", "ispstorage-agent-session", "ispstorage-agent-transfer"]
 COMPRESSIONS = ("Disabled", "GZIP")
 
@@ -40,21 +41,20 @@ class Capture:
     """Ethernet bytes of the TCP connections to a port of the loopback interface."""
 
     def __init__(self, port):
-        self.port, self.bytes, self.frames, self.ended = port, 0, 0, False
+        self.port, self.bytes, self.frames, self.ended = port, 0, 0, None
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind(("lo", 0))
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-        self.socket.settimeout(0.2)
+        self.socket.settimeout(QUIET / 2)
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
-        while True:
+        # The last frames, of the connection's end, come after the session's. Others may use the interface, too.
+        while not self.ended or time.monotonic() < self.ended + QUIET:
             try:
                 data, address = self.socket.recvfrom(70000)
             except TimeoutError:
-                if self.ended:
-                    return
                 continue
             if address[2] != socket.PACKET_OUTGOING:
                 continue
@@ -75,7 +75,7 @@ class Capture:
             self.bytes += payload + segments * (ETHERNET + headers)
 
     def stop(self):
-        self.ended = True
+        self.ended = time.monotonic()
         self.thread.join()
         self.socket.close()
         return self.bytes, self.frames
