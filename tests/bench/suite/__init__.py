@@ -3,7 +3,7 @@
 
 import importlib
 
-MODULES = ("transfer", "storage", "changes", "transport", "growth", "cwmp", "links", "peers")
+MODULES = ("transfer", "storage", "changes", "transport", "growth", "cwmp", "links", "nas", "peers")
 
 
 def benchmarks():
