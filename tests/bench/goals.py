@@ -11,6 +11,7 @@ REASONS: dict = {
     "push": "a file is read and named as a whole, and copied where nothing clones, before its first byte goes out",
     "pull": "what has arrived is verified by another process than the one that has the network, after its last byte",
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
+    "smb": "the module that lets rights depend on the share alone (acl_xattr) becomes root several times for each file that is made",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
 }
 
