@@ -23,7 +23,7 @@
  * statvfs(2) does not touch the disk. What follows must have followed 5 s after the cause. */
 #define CLOCK_USEC (2U * 1000000U)
 
-/* While there are quotas: a folder that is full is walked first, and then the servers learn it. */
+/* Once there are quotas: a folder that is full is walked first, and then the servers learn it. */
 #define QUOTA_CLOCK_USEC (1U * 1000000U)
 
 void manager_config_done(ManagerConfig *config) {

@@ -13,6 +13,7 @@ REASONS: dict = {
     "push": "a file is read and named as a whole, and copied where nothing clones, before its first byte goes out",
     "pull": "what has arrived is verified by another process than the one that has the network, after its last byte",
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
+    "smb": "the module that lets rights depend on the share alone (acl_xattr) becomes root several times for each file that is made",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "server": "git's upload-pack and pack-objects take the most of it, and sshd encrypts what they copy to it",
     "wire-large": "the headers and acknowledgements of TCP are most of it, as in every transfer of the run",
@@ -150,6 +151,12 @@ GOALS = (
          lambda e: worst(e, "agent", "descriptor growth", largest="sessions")),
     Goal("agent-size", "largest program of the agent, stripped", 600_000, "B", "agent",
          lambda e: worst(e, "agent", "size", largest="")),
+    Goal("smb", "SMB through our configuration, parts of the time of stock Samba, worst of four", 1 / 0.97, "", "nas",
+         lambda e: worst(e, "nas", "time of stock's", largest=None)),
+    Goal("share-memory", "RSS of the idle share manager, 200 accounts and 50 folders", 6 * MB, "B", "nas",
+         lambda e: worst(e, "nas", "idle RSS", largest=None)),
+    Goal("share-apply", "200 accounts and 50 folders until all servers have them", 3, "s", "nas",
+         lambda e: worst(e, "nas", "in effect", largest=None)),
 )
 
 

@@ -1,21 +1,13 @@
-#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""smb_throughput.py [--quick]: what the rendered configuration costs. The same smbd, on the same folder of a booted gateway, with the
-share manager's configuration and with one that has nothing but a share: a large file and many small ones, written and read by smbclient
-on the gateway's LAN. Both take turns, and the medians are compared, as the machine's speed is not the point. Also the resident memory of
-the share manager when it has nothing to do. Prints JSON."""
+"""What the rendered configuration of Samba costs: the same smbd, on the same folder of a booted gateway, with the share manager's
+configuration and with one that has nothing but a share; written and read by smbclient on the gateway's LAN."""
 
-import argparse
-import json
 import pathlib
-import statistics
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scenarios"))
-from harness import Testbed, own_name, wait_until  # noqa: E402  (found by the line above)
-from nas import ADDRESS, GATEWAY, PASSWORDS, SERVICE, Nas, add_folder, add_user  # noqa: E402
+from harness import wait_until
+from nas import ADDRESS, GATEWAY, PASSWORDS
 
 STOCK_PORT = 1445
 STOCK = f"""[global]
@@ -33,15 +25,6 @@ disable spoolss = yes
 path = /srv/ispstorage/home/docs
 read only = no
 """
-
-
-def set_up(nas):
-    wait_until("the disk is there", lambda: nas.get("PhysicalMedium.1.Status") == "Online")
-    add_user(nas, "alice")
-    nas.add("LogicalVolume.")
-    nas.set("LogicalVolume.1", Name="home", PhysicalReference=f"{SERVICE}.PhysicalMedium.1", Capacity=2000, Enable=True)
-    add_folder(nas, "docs", {1: 7})
-    wait_until("the share is there", lambda: nas.smb("ls"))
 
 
 def start_stock(nas):
@@ -73,56 +56,32 @@ def timed(nas, stock, commands):
 
 
 def measure_once(nas, stock, directory):
-    """Seconds of each of the four, as timed()."""
+    """{what: as timed()}."""
     back = f"lcd {directory}/back; prompt; recurse"
-    times = {"write_large": timed(nas, stock, f"put {directory}/large large"),
-             "read_large": timed(nas, stock, f"get large {directory}/back/large"),
-             "write_small": timed(nas, stock, f"lcd {directory}; prompt; recurse; mput small"),
-             "read_small": timed(nas, stock, f"{back}; mget small")}
+    times = {"write the large file": timed(nas, stock, f"put {directory}/large large"),
+             "read the large file": timed(nas, stock, f"get large {directory}/back/large"),
+             "write many small files": timed(nas, stock, f"lcd {directory}; prompt; recurse; mput small"),
+             "read many small files": timed(nas, stock, f"{back}; mget small")}
     client(nas, stock, "rm large; deltree small")
     return times
 
 
+def make_files(path, megabytes, files):
+    for name in ("small", "back"):
+        (path / name).mkdir()
+    with open(path / "large", "wb") as file:
+        for _ in range(megabytes):
+            file.write(b"\0" * 524288 + b"\1" * 524288)
+    for n in range(files):
+        (path / "small" / f"file{n}").write_bytes(b"x" * 4096)
+
+
 def measure(nas, megabytes, files, rounds):
-    """{what: seconds by the clock and of the server's processor, ours and stock, and their ratios}, and the memory."""
+    """Yields {what: (seconds, seconds of the server's processor)} of ours and of the stock configuration for each round. They take turns in
+    who is first."""
     start_stock(nas)
-    memory = nas.testbed.execute(GATEWAY, "sh", "-c", "grep VmRSS /proc/$(systemctl show -P MainPID ispstorage-sharemgr)/status").decode()
     with tempfile.TemporaryDirectory() as directory:
-        path = pathlib.Path(directory)
-        (path / "small").mkdir()
-        (path / "back").mkdir()
-        with open(path / "large", "wb") as file:
-            for _ in range(megabytes):
-                file.write(b"\0" * 524288 + b"\1" * 524288)
-        for n in range(files):
-            (path / "small" / f"file{n}").write_bytes(b"x" * 4096)
-        runs = {stock: [] for stock in (False, True)}
-        for _ in range(rounds):
-            for stock in runs:
-                runs[stock].append(measure_once(nas, stock, directory))
-    result = {"share manager RSS kB": int(memory.split()[1])}
-    for what in runs[False][0]:
-        ours, stock = (statistics.median(run[what][0] for run in runs[s]) for s in (False, True))
-        ours_cpu, stock_cpu = (statistics.median(run[what][1] for run in runs[s]) for s in (False, True))
-        result[what] = {"ours_s": round(ours, 2), "stock_s": round(stock, 2), "throughput_ratio": round(stock / ours, 3),
-                        "ours_cpu_s": round(ours_cpu, 2), "stock_cpu_s": round(stock_cpu, 2)}
-    return result
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small files and few, to see that it works")
-    arguments = parser.parse_args()
-    testbed = Testbed(own_name("smb", "smb"))
-    testbed("up", "--bare", "--gateways", "1", timeout=900)
-    try:
-        nas = Nas(testbed)
-        wait_until("the share manager is on the bus", lambda: nas.get("Enable") == "true")
-        set_up(nas)
-        print(json.dumps(measure(nas, *((16, 50, 1) if arguments.quick else (1024, 2000, 3))), indent=2))
-    finally:
-        testbed("down")
-
-
-if __name__ == "__main__":
-    main()
+        make_files(pathlib.Path(directory), megabytes, files)
+        for number in range(rounds):
+            times = {stock: measure_once(nas, stock, directory) for stock in ((False, True) if number % 2 == 0 else (True, False))}
+            yield times[False], times[True]

@@ -3,7 +3,7 @@
 
 import importlib
 
-MODULES = ("peers", "transfer", "storage", "changes", "transport", "growth", "cwmp", "agent", "links")
+MODULES = ("peers", "transfer", "storage", "changes", "transport", "growth", "cwmp", "agent", "nas", "links")
 
 
 def benchmarks():
