@@ -82,6 +82,13 @@ int store_device_set_ha1(Store *s, const char *device, const char *ha1) {
         return r < 0 ? r : 0;
 }
 
+int store_device_add(Store *s, const char *device) {
+        int r;
+
+        r = sqlite_run(s->db, "INSERT OR IGNORE INTO device (id, ha1) VALUES (?, '')", "s", device);
+        return r < 0 ? r : 0;
+}
+
 int store_device_get_ha1(Store *s, const char *device, char **ret) {
         return sqlite_get_text(s->db, ret, "SELECT ha1 FROM device WHERE id = ?", "s", device);
 }

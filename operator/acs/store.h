@@ -53,6 +53,9 @@ void device_access_done(DeviceAccess *a);
 /* Creates the device's row if there is none. */
 int store_device_set_ha1(Store *s, const char *device, const char *ha1);
 
+/* Creates the device's row if there is none: a device without a password, which nobody can log in as. */
+int store_device_add(Store *s, const char *device);
+
 /* *ret is the caller's. -ENOENT if the device is unknown. */
 int store_device_get_ha1(Store *s, const char *device, char **ret);
 
