@@ -11,6 +11,7 @@
 #include "operator/genieacs/job.h"
 #include "operator/genieacs/listener.h"
 #include "operator/genieacs/nbi.h"
+#include "operator/genieacs/recovery.h"
 
 struct Bridge {
         Store *store;
@@ -18,6 +19,7 @@ struct Bridge {
         Nbi *nbi;
         Jobs *jobs;
         Listener *listener;
+        Recovery *recovery;
 };
 
 static void on_serve(const char *device, void *userdata) {
@@ -72,7 +74,11 @@ static int start_jobs(Bridge *b, sd_event *event, const BridgeConfig *config) {
 
         r = nbi_new(&b->nbi,
                     event,
-                    &(NbiSettings) { .url = config->url, .ca_file = config->nbi_ca_file, .requests = config->requests });
+                    &(NbiSettings) {
+                                    .url = config->url,
+                                    .ca_file = config->nbi_ca_file,
+                                    .requests = config->requests,
+                    });
         if (r >= 0)
                 r = jobs_new(&b->jobs, event, b->store, b->nbi, on_answered, b);
         return r < 0 ? log_error_errno(r, "Failed to start: %m") : 0;
@@ -124,6 +130,9 @@ int bridge_new(Bridge **ret, sd_event *event, const BridgeConfig *config, int fd
         r = listener_new(&b->listener, event, fd, on_inform, b);
         if (r < 0)
                 return log_error_errno(r, "Failed to listen: %m");
+        r = recovery_new(&b->recovery, event, b->nbi);
+        if (r < 0)
+                return log_error_errno(r, "Failed to start: %m");
         r = resume_commands(b);
         if (r < 0)
                 return r;
@@ -134,6 +143,7 @@ int bridge_new(Bridge **ret, sd_event *event, const BridgeConfig *config, int fd
 Bridge *bridge_free(Bridge *b) {
         if (!b)
                 return NULL;
+        (void) recovery_free(b->recovery);
         (void) listener_free(b->listener);
         (void) queue_free(b->queue);
         (void) jobs_free(b->jobs);

@@ -52,8 +52,8 @@ int nbi_query(
                 void *userdata,
                 NbiRequest **ret);
 
-/* POST /devices/<id>/tasks, with ?connection_request if the device shall be asked for a session; id is GenieACS's. Without
- * a task (NULL) it is asked for a session and nothing else, so then connection_request must be true. */
+/* POST /devices/<id>/tasks, with ?connection_request if the device shall be asked for a session; id is GenieACS's.
+ * Without a task (NULL) it is asked for a session and nothing else, so then connection_request must be true. */
 int nbi_post_task(
                 Nbi *n,
                 const char *id,

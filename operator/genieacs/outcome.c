@@ -30,11 +30,11 @@ static int set_fault(Outcome *o, uint32_t code, const char *text) {
 static int add_parameter_fault(Outcome *o, const char *name, uint32_t code, const char *text) {
         if (!o->faults)
                 o->faults = json_array();
-        return json_array_append_new(
-                               o->faults,
-                               json_pack("{s:s, s:I, s:s}", "name", name, "code", (json_int_t) code, "string", text)) < 0
-                        ? -ENOMEM
-                        : 0;
+        if (json_array_append_new(
+                            o->faults,
+                            json_pack("{s:s, s:I, s:s}", "name", name, "code", (json_int_t) code, "string", text)) < 0)
+                return -ENOMEM;
+        return 0;
 }
 
 /* As a device refuses a SetParameterValues: one fault for all, with what is wrong with each. */
@@ -178,9 +178,9 @@ static int judge_delete(const Command *c, Stage stage, const json_t *document, O
 }
 
 static int add_name(const json_t *node, const char *name, Outcome *o) {
-        return json_object_set_new(o->names, name, json_boolean(json_is_true(json_object_get(node, "_writable")))) < 0
-                               ? -ENOMEM
-                               : 0;
+        bool writable = json_is_true(json_object_get(node, "_writable"));
+
+        return json_object_set_new(o->names, name, json_boolean(writable)) < 0 ? -ENOMEM : 0;
 }
 
 /* TR-069, A.3.2.3: the object itself is named unless the next level alone is asked for. */
@@ -321,11 +321,12 @@ int outcome_message(const Outcome *o, const Command *c, const char *device, int6
         _cleanup_free_ ParameterName *names = calloc(json_object_size(o->names) + 1, sizeof(*names));
         _cleanup_free_ ParameterFault *faults = calloc(json_array_size(o->faults) + 1, sizeof(*faults));
         bool ok = o->kind == OUTCOME_OK, has_text = o->kind == OUTCOME_REJECTED || o->kind == OUTCOME_UNKNOWN;
+        bool has_status = c->kind == COMMAND_SET || c->kind == COMMAND_ADD || c->kind == COMMAND_DELETE;
         Result result = {
                 .device = device,
                 .command = c->id,
                 .status = statuses[o->kind],
-                .has_cwmp_status = ok && (c->kind == COMMAND_SET || c->kind == COMMAND_ADD || c->kind == COMMAND_DELETE),
+                .has_cwmp_status = ok && has_status,
                 .values = ok && o->values ? values : NULL,
                 .n_values = json_object_size(o->values),
                 .names = ok && o->names ? names : NULL,

@@ -94,10 +94,11 @@ class Device:
 
 
 class GenieAcs:
-    """Listens on loopback. provision(device, document, events, session) runs at the end of each session, as presets do."""
+    """Listens on loopback. provision(device, document, events, session, channels) runs at the end of each session, as presets do, but
+    those of the channels; it returns {channel: why it failed}. A channel that failed is left out until its fault is deleted."""
 
     def __init__(self, provision=None):
-        self.provision = provision or (lambda *_: None)
+        self.provision = provision or (lambda *_: {})
         self.devices, self.documents, self.tasks, self.faults = {}, {}, [], {}
         self.lock, self.locks = threading.RLock(), {}
         self.died = None
@@ -167,6 +168,10 @@ class GenieAcs:
             return 200, "OK", self.find(match[1], json.loads(query["query"]), query.get("projection"))
         if method == "POST" and (match := re.fullmatch(r"/devices/([a-zA-Z0-9\-_%]+)/tasks/?", path)):
             return self.post(urllib.parse.unquote(match[1]), query, body)
+        if method == "DELETE" and (match := re.fullmatch(r"/faults/([a-zA-Z0-9\-_%:]+)", path)):
+            with self.lock:
+                self.faults.pop(urllib.parse.unquote(match[1]), None)
+            return 200, "OK", b""
         if method == "DELETE" and (match := re.fullmatch(r"/tasks/([a-zA-Z0-9\-_%]+)", path)):
             with self.lock:
                 for task in self.tasks:
@@ -185,6 +190,8 @@ class GenieAcs:
             if collection == "tasks" and set(query) == {"device"}:
                 return [{"_id": task["_id"], **({"uniqueKey": task["uniqueKey"]} if "uniqueKey" in task else {})}
                         for task in self.tasks if task["device"] == query["device"]]
+            if collection == "faults" and set(query) == {"channel"}:
+                return [{"_id": i} for i, fault in self.faults.items() if fault["channel"] == query["channel"]]
             if collection == "faults" and set(query) == {"_id"}:
                 return [copy.deepcopy(self.faults[i]) for i in query["_id"]["$in"] if i in self.faults]
         return self.die(f"query of {collection}: {query}")
@@ -243,16 +250,17 @@ class GenieAcs:
                     if f"{name}:task_{task['_id']}" not in self.faults and self.execute(device, document, task, now):
                         done.append(task)
             except SessionFailed:
-                self.fault(name, task, {"code": "session_terminated", "message": "The TR-069 session was unsuccessfully terminated"})
+                self.fault(name, f"task_{task['_id']}", {"code": "session_terminated", "message": "The TR-069 session was unsuccessfully terminated"})
             else:
-                self.provision(device, document, events, now)
+                faulted = {fault["channel"] for fault in self.faults.values() if fault["device"] == name}
+                for channel, why in self.provision(device, document, events, now, faulted).items():
+                    self.fault(name, channel, {"code": "ext", "message": why})
             document["_lastInform"] = iso(now)
             with self.lock:
                 self.documents[name] = document
                 self.tasks = [t for t in self.tasks if t not in done]
 
-    def fault(self, name, task, fault):
-        channel = f"task_{task['_id']}"
+    def fault(self, name, channel, fault):
         with self.lock:
             self.faults[f"{name}:{channel}"] = {"_id": f"{name}:{channel}", "device": name, "channel": channel, "retries": 0, **fault}
 
@@ -277,7 +285,7 @@ class GenieAcs:
                         drop(document, task["objectName"])
             return True
         except CwmpFault as fault:
-            self.fault(document["_id"], task, {"code": f"cwmp.{fault.code}", "message": fault.string, "detail": {
+            self.fault(document["_id"], f"task_{task['_id']}", {"code": f"cwmp.{fault.code}", "message": fault.string, "detail": {
                 "faultCode": str(fault.code), "faultString": fault.string,
                 "setParameterValuesFault": [{"parameterName": n, "faultCode": str(c), "faultString": s} for n, c, s in fault.parameters]}})
             return False

@@ -97,7 +97,7 @@ class Sandbox:
             env={**os.environ, "ISPSTORAGE_BRIDGE_SOCKET": socket_path, "ISPSTORAGE_SECRET_FILE": str(secret)})
         self.presets = [json.loads(path.read_text()) for path in (SCRIPTS / "presets").glob("*.json")]
         self.presets.sort(key=lambda preset: preset["weight"])
-        self.lock, self.faults, self.calls = threading.Lock(), [], []
+        self.lock, self.calls = threading.Lock(), []
 
     def run(self, script, arguments, now, values, device):
         """One script in one session. Returns what node says: the values that it declared, its calls of the extension, its fault."""
@@ -108,16 +108,17 @@ class Sandbox:
             self.process.stdin.flush()
             return json.loads(self.process.stdout.readline())
 
-    def provision(self, device, document, events, session):
+    def provision(self, device, document, events, session, faulted):
         """As the presets do at the end of a session (genieacs.GenieAcs)."""
-        now = int(session * 1000)
+        now, faults = int(session * 1000), {}
         identity = document["_deviceId"]
         special = {f"DeviceID.{name[1:]}": [[value, "xsd:string"], now] for name, value in identity.items()}
         special["DeviceID.ID"] = [[document["_id"], "xsd:string"], now]
         for event in [*events, "Inform"]:
             special[f"Events.{event.replace(' ', '_')}"] = [[now, "xsd:dateTime"], now]
         for preset in self.presets:
-            if any(special[name][0][0] != value for name, value in json.loads(preset["precondition"]).items()):
+            if preset["channel"] in faulted or any(
+                    special[name][0][0] != value for name, value in json.loads(preset["precondition"]).items()):
                 continue
             for configuration in preset["configurations"]:
                 values = {**special, **known_values(document)}
@@ -125,11 +126,12 @@ class Sandbox:
                 result = self.run(configuration["name"], configuration["args"], now, values, on_device)
                 self.calls += result["calls"]
                 if result["fault"]:
-                    self.faults.append(result["fault"])
+                    faults[preset["channel"]] = result["fault"]
                     continue
                 declared = {n: v for n, v in result["sets"].items() if n in device.parameters}
                 if declared:
                     device.set(declared)
+        return faults
 
     def close(self):
         self.process.stdin.close()
