@@ -90,7 +90,7 @@ int store_device_add(Store *s, const char *device) {
 }
 
 int store_device_get_ha1(Store *s, const char *device, char **ret) {
-        return sqlite_get_text(s->db, ret, "SELECT ha1 FROM device WHERE id = ?", "s", device);
+        return sqlite_get_text(s->db, ret, "SELECT ha1 FROM device WHERE id = ? AND ha1 <> ''", "s", device);
 }
 
 int store_device_inform(Store *s, const DeviceRecord *d, const Message *m) {

@@ -56,7 +56,7 @@ int store_device_set_ha1(Store *s, const char *device, const char *ha1);
 /* Creates the device's row if there is none: a device without a password, which nobody can log in as. */
 int store_device_add(Store *s, const char *device);
 
-/* *ret is the caller's. -ENOENT if the device is unknown. */
+/* *ret is the caller's. -ENOENT if the device is unknown, or has no password. */
 int store_device_get_ha1(Store *s, const char *device, char **ret);
 
 /* Records an Inform: the registry and the message about it. -ENOENT if the device is unknown. */

@@ -4,8 +4,14 @@
 #include "operator/common/curl-loop.h"
 #include "operator/genieacs/nbi.h"
 
+typedef struct Lane {
+        NbiRequest *first, *last; /* wait for their turn */
+        unsigned n_running;
+} Lane;
+
 struct NbiRequest {
         Nbi *nbi;
+        Lane *lane;
         NbiRequest *previous, *next; /* among those that wait for their turn */
         CURL *easy;
         char *body;
@@ -20,24 +26,25 @@ struct Nbi {
         CurlLoop *loop;
         sd_event_source *start_source;
         char *url, *ca_file;
-        unsigned n_running, n_running_max;
-        NbiRequest *first, *last;
+        /* Devices that do not answer are asked again and again: they leave room for what is to be done. */
+        Lane work, ask;
+        unsigned n_running_max, n_asking_max;
 };
 
 static void append(NbiRequest *r) {
-        Nbi *n = r->nbi;
+        Lane *l = r->lane;
 
         r->is_waiting = true;
-        r->previous = n->last;
-        *(n->last ? &n->last->next : &n->first) = r;
-        n->last = r;
+        r->previous = l->last;
+        *(l->last ? &l->last->next : &l->first) = r;
+        l->last = r;
 }
 
 static void unlink_waiting(NbiRequest *r) {
-        Nbi *n = r->nbi;
+        Lane *l = r->lane;
 
-        *(r->previous ? &r->previous->next : &n->first) = r->next;
-        *(r->next ? &r->next->previous : &n->last) = r->previous;
+        *(r->previous ? &r->previous->next : &l->first) = r->next;
+        *(r->next ? &r->next->previous : &l->last) = r->previous;
         r->previous = r->next = NULL;
         r->is_waiting = false;
 }
@@ -54,8 +61,17 @@ static NbiRequest *request_free(NbiRequest *r) {
 }
 DEFINE_TRIVIAL_CLEANUP_FUNC(NbiRequest *, request_free);
 
+/* The next request whose turn it is, or NULL. */
+static NbiRequest *next_request(Nbi *n) {
+        if (n->work.n_running + n->ask.n_running >= n->n_running_max)
+                return NULL;
+        if (n->work.first)
+                return n->work.first;
+        return n->ask.n_running < n->n_asking_max ? n->ask.first : NULL;
+}
+
 static void schedule(Nbi *n) {
-        if (n->first && n->n_running < n->n_running_max)
+        if (next_request(n))
                 (void) sd_event_source_set_enabled(n->start_source, SD_EVENT_ONESHOT);
 }
 
@@ -69,7 +85,7 @@ NbiRequest *nbi_cancel(NbiRequest *r) {
                 unlink_waiting(r);
         else {
                 curl_loop_cancel(n->loop, TAKE_PTR(r->easy));
-                n->n_running--;
+                r->lane->n_running--;
         }
         schedule(n);
         return request_free(r);
@@ -81,7 +97,7 @@ static void finish(NbiRequest *r, long status) {
         void *userdata = r->userdata;
         Nbi *n = r->nbi;
 
-        n->n_running--;
+        r->lane->n_running--;
         schedule(n);
         (void) request_free(r);
         handler(status, body, userdata);
@@ -100,12 +116,11 @@ static void on_done(CURL *easy, CURLcode code, void *userdata) {
 
 static int on_start(sd_event_source *s, void *userdata) {
         Nbi *n = userdata;
+        NbiRequest *r;
 
-        while (n->first && n->n_running < n->n_running_max) {
-                NbiRequest *r = n->first;
-
+        while ((r = next_request(n))) {
                 unlink_waiting(r);
-                n->n_running++;
+                r->lane->n_running++;
                 if (curl_loop_start(n->loop, r->easy) < 0)
                         finish(r, 0);
         }
@@ -157,6 +172,7 @@ static bool configure(NbiRequest *r, const char *url, const char *method, long t
 /* Takes body over. */
 static int request_new(
                 Nbi *n,
+                Lane *lane,
                 const char *method,
                 const char *url,
                 char *body,
@@ -172,6 +188,7 @@ static int request_new(
         }
         r->body = body;
         r->nbi = n;
+        r->lane = lane;
         r->handler = handler;
         r->userdata = userdata;
         r->easy = curl_easy_init();
@@ -208,7 +225,7 @@ int nbi_query(
                 url = strfmt("%s/%s/?query=%s%s%s", n->url, collection, q, *p ? "&projection=" : "", p);
         if (!url)
                 return -ENOMEM;
-        return request_new(n, "GET", url, NULL, NBI_TIMEOUT_MSEC, handler, userdata, ret);
+        return request_new(n, &n->work, "GET", url, NULL, NBI_TIMEOUT_MSEC, handler, userdata, ret);
 }
 
 int nbi_post_task(
@@ -231,7 +248,8 @@ int nbi_post_task(
                 free(body);
                 return -ENOMEM;
         }
-        return request_new(n, "POST", url, body, NBI_SESSION_TIMEOUT_MSEC, handler, userdata, ret);
+        return request_new(
+                        n, task ? &n->work : &n->ask, "POST", url, body, NBI_SESSION_TIMEOUT_MSEC, handler, userdata, ret);
 }
 
 int nbi_delete(Nbi *n, const char *collection, const char *id, NbiHandler handler, void *userdata, NbiRequest **ret) {
@@ -241,7 +259,7 @@ int nbi_delete(Nbi *n, const char *collection, const char *id, NbiHandler handle
                 url = strfmt("%s/%s/%s", n->url, collection, p);
         if (!url)
                 return -ENOMEM;
-        return request_new(n, "DELETE", url, NULL, NBI_TIMEOUT_MSEC, handler, userdata, ret);
+        return request_new(n, &n->work, "DELETE", url, NULL, NBI_TIMEOUT_MSEC, handler, userdata, ret);
 }
 
 int nbi_new(Nbi **ret, sd_event *event, const NbiSettings *settings) {
@@ -251,6 +269,7 @@ int nbi_new(Nbi **ret, sd_event *event, const NbiSettings *settings) {
         if (!n)
                 return -ENOMEM;
         n->n_running_max = settings->requests;
+        n->n_asking_max = MAX(settings->requests / 2, 1U);
         n->url = strdup(settings->url);
         if (!n->url)
                 return -ENOMEM;

@@ -25,7 +25,7 @@ typedef struct NbiRequest NbiRequest;
 typedef struct NbiSettings {
         const char *url;     /* without a slash at its end */
         const char *ca_file; /* NULL: the system's */
-        unsigned requests;   /* at a time; the others wait for their turn */
+        unsigned requests;   /* at a time, half of them for devices that are only asked; the others wait */
 } NbiSettings;
 
 /* The answer. status is the status of HTTP, 0 if there was none (why is logged at debug); body is the JSON in it, NULL

@@ -106,6 +106,8 @@ class GenieAcs:
         self.script = []         # functions (method, path) -> status, or "drop", or None: what the next requests meet instead
         self.after = []          # the same, when the request has had its effect
         self.last_session = 0.0
+        self.gate = threading.Event()  # while it is not set, nobody who is asked for a session answers
+        self.gate.set()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -213,6 +215,8 @@ class GenieAcs:
             return 202, "Accepted", task
         if not value_of(self.documents[device], "InternetGatewayDevice." + URL) and not value_of(self.documents[device], "Device." + URL):
             self.die("connection request to a device that has never reported its URL")
+        if not task:
+            self.gate.wait()
         if not self.devices[device].online:
             return (202, "Device is offline", task) if task else (504, "Device is offline", b"Device is offline")
         if not task:

@@ -30,11 +30,11 @@ def wait_until(what, condition):
 class Bridge:
     """The program, with the socket that systemd would pass."""
 
-    def __init__(self, program, directory, url, broker_port, **broker):
+    def __init__(self, program, directory, url, broker_port, requests=64, **broker):
         self.program, self.directory = program, pathlib.Path(directory)
         self.configuration = self.directory / "genieacs-bridge.conf"
         lines = "".join(f"{key}={value}\n" for key, value in {"Port": broker_port, **broker}.items())
-        self.configuration.write_text(f"[GenieACS]\nURL={url}\n[Bridge]\nDatabase={self.directory}/bridge.db\n[Broker]\n{lines}")
+        self.configuration.write_text(f"[GenieACS]\nURL={url}\nRequests={requests}\n[Bridge]\nDatabase={self.directory}/bridge.db\n[Broker]\n{lines}")
         self.socket_path = str(self.directory / "inform.socket")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(self.socket_path)
