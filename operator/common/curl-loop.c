@@ -21,7 +21,8 @@ static void finish_all(CurlLoop *l) {
                 CURLcode code = m->data.result;
                 void *userdata = NULL;
 
-                if (m->msg != CURLMSG_DONE || curl_easy_getinfo(easy, CURLINFO_PRIVATE, &userdata) != CURLE_OK)
+                if (m->msg != CURLMSG_DONE ||
+                    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &userdata) != CURLE_OK)
                         continue;
                 (void) curl_multi_remove_handle(l->multi, easy);
                 l->done(easy, code, userdata);
@@ -78,8 +79,15 @@ static int set_timer(CURLM *multi, long msec, void *userdata) {
         if (msec < 0)
                 return 0;
         return sd_event_add_time_relative(
-                               l->event, &l->timer, CLOCK_MONOTONIC, (uint64_t) msec * 1000, ACCURACY_USEC,
-                               on_timer, l) < 0 ? -1 : 0;
+                               l->event,
+                               &l->timer,
+                               CLOCK_MONOTONIC,
+                               (uint64_t) msec * 1000,
+                               ACCURACY_USEC,
+                               on_timer,
+                               l) < 0
+                               ? -1
+                               : 0;
 }
 
 int curl_loop_new(CurlLoop **ret, sd_event *event, CurlDone done) {

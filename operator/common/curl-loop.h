@@ -9,8 +9,8 @@
 
 typedef struct CurlLoop CurlLoop;
 
-/* A transfer is over, well or not. userdata is its CURLOPT_PRIVATE. The transfer is out of the loop already; the
- * handler cleans it up or starts it again, and may start and cancel others. */
+/* A transfer is over, well or not. userdata is its CURLOPT_PRIVATE. The transfer is out of the loop already;
+ * the handler cleans it up or starts it again, and may start and cancel others. */
 typedef void (*CurlDone)(CURL *easy, CURLcode code, void *userdata);
 
 /* *ret is the caller's. 0, -ENOMEM, or -EIO if libcurl does not start. */
@@ -23,5 +23,6 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(CurlLoop *, curl_loop_free);
 /* Starts the transfer; easy stays the caller's. 0 or -EIO. */
 int curl_loop_start(CurlLoop *l, CURL *easy);
 
-/* Ends a transfer that is under way, without a call of the handler, and cleans the handle up. NULL is allowed. */
+/* Ends a transfer that is under way, without a call of the handler, and cleans the handle up. NULL is
+ * allowed. */
 void curl_loop_cancel(CurlLoop *l, CURL *easy);

@@ -13,8 +13,8 @@ static bool arg_check_config = false;
 
 static void help(void) {
         (void) printf("%s [OPTION]...\n\n"
-                      "Makes GenieACS the ACS of the storage service: brings the frontend's commands from the message\n"
-                      "broker to its NBI, and the Informs that its extension reports to the broker.\n\n"
+                      "Makes GenieACS the ACS of the storage service: brings the frontend's commands from the\n"
+                      "message broker to its NBI, and the Informs that its extension reports to the broker.\n\n"
                       "     --config=FILE   read this configuration (default " BRIDGE_CONFIG_PATH ")\n"
                       "     --check-config  read the configuration, say what is wrong with it, and exit\n"
                       "  -h --help          show this help\n"
@@ -69,7 +69,8 @@ static int serve(const BridgeConfig *config) {
         if (r != 1)
                 return log_error_errno(
                                 r < 0 ? r : -EINVAL,
-                                "The service manager has to pass one socket (ispstorage-genieacs-bridge.socket).");
+                                "The service manager has to pass one socket "
+                                "(ispstorage-genieacs-bridge.socket).");
         r = daemon_event_new(&event);
         if (r < 0)
                 return log_error_errno(r, "Failed to make the event loop: %m");

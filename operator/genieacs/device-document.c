@@ -194,7 +194,8 @@ static size_t count_parts(char *const *names) {
 }
 
 int document_projection(char *const *names, char **ret) {
-        static const char own[] = "_lastInform,InternetGatewayDevice." URL_PARAMETER ",Device." URL_PARAMETER;
+        static const char own[] =
+                        "_lastInform,InternetGatewayDevice." URL_PARAMETER ",Device." URL_PARAMETER;
         _cleanup_free_ char *text = NULL;
         int r;
 

@@ -36,7 +36,8 @@ static int read_events(const json_t *line, NameValue events[static INFORM_EVENTS
         return 0;
 }
 
-static int read_parameters(const json_t *line, NameValue parameters[static INFORM_PARAMETERS_MAX], size_t *ret_n) {
+static int read_parameters(
+                const json_t *line, NameValue parameters[static INFORM_PARAMETERS_MAX], size_t *ret_n) {
         const json_t *object = json_object_get(line, "parameters");
         const char *name;
         json_t *value;

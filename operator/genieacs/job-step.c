@@ -39,7 +39,8 @@ static int look(Job *job, NbiHandler handler) {
         r = plan_names(job->command, &names);
         if (r >= 0)
                 r = document_projection(names, &projection);
-        return r < 0 ? r : nbi_query(job->jobs->nbi, "devices", query, projection, handler, job, &job->request);
+        return r < 0 ? r
+                     : nbi_query(job->jobs->nbi, "devices", query, projection, handler, job, &job->request);
 }
 
 static void begin_stage(Job *job, Stage stage, const json_t *document) {
@@ -123,7 +124,13 @@ static int post(Job *job) {
         if (!key || json_object_set_new(task, "uniqueKey", json_string(key)) < 0)
                 return -ENOMEM;
         return nbi_post_task(
-                        job->jobs->nbi, job->id, task, is_last && job->is_reachable, on_post, job, &job->request);
+                        job->jobs->nbi,
+                        job->id,
+                        task,
+                        is_last && job->is_reachable,
+                        on_post,
+                        job,
+                        &job->request);
 }
 
 static int query_tasks(Job *job, NbiHandler handler) {
@@ -213,7 +220,8 @@ static int query_faults(Job *job) {
                         return -ENOMEM;
         }
         query = json_pack("{s:{s:O}}", "_id", "$in", ids);
-        return query ? nbi_query(job->jobs->nbi, "faults", query, NULL, on_faults, job, &job->request) : -ENOMEM;
+        return query ? nbi_query(job->jobs->nbi, "faults", query, NULL, on_faults, job, &job->request)
+                     : -ENOMEM;
 }
 
 static void on_asked(long status, const json_t *body, void *userdata) {
@@ -294,7 +302,8 @@ static int answer(Job *job) {
         r = outcome_message(&job->outcome, job->command, job->device, now, &m);
         if (r == -EMSGSIZE) {
                 outcome_done(&job->outcome);
-                job->outcome = (Outcome) { .kind = OUTCOME_REJECTED, .text = strdup("the answer is too large") };
+                job->outcome = (Outcome) { .kind = OUTCOME_REJECTED,
+                                          .text = strdup("the answer is too large") };
                 r = outcome_message(&job->outcome, job->command, job->device, now, &m);
         }
         if (r >= 0)

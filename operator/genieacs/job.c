@@ -53,7 +53,13 @@ static void wait_for(Job *job, Step step, uint64_t usec) {
         job->step = step;
         job->timer = sd_event_source_disable_unref(job->timer);
         if (sd_event_add_time_relative(
-                            job->jobs->event, &job->timer, CLOCK_MONOTONIC, usec, ACCURACY_USEC, on_timer, job) < 0)
+                            job->jobs->event,
+                            &job->timer,
+                            CLOCK_MONOTONIC,
+                            usec,
+                            ACCURACY_USEC,
+                            on_timer,
+                            job) < 0)
                 /* The frontend asks for the command again, and it is taken up where the store has it. */
                 job_forget(job);
 }
@@ -97,8 +103,8 @@ static int load_command(Job *job) {
         return 1;
 }
 
-/* The tasks of an earlier run may be there, or done. The effect of a set, a get or a delete is the same when it is done
- * once more; that of an add is not. */
+/* The tasks of an earlier run may be there, or done. The effect of a set, a get or a delete is the same when
+ * it is done once more; that of an add is not. */
 static void resume(Job *job) {
         if (job->command->kind == COMMAND_ADD) {
                 job->outcome.kind = OUTCOME_UNKNOWN;

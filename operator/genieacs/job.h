@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Brings the commands of each device to GenieACS, one after the other, and their results into the store.
  *
- * A command becomes tasks (plan.h). GenieACS keeps a task until a session has done it; ours are recognized by
- * their uniqueKey, so that after a restart, or an answer that was lost, they are taken back before they are
- * posted again. Tasks that are done are gone; then the device's document shows the effect. Tasks that wait are
- * looked at again, and the device is asked for a session, after 1 second, doubling up to 5 minutes, and whenever
- * the device has reported. */
+ * A command becomes tasks (plan.h). GenieACS keeps a task until a session has done it; ours are recognized
+ * by their uniqueKey, so that after a restart, or an answer that was lost, they are taken back before they
+ * are posted again. Tasks that are done are gone; then the device's document shows the effect. Tasks that
+ * wait are looked at again, and the device is asked for a session, after 1 second, doubling up to 5 minutes,
+ * and whenever the device has reported. */
 #pragma once
 
 #include <systemd/sd-event.h>

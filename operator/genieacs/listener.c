@@ -66,7 +66,8 @@ static void answer(Connection *c, size_t length) {
         int r, n;
 
         r = c->listener->handler(c->line, length, c->listener->userdata);
-        n = r < 0 ? snprintf(text, sizeof(text), "%s\n", strerror(-r)) : snprintf(text, sizeof(text), "ok\n");
+        n = r < 0 ? snprintf(text, sizeof(text), "%s\n", strerror(-r))
+                  : snprintf(text, sizeof(text), "ok\n");
         (void) send(c->fd, text, (size_t) MIN(n, (int) sizeof(text) - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -125,8 +126,13 @@ static int accept_connection(Listener *l, int fd) {
         r = sd_event_add_io(l->event, &c->io, fd, EPOLLIN, on_readable, c);
         if (r >= 0)
                 r = sd_event_add_time_relative(
-                                l->event, &c->timeout, CLOCK_MONOTONIC, LISTENER_TIMEOUT_USEC, ACCURACY_USEC,
-                                on_timeout, c);
+                                l->event,
+                                &c->timeout,
+                                CLOCK_MONOTONIC,
+                                LISTENER_TIMEOUT_USEC,
+                                ACCURACY_USEC,
+                                on_timeout,
+                                c);
         if (r < 0)
                 return r;
         c->listener = l;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The socket on which the extension of GenieACS reports Informs: one line per connection, answered with "ok" when it is
- * on disk, else with why not. Who may connect is the socket's permissions' matter. */
+/* The socket on which the extension of GenieACS reports Informs: one line per connection, answered with "ok"
+ * when it is on disk, else with why not. Who may connect is the socket's permissions' matter. */
 #pragma once
 
 #include <systemd/sd-event.h>

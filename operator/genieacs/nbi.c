@@ -151,22 +151,22 @@ static bool configure(NbiRequest *r, const char *url, const char *method, long t
         CURL *e = r->easy;
 
         return curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout) == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_WRITEDATA, r) == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_PRIVATE, r) == CURLE_OK &&
-                        (!r->nbi->ca_file || curl_easy_setopt(e, CURLOPT_CAINFO, r->nbi->ca_file) == CURLE_OK) &&
-                        /* libcurl repeats a request, a POST too, when a connection that it used before was closed
-                         * without an answer; but the task may be done by then. */
-                        (!streq(method, "POST") ||
-                         (curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
-                          curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
-                          curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long) strlen(r->body)) == CURLE_OK &&
-                          curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body) == CURLE_OK)) &&
-                        (!streq(method, "DELETE") || curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK);
+               curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout) == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_WRITEDATA, r) == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_PRIVATE, r) == CURLE_OK &&
+               (!r->nbi->ca_file || curl_easy_setopt(e, CURLOPT_CAINFO, r->nbi->ca_file) == CURLE_OK) &&
+               /* libcurl repeats a request, a POST too, when a connection that it used before was closed
+                * without an answer; but the task may be done by then. */
+               (!streq(method, "POST") ||
+                (curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+                 curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+                 curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long) strlen(r->body)) == CURLE_OK &&
+                 curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body) == CURLE_OK)) &&
+               (!streq(method, "DELETE") || curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK);
 }
 
 /* Takes body over. */
@@ -210,14 +210,13 @@ static char *encode(const char *s) {
         return copy;
 }
 
-int nbi_query(
-                Nbi *n,
-                const char *collection,
-                const json_t *query,
-                const char *projection,
-                NbiHandler handler,
-                void *userdata,
-                NbiRequest **ret) {
+int nbi_query(Nbi *n,
+              const char *collection,
+              const json_t *query,
+              const char *projection,
+              NbiHandler handler,
+              void *userdata,
+              NbiRequest **ret) {
         _cleanup_free_ char *text = json_dumps(query, JSON_COMPACT), *q = text ? encode(text) : NULL;
         _cleanup_free_ char *p = encode(strempty(projection)), *url = NULL;
 
@@ -242,17 +241,33 @@ int nbi_post_task(
         assert(task || connection_request);
 
         if (p)
-                url = strfmt("%s/devices/%s/tasks%s", n->url, p, connection_request ? "?connection_request" : "");
+                url = strfmt("%s/devices/%s/tasks%s",
+                             n->url,
+                             p,
+                             connection_request ? "?connection_request" : "");
         body = task ? json_dumps(task, JSON_COMPACT) : strdup("");
         if (!url || !body) {
                 free(body);
                 return -ENOMEM;
         }
         return request_new(
-                        n, task ? &n->work : &n->ask, "POST", url, body, NBI_SESSION_TIMEOUT_MSEC, handler, userdata, ret);
+                        n,
+                        task ? &n->work : &n->ask,
+                        "POST",
+                        url,
+                        body,
+                        NBI_SESSION_TIMEOUT_MSEC,
+                        handler,
+                        userdata,
+                        ret);
 }
 
-int nbi_delete(Nbi *n, const char *collection, const char *id, NbiHandler handler, void *userdata, NbiRequest **ret) {
+int nbi_delete(Nbi *n,
+               const char *collection,
+               const char *id,
+               NbiHandler handler,
+               void *userdata,
+               NbiRequest **ret) {
         _cleanup_free_ char *p = encode(id), *url = NULL;
 
         if (p)

@@ -32,7 +32,13 @@ static int add_parameter_fault(Outcome *o, const char *name, uint32_t code, cons
                 o->faults = json_array();
         if (json_array_append_new(
                             o->faults,
-                            json_pack("{s:s, s:I, s:s}", "name", name, "code", (json_int_t) code, "string", text)) < 0)
+                            json_pack("{s:s, s:I, s:s}",
+                                      "name",
+                                      name,
+                                      "code",
+                                      (json_int_t) code,
+                                      "string",
+                                      text)) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -56,7 +62,10 @@ static int judge_set(const Command *c, Stage stage, const json_t *document, Outc
                 if (!json_object_get(node, "_value"))
                         r = set_refused(o, v->name, FAULT_INVALID_NAME, "Invalid parameter name");
                 else if (!document_may_be_written(node))
-                        r = set_refused(o, v->name, FAULT_NOT_WRITABLE, "Attempt to set a non-writable parameter");
+                        r = set_refused(o,
+                                        v->name,
+                                        FAULT_NOT_WRITABLE,
+                                        "Attempt to set a non-writable parameter");
                 else if (o->kind == OUTCOME_OK && !document_value_is(node, v))
                         o->kind = OUTCOME_STALE;
         }
@@ -67,7 +76,8 @@ static int judge_set(const Command *c, Stage stage, const json_t *document, Outc
 static bool is_fresh(const json_t *node, const Before *before, const json_t *document) {
         int64_t read = document_time(node, "_timestamp");
 
-        return read > before->last_inform || read >= document_time(document, "_lastInform") - REFRESH_GRACE_MSEC;
+        return read > before->last_inform ||
+               read >= document_time(document, "_lastInform") - REFRESH_GRACE_MSEC;
 }
 
 static int add_value(const json_t *node, const char *name, Outcome *o) {
@@ -80,8 +90,8 @@ static int add_value(const json_t *node, const char *name, Outcome *o) {
         return r < 0 || json_object_set_new(o->values, name, json_string(text)) < 0 ? -ENOMEM : 0;
 }
 
-/* Calls the function for all nodes below, and for the node itself if it is a parameter; the names of objects end with
- * a dot. Levels are bounded by the length of a name. */
+/* Calls the function for all nodes below, and for the node itself if it is a parameter; the names of objects
+ * end with a dot. Levels are bounded by the length of a name. */
 typedef int (*NodeHandler)(const json_t *node, const char *name, Outcome *o);
 
 static int walk(const json_t *node, const char *name, bool next_level, NodeHandler handler, Outcome *o) {
@@ -135,10 +145,12 @@ static int judge_get(const Command *c, const Before *before, const json_t *docum
         return 0;
 }
 
-static int judge_add(const Command *c, Stage stage, const Before *before, const json_t *document, Outcome *o) {
+static int judge_add(
+                const Command *c, Stage stage, const Before *before, const json_t *document, Outcome *o) {
         const json_t *table = document_find(document, c->object);
         const char *key;
         json_t *value;
+        uint32_t number;
         size_t n_new = 0;
 
         if (!table || !document_is_object(table) || !document_may_be_written(table))
@@ -148,12 +160,11 @@ static int judge_add(const Command *c, Stage stage, const Before *before, const 
                 return 0;
         }
         json_object_foreach((json_t *) table, key, value)
-                if (parse_uint32(key, &o->instance) >= 0 && !json_object_get(before->instances, key))
+                if (parse_uint32(key, &number) >= 0 && number > 0 && !json_object_get(before->instances, key)) {
+                        o->instance = number;
                         n_new++;
+                }
         if (n_new == 1) {
-                json_object_foreach((json_t *) table, key, value)
-                        if (parse_uint32(key, &o->instance) >= 0 && !json_object_get(before->instances, key))
-                                break;
                 o->kind = OUTCOME_OK;
                 return 0;
         }
@@ -274,7 +285,9 @@ int plan_read_fault(const json_t *fault, Outcome *ret) {
         if (!number)
                 return 0;
         (void) parse_uint32(number, &value);
-        r = set_fault(&o, value, strempty(json_string_value(json_object_get(detail, "faultString")) ?: text));
+        r = set_fault(&o,
+                      value,
+                      strempty(json_string_value(json_object_get(detail, "faultString")) ?: text));
         if (r >= 0)
                 r = read_parameter_faults(detail, &o);
         if (r < 0)
@@ -320,7 +333,8 @@ int outcome_message(const Outcome *o, const Command *c, const char *device, int6
         _cleanup_free_ NameValue *values = calloc(json_object_size(o->values) + 1, sizeof(*values));
         _cleanup_free_ ParameterName *names = calloc(json_object_size(o->names) + 1, sizeof(*names));
         _cleanup_free_ ParameterFault *faults = calloc(json_array_size(o->faults) + 1, sizeof(*faults));
-        bool ok = o->kind == OUTCOME_OK, has_text = o->kind == OUTCOME_REJECTED || o->kind == OUTCOME_UNKNOWN;
+        bool ok = o->kind == OUTCOME_OK,
+             has_text = o->kind == OUTCOME_REJECTED || o->kind == OUTCOME_UNKNOWN;
         bool has_status = c->kind == COMMAND_SET || c->kind == COMMAND_ADD || c->kind == COMMAND_DELETE;
         Result result = {
                 .device = device,

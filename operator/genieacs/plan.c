@@ -100,7 +100,8 @@ static int add_get_task(json_t *tasks, char *const *names) {
                 return -ENOMEM;
         if (json_array_size(list) == 0)
                 return 0;
-        return add_task(tasks, json_pack("{s:s, s:O}", "name", "getParameterValues", "parameterNames", list));
+        return add_task(tasks,
+                        json_pack("{s:s, s:O}", "name", "getParameterValues", "parameterNames", list));
 }
 
 /* A number beyond 2^53 is none in JavaScript. */
@@ -128,7 +129,8 @@ static int add_set_task(json_t *tasks, const Command *c) {
         }
         if (!list)
                 return -ENOMEM;
-        return add_task(tasks, json_pack("{s:s, s:O}", "name", "setParameterValues", "parameterValues", list));
+        return add_task(tasks,
+                        json_pack("{s:s, s:O}", "name", "setParameterValues", "parameterValues", list));
 }
 
 static int add_refresh_tasks(json_t *tasks, const Command *c) {

@@ -43,7 +43,8 @@ static void on_found(long status, const json_t *body, void *userdata) {
         if (status != 200 || !json_is_array(body))
                 return;
         if (json_array_size(body) > 0)
-                log_notice("%zu devices could not report; they do so in their next session.", json_array_size(body));
+                log_notice("%zu devices could not report; they do so in their next session.",
+                           json_array_size(body));
         json_decref(r->faults);
         r->faults = json_copy((json_t *) body);
         delete_next(r);

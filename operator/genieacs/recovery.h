@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Informs that could not be reported. GenieACS notes a fault of the preset's channel, and runs the script again only after a
- * pause that grows from five minutes to hours. The script reports how things are and not what has happened, so nothing is
- * lost if it runs in the device's next session; for that the faults are deleted, when the bridge is there again. */
+/* Informs that could not be reported. GenieACS notes a fault of the preset's channel, and runs the script
+ * again only after a pause that grows from five minutes to hours. The script reports how things are and not
+ * what has happened, so nothing is lost if it runs in the device's next session; for that the faults are
+ * deleted, when the bridge is there again. */
 #pragma once
 
 #include <systemd/sd-event.h>

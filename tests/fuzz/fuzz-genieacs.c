@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What GenieACS says. The input is lines: a command, a device's document before, the document after, and a fault; the last
- * one, or a single one, is also taken for a report on an Inform. */
+/* What GenieACS says. The input is lines: a command, a device's document before, the document after, and a
+ * fault; the last one, or a single one, is also taken for a report on an Inform. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         (void) command_parse(line, (size_t) (stop - line), &c, &id, &error);
                 else
                         lines[i] = json_loadb(line, (size_t) (stop - line), 0, NULL);
-                if (inform_read(line, (size_t) (stop - line), 0, &device, &m) == 0 && !device_id_is_valid(device))
+                if (inform_read(line, (size_t) (stop - line), 0, &device, &m) == 0 &&
+                    !device_id_is_valid(device))
                         abort();
                 message_done(&m);
                 device = mfree(device);

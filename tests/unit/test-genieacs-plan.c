@@ -13,9 +13,11 @@
 
 #define OLD "2026-01-31T23:59:59.000Z"
 #define NEW "2026-02-01T00:10:00.000Z"
-/* A parameter, and one that cannot be written, in two rows of a table; the session and what it read are of one time. */
+/* A device whose table A has rows with one parameter each. time is that of its last session, or of the one that read
+ * the parameter. */
 #define PARAMETER(value, time) "{\"_value\":" value ",\"_writable\":true,\"_timestamp\":\"" time "\"}"
-#define DOCUMENT(time, rows) "{\"_lastInform\":\"" time "\",\"A\":{\"_object\":true,\"_writable\":true," rows "}}"
+#define DOCUMENT(time, rows)                                                                                \
+        "{\"_lastInform\":\"" time "\",\"A\":{\"_object\":true,\"_writable\":true," rows "}}"
 #define ROW(number, value, time) "\"" number "\":{\"_object\":true,\"B\":" PARAMETER(value, time) "}"
 
 static Command *command(const char *json) {
@@ -27,7 +29,8 @@ static Command *command(const char *json) {
         return c;
 }
 
-static OutcomeKind judge_values(const char *order, Stage stage, const char *before, const char *after, Outcome *ret) {
+static OutcomeKind judge_values(
+                const char *order, Stage stage, const char *before, const char *after, Outcome *ret) {
         _cleanup_(command_freep) Command *c = command(order);
         json_auto_t *old = json_loads(before, 0, NULL), *new = json_loads(after, 0, NULL);
         Before b = {};
@@ -62,7 +65,8 @@ static void commands_become_documented_tasks(void **state) {
         assert_tasks("{\"id\":\"1\",\"set\":{\"A.B\":\"x\",\"A.C\":true,\"A.D\":7,"
                      "\"A.E\":{\"type\":\"unsignedLong\",\"value\":\"18446744073709551615\"}}}",
                      STAGE_EXECUTE,
-                     "[{\"name\":\"getParameterValues\",\"parameterNames\":[\"A.B\",\"A.C\",\"A.D\",\"A.E\"]},"
+                     "[{\"name\":\"getParameterValues\",\"parameterNames\":[\"A.B\",\"A.C\",\"A.D\",\"A.E\"]"
+                     "},"
                      "{\"name\":\"setParameterValues\",\"parameterValues\":[[\"A.B\",\"x\",\"xsd:string\"],"
                      "[\"A.C\",true,\"xsd:boolean\"],[\"A.D\",7,\"xsd:unsignedInt\"],"
                      "[\"A.E\",\"18446744073709551615\",\"xsd:unsignedLong\"]]}]");
@@ -70,11 +74,21 @@ static void commands_become_documented_tasks(void **state) {
                      STAGE_EXECUTE,
                      "[{\"name\":\"refreshObject\",\"objectName\":\"A.1\"},"
                      "{\"name\":\"getParameterValues\",\"parameterNames\":[\"A.B\"]}]");
-        assert_tasks("{\"id\":\"1\",\"add\":\"A.B.\"}", STAGE_DISCOVER, "[{\"name\":\"refreshObject\",\"objectName\":\"A.B\"}]");
-        assert_tasks("{\"id\":\"1\",\"add\":\"A.B.\"}", STAGE_EXECUTE, "[{\"name\":\"addObject\",\"objectName\":\"A.B\"}]");
-        assert_tasks("{\"id\":\"1\",\"delete\":\"A.B.12.\"}", STAGE_DISCOVER, "[{\"name\":\"refreshObject\",\"objectName\":\"A.B\"}]");
-        assert_tasks("{\"id\":\"1\",\"delete\":\"A.B.12.\"}", STAGE_EXECUTE, "[{\"name\":\"deleteObject\",\"objectName\":\"A.B.12\"}]");
-        assert_tasks("{\"id\":\"1\",\"names\":\"A.\"}", STAGE_EXECUTE, "[{\"name\":\"refreshObject\",\"objectName\":\"A\"}]");
+        assert_tasks("{\"id\":\"1\",\"add\":\"A.B.\"}",
+                     STAGE_DISCOVER,
+                     "[{\"name\":\"refreshObject\",\"objectName\":\"A.B\"}]");
+        assert_tasks("{\"id\":\"1\",\"add\":\"A.B.\"}",
+                     STAGE_EXECUTE,
+                     "[{\"name\":\"addObject\",\"objectName\":\"A.B\"}]");
+        assert_tasks("{\"id\":\"1\",\"delete\":\"A.B.12.\"}",
+                     STAGE_DISCOVER,
+                     "[{\"name\":\"refreshObject\",\"objectName\":\"A.B\"}]");
+        assert_tasks("{\"id\":\"1\",\"delete\":\"A.B.12.\"}",
+                     STAGE_EXECUTE,
+                     "[{\"name\":\"deleteObject\",\"objectName\":\"A.B.12\"}]");
+        assert_tasks("{\"id\":\"1\",\"names\":\"A.\"}",
+                     STAGE_EXECUTE,
+                     "[{\"name\":\"refreshObject\",\"objectName\":\"A\"}]");
         assert_int_equal(plan_tasks(c, STAGE_EXECUTE, &tasks), -EOPNOTSUPP);
 }
 
@@ -82,14 +96,26 @@ static void a_set_is_done_when_the_values_are_there(void **state) {
         static const char order[] = "{\"id\":\"1\",\"set\":{\"A.1.B\":\"new\"}}";
         static const char before[] = DOCUMENT(OLD, ROW("1", "\"old\"", OLD));
 
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "\"new\"", NEW))), OUTCOME_OK);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "\"new\"", NEW))),
+                        OUTCOME_OK);
         /* done, says GenieACS, and is not */
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "\"old\"", NEW))), OUTCOME_STALE);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "\"old\"", NEW))),
+                        OUTCOME_STALE);
         /* there was no session since */
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(OLD, ROW("1", "\"new\"", OLD))), OUTCOME_STALE);
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("2", "\"new\"", NEW))), OUTCOME_FAULT);
-        assert_int_equal(judge(order, STAGE_DISCOVER, before, DOCUMENT(NEW, ROW("2", "\"new\"", NEW))), OUTCOME_FAULT);
-        assert_int_equal(judge(order, STAGE_DISCOVER, before, DOCUMENT(NEW, ROW("1", "\"old\"", NEW))), OUTCOME_DISCOVERED);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(OLD, ROW("1", "\"new\"", OLD))),
+                        OUTCOME_STALE);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("2", "\"new\"", NEW))),
+                        OUTCOME_FAULT);
+        assert_int_equal(
+                        judge(order, STAGE_DISCOVER, before, DOCUMENT(NEW, ROW("2", "\"new\"", NEW))),
+                        OUTCOME_FAULT);
+        assert_int_equal(
+                        judge(order, STAGE_DISCOVER, before, DOCUMENT(NEW, ROW("1", "\"old\"", NEW))),
+                        OUTCOME_DISCOVERED);
 }
 
 static void values_are_compared_as_their_types_want(void **state) {
@@ -107,8 +133,11 @@ static void values_are_compared_as_their_types_want(void **state) {
                 { "{\"_value\":null}", "\"\"", false },
                 { "{}", "\"\"", false },
                 { "{\"_value\":\"2026-01-31T23:59:59.000Z\",\"_type\":\"xsd:dateTime\"}",
-                  "{\"type\":\"dateTime\",\"value\":\"2026-01-31T23:59:59Z\"}", true },
-                { "{\"_value\":\"2026-01-31T23:59:59.000Z\",\"_type\":\"xsd:string\"}", "\"2026-01-31T23:59:59Z\"", false },
+                  "{\"type\":\"dateTime\",\"value\":\"2026-01-31T23:59:59Z\"}",
+                  true },
+                { "{\"_value\":\"2026-01-31T23:59:59.000Z\",\"_type\":\"xsd:string\"}",
+                  "\"2026-01-31T23:59:59Z\"",
+                  false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -121,39 +150,66 @@ static void values_are_compared_as_their_types_want(void **state) {
 }
 
 static void a_get_wants_fresh_values(void **state) {
-        static const char order[] = "{\"id\":\"1\",\"get\":[\"A.1.B\",\"A.\"]}", before[] = DOCUMENT(OLD, ROW("1", "1", OLD));
+        static const char order[] = "{\"id\":\"1\",\"get\":[\"A.1.B\",\"A.\"]}",
+                          before[] = DOCUMENT(OLD, ROW("1", "1", OLD));
         _cleanup_outcome_ Outcome o = {};
 
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "1", OLD))), OUTCOME_STALE);
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("3", "1", NEW))), OUTCOME_FAULT);
-        assert_int_equal(judge_values(order, STAGE_EXECUTE, before,
-                                      DOCUMENT(NEW, ROW("1", "true", NEW) "," ROW("2", "\"x\"", OLD)), &o),
-                         OUTCOME_OK);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "1", OLD))),
+                        OUTCOME_STALE);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("3", "1", NEW))),
+                        OUTCOME_FAULT);
+        assert_int_equal(
+                        judge_values(order,
+                                     STAGE_EXECUTE,
+                                     before,
+                                     DOCUMENT(NEW, ROW("1", "true", NEW) "," ROW("2", "\"x\"", OLD)),
+                                     &o),
+                        OUTCOME_OK);
         assert_int_equal(json_object_size(o.values), 2);
         assert_string_equal(json_string_value(json_object_get(o.values, "A.1.B")), "true");
         assert_string_equal(json_string_value(json_object_get(o.values, "A.2.B")), "x");
 }
 
 static void the_instance_that_is_new_was_added(void **state) {
-        static const char order[] = "{\"id\":\"1\",\"add\":\"A.\"}", before[] = DOCUMENT(OLD, ROW("1", "1", OLD));
+        static const char order[] = "{\"id\":\"1\",\"add\":\"A.\"}",
+                          before[] = DOCUMENT(OLD, ROW("1", "1", OLD));
         _cleanup_outcome_ Outcome o = {};
 
-        assert_int_equal(judge_values(order, STAGE_EXECUTE, before,
-                                      DOCUMENT(NEW, ROW("1", "1", OLD) "," ROW("4", "1", NEW)), &o),
-                         OUTCOME_OK);
+        assert_int_equal(
+                        judge_values(order,
+                                     STAGE_EXECUTE,
+                                     before,
+                                     DOCUMENT(NEW, ROW("1", "1", OLD) "," ROW("4", "1", NEW)),
+                                     &o),
+                        OUTCOME_OK);
         assert_int_equal(o.instance, 4);
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "1", OLD))), OUTCOME_STALE);
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("2", "1", NEW) "," ROW("4", "1", NEW))),
-                         OUTCOME_UNKNOWN);
-        assert_int_equal(judge(order, STAGE_DISCOVER, before, "{\"_lastInform\":\"" NEW "\"}"), OUTCOME_FAULT);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "1", OLD))),
+                        OUTCOME_STALE);
+        assert_int_equal(
+                        judge(order,
+                              STAGE_EXECUTE,
+                              before,
+                              DOCUMENT(NEW, ROW("2", "1", NEW) "," ROW("4", "1", NEW))),
+                        OUTCOME_UNKNOWN);
+        assert_int_equal(
+                        judge(order, STAGE_DISCOVER, before, "{\"_lastInform\":\"" NEW "\"}"),
+                        OUTCOME_FAULT);
 }
 
 static void a_delete_is_done_when_the_row_is_gone(void **state) {
-        static const char order[] = "{\"id\":\"1\",\"delete\":\"A.1.\"}", before[] = DOCUMENT(OLD, ROW("1", "1", OLD));
+        static const char order[] = "{\"id\":\"1\",\"delete\":\"A.1.\"}",
+                          before[] = DOCUMENT(OLD, ROW("1", "1", OLD));
 
         assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("2", "1", OLD))), OUTCOME_OK);
-        assert_int_equal(judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "1", OLD))), OUTCOME_STALE);
-        assert_int_equal(judge(order, STAGE_DISCOVER, before, DOCUMENT(NEW, ROW("2", "1", OLD))), OUTCOME_FAULT);
+        assert_int_equal(
+                        judge(order, STAGE_EXECUTE, before, DOCUMENT(NEW, ROW("1", "1", OLD))),
+                        OUTCOME_STALE);
+        assert_int_equal(
+                        judge(order, STAGE_DISCOVER, before, DOCUMENT(NEW, ROW("2", "1", OLD))),
+                        OUTCOME_FAULT);
 }
 
 static void only_devices_with_an_address_are_asked(void **state) {
@@ -174,8 +230,10 @@ static void only_devices_with_an_address_are_asked(void **state) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_free_ char *text = strfmt(
-                                "{\"Device\":{\"ManagementServer\":{\"ConnectionRequestURL\":{\"_value\":%s}}}}", cases[i].url);
+                _cleanup_free_ char *text =
+                                strfmt("{\"Device\":{\"ManagementServer\":{\"ConnectionRequestURL\":{\"_"
+                                       "value\":%s}}}}",
+                                       cases[i].url);
                 json_auto_t *document = json_loads(text, 0, NULL);
 
                 assert_int_equal(document_is_reachable(document), cases[i].reachable);
@@ -184,11 +242,13 @@ static void only_devices_with_an_address_are_asked(void **state) {
 }
 
 static void faults_of_the_device_are_told_from_those_of_the_session(void **state) {
-        static const char refused[] =
-                        "{\"code\":\"cwmp.9003\",\"message\":\"Invalid arguments\",\"detail\":{\"faultCode\":\"9003\","
-                        "\"faultString\":\"Invalid arguments\",\"setParameterValuesFault\":[{\"parameterName\":\"A.B\","
-                        "\"faultCode\":\"9007\",\"faultString\":\"Invalid value\"}]}}";
-        json_auto_t *a = json_loads(refused, 0, NULL), *b = json_loads("{\"code\":\"session_terminated\"}", 0, NULL);
+        static const char refused[] = "{\"code\":\"cwmp.9003\",\"message\":\"Invalid "
+                                      "arguments\",\"detail\":{\"faultCode\":\"9003\","
+                                      "\"faultString\":\"Invalid "
+                                      "arguments\",\"setParameterValuesFault\":[{\"parameterName\":\"A.B\","
+                                      "\"faultCode\":\"9007\",\"faultString\":\"Invalid value\"}]}}";
+        json_auto_t *a = json_loads(refused, 0, NULL),
+                    *b = json_loads("{\"code\":\"session_terminated\"}", 0, NULL);
         _cleanup_(command_freep) Command *c = command("{\"id\":\"1\",\"get\":[\"A.B\"]}");
         _cleanup_outcome_ Outcome o = {};
         _cleanup_message_ Message m = {};
@@ -198,8 +258,10 @@ static void faults_of_the_device_are_told_from_those_of_the_session(void **state
         assert_int_equal(plan_read_fault(a, &o), 1);
         assert_int_equal(o.fault_code, 9003);
         assert_int_equal(outcome_message(&o, c, "000000-A-B", 0, &m), 0);
-        assert_non_null(strstr(m.payload, "\"fault\":{\"code\":9003,\"string\":\"Invalid arguments\",\"parameters\":"
-                                          "[{\"name\":\"A.B\",\"code\":9007,\"string\":\"Invalid value\"}]}"));
+        assert_non_null(
+                        strstr(m.payload,
+                               "\"fault\":{\"code\":9003,\"string\":\"Invalid arguments\",\"parameters\":"
+                               "[{\"name\":\"A.B\",\"code\":9007,\"string\":\"Invalid value\"}]}"));
 }
 
 static void projections_hold_no_name_twice(void **state) {
