@@ -34,6 +34,7 @@ typedef struct Job {
         uint64_t retry_usec;
         unsigned attempts, rounds;
         bool is_reachable, was_sent, is_dropped;
+        bool is_swept; /* what an earlier run of the service had left is gone */
 } Job;
 
 struct Jobs {

@@ -75,6 +75,10 @@ static void begin_stage(Job *job, Stage stage, const json_t *document) {
 static const json_t *take_document(Job *job, long status, const json_t *body) {
         const json_t *document = json_array_get(body, 0);
 
+        if (status == NBI_STATUS_TOO_LARGE) {
+                end_with(job, OUTCOME_REJECTED, 0, "the device's document is too large");
+                return NULL;
+        }
         if (status != 200 || !json_is_array(body) || (document && !json_is_object(document))) {
                 job_retry(job, job->step);
                 return NULL;
@@ -274,8 +278,9 @@ static void on_deleted(long status, const json_t *body, void *userdata) {
         job_go(job, STEP_DELETE);
 }
 
-/* Everything of it is gone. */
+/* None of our tasks is there any more. */
 static void on_swept(Job *job) {
+        job->is_swept = true;
         if (job->is_dropped)
                 job_next(job);
         else if (job->outcome.kind != OUTCOME_NONE)

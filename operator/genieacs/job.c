@@ -103,10 +103,10 @@ static int load_command(Job *job) {
         return 1;
 }
 
-/* The tasks of an earlier run may be there, or done. The effect of a set, a get or a delete is the same when
- * it is done once more; that of an add is not. */
+/* The tasks of an earlier run may be there, or done, also those of a command that has expired since. The effect of
+ * a set, a get or a delete is the same when it is done once more; that of an add is not. */
 static void resume(Job *job) {
-        if (job->command->kind == COMMAND_ADD) {
+        if (job->was_sent && job->command->kind == COMMAND_ADD) {
                 job->outcome.kind = OUTCOME_UNKNOWN;
                 job->outcome.text = strdup("the bridge was interrupted");
         }
@@ -122,7 +122,7 @@ void job_next(Job *job) {
                 (void) log_error_errno(r, "%s: failed to read the next command: %m", job->device);
         if (r <= 0)
                 job_forget(job);
-        else if (job->was_sent)
+        else if (!job->is_swept)
                 resume(job);
         else
                 job_go(job, STEP_LOOK);

@@ -19,7 +19,8 @@ struct NbiRequest {
         size_t size, allocated;
         NbiHandler handler;
         void *userdata;
-        bool is_waiting;
+        bool is_waiting : 1;
+        bool is_too_large : 1;
 };
 
 struct Nbi {
@@ -109,6 +110,8 @@ static void on_done(CURL *easy, CURLcode code, void *userdata) {
 
         if (code == CURLE_OK)
                 (void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        else if (r->is_too_large)
+                status = NBI_STATUS_TOO_LARGE;
         else
                 log_debug("NBI: %s", curl_easy_strerror(code));
         finish(r, status);
@@ -131,8 +134,10 @@ static size_t take(char *data, size_t size, size_t n, void *userdata) {
         NbiRequest *r = userdata;
 
         size *= n;
-        if (size > NBI_ANSWER_MAX - r->size)
+        if (size > NBI_ANSWER_MAX - r->size) {
+                r->is_too_large = true;
                 return 0;
+        }
         if (r->size + size > r->allocated) {
                 size_t allocated = MIN(MAX(r->allocated * 2, r->size + size), (size_t) NBI_ANSWER_MAX);
                 char *p = realloc(r->answer, allocated);

@@ -11,8 +11,9 @@
 
 #include "common/base/macro.h"
 
-/* An answer that is larger ends the request. */
+/* An answer that is larger ends the request, with this status. */
 #define NBI_ANSWER_MAX (2U * 1024U * 1024U)
+#define NBI_STATUS_TOO_LARGE 413
 /* From connect to answer. */
 #define NBI_TIMEOUT_MSEC 30000L
 /* The same where it waits for a session: up to 30 s until one that runs is over, for the connection request

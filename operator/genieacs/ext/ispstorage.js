@@ -39,6 +39,6 @@ exports.inform = ([report], callback) => {
 exports.password = ([id], callback) => {
   fs.readFile(SECRET, (error, secret) => {
     if (!error && secret.length < SECRET_LENGTH_MIN) error = new Error(`${SECRET} is too short`);
-    callback(error, error ? null : crypto.createHmac("sha256", secret).update(id).digest("base64url").slice(0, 32));
+    callback(error, error ? null : crypto.createHmac("sha256", secret).update(id).digest("hex").slice(0, 32));
   });
 };
