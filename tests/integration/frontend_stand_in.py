@@ -25,12 +25,15 @@ class Subscriber:
             message = json.loads(line)
             self.messages.put((message["topic"], json.loads(message["payload"])))
 
+    def next_any(self, kind=""):
+        topic, payload = self.messages.get(timeout=PATIENCE)
+        message_schema.check(topic.rsplit("/", 1)[1], payload)
+        return payload if topic.endswith("/" + kind) or not kind else None
+
     def next(self, kind):
         """The next message of the kind; others are passed over."""
         while True:
-            topic, payload = self.messages.get(timeout=PATIENCE)
-            message_schema.check(topic.rsplit("/", 1)[1], payload)
-            if topic.endswith("/" + kind):
+            if payload := self.next_any(kind):
                 return payload
 
     def result(self, command):

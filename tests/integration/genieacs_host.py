@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ispstorage-genieacs-bridge between a scripted GenieACS (genieacs.py) and a broker; GenieACS's own scripts run in node."""
 
+import functools
 import json
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
-import time
+import unittest
 
-from genieacs import URL
+import operator_host
+from frontend_stand_in import Subscriber
+from genieacs import URL, Device, GenieAcs
+from operator_host import ROOT, SYNC, listens
+from sync_server import free_port
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SCRIPTS = SOURCE / "operator/genieacs"
 NODE = shutil.which("node", path="/usr/bin:/bin")
 PATIENCE = 60
-
-
-def wait_until(what, condition):
-    deadline = time.monotonic() + PATIENCE
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not in {PATIENCE} s: {what}")
-        time.sleep(0.02)
-    return result
+wait_until = functools.partial(operator_host.wait_until, patience=PATIENCE)
+STORAGE = f"{ROOT}Services.StorageService.1."
+GW1 = "000000-ISPStorage-GW0001"
 
 
 class Bridge:
@@ -42,10 +42,11 @@ class Bridge:
         self.process, self.log = None, []
         self.start()
 
-    def start(self):
+    def start(self, *wrapper):
+        """Returns when it has connected; with a wrapper at once."""
         start = 'exec 3<&"$1"; shift; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
         self.process = subprocess.Popen(
-            ["/bin/bash", "-c", start, "bash", str(self.socket.fileno()), self.program, f"--config={self.configuration}"],
+            ["/bin/bash", "-c", start, "bash", str(self.socket.fileno()), *wrapper, self.program, f"--config={self.configuration}"],
             stderr=subprocess.PIPE, text=True, pass_fds=[self.socket.fileno()])
         connected = threading.Event()
 
@@ -58,7 +59,7 @@ class Bridge:
 
         self.pump = threading.Thread(target=pump, args=[self.process.stderr], daemon=True)
         self.pump.start()
-        if not connected.wait(PATIENCE):
+        if not wrapper and not connected.wait(PATIENCE):
             raise AssertionError(f"the bridge does not connect: {''.join(self.log)}")
 
     def stop(self, kill=False):
@@ -188,3 +189,61 @@ def gateway_parameters(root="InternetGatewayDevice.", sync="X_000000_ISPStorage"
                          "UserAccess.": [access, None]}, None]},
     }
     return parameters, tables
+
+
+def report(session=1000, **members):
+    return {"manufacturer": "Test", "oui": "000000", "product_class": "ISPStorage", "serial_number": "GW0001", "root": ROOT,
+            "session": session, "events": ["4 VALUE CHANGE"], "parameters": {SYNC + "Status": "Ready"}, **members}
+
+
+class BridgeCase(unittest.TestCase):
+    """A bridge with one gateway at GenieACS; the test is the frontend. program: its path."""
+
+    program = None
+    requests = 64
+
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="test-genieacs-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.broker_port = free_port()
+        (self.directory / "mosquitto.conf").write_text(f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\nuser root\n"
+                                                       f"persistence true\npersistence_location {self.directory}/\n")
+        self.start_broker()
+        self.addCleanup(self.stop_broker)
+        self.frontend = Subscriber(self.broker_port)
+        self.addCleanup(self.frontend.close)
+        self.acs = GenieAcs()
+        self.addCleanup(self.close_acs)
+        self.bridge = Bridge(self.program, self.directory, self.acs.url, self.broker_port, self.requests)
+        self.addCleanup(lambda: self.assertEqual(self.bridge.close(), 0, "".join(self.bridge.log)))
+        self.device = Device(*gateway_parameters())
+        self.assertEqual(self.acs.add(self.device), GW1)
+        self.acs.session(GW1, ["0 BOOTSTRAP"])
+        self.number = 0
+
+    def start_broker(self):
+        self.broker = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(self.directory / "mosquitto.conf")], stderr=subprocess.DEVNULL)
+        wait_until("the broker listens", lambda: listens(self.broker_port))
+
+    def stop_broker(self):
+        self.broker.terminate()
+        self.broker.wait()
+
+    def close_acs(self):
+        self.acs.close()
+        self.assertIsNone(self.acs.died, "GenieACS was stopped")
+
+    def order(self, device=GW1, **command):
+        self.number += 1
+        name = f"c{self.number}"
+        self.frontend.publish(device, "command", {"id": name, **command})
+        return name
+
+    def execute(self, device=GW1, **command):
+        result = self.frontend.result(self.order(device, **command))
+        self.frontend.ack(device, result)
+        return result
+
+    def posts(self):
+        """How many tasks were posted."""
+        return sum(method == "POST" and path.split("?")[0].endswith("/tasks") for method, path in self.acs.requests)

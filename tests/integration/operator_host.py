@@ -29,6 +29,7 @@ ROOT = "InternetGatewayDevice."
 SYNC = f"{ROOT}Services.X_000000_ISPStorage.1."
 CAPACITY = f"{ROOT}Services.StorageService.1.PhysicalMedium.1.Capacity"
 TIMEOUT = 20
+STRACE = shutil.which("strace", path="/usr/bin")
 AUTHOR = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
 
 
@@ -36,13 +37,17 @@ def device(number):
     return f"000000-ISPStorage-GW{number:04}"
 
 
-def wait_until(what, condition):
-    deadline = time.monotonic() + TIMEOUT
+def wait_until(what, condition, patience=TIMEOUT):
+    deadline = time.monotonic() + patience
     while not (result := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not in {TIMEOUT} s: {what}")
+            raise AssertionError(f"not in {patience} s: {what}")
         time.sleep(0.02)
     return result
+
+
+def strace_works():
+    return STRACE and subprocess.run([STRACE, "-D", "-o", "/dev/null", "/bin/true"], stderr=subprocess.DEVNULL).returncode == 0
 
 
 class Operator:
