@@ -76,10 +76,10 @@ static int apply_defaults(BridgeConfig *c) {
         return find_password(c);
 }
 
-static int check_range(const char *name, uint32_t value, uint32_t max) {
-        if (value >= 1 && value <= max)
+static int check_range(const char *name, uint32_t value, uint32_t min, uint32_t max) {
+        if (value >= min && value <= max)
                 return 0;
-        return log_error_errno(-EINVAL, "%s=%u is not between 1 and %u.", name, value, max);
+        return log_error_errno(-EINVAL, "%s=%u is not between %u and %u.", name, value, min, max);
 }
 
 static int check_file(const char *name, const char *path) {
@@ -93,9 +93,9 @@ static int check(const BridgeConfig *c) {
 
         if (!startswith(c->url, "http://") && !startswith(c->url, "https://"))
                 return log_error_errno(-EINVAL, "URL=%s is neither http: nor https:.", c->url);
-        r = check_range("Requests", c->requests, REQUESTS_MAX);
+        r = check_range("Requests", c->requests, 2, REQUESTS_MAX);
         if (r >= 0)
-                r = check_range("[Broker] Port", c->broker_port, UINT16_MAX);
+                r = check_range("[Broker] Port", c->broker_port, 1, UINT16_MAX);
         if (r >= 0)
                 r = check_file("[GenieACS] CAFile", c->nbi_ca_file);
         if (r >= 0)

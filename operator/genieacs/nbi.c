@@ -6,7 +6,7 @@
 
 typedef struct Lane {
         NbiRequest *first, *last; /* wait for their turn */
-        unsigned n_running;
+        unsigned n_running, n_running_max;
 } Lane;
 
 struct NbiRequest {
@@ -27,9 +27,8 @@ struct Nbi {
         CurlLoop *loop;
         sd_event_source *start_source;
         char *url, *ca_file;
-        /* Devices that do not answer are asked again and again: they leave room for what is to be done. */
+        /* Devices that do not answer are asked again and again: they have a share of their own. */
         Lane work, ask;
-        unsigned n_running_max, n_asking_max;
 };
 
 static void append(NbiRequest *r) {
@@ -64,11 +63,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(NbiRequest *, request_free);
 
 /* The next request whose turn it is, or NULL. */
 static NbiRequest *next_request(Nbi *n) {
-        if (n->work.n_running + n->ask.n_running >= n->n_running_max)
-                return NULL;
-        if (n->work.first)
+        if (n->work.first && n->work.n_running < n->work.n_running_max)
                 return n->work.first;
-        return n->ask.n_running < n->n_asking_max ? n->ask.first : NULL;
+        return n->ask.n_running < n->ask.n_running_max ? n->ask.first : NULL;
 }
 
 static void schedule(Nbi *n) {
@@ -288,8 +285,8 @@ int nbi_new(Nbi **ret, sd_event *event, const NbiSettings *settings) {
 
         if (!n)
                 return -ENOMEM;
-        n->n_running_max = settings->requests;
-        n->n_asking_max = MAX(settings->requests / 2, 1U);
+        n->ask.n_running_max = MAX(settings->requests / 4, 1U);
+        n->work.n_running_max = settings->requests - n->ask.n_running_max;
         n->url = strdup(settings->url);
         if (!n->url)
                 return -ENOMEM;

@@ -26,7 +26,7 @@ typedef struct NbiRequest NbiRequest;
 typedef struct NbiSettings {
         const char *url;     /* without a slash at its end */
         const char *ca_file; /* NULL: the system's */
-        unsigned requests;   /* at a time, half of them for devices that are only asked; the others wait */
+        unsigned requests;   /* at a time, at least 2; a quarter for devices that are only asked for a session */
 } NbiSettings;
 
 /* The answer. status is the status of HTTP, 0 if there was none (why is logged at debug); body is the JSON

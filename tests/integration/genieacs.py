@@ -188,7 +188,7 @@ class GenieAcs:
         with self.lock:
             if collection == "devices" and set(query) == {"_id"}:
                 found = [self.documents[query["_id"]]] if query["_id"] in self.documents else []
-                return [project(copy.deepcopy(one), projection.split(","), self.die) for one in found]
+                return [project(one, projection.split(","), self.die) for one in found]
             if collection == "tasks" and set(query) == {"device"}:
                 return [{"_id": task["_id"], **({"uniqueKey": task["uniqueKey"]} if "uniqueKey" in task else {})}
                         for task in self.tasks if task["device"] == query["device"]]
@@ -394,5 +394,5 @@ def project(document, paths, die):
             target = target.setdefault(key, {})
         else:
             if keys[-1] in node:
-                target[keys[-1]] = node[keys[-1]]
+                target[keys[-1]] = copy.deepcopy(node[keys[-1]])
     return result
