@@ -14,7 +14,7 @@
 static void end_with(Job *job, OutcomeKind kind, uint32_t fault_code, const char *text) {
         outcome_done(&job->outcome);
         job->outcome = (Outcome) { .kind = kind, .fault_code = fault_code, .text = strdup(text) };
-        job_go(job, json_array_size(job->pending) > 0 ? STEP_DELETE : STEP_FINISH);
+        job_go(job, job->was_sent ? STEP_SWEEP : STEP_FINISH);
 }
 
 static bool is_once_only(const Job *job) {
@@ -180,11 +180,23 @@ static void wait_for_session(Job *job) {
         job_retry(job, job->is_reachable ? STEP_ASK : STEP_CHECK_TASKS);
 }
 
+static bool is_of_pending(const Job *job, const json_t *fault) {
+        const char *channel = json_string_value(json_object_get(fault, "channel"));
+        const char *id = channel ? startswith(channel, "task_") : NULL;
+        const json_t *task;
+        size_t i;
+
+        json_array_foreach(job->pending, i, task)
+                if (id && streq(id, json_string_value(task)))
+                        return true;
+        return false;
+}
+
 static void on_faults(long status, const json_t *body, void *userdata) {
         Job *job = userdata;
         const json_t *fault;
         Outcome outcome = {};
-        size_t i;
+        size_t i, n_found = 0;
         int r = 0;
 
         job->request = NULL;
@@ -193,6 +205,9 @@ static void on_faults(long status, const json_t *body, void *userdata) {
                 return;
         }
         json_array_foreach(body, i, fault) {
+                if (!is_of_pending(job, fault))
+                        continue;
+                n_found++;
                 r = plan_read_fault(fault, &outcome);
                 if (r != 0)
                         break;
@@ -203,7 +218,7 @@ static void on_faults(long status, const json_t *body, void *userdata) {
                 job_go(job, STEP_DELETE);
         } else if (r < 0)
                 job_retry(job, job->step);
-        else if (json_array_size(body) == 0)
+        else if (n_found == 0)
                 wait_for_session(job);
         else if (++job->rounds >= JOB_ROUNDS_MAX || is_once_only(job))
                 give_up(job, "the session of GenieACS with the device fails");
@@ -213,19 +228,9 @@ static void on_faults(long status, const json_t *body, void *userdata) {
 }
 
 static int query_faults(Job *job) {
-        json_auto_t *ids = json_array(), *query = NULL;
-        const json_t *task;
-        size_t i;
+        json_auto_t *query = json_pack("{s:s}", "device", job->id);
 
-        json_array_foreach(job->pending, i, task) {
-                _cleanup_free_ char *id = strfmt("%s:task_%s", job->id, json_string_value(task));
-
-                if (!id || json_array_append_new(ids, json_string(id)) < 0)
-                        return -ENOMEM;
-        }
-        query = json_pack("{s:{s:O}}", "_id", "$in", ids);
-        return query ? nbi_query(job->jobs->nbi, "faults", query, NULL, on_faults, job, &job->request)
-                     : -ENOMEM;
+        return nbi_query(job->jobs->nbi, "faults", query, NULL, on_faults, job, &job->request);
 }
 
 static void on_asked(long status, const json_t *body, void *userdata) {

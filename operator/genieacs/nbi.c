@@ -29,6 +29,7 @@ struct Nbi {
         char *url, *ca_file;
         /* Devices that do not answer are asked again and again: they have a share of their own. */
         Lane work, ask;
+        bool is_silent; /* it did not answer the last request; that is in the log */
 };
 
 static void append(NbiRequest *r) {
@@ -101,6 +102,15 @@ static void finish(NbiRequest *r, long status) {
         handler(status, body, userdata);
 }
 
+/* Once for each time. */
+static void note_silence(Nbi *n, const char *why) {
+        if (why && !n->is_silent)
+                log_warning("The NBI %s does not answer: %s", n->url, why);
+        else if (!why && n->is_silent)
+                log_notice("The NBI %s answers again.", n->url);
+        n->is_silent = why != NULL;
+}
+
 static void on_done(CURL *easy, CURLcode code, void *userdata) {
         NbiRequest *r = userdata;
         long status = 0;
@@ -109,8 +119,7 @@ static void on_done(CURL *easy, CURLcode code, void *userdata) {
                 (void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
         else if (r->is_too_large)
                 status = NBI_STATUS_TOO_LARGE;
-        else
-                log_debug("NBI: %s", curl_easy_strerror(code));
+        note_silence(r->nbi, status == 0 ? curl_easy_strerror(code) : NULL);
         finish(r, status);
 }
 

@@ -26,14 +26,15 @@ typedef struct NbiRequest NbiRequest;
 typedef struct NbiSettings {
         const char *url;     /* without a slash at its end */
         const char *ca_file; /* NULL: the system's */
-        unsigned requests;   /* at a time, at least 2; a quarter for devices that are only asked for a session */
+        unsigned requests;   /* at a time, at least 2; a quarter is for asking devices for sessions */
 } NbiSettings;
 
-/* The answer. status is the status of HTTP, 0 if there was none (why is logged at debug); body is the JSON
+/* The answer. status is the status of HTTP, 0 if there was none; body is the JSON
  * in it, NULL if there is none, and borrowed. The request is gone when this is called. */
 typedef void (*NbiHandler)(long status, const json_t *body, void *userdata);
 
-/* settings is copied. *ret is the caller's. 0, -ENOMEM, or -EIO if libcurl does not start. */
+/* settings is copied. Logs when the NBI does not answer, and when it answers again. *ret is the caller's. 0,
+ * -ENOMEM, or -EIO if libcurl does not start. */
 int nbi_new(Nbi **ret, sd_event *event, const NbiSettings *settings);
 
 /* All requests are over or cancelled. NULL is allowed; returns NULL. */

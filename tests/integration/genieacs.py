@@ -194,8 +194,8 @@ class GenieAcs:
                         for task in self.tasks if task["device"] == query["device"]]
             if collection == "faults" and set(query) == {"channel"}:
                 return [{"_id": i} for i, fault in self.faults.items() if fault["channel"] == query["channel"]]
-            if collection == "faults" and set(query) == {"_id"}:
-                return [copy.deepcopy(self.faults[i]) for i in query["_id"]["$in"] if i in self.faults]
+            if collection == "faults" and set(query) == {"device"}:
+                return [copy.deepcopy(fault) for fault in self.faults.values() if fault["device"] == query["device"]]
         return self.die(f"query of {collection}: {query}")
 
     def post(self, device, query, body):
