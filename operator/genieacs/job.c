@@ -9,16 +9,25 @@
 
 #define ACCURACY_USEC 1000ULL
 
-static Job *job_free(Job *job) {
-        if (!job)
-                return NULL;
-        (void) nbi_cancel(job->request);
-        (void) sd_event_source_disable_unref(job->timer);
-        (void) command_free(job->command);
+/* Leaves the device without a command. */
+static void reset(Job *job) {
+        job->request = nbi_cancel(job->request);
+        job->timer = sd_event_source_disable_unref(job->timer);
+        job->command = command_free(job->command);
         before_done(&job->before);
         outcome_done(&job->outcome);
         json_decref(job->tasks);
         json_decref(job->pending);
+        job->tasks = job->pending = NULL;
+        job->retry_usec = JOB_RETRY_MIN_USEC;
+        job->attempts = job->rounds = 0;
+        job->was_sent = job->is_dropped = false;
+}
+
+static Job *job_free(Job *job) {
+        if (!job)
+                return NULL;
+        reset(job);
         free(job->device);
         free(job->id);
         free(job);
@@ -71,20 +80,6 @@ void job_retry(Job *job, Step step) {
         (void) getrandom(&random, sizeof(random), GRND_NONBLOCK);
         job->retry_usec = MIN(usec * 2, JOB_RETRY_MAX_USEC);
         wait_for(job, step, usec / 2 + random % (usec / 2 + 1));
-}
-
-static void reset(Job *job) {
-        job->request = nbi_cancel(job->request);
-        job->timer = sd_event_source_disable_unref(job->timer);
-        job->command = command_free(job->command);
-        before_done(&job->before);
-        outcome_done(&job->outcome);
-        json_decref(job->tasks);
-        json_decref(job->pending);
-        job->tasks = job->pending = NULL;
-        job->retry_usec = JOB_RETRY_MIN_USEC;
-        job->attempts = job->rounds = 0;
-        job->was_sent = job->is_dropped = false;
 }
 
 static int load_command(Job *job) {

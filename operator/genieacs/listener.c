@@ -75,10 +75,10 @@ static int make_room(Connection *c) {
         size_t allocated;
         char *p;
 
-        if (c->allocated - c->size >= READ_SIZE)
-                return 0;
         if (c->size > LISTENER_LINE_MAX)
                 return -EMSGSIZE;
+        if (c->allocated - c->size >= READ_SIZE)
+                return 0;
         allocated = MAX(c->allocated * 2, (size_t) READ_SIZE);
         p = realloc(c->line, allocated);
         if (!p)
