@@ -6,12 +6,8 @@
 
 #include "operator/acs/acs-config.h"
 
-/* Messages without an acknowledgement are published again after this time (docs/mqtt.md). */
-#define OUTBOX_REPEAT_SEC 30
-/* The oldest messages without an acknowledgement that are with the broker; the others wait for them. */
-#define OUTBOX_WINDOW 500
-/* How often old finished commands are looked for. */
-#define PRUNE_INTERVAL_SEC 3600
+/* How often devices are looked for that left a session and did not come back. */
+#define COLLECT_INTERVAL_SEC 30
 
 typedef struct Acs Acs;
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <curl/curl.h>
 #include <search.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "operator/acs/connection-request.h"
+#include "operator/common/curl-loop.h"
 
 #define ACCURACY_USEC 1000ULL
 
@@ -25,8 +24,7 @@ struct ConnectionRequester {
         Store *store;
         ConnectionRequestNeeded needed;
         void *userdata;
-        CURLM *multi;
-        sd_event_source *timer;
+        CurlLoop *loop;
         void *requests; /* tsearch(3), by device */
         Request *first_due, *last_due;
         unsigned n_running;
@@ -37,8 +35,7 @@ static void start_due(ConnectionRequester *q);
 static void close_handle(Request *r) {
         if (!r->easy)
                 return;
-        (void) curl_multi_remove_handle(r->requester->multi, r->easy);
-        curl_easy_cleanup(r->easy);
+        curl_loop_cancel(r->requester->loop, r->easy);
         r->easy = NULL;
         r->requester->n_running--;
 }
@@ -146,7 +143,7 @@ static void start(Request *r) {
         r->easy = curl_easy_init();
         if (r->easy)
                 q->n_running++;
-        if (!r->easy || !configure(r, &access) || curl_multi_add_handle(q->multi, r->easy) != CURLM_OK) {
+        if (!r->easy || !configure(r, &access) || curl_loop_start(q->loop, r->easy) < 0) {
                 close_handle(r);
                 retry(r, CONNECTION_REQUEST_RETRY_MAX_USEC);
         }
@@ -157,7 +154,7 @@ static void start_due(ConnectionRequester *q) {
                 start(q->first_due);
 }
 
-static void finish(Request *r, CURLcode code) {
+static void evaluate(Request *r, CURLcode code) {
         long status = 0;
 
         (void) curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -174,71 +171,12 @@ static void finish(Request *r, CURLcode code) {
         retry(r, status == 503 ? CONNECTION_REQUEST_BUSY_MAX_USEC : CONNECTION_REQUEST_RETRY_MAX_USEC);
 }
 
-static void finish_all(ConnectionRequester *q) {
-        CURLMsg *m;
-        int left;
+static void on_done(CURL *easy, CURLcode code, void *userdata) {
+        Request *r = userdata;
+        ConnectionRequester *q = r->requester;
 
-        while ((m = curl_multi_info_read(q->multi, &left))) {
-                Request *r = NULL;
-
-                if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &r) == CURLE_OK)
-                        finish(r, m->data.result);
-        }
+        evaluate(r, code);
         start_due(q);
-}
-
-static int on_socket_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        ConnectionRequester *q = userdata;
-        int running, action = 0;
-
-        if (revents & EPOLLIN)
-                action |= CURL_CSELECT_IN;
-        if (revents & EPOLLOUT)
-                action |= CURL_CSELECT_OUT;
-        if (revents & (EPOLLERR | EPOLLHUP))
-                action |= CURL_CSELECT_ERR;
-        (void) curl_multi_socket_action(q->multi, fd, action, &running);
-        finish_all(q);
-        return 0;
-}
-
-static int on_multi_timer(sd_event_source *s, uint64_t usec, void *userdata) {
-        ConnectionRequester *q = userdata;
-        int running;
-
-        (void) curl_multi_socket_action(q->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        finish_all(q);
-        return 0;
-}
-
-/* libcurl tells which sockets it wants watched; the source is the socket's private pointer. */
-static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data) {
-        ConnectionRequester *q = userdata;
-        sd_event_source *source = socket_data;
-        uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
-
-        if (what == CURL_POLL_REMOVE) {
-                (void) sd_event_source_disable_unref(source);
-                (void) curl_multi_assign(q->multi, fd, NULL);
-                return 0;
-        }
-        if (source)
-                return sd_event_source_set_io_events(source, events) < 0 ? -1 : 0;
-        if (sd_event_add_io(q->event, &source, fd, events, on_socket_ready, q) < 0)
-                return -1;
-        (void) curl_multi_assign(q->multi, fd, source);
-        return 0;
-}
-
-static int set_timer(CURLM *multi, long msec, void *userdata) {
-        ConnectionRequester *q = userdata;
-
-        q->timer = sd_event_source_disable_unref(q->timer);
-        if (msec < 0)
-                return 0;
-        return sd_event_add_time_relative(
-                               q->event, &q->timer, CLOCK_MONOTONIC, (uint64_t) msec * 1000, ACCURACY_USEC,
-                               on_multi_timer, q) < 0 ? -1 : 0;
 }
 
 int connection_requester_new(
@@ -247,25 +185,18 @@ int connection_requester_new(
                 Store *store,
                 ConnectionRequestNeeded needed,
                 void *userdata) {
-        _cleanup_(connection_requester_freep) ConnectionRequester *q = NULL;
+        _cleanup_(connection_requester_freep) ConnectionRequester *q = calloc(1, sizeof(*q));
+        int r;
 
-        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-                return -EIO;
-        q = calloc(1, sizeof(*q));
-        if (!q) {
-                curl_global_cleanup();
+        if (!q)
                 return -ENOMEM;
-        }
         q->event = sd_event_ref(event);
         q->store = store;
         q->needed = needed;
         q->userdata = userdata;
-        q->multi = curl_multi_init();
-        if (!q->multi || curl_multi_setopt(q->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
-            curl_multi_setopt(q->multi, CURLMOPT_SOCKETDATA, q) != CURLM_OK ||
-            curl_multi_setopt(q->multi, CURLMOPT_TIMERFUNCTION, set_timer) != CURLM_OK ||
-            curl_multi_setopt(q->multi, CURLMOPT_TIMERDATA, q) != CURLM_OK)
-                return -EIO;
+        r = curl_loop_new(&q->loop, event, on_done);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(q);
         return 0;
 }
@@ -275,12 +206,9 @@ ConnectionRequester *connection_requester_free(ConnectionRequester *q) {
                 return NULL;
         while (q->requests)
                 forget(*(Request **) q->requests);
-        if (q->multi)
-                (void) curl_multi_cleanup(q->multi);
-        (void) sd_event_source_disable_unref(q->timer);
+        (void) curl_loop_free(q->loop);
         (void) sd_event_unref(q->event);
         free(q);
-        curl_global_cleanup();
         return NULL;
 }
 

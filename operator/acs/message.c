@@ -39,14 +39,19 @@ static int set_text(json_t *object, const char *key, const char *value) {
         return set(object, key, text(value));
 }
 
-static int add_header(json_t *root, char id[static MESSAGE_ID_SIZE], int64_t now) {
+static int new_id(char id[static MESSAGE_ID_SIZE]) {
         uint8_t random[(MESSAGE_ID_SIZE - 1) / 2];
-        char time[DATETIME_SIZE];
-        int r;
 
         if (RAND_bytes(random, sizeof(random)) != 1)
                 return -EIO;
         (void) format_hex(random, sizeof(random), id);
+        return 0;
+}
+
+static int add_header(json_t *root, const char *id, int64_t now) {
+        char time[DATETIME_SIZE];
+        int r;
+
         r = set_text(root, "id", id);
         return r < 0 ? r : set_text(root, "time", format_datetime(now, time));
 }
@@ -125,7 +130,11 @@ int message_inform(Message *ret, const InformReport *report, int64_t now) {
 
         if (!root)
                 return -ENOMEM;
-        r = add_header(root, id, now);
+        if (report->id)
+                memcpy(id, report->id, MESSAGE_ID_SIZE);
+        r = report->id ? 0 : new_id(id);
+        if (r >= 0)
+                r = add_header(root, id, now);
         if (r >= 0)
                 r = set_text(root, "root", report->root);
         if (r >= 0)
@@ -172,7 +181,9 @@ int message_result(Message *ret, const Result *result, int64_t now) {
 
         if (!root)
                 return -ENOMEM;
-        r = add_header(root, id, now);
+        r = new_id(id);
+        if (r >= 0)
+                r = add_header(root, id, now);
         if (r >= 0)
                 r = set_text(root, "command", result->command);
         if (r >= 0)

@@ -10,6 +10,7 @@ typedef struct NameValue {
 } NameValue;
 
 typedef struct InformReport {
+        const char *id;     /* of the message, MESSAGE_ID_SIZE with its NUL; NULL: a new one */
         const char *device; /* the identifier */
         const char *root;
         const char *manufacturer, *oui, *product_class, *serial_number;
@@ -56,9 +57,9 @@ typedef struct Result {
         const char *error; /* text, with rejected and unknown */
 } Result;
 
-/* Make a message with a new id; the device string is borrowed from the argument. Text that is no UTF-8
- * has its bytes above 0x7f replaced by '?'; a parameter with such a name is left out. 0, -EMSGSIZE if it
- * would be larger than MQTT_PAYLOAD_MAX, -ENOMEM, -EIO. */
+/* Make a message, with a new id unless the report has one; the device string is borrowed from the argument.
+ * Text that is no UTF-8 has its bytes above 0x7f replaced by '?'; a parameter with such a name is left out. 0,
+ * -EMSGSIZE if it would be larger than MQTT_PAYLOAD_MAX, -ENOMEM, -EIO. */
 int message_inform(Message *ret, const InformReport *report, int64_t now);
 int message_result(Message *ret, const Result *result, int64_t now);
 

@@ -19,7 +19,7 @@
 #define ALTERNATES "objects/info/alternates"
 
 /* Where the services keep what, below the state directory, and so in a backup. */
-static const char *const databases[] = { "frontend/frontend.sqlite", "acs/acs.db" };
+static const char *const databases[] = { "frontend/frontend.sqlite", "acs/acs.db", "genieacs/bridge.db" };
 
 static bool exists(const char *path) {
         struct stat st;

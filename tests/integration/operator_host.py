@@ -38,11 +38,11 @@ def device(number):
     return f"000000-ISPStorage-GW{number:04}"
 
 
-def wait_until(what, condition, seconds=TIMEOUT):
-    deadline = time.monotonic() + seconds
+def wait_until(what, condition, patience=TIMEOUT):
+    deadline = time.monotonic() + patience
     while not (result := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not in {seconds} s: {what}")
+            raise AssertionError(f"not in {patience} s: {what}")
         time.sleep(0.02)
     return result
 

@@ -271,6 +271,20 @@ static void finished_commands_are_forgotten_at_last(void **state) {
         assert_next(f, DEVICE, "b");
 }
 
+static void a_device_without_a_password_has_a_queue(void **state) {
+        Fixture *f = *state;
+        char *ha1 = NULL;
+
+        assert_int_equal(store_device_add(f->store, "000000-A-new"), 0);
+        assert_int_equal(store_device_add(f->store, "000000-A-new"), 0);
+        assert_int_equal(add(f, "000000-A-new", "a"), COMMAND_STATE_NEW);
+        assert_int_equal(store_device_get_ha1(f->store, "000000-A-new", &ha1), -ENOENT);
+        /* one that has a password keeps it */
+        assert_int_equal(store_device_add(f->store, DEVICE), 0);
+        assert_int_equal(store_device_get_ha1(f->store, DEVICE, &ha1), 0);
+        free(ha1);
+}
+
 static void results_are_json_whatever_the_device_says(void **state) {
         _cleanup_message_ Message m = {};
         const NameValue values[] = { { "A.B", "\"\\\n\xff" }, { "\xfe", "x" }, { "C", NULL } };
@@ -297,6 +311,7 @@ int main(void) {
                 TEST(a_known_command_is_not_queued_again),
                 TEST(the_result_of_a_known_command_is_published_again),
                 TEST(an_unknown_device_has_no_queue),
+                TEST(a_device_without_a_password_has_a_queue),
                 TEST(commands_expire),
                 TEST(a_command_that_was_sent_is_known_as_such),
                 TEST(devices_with_commands_are_found_after_a_restart),
