@@ -23,7 +23,7 @@ struct Acs {
         Server *server;
         MqttClient *mqtt;
         ConnectionRequester *requester;
-        sd_event_source *notice_source, *deadline_source, *repeat_source, *prune_source;
+        sd_event_source *notice_source, *deadline_source, *repeat_source, *prune_source, *forget_source;
         int64_t published; /* number of the last message in the outbox that the broker was given */
         int64_t n_unacknowledged; /* of those, how many the frontend may have not acknowledged */
         /* Filled by the threads, emptied by the loop. */
@@ -208,6 +208,20 @@ static int on_command(Acs *a, const char *device, const char *payload, size_t si
         return 0;
 }
 
+static int on_forget(sd_event_source *s, uint64_t usec, void *userdata) {
+        Acs *a = userdata;
+        int r;
+
+        a->forget_source = sd_event_source_disable_unref(a->forget_source);
+        r = store_outbox_forget(a->store);
+        if (r < 0)
+                (void) log_error_errno(r, "Failed to forget what the frontend has: %m");
+        else
+                a->n_unacknowledged = MAX(a->n_unacknowledged - r, (int64_t) 0);
+        flush_outbox(a);
+        return 0;
+}
+
 static int on_ack(Acs *a, const char *device, const char *payload, size_t size) {
         _cleanup_strv_free_ char **ids = NULL;
         int r;
@@ -220,11 +234,10 @@ static int on_ack(Acs *a, const char *device, const char *payload, size_t size) 
         if (r < 0)
                 return r;
         r = store_outbox_acknowledge(a->store, device, ids);
-        if (r < 0)
+        if (r < 0 || a->forget_source)
                 return r;
-        a->n_unacknowledged = MAX(a->n_unacknowledged - r, (int64_t) 0);
-        flush_outbox(a);
-        return 0;
+        return sd_event_add_time_relative(
+                        a->event, &a->forget_source, CLOCK_MONOTONIC, OUTBOX_FORGET_USEC, 0, on_forget, a);
 }
 
 static int on_mqtt_message(MqttClient *c, const char *topic, const char *payload, size_t size, void *userdata) {
@@ -458,6 +471,7 @@ Acs *acs_free(Acs *a) {
         (void) sd_event_source_disable_unref(a->deadline_source);
         (void) sd_event_source_disable_unref(a->repeat_source);
         (void) sd_event_source_disable_unref(a->prune_source);
+        (void) sd_event_source_disable_unref(a->forget_source);
         (void) session_table_free(a->context.sessions);
         (void) nonce_table_free(a->context.authentication.nonces);
         SSL_CTX_free(a->context.tls);

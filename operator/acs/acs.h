@@ -10,6 +10,8 @@
 #define OUTBOX_REPEAT_SEC 30
 /* The oldest messages without an acknowledgement that are with the broker; the others wait for them. */
 #define OUTBOX_WINDOW 500
+/* So long acknowledgements are collected, to be noted together. */
+#define OUTBOX_FORGET_USEC 50000ULL
 /* How often old finished commands are looked for. */
 #define PRUNE_INTERVAL_SEC 3600
 
