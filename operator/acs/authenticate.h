@@ -20,7 +20,8 @@ typedef enum Authentication {
 
 /* Tries the certificate that the device showed, if TLS has verified it (its common name is the device, which becomes
  * known if it was not), then the header's value, "" if there is none. now is in seconds of the monotonic clock. With
- * AUTHENTICATION_GOOD *ret_device is the caller's. Returns an Authentication, or a negative errno. Logs what is refused. */
+ * AUTHENTICATION_GOOD *ret_device is the caller's. Returns an Authentication, or a negative errno. Logs what is
+ * refused. */
 int authenticate(
                 const AuthenticationContext *c,
                 Store *store,

@@ -7,6 +7,7 @@
 
 struct Store {
         sqlite3 *db;
+        char **acknowledged; /* messages that may go: device and id in turn */
 };
 
 /* Puts the message into the outbox, within the caller's transaction. One that is in it already stays as

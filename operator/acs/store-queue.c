@@ -264,7 +264,23 @@ int store_outbox_foreach(
         return r;
 }
 
-static int outbox_delete(Store *s, const char *device, char *const *ids) {
+int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
+        int r = 0;
+
+        STRV_FOREACH(id, ids) {
+                r = strv_extend(&s->acknowledged, device);
+                if (r >= 0)
+                        r = strv_extend(&s->acknowledged, *id);
+                if (r < 0)
+                        break;
+        }
+        /* They are sent again then, and acknowledged. */
+        if (r < 0)
+                s->acknowledged = strv_free(s->acknowledged);
+        return r;
+}
+
+static int outbox_delete(Store *s, char *const *pairs) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int r, n = 0;
 
@@ -272,8 +288,8 @@ static int outbox_delete(Store *s, const char *device, char *const *ids) {
         if (r < 0)
                 return r;
         transaction = s->db;
-        STRV_FOREACH(id, ids) {
-                r = sqlite_run(s->db, "DELETE FROM outbox WHERE id = ? AND device = ?", "ss", *id, device);
+        for (; pairs && *pairs; pairs += 2) {
+                r = sqlite_run(s->db, "DELETE FROM outbox WHERE id = ? AND device = ?", "ss", pairs[1], pairs[0]);
                 if (r < 0)
                         return r;
                 n += r;
@@ -282,11 +298,12 @@ static int outbox_delete(Store *s, const char *device, char *const *ids) {
         return r < 0 ? r : n;
 }
 
-int store_outbox_acknowledge(Store *s, const char *device, char *const *ids) {
+int store_outbox_forget(Store *s) {
+        _cleanup_strv_free_ char **pairs = TAKE_PTR(s->acknowledged);
         int r;
 
         sqlite_set_lazy(s->db, true);
-        r = outbox_delete(s, device, ids);
+        r = outbox_delete(s, pairs);
         sqlite_set_lazy(s->db, false);
         return r;
 }

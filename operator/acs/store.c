@@ -60,6 +60,7 @@ Store *store_free(Store *s) {
         if (!s)
                 return NULL;
         sqlite_closep(&s->db);
+        (void) strv_free(s->acknowledged);
         free(s);
         return NULL;
 }

@@ -131,9 +131,12 @@ typedef int (*OutboxHandler)(const char *device, TopicKind kind, const char *pay
 int store_outbox_foreach(
                 Store *s, int64_t after, int64_t max, OutboxHandler handler, void *userdata, int64_t *ret_last);
 
-/* Removes acknowledged messages; unknown ids, and those of another device, are ignored. Not on disk before the next
- * transaction is: a message that comes back is sent again, and the frontend knows it. Returns how many went. */
+/* Notes that these messages may go, all at once with the next store_outbox_forget(). 0 or -ENOMEM. */
 int store_outbox_acknowledge(Store *s, const char *device, char *const *ids);
+
+/* Removes what was acknowledged; unknown ids, and those of another device, are ignored. Not on disk before the next
+ * transaction is: a message that comes back is sent again, and the frontend knows it. Returns how many went. */
+int store_outbox_forget(Store *s);
 
 /* 1 if a message is older than the time, else 0. */
 int store_outbox_has_before(Store *s, int64_t time);

@@ -84,7 +84,7 @@ class Connection(http.client.HTTPConnection):
 
 
 class Fleet:
-    """So many simulated gateways, spread over so many subscriptions; none has started yet."""
+    """So many simulated gateways, spread over so many subscriptions (0: nobody allowed them); none has started yet."""
 
     def __init__(self, operator, endpoint, devices, subscriptions, retry_minimum=1):
         self.operator, self.n = operator, devices
@@ -93,15 +93,19 @@ class Fleet:
         self.tips.mkdir()
         for name in self.names:
             operator.create(name)
-        connection = Connection(str(operator.directory / "api.socket"))
-        for i in range(devices):
-            connection.request("PUT", f"/v1/devices/{fleet_device(i)}", json.dumps({"subscription": self.names[i % subscriptions]}))
+        if self.names:
+            self.allow()
+        self.process = subprocess.Popen([str(operator.build / "tests/load/cpe-load"), str(endpoint.port), PASSWORD, str(devices), str(self.tips),
+                                         str(retry_minimum)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def allow(self):
+        connection = Connection(str(self.operator.directory / "api.socket"))
+        for i in range(self.n):
+            connection.request("PUT", f"/v1/devices/{fleet_device(i)}", json.dumps({"subscription": self.names[i % len(self.names)]}))
             answer = connection.getresponse()
             body = answer.read()
             assert answer.status == 200, body
         connection.close()
-        self.process = subprocess.Popen([str(operator.build / "tests/load/cpe-load"), str(endpoint.port), PASSWORD, str(devices), str(self.tips),
-                                         str(retry_minimum)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def order(self, words):
         self.process.stdin.write(f"{words}\n")

@@ -3,10 +3,11 @@
  * 127.0.0.1:ACS-PORT, whole CPEs: Informs with digest, commands, connection requests, and a synchronizer that finds
  * main's tip in TIPS/<subscription>. Reads orders from standard input, one a line:
  *
- *   boot SECONDS   every gateway restarts, each at a moment of its own within this time
- *   start GATEWAY  this one (from 0) restarts now
- *   push GATEWAY   the push of this one was accepted: it tells so
- *   status         prints what there is and what there was, as JSON on one line
+ *   boot SECONDS      every gateway restarts, each at a moment of its own within this time
+ *   periodic SECONDS  every gateway has a periodic Inform, in the same way
+ *   start GATEWAY     this one (from 0) restarts now
+ *   push GATEWAY      the push of this one was accepted: it tells so
+ *   status            prints what there is and what there was, as JSON on one line
  *
  * and ends with it. Gateway n authenticates itself as <OUI>-ISPStorage-L<n in five digits>. */
 #include <jansson.h>
@@ -86,6 +87,24 @@ static int print_status(Load *l) {
         return fflush(stdout) == 0 ? 0 : -EIO;
 }
 
+static int boot(Load *l, uint32_t seconds) {
+        int r = 0;
+
+        for (uint32_t i = 0; i < l->n && r >= 0; i++)
+                r = client_restart(l->clients + i, random_below(seconds * USEC_PER_SEC));
+        return r;
+}
+
+static int inform_periodically(Load *l, uint32_t seconds) {
+        int r = 0;
+
+        for (uint32_t i = 0; i < l->n && r >= 0; i++) {
+                l->clients[i].gateway.events |= GATEWAY_PERIODIC;
+                r = client_schedule(l->clients + i, random_below(seconds * USEC_PER_SEC));
+        }
+        return r;
+}
+
 static int carry_out(Load *l, const char *order) {
         const char *argument = strchr(order, ' ');
         uint32_t n = 0;
@@ -101,11 +120,9 @@ static int carry_out(Load *l, const char *order) {
         }
         if (startswith(order, "start ") && n < l->n)
                 return client_restart(l->clients + n, 0);
-        if (!startswith(order, "boot "))
-                return -EINVAL;
-        for (uint32_t i = 0; i < l->n && r >= 0; i++)
-                r = client_restart(l->clients + i, random_below(n * USEC_PER_SEC));
-        return r;
+        if (startswith(order, "boot "))
+                return boot(l, n);
+        return startswith(order, "periodic ") ? inform_periodically(l, n) : -EINVAL;
 }
 
 static int on_order(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
