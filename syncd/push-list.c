@@ -6,6 +6,9 @@
 #include "syncd/git-object.h"
 #include "syncd/push-list.h"
 
+/* Versions of a tree in one push that are passed over to find a base; more, or a circle, is none. */
+#define BASES_MAX 1024U
+
 void push_list_done(PushList *l) {
         for (size_t i = 0; i < l->n_files; i++)
                 free(l->files[i].path);
@@ -100,8 +103,24 @@ static bool is_empty_blob(const git_oid *id) {
         return git_object_name(GIT_OBJECT_BLOB, "", 0, &empty) >= 0 && git_oid_equal(id, &empty);
 }
 
+/* The base of a delta; zero: none. One that is sent along may be a delta as well, and one that the server has: when a
+ * directory became what it was before, each is even the other's. git's index-pack refuses such a pack ("duplicate
+ * base"). So the base is one that is not sent. */
+static git_oid base_of(const PushList *l, const PushItem *item) {
+        git_oid base = item->base;
+        uint32_t i;
+
+        for (unsigned n = 0; object_map_find(&l->index, &base, &i); n++) {
+                if (n == BASES_MAX)
+                        return (git_oid){};
+                base = l->items[i].base;
+        }
+        return base;
+}
+
 /* Writes an object of the store, as a delta where that is worth it. */
-static int write_stored(const PushItem *item, GitStore *store, PackWriter *w) {
+static int write_stored(const PushList *l, const PushItem *item, GitStore *store, PackWriter *w) {
+        const git_oid base_id = base_of(l, item);
         _cleanup_free_ void *data = NULL, *base = NULL;
         _cleanup_free_ uint8_t *delta = NULL;
         size_t size, base_size, delta_size;
@@ -114,12 +133,12 @@ static int write_stored(const PushItem *item, GitStore *store, PackWriter *w) {
                 return pack_writer_add(w, GIT_OBJECT_BLOB, "", 0);
         if (r < 0)
                 return r;
-        if (!git_oid_is_zero(&item->base) &&
-            git_store_read(store, &item->base, &base_type, &base, &base_size) >= 0 && base_type == type) {
+        if (!git_oid_is_zero(&base_id) &&
+            git_store_read(store, &base_id, &base_type, &base, &base_size) >= 0 && base_type == type) {
                 r = (type == GIT_OBJECT_TREE ? git_delta_of_trees : git_delta_of_bytes)(
                                 base, base_size, data, size, size / 2, &delta, &delta_size);
                 if (r >= 0)
-                        return pack_writer_add_delta(w, &item->base, delta, delta_size);
+                        return pack_writer_add_delta(w, &base_id, delta, delta_size);
                 if (r != -E2BIG)
                         return r;
         }
@@ -157,7 +176,7 @@ int push_item_write(
         case PUSH_META:
         case PUSH_GROUP:
         default:
-                return write_stored(item, store, w);
+                return write_stored(l, item, store, w);
         }
         return r < 0 ? r : pack_writer_add(w, GIT_OBJECT_BLOB, data, size);
 }
