@@ -21,21 +21,32 @@ static int64_t commit_time(Folder *f, const git_oid *id, int64_t fallback) {
         return line ? strtoll(line + 1, NULL, 10) : fallback;
 }
 
-/* 1 if there is a snapshot of the entry, a good one if that is to be verified, else 0; or a negative errno. A
- * damaged one is removed: what is still in the folder is then pushed from there. */
+/* Snapshots outlive a store that was lost; the chunk trees that name a large one do not. */
+static bool lacks_chunk_trees(Folder *f, const SyncEntry *e) {
+        git_oid id;
+
+        git_store_oid_from_sync(&id, &e->oid);
+        return folder_is_chunked(e) && !git_store_has(f->store, &id);
+}
+
+/* 1 if there is a snapshot of the entry, a good one if that is to be verified, and its chunk trees are in the store,
+ * where they are made again; else 0; or a negative errno. A damaged one is removed: what is still in the folder is then
+ * pushed from there. */
 static int check_snapshot(Folder *f, const SyncEntry *e, bool verify) {
         _cleanup_close_ int fd = -EBADF;
+        bool store;
         SyncOid oid;
         int r;
 
         if (e->kind != SYNC_FILE && e->kind != SYNC_SYMLINK)
                 return 0;
-        if (!verify)
+        store = lacks_chunk_trees(f, e);
+        if (!verify && !store)
                 return content_pending_has(&f->content, &e->oid);
         r = content_pending_open(&f->content, &e->oid, &fd);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        r = content_hash_file(fd, false, &oid, &f->hash);
+        r = content_hash_file(fd, store, &oid, &f->hash);
         if (r < 0)
                 return r;
         if (sync_oid_equal(&oid, &e->oid))
@@ -258,8 +269,12 @@ static int list_overwritten(ChainUpdate *u, const FolderOids *waiting, const Fol
                 _cleanup_free_ char *beside = NULL;
                 SyncEntry copy = *e;
 
-                if (folder_oids_have(waiting, &e->oid) || folder_oids_have(wanted, &e->oid) ||
-                    content_pending_has(&f->content, &e->oid) <= 0)
+                if (folder_oids_have(waiting, &e->oid) || folder_oids_have(wanted, &e->oid))
+                        continue;
+                r = check_snapshot(f, e, false);
+                if (r == -ENOMEM || r == -ENOSPC || r == -EDQUOT)
+                        return r;
+                if (r <= 0)
                         continue;
                 r = choose_name(u, e->path, u->time, changes, &beside);
                 if (r < 0)

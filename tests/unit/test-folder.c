@@ -166,6 +166,32 @@ static void a_store_that_is_lost_is_made_anew(void **state) {
         world_free(w);
 }
 
+/* It waited for main's version, was overwritten, and then the store was lost, which had named its chunks. */
+static void a_large_version_that_waited_outlives_the_store(void **state) {
+        _cleanup_free_ char *command = NULL;
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways, *other = g + 1;
+
+        world_write(w, other, "large", 2 * MIB);
+        world_run(w, other);
+        while (!git_oid_is_zero(&other->push))
+                assert_true(world_push(w, other));
+        world_write(w, g, "large", 3 * MIB);
+        world_fetch(w, g);
+        world_run(w, g);
+        assert_true(g->missing);
+        world_write(w, g, "large", 4 * MIB);
+        command = strfmt("cd %s && rm -rf objects index held-* wanted", g->state);
+        g->folder = folder_free(g->folder);
+        assert_int_equal(system(command), 0);
+        world_restart(w, g);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_int_equal(world_count_lost(w), 0);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 static void a_damaged_snapshot_does_not_hold_up_its_file(void **state) {
         _cleanup_free_ char *command = NULL;
         World *w = world_new(2, 1);
@@ -438,6 +464,7 @@ int main(void) {
                 cmocka_unit_test(a_fetch_that_is_cut_goes_on),
                 cmocka_unit_test(a_change_that_a_restore_came_across_stays_one),
                 cmocka_unit_test(a_store_that_is_lost_is_made_anew),
+                cmocka_unit_test(a_large_version_that_waited_outlives_the_store),
                 cmocka_unit_test(a_damaged_snapshot_does_not_hold_up_its_file),
                 cmocka_unit_test(content_that_a_user_wrote_to_is_fetched_again),
                 cmocka_unit_test(nobody_can_write_to_what_is_put_in_place),
