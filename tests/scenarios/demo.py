@@ -190,8 +190,9 @@ def management_bytes(narration):
     narration.say("\n== what CWMP costs: Ethernet bytes of all frames to and from the ACS")
     figures = {}
     for scheme in cwmp_bytes.ACS_URL:
-        provisioning, synchronizations = cwmp_bytes.measure(scheme, CWMP_ROUNDS)
-        figures[scheme] = {"provisioning": provisioning, "synchronization": statistics.median(synchronizations)}
+        provisionings, synchronizations = cwmp_bytes.measure(scheme, CWMP_ROUNDS)
+        figures[scheme] = {"provisioning": statistics.median(provisionings),
+                           "synchronization": statistics.median(synchronizations)}
     for what, limit in cwmp_bytes.PAPER.items():
         plain, tls = figures["http"][what], figures["https"][what]
         narration.say(f"   {what}: {plain:,.0f} over plain HTTP, {tls:,.0f} over TLS (the paper's prototype: {limit:,})")
