@@ -91,9 +91,13 @@ static int sync_new_files(ApplyRun *run, Batch *b) {
 static int sync_directories(ApplyRun *run, Batch *b) {
         if (b->n > SINGLE_SYNCS_MAX)
                 return syncfs(run->apply->staging_fd) < 0 ? -errno : 0;
-        for (size_t i = 0; i < b->n; i++)
+        for (size_t i = 0; i < b->n; i++) {
+                /* A mode is the file's own: ext4 and XFS have it in the same journal, btrfs has not. */
+                if (b->items[i].new_fd >= 0 && fsync(b->items[i].new_fd) < 0)
+                        return -errno;
                 if (b->items[i].parent_fd >= 0 && fsync(b->items[i].parent_fd) < 0)
                         return -errno;
+        }
         return fsync(run->apply->staging_fd) < 0 ? -errno : 0;
 }
 
