@@ -14,6 +14,7 @@ typedef struct ApplyRun {
         unsigned n_steps;
         SyncOid taken[SYNC_BATCH_FILES]; /* content that items of this batch take as their new file */
         size_t n_taken;
+        bool sync_named;         /* a file that was synced without a name is synced again when it has one */
 } ApplyRun;
 
 /* A point at which a crash must do no harm. */
