@@ -338,23 +338,31 @@ static int compare_moved(
         return change_differing(f, changes);
 }
 
+/* Durably: what is recorded next relies on it, and for btrfs a sync of another file is none of the directory. */
+static int remove_held(Folder *f, const git_oid *commit) {
+        HeldName name;
+
+        if (unlinkat(f->state_fd, held_name(commit, name), 0) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return fsync(f->state_fd) < 0 ? -errno : 0;
+}
+
 /* The held changes first, under the commit's name, then the reference, which makes them valid. */
 static int record_base(Folder *f, const git_oid *commit, const SyncTree *held) {
-        HeldName name, old;
+        HeldName name;
         int r;
 
-        (void) held_name(commit, name);
         if (sync_tree_size(held) > 0)
-                r = sync_index_save(f->state_fd, name, held);
+                r = sync_index_save(f->state_fd, held_name(commit, name), held);
         else
-                r = unlinkat(f->state_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+                r = remove_held(f, commit);
         if (r < 0 || git_oid_equal(commit, &f->base_commit))
                 return r;
         r = git_store_set_reference(f->store, GIT_STORE_BASE, commit);
         if (r >= 0)
                 r = git_store_sync(f->store);
         if (r >= 0)
-                (void) unlinkat(f->state_fd, held_name(&f->base_commit, old), 0);
+                (void) remove_held(f, &f->base_commit);
         return r;
 }
 

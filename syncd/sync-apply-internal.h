@@ -14,6 +14,7 @@ typedef struct ApplyRun {
         unsigned n_steps;
         SyncOid taken[SYNC_BATCH_FILES]; /* content that items of this batch take as their new file */
         size_t n_taken;
+        bool sync_named;         /* a file that was synced without a name is synced again when it has one */
 } ApplyRun;
 
 /* A point at which a crash must do no harm. */
@@ -25,7 +26,8 @@ typedef struct ApplyItem {
         uint64_t number;         /* of the intent, and of the name in the staging directory */
         size_t intent;
         bool has_intent;
-        int new_fd;              /* the new file, as yet without a name there; -EBADF for other kinds */
+        int new_fd;              /* the new file, as yet without a name there, or the one whose mode was changed; else
+                                  * -EBADF */
         bool takes_content;      /* it is the file in the content area itself, not a copy of it */
         SyncEntry placed;        /* what stat says of the new entry */
         int64_t swap_ns;         /* when it was put in place, at the earliest */

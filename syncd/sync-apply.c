@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Batches: stage, journal, swap, sync, record the outcomes. */
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/log.h"
@@ -75,11 +77,20 @@ static bool needs_intent(const SyncOperation *o) {
                (o->kind == SYNC_DELETE && o->local->kind != SYNC_DIRECTORY);
 }
 
+/* Before Linux 6.16 btrfs syncs a nameless file's data only: with the sync of its directory it would be durable as an
+ * empty file. */
+static bool syncs_no_nameless(const SyncApply *a) {
+        struct statfs st;
+
+        return fstatfs(a->staging_fd, &st) < 0 || st.f_type == BTRFS_SUPER_MAGIC;
+}
+
 static int sync_new_files(ApplyRun *run, Batch *b) {
         size_t n_files = 0;
 
         for (size_t i = 0; i < b->n; i++)
                 n_files += b->items[i].new_fd >= 0;
+        run->sync_named = n_files <= SINGLE_SYNCS_MAX && syncs_no_nameless(run->apply);
         if (n_files > SINGLE_SYNCS_MAX)
                 return syncfs(run->apply->staging_fd) < 0 ? -errno : 0;
         for (size_t i = 0; i < b->n; i++)
@@ -91,9 +102,13 @@ static int sync_new_files(ApplyRun *run, Batch *b) {
 static int sync_directories(ApplyRun *run, Batch *b) {
         if (b->n > SINGLE_SYNCS_MAX)
                 return syncfs(run->apply->staging_fd) < 0 ? -errno : 0;
-        for (size_t i = 0; i < b->n; i++)
+        for (size_t i = 0; i < b->n; i++) {
+                /* A mode is the file's own: ext4 and XFS have it in the same journal, btrfs has not. */
+                if (b->items[i].new_fd >= 0 && fsync(b->items[i].new_fd) < 0)
+                        return -errno;
                 if (b->items[i].parent_fd >= 0 && fsync(b->items[i].parent_fd) < 0)
                         return -errno;
+        }
         return fsync(run->apply->staging_fd) < 0 ? -errno : 0;
 }
 

@@ -5,7 +5,11 @@
  * New content is built without a name in the staging directory's file system, synced, and swapped in;
  * what it displaces is looked at afterwards, through a descriptor, and unlinked only if it is what the
  * plan expected and its content is kept elsewhere. A journal in the staging directory says what may be
- * displaced content. */
+ * displaced content.
+ *
+ * What a later record relies on is synced itself: a file's content and mode by a sync of the file, its name, and
+ * that a name is gone, by one of the directory. ext4 and XFS write all that was done before along with any sync;
+ * btrfs logs the one inode. */
 #pragma once
 
 #include <sys/types.h>

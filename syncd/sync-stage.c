@@ -322,7 +322,8 @@ int apply_name_staged(ApplyRun *run, ApplyItem *item) {
 
                 if (r < 0)
                         return r;
-        } else if (linkat(AT_FDCWD, path, run->apply->staging_fd, name, AT_SYMLINK_FOLLOW) < 0)
+        } else if (linkat(AT_FDCWD, path, run->apply->staging_fd, name, AT_SYMLINK_FOLLOW) < 0 ||
+                   (run->sync_named && fsync(item->new_fd) < 0))
                 return -errno;
         /* Closed before anybody sees the file: we are not the writer that a lease probe finds. */
         item->new_fd = safe_close(item->new_fd);

@@ -217,6 +217,7 @@ static int swap_mode(ApplyRun *run, ApplyItem *item, const char *name) {
         if (fchmod(fd, (mode & 0777) | (item->operation->wanted->executable ? S_IXUSR : 0)) < 0 || fstat(fd, &st) < 0)
                 return -errno;
         sync_entry_set_stat(&now, &st);
+        item->new_fd = TAKE_FD(fd);
         if (now.size != local->size || now.mtime_ns != local->mtime_ns)
                 return report_changed(run, item);
         return report_placed(run, item->operation->path, &now);
