@@ -9,6 +9,7 @@
 #include "common/base/str.h"
 #include "sharemgr/manager.h"
 #include "sharemgr/share-paths.h"
+#include "sharemgr/share-rules.h"
 #include "sharemgr/share-set-load.h"
 #include "sharemgr/smart.h"
 
@@ -215,11 +216,13 @@ static int update_row(DmUpdate *u, uint32_t i, const Medium *medium) {
 }
 
 static int add_row(Manager *m, DmUpdate *u, const Medium *medium, uint32_t *ret) {
-        _cleanup_free_ char *identity = medium_identity(medium), *path = NULL;
+        _cleanup_free_ char *identity = medium_identity(medium), *path = NULL, *name = NULL;
         uint32_t i;
         int r;
 
-        r = dm_update_add(u, &i, PHYSICAL_MEDIUM);
+        r = share_rules_medium_name(m->model, medium->name, &name);
+        if (r >= 0)
+                r = dm_update_add(u, &i, PHYSICAL_MEDIUM);
         if (r < 0)
                 return r;
         path = strfmt(PHYSICAL_MEDIUM "%" PRIu32, i);
@@ -229,7 +232,7 @@ static int add_row(Manager *m, DmUpdate *u, const Medium *medium, uint32_t *ret)
         if (r < 0)
                 return r;
         *ret = i;
-        return dm_update_set(u, medium->name, PHYSICAL_MEDIUM "%" PRIu32 ".Name", i);
+        return dm_update_set(u, name, PHYSICAL_MEDIUM "%" PRIu32 ".Name", i);
 }
 
 int manager_update_media_rows(Manager *m) {

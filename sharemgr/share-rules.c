@@ -9,6 +9,7 @@
 #include "sharemgr/share-set-load.h"
 
 #define VOLUMES STORAGE_SERVICE "LogicalVolume."
+#define MEDIA STORAGE_SERVICE "PhysicalMedium."
 
 typedef struct Check {
         const ShareRules *rules;
@@ -273,6 +274,34 @@ static void check_setting(const Check *c) {
                 refuse(c, "not a domain name (RFC 1123)");
         else if (changes_parameter(c, "PortNumber") && streq(value, "0"))
                 refuse(c, "a server cannot listen on port 0");
+}
+
+/* 1, 0, or a negative errno. */
+static int is_name_of_medium(DmModel *m, const char *name) {
+        DM_FOREACH_INSTANCE(i, m, MEDIA) {
+                _cleanup_free_ char *other = NULL;
+                int r = dm_get_string(m, &other, MEDIA "%" PRIu32 ".Name", i);
+
+                if (r < 0)
+                        return r;
+                if (streq(other, name))
+                        return 1;
+        }
+        return 0;
+}
+
+int share_rules_medium_name(DmModel *m, const char *device, char **ret) {
+        for (unsigned n = 1;; n++) {
+                _cleanup_free_ char *name = n == 1 ? strdup(device) : strfmt("%s-%u", device, n);
+                int r = name ? is_name_of_medium(m, name) : -ENOMEM;
+
+                if (r < 0)
+                        return r;
+                if (r == 0) {
+                        *ret = TAKE_PTR(name);
+                        return 0;
+                }
+        }
 }
 
 int share_rules_check(

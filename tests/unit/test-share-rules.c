@@ -351,6 +351,22 @@ static void test_set_has_what_is_enabled(void **state) {
                         SHARE_ACCESS_READ);
 }
 
+static void test_names_of_media_are_unique(void **state) {
+        _cleanup_free_ char *first = NULL, *second = NULL, *third = NULL;
+        _cleanup_(dm_update_freep) DmUpdate *u = NULL;
+        Fixture *f = *state;
+
+        assert_int_equal(share_rules_medium_name(f->model, "sda", &first), 0);
+        assert_string_equal(first, "sda");
+        assert_int_equal(dm_update_new(&u, f->model), 0);
+        assert_int_equal(dm_update_set(u, "sda", STORAGE_SERVICE "PhysicalMedium.1.Name"), 0);
+        assert_int_equal(dm_update_commit(u), 0);
+        assert_int_equal(share_rules_medium_name(f->model, "sda", &second), 0);
+        assert_string_equal(second, "sda-2");
+        assert_int_equal(share_rules_medium_name(f->model, "sdb", &third), 0);
+        assert_string_equal(third, "sdb");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_volume_needs_its_parameters, setup, teardown),
@@ -360,6 +376,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_accounts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_groups_and_quotas, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_names_of_media_are_unique, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_set_has_what_is_enabled, setup, teardown),
         };
 
