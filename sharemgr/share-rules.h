@@ -15,8 +15,8 @@ typedef struct ShareRules {
         void *userdata;
 } ShareRules;
 
-/* The PhysicalMedium.Name of a medium without a row: its device's name, "sda", or with a number, "sda-2", if another row
- * has that, whose medium is away: the name is a unique key. *ret is the caller's. 0 or a negative errno. */
+/* The PhysicalMedium.Name of a medium without a row: its device's name, "sda", or with a number, "sda-2", if another
+ * row has that, whose medium is away: the name is a unique key. *ret is the caller's. 0 or a negative errno. */
 int share_rules_medium_name(DmModel *m, const char *device, char **ret);
 
 /* Adds a fault for each change that breaks a rule, under the name of its parameter; m shows the state as it
