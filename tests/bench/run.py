@@ -41,6 +41,12 @@ def on_a_bed(benchmark, size, bed_name, shared, recorder):
         raise Failure("; ".join(recorder.failures))
 
 
+def summary(error):
+    """For the report, which is read elsewhere: the first line, without where the project lies on this machine."""
+    first = str(error).partition("\n")[0].replace(f"{ROOT}/", "")
+    return f"{type(error).__name__}: {first}"
+
+
 def measure(benchmark, mode, bed_name, shared, seconds):
     """Runs one benchmark for at most so many seconds; returns its entry for the results. shared: a Bed to use, or None
     for testbeds of its own."""
@@ -56,8 +62,8 @@ def measure(benchmark, mode, bed_name, shared, seconds):
         # What one benchmark does not survive is told in its place in the report; the others still run.
         if not isinstance(error, Failure):
             traceback.print_exc()
-        entry["error"] = f"{type(error).__name__}: {error}"
-        say(f"not ok {benchmark.name}: {entry['error']}")
+        entry["error"] = summary(error)
+        say(f"not ok {benchmark.name}: {error}")
     entry["seconds"] = round(time.monotonic() - start, 1)
     entry["series"], entry["notes"] = recorder.result(), recorder.notes
     return entry
