@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
 #include <string.h>
@@ -249,6 +250,31 @@ static void fail_each(FaultKind kind, bool lasting) {
         }
 }
 
+static void what_could_not_be_made_durable_is_by_the_next_call(void **state) {
+        FolderRequest request = { .gateway_name = "gw1", .full = true };
+        World *w = world_new(2, 1);
+        FolderResult result;
+        git_oid candidate;
+
+        make_common(w);
+        world_write(w, victim(w), "a", 11);
+        assert_int_equal(folder_run(victim(w)->folder, &request, &result), 0);
+        assert_true(result.outcome.candidate);
+        folder_result_clear(&result);
+
+        fault_arm(FAULT_IO, 0, true);
+        fault_enter();
+        assert_int_equal(folder_finish_run(victim(w)->folder), -EIO);
+        fault_leave();
+        assert_true(fault_disarm());
+        assert_int_equal(folder_finish_run(victim(w)->folder), 0);
+
+        world_restart(w, victim(w));
+        assert_int_equal(
+                        git_store_get_reference(folder_store(victim(w)->folder), GIT_STORE_CANDIDATE, &candidate), 0);
+        world_free(w);
+}
+
 /* --- crashes --- */
 
 static void end(void *userdata) {
@@ -311,6 +337,7 @@ int main(int argc, char **argv) {
 
         const struct CMUnitTest tests[] = {
                 FAULT_TESTS,
+                cmocka_unit_test(what_could_not_be_made_durable_is_by_the_next_call),
                 cmocka_unit_test(a_crash_loses_nothing),
         };
 
