@@ -108,6 +108,23 @@ static void catch_up(World *w) {
         assert_true(world_push(w, other(w)));
 }
 
+/* A version that collides with main's, whose content is not here yet, and was written anew. */
+static void overwrite(World *w) {
+        make_common(w);
+        world_write(w, other(w), "a", 300);
+        world_write(w, other(w), "large", LARGE + 300);
+        world_run(w, other(w));
+        while (!git_oid_is_zero(&other(w)->push))
+                assert_true(world_push(w, other(w)));
+        world_write(w, victim(w), "a", 301);
+        world_write(w, victim(w), "large", LARGE + 301);
+        world_fetch(w, victim(w));
+        world_run(w, victim(w));
+        assert_true(victim(w)->missing);
+        world_write(w, victim(w), "a", 302);
+        world_write(w, victim(w), "large", LARGE + 302);
+}
+
 typedef struct Scenario {
         const char *name;
         void (*prepare)(World *w);
@@ -118,6 +135,7 @@ static const Scenario scenarios[] = {
         { "send", send },
         { "collide", collide },
         { "catch up", catch_up },
+        { "overwrite", overwrite },
 };
 
 /* From its start until nothing is left to be done, or until an error ends it. */
