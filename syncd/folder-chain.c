@@ -321,6 +321,16 @@ static int can_be_extended(Folder *f, const FolderChain *c, const FolderRequest 
         return r < 0 ? r : r == 0;
 }
 
+int folder_chain_record(const ChainUpdate *u) {
+        static const git_oid none = {};
+        bool any = u->chain.n > 0;
+        int r;
+
+        r = folder_set_reference(u->folder, GIT_STORE_CANDIDATE, any ? folder_chain_tip(&u->chain) : &none);
+        /* Without commits it means nothing. */
+        return r < 0 || !any ? r : folder_set_reference(u->folder, GIT_STORE_CHAIN_BASE, &u->chain.base);
+}
+
 int folder_update_chain(
                 Folder *f,
                 const SyncPlan *plan,
@@ -330,7 +340,7 @@ int folder_update_chain(
 
         ChainUpdate u = { .folder = f, .request = request, .wanted = changes, .time = time(NULL) };
         FolderChain old = {};
-        git_oid tip = {};
+        bool candidate;
         int r;
 
         r = folder_chain_read(f, &old);
@@ -347,22 +357,18 @@ int folder_update_chain(
                 r = folder_chain_save_colliding(&u, plan);
         if (r >= 0)
                 r = extend(&u);
-        if (r >= 0 && u.chain.n > 0)
-                tip = *folder_chain_tip(&u.chain);
         if (r >= 0)
-                r = folder_set_reference(f, GIT_STORE_CANDIDATE, &tip);
-        /* Without commits it means nothing. */
-        if (r >= 0 && u.chain.n > 0)
-                r = folder_set_reference(f, GIT_STORE_CHAIN_BASE, &u.chain.base);
+                r = folder_chain_record(&u);
         /* The push can begin. What a power cut takes now is not known to be ours on main, and comes back from there. */
         f->unsynced = true;
         if (r >= 0)
                 r = git_store_publish(f->store);
+        candidate = u.chain.n > 0;
         folder_chain_done(&old);
         folder_chain_done(&u.chain);
         if (r < 0)
                 return r;
-        result->outcome.candidate = !git_oid_is_zero(&tip);
+        result->outcome.candidate = candidate;
         return folder_next_push(f, &result->push, &result->outcome.bytes_to_push);
 }
 

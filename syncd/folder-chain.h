@@ -35,9 +35,12 @@ int folder_chain_changes(Folder *f, const FolderChain *c, size_t i, SyncTree **r
 int folder_chain_replay(ChainUpdate *u, const FolderChain *old);
 
 /* Remembers the local side of the plan's collisions, which cannot be put in place yet, as main's side is not here.
- * One that was remembered and overwritten since is committed under another name, and gone from the next commit. 0
- * or a negative errno. */
+ * One that was remembered and overwritten since is committed under another name, and gone from the next commit; it is
+ * forgotten when that commit is durable. 0 or a negative errno. */
 int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan);
+
+/* Sets the references to the chain as it is. They are durable with the next git_store_sync(). 0 or a negative errno. */
+int folder_chain_record(const ChainUpdate *u);
 
 /* GitStoreXattrs for the files of the folder. */
 int folder_read_xattrs(const char *path, char **ret, void *userdata);

@@ -41,6 +41,10 @@ static bool emptied_is_confirmed(Folder *f, const FolderRequest *request) {
         return sync_tree_size(f->index) == 0 && streq_ptr(request->confirmed, id);
 }
 
+static bool is_exceeded(const FolderRequest *request, const SyncPlanStatistics *s, size_t n) {
+        return sync_guard_exceeded(n, s->base_files, request->max_delete_count, request->max_delete_percent);
+}
+
 bool folder_guard_holds(
                 Folder *f,
                 const FolderRequest *request,
@@ -50,17 +54,22 @@ bool folder_guard_holds(
                 size_t *ret_n) {
 
         const SyncPlanStatistics *s = &plan->statistics;
-        bool here = s->deleted_here >= s->deleted_on_main, may;
-        size_t n = here ? s->deleted_here : s->deleted_on_main;
-        const char *where = here ? "in the folder" : "on main";
-        char id[FOLDER_HELD_SIZE];
+        bool here = is_exceeded(request, s, s->deleted_here), main = is_exceeded(request, s, s->deleted_on_main), may;
+        char id_here[FOLDER_HELD_SIZE], id_main[FOLDER_HELD_SIZE], id[FOLDER_HELD_SIZE];
+        const char *const ids[] = { id_here, id_main };
 
-        if (!sync_guard_exceeded(n, s->base_files, request->max_delete_count, request->max_delete_percent))
+        if (!here && !main)
                 return false;
-        name_held(where, here ? plan->deleted_here : plan->deleted_on_main, n, id);
+        name_held("in the folder", plan->deleted_here, s->deleted_here, id_here);
+        name_held("on main", plan->deleted_on_main, s->deleted_on_main, id_main);
+        /* A word for the ones is none for the others. */
+        if (here && main)
+                name_held("both", ids, ELEMENTSOF(ids), id);
+        else
+                strcpy(id, here ? id_here : id_main);
         may = streq_ptr(request->confirmed, id) || (!here && emptied_is_confirmed(f, request));
         strcpy(may ? result->confirmed : result->held, id);
-        *ret_where = where;
-        *ret_n = n;
+        *ret_where = !main ? "in the folder" : !here ? "on main" : "in the folder and on main";
+        *ret_n = (here ? s->deleted_here : 0) + (main ? s->deleted_on_main : 0);
         return !may;
 }

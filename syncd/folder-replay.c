@@ -287,7 +287,17 @@ static int list_overwritten(ChainUpdate *u, const FolderOids *waiting, const Fol
         return sync_tree_sort(changes->tree);
 }
 
-/* Those that waited the last time and were overwritten since. */
+/* Makes the chain, as far as it is made, durable: what is in it is written down nowhere else from now on. */
+static int keep_commits(ChainUpdate *u) {
+        int r;
+
+        r = content_sync(&u->folder->content);
+        if (r >= 0)
+                r = folder_chain_record(u);
+        return r < 0 ? r : git_store_sync(u->folder->store);
+}
+
+/* Those that waited the last time and were overwritten since. Durably. */
 static int commit_overwritten(ChainUpdate *u, const SyncTree *waiting) {
         _cleanup_(folder_oids_done) FolderOids waiting_oids = {}, wanted_oids = {};
         _cleanup_(change_set_done) ChangeSet changes = {};
@@ -302,7 +312,10 @@ static int commit_overwritten(ChainUpdate *u, const SyncTree *waiting) {
                 r = folder_oids_of(u->wanted, &wanted_oids);
         if (r >= 0)
                 r = list_overwritten(u, &waiting_oids, &wanted_oids, &changes);
-        return r < 0 || sync_tree_size(changes.tree) == 0 ? r : folder_chain_commit(u, changes.tree, u->time);
+        if (r < 0 || sync_tree_size(changes.tree) == 0)
+                return r;
+        r = folder_chain_commit(u, changes.tree, u->time);
+        return r < 0 ? r : keep_commits(u);
 }
 
 int folder_chain_save_colliding(ChainUpdate *u, const SyncPlan *plan) {

@@ -431,11 +431,13 @@ int folder_finish_run(Folder *f) {
 
         if (!f->unsynced)
                 return 0;
-        f->unsynced = false;
         r = content_sync(&f->content);
         if (r >= 0)
                 r = git_store_sync(f->store);
-        return r < 0 ? r : git_store_prune(f->store);
+        if (r < 0)
+                return r;
+        f->unsynced = false;
+        return git_store_prune(f->store);
 }
 
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret) {

@@ -402,11 +402,11 @@ int folder_save_index(Folder *f) {
 
         if (!f->index || !f->index_dirty)
                 return 0;
-        /* An index that names what the store does not have would be believed. */
-        r = git_store_sync(f->store);
+        /* It vouches for what the files hold. */
+        r = content_sync(&f->content);
         if (r >= 0)
-                /* It vouches for what the files hold. */
-                r = content_sync(&f->content);
+                /* An index that names what the store does not have would be believed. */
+                r = git_store_sync(f->store);
         if (r >= 0)
                 r = sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
         if (r >= 0)

@@ -84,7 +84,8 @@ GitStore *folder_store(Folder *f);
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret);
 
 /* After each run, when its result was told: makes its commits and what they hold durable, while they are being
- * pushed. If it was not called the next call below does it first. 0 or a negative errno as for folder_run(). */
+ * pushed. If it was not called, or failed, the next call below or of folder_run() does it first. 0 or a negative errno
+ * as for folder_run(). */
 int folder_finish_run(Folder *f);
 
 /* The commit, one that a run named to be pushed, is main's tip now. *ret is its revision; *ret_push is the commit

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <git2.h>
 #include <string.h>
@@ -107,6 +108,23 @@ static void catch_up(World *w) {
         assert_true(world_push(w, other(w)));
 }
 
+/* A version that collides with main's, whose content is not here yet, and was written anew. */
+static void overwrite(World *w) {
+        make_common(w);
+        world_write(w, other(w), "a", 300);
+        world_write(w, other(w), "large", LARGE + 300);
+        world_run(w, other(w));
+        while (!git_oid_is_zero(&other(w)->push))
+                assert_true(world_push(w, other(w)));
+        world_write(w, victim(w), "a", 301);
+        world_write(w, victim(w), "large", LARGE + 301);
+        world_fetch(w, victim(w));
+        world_run(w, victim(w));
+        assert_true(victim(w)->missing);
+        world_write(w, victim(w), "a", 302);
+        world_write(w, victim(w), "large", LARGE + 302);
+}
+
 typedef struct Scenario {
         const char *name;
         void (*prepare)(World *w);
@@ -117,6 +135,7 @@ static const Scenario scenarios[] = {
         { "send", send },
         { "collide", collide },
         { "catch up", catch_up },
+        { "overwrite", overwrite },
 };
 
 /* From its start until nothing is left to be done, or until an error ends it. */
@@ -249,6 +268,31 @@ static void fail_each(FaultKind kind, bool lasting) {
         }
 }
 
+static void what_could_not_be_made_durable_is_by_the_next_call(void **state) {
+        FolderRequest request = { .gateway_name = "gw1", .full = true };
+        World *w = world_new(2, 1);
+        FolderResult result;
+        git_oid candidate;
+
+        make_common(w);
+        world_write(w, victim(w), "a", 11);
+        assert_int_equal(folder_run(victim(w)->folder, &request, &result), 0);
+        assert_true(result.outcome.candidate);
+        folder_result_clear(&result);
+
+        fault_arm(FAULT_IO, 0, true);
+        fault_enter();
+        assert_int_equal(folder_finish_run(victim(w)->folder), -EIO);
+        fault_leave();
+        assert_true(fault_disarm());
+        assert_int_equal(folder_finish_run(victim(w)->folder), 0);
+
+        world_restart(w, victim(w));
+        assert_int_equal(
+                        git_store_get_reference(folder_store(victim(w)->folder), GIT_STORE_CANDIDATE, &candidate), 0);
+        world_free(w);
+}
+
 /* --- crashes --- */
 
 static void end(void *userdata) {
@@ -311,6 +355,7 @@ int main(int argc, char **argv) {
 
         const struct CMUnitTest tests[] = {
                 FAULT_TESTS,
+                cmocka_unit_test(what_could_not_be_made_durable_is_by_the_next_call),
                 cmocka_unit_test(a_crash_loses_nothing),
         };
 

@@ -220,6 +220,53 @@ static void many_deletions_wait_for_a_word(void **state) {
         world_free(w);
 }
 
+static void delete_files(const WorldGateway *g, char from, char to) {
+        for (char c = from; c <= to; c++) {
+                char name[] = { c, 0 };
+
+                assert_int_equal(unlinkat(g->root_fd, name, 0), 0);
+        }
+}
+
+static void deletions_on_one_side_are_no_word_for_the_other(void **state) {
+        FolderRequest request = { .gateway_name = "gw1", .full = true, .max_delete_count = 3 };
+        World *w = world_new(2, 1);
+        FolderResult result;
+        char id[FOLDER_HELD_SIZE];
+
+        for (char c = 'a'; c <= 'p'; c++) {
+                char name[] = { c, 0 };
+
+                world_write(w, first(w), name, 10);
+        }
+        world_settle(w);
+        delete_files(first(w), 'a', 'e');
+        assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+        assert_int_equal(result.outcome.word, SYNC_WORD_MASS_DELETE);
+        strcpy(id, result.held);
+        folder_result_clear(&result);
+
+        delete_files(second(w), 'm', 'p');
+        world_run(w, second(w));
+        assert_true(world_push(w, second(w)));
+        world_fetch(w, first(w));
+        request.confirmed = id;
+        assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+        assert_int_equal(result.outcome.word, SYNC_WORD_MASS_DELETE);
+        assert_string_equal(result.text, "9 of 16 files would be deleted in the folder and on main");
+        assert_int_equal(count_entries(w, ""), 11);
+        strcpy(id, result.held);
+        folder_result_clear(&result);
+
+        assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
+        assert_false(result.outcome.halted);
+        assert_string_equal(result.confirmed, id);
+        folder_result_clear(&result);
+        world_settle(w);
+        assert_int_equal(count_entries(w, ""), 7);
+        world_free(w);
+}
+
 static void a_folder_that_was_emptied_is_asked_about_once(void **state) {
         FolderRequest request = { .gateway_name = "gw1", .full = true, .max_delete_count = 3 };
         World *w = world_new(2, 1);
@@ -400,6 +447,7 @@ int main(void) {
                 cmocka_unit_test(conflict_copies_are_never_removed_however_many),
                 cmocka_unit_test(a_disk_that_is_not_mounted_is_no_deletion),
                 cmocka_unit_test(many_deletions_wait_for_a_word),
+                cmocka_unit_test(deletions_on_one_side_are_no_word_for_the_other),
                 cmocka_unit_test(a_folder_that_was_emptied_is_asked_about_once),
                 cmocka_unit_test(a_state_from_a_backup_deletes_nothing),
                 cmocka_unit_test(a_folder_from_a_backup_loses_no_version),
