@@ -286,7 +286,7 @@ static void on_deleted(long status, const json_t *body, void *userdata) {
 /* None of our tasks is there any more. */
 static void on_swept(Job *job) {
         job->is_swept = true;
-        if (job->is_dropped)
+        if (job->is_dropped || !job->command)
                 job_next(job);
         else if (job->outcome.kind != OUTCOME_NONE)
                 job_go(job, STEP_FINISH);
