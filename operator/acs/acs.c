@@ -136,20 +136,13 @@ static int start_server(Acs *a) {
 }
 
 static int start_queue(Acs *a) {
-        const AcsConfig *c = a->config;
+        const MqttSettings settings = broker_config_settings(&a->config->broker, ACS_CLIENT_ID);
 
         return queue_new(
                         &a->queue,
                         a->event,
                         a->store,
-                        &(MqttSettings) {
-                                        .client_id = ACS_CLIENT_ID,
-                                        .host = c->broker_host,
-                                        .port = (uint16_t) c->broker_port,
-                                        .username = c->broker_password ? c->broker_user : NULL,
-                                        .password = c->broker_password,
-                                        .ca_file = c->broker_ca_file,
-                        },
+                        &settings,
                         &(QueueHandlers) { .serve = serve_device },
                         a);
 }

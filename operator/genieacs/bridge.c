@@ -85,18 +85,13 @@ static int start_jobs(Bridge *b, sd_event *event, const BridgeConfig *config) {
 }
 
 static int start_queue(Bridge *b, sd_event *event, const BridgeConfig *c) {
+        const MqttSettings settings = broker_config_settings(&c->broker, ACS_CLIENT_ID);
+
         return queue_new(
                         &b->queue,
                         event,
                         b->store,
-                        &(MqttSettings) {
-                                        .client_id = ACS_CLIENT_ID,
-                                        .host = c->broker_host,
-                                        .port = (uint16_t) c->broker_port,
-                                        .username = c->broker_password ? c->broker_user : NULL,
-                                        .password = c->broker_password,
-                                        .ca_file = c->broker_ca_file,
-                        },
+                        &settings,
                         &(QueueHandlers) { .serve = on_serve, .dropped = on_dropped, .any_device = true },
                         b);
 }
