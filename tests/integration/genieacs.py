@@ -168,7 +168,7 @@ class GenieAcs:
 
     def answer(self, method, path, query, body):
         if method == "GET" and (match := re.fullmatch(r"/(devices|tasks|faults)/?", path)):
-            return 200, "OK", self.find(match[1], json.loads(query["query"]), query.get("projection"))
+            return 200, "OK", self.find(match[1], json.loads(query["query"]), query.get("projection"))[:int(query.get("limit", 1 << 31))]
         if method == "POST" and (match := re.fullmatch(r"/devices/([a-zA-Z0-9\-_%]+)/tasks/?", path)):
             return self.post(urllib.parse.unquote(match[1]), query, body)
         if method == "DELETE" and (match := re.fullmatch(r"/faults/([a-zA-Z0-9\-_%:]+)", path)):
