@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <fcntl.h>
-
-#include "common/base/config.h"
-#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "operator/acs/acs-config.h"
@@ -12,18 +8,16 @@
 #define TLS_DIRECTORY "/etc/ispstorage-operator/tls/"
 /* The longest wait for further commands keeps a thread. */
 #define COMMAND_LINGER_MAX 10000U
-#define PASSWORD_FILE_MAX 4096U
 
 void acs_config_done(AcsConfig *c) {
         char **const strings[] = {
-                &c->listen,      &c->certificate, &c->key,                  &c->database,        &c->realm,
-                &c->broker_host, &c->broker_user, &c->broker_password_file, &c->broker_password, &c->broker_ca_file,
-                &c->client_ca_file,
+                &c->listen, &c->certificate, &c->key, &c->database, &c->realm, &c->client_ca_file,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 *strings[i] = mfree(*strings[i]);
         c->parameters = strv_free(c->parameters);
+        broker_config_done(&c->broker);
 }
 
 static int set_default(char **p, const char *value) {
@@ -50,25 +44,10 @@ static int set_default_credential(char **p, const char *name) {
         return 0;
 }
 
-/* The first line of the file. */
-static int read_broker_password(AcsConfig *c) {
-        int r;
-
-        if (isempty(c->broker_password_file))
-                return 0;
-        r = read_file(AT_FDCWD, c->broker_password_file, PASSWORD_FILE_MAX, &c->broker_password, NULL);
-        if (r < 0)
-                return log_error_errno(r, "Failed to read %s: %m", c->broker_password_file);
-        c->broker_password[strcspn(c->broker_password, "\n")] = 0;
-        return 0;
-}
-
 static int apply_defaults(AcsConfig *c) {
         int r;
 
         r = set_default_credential(&c->key, "acs.key");
-        if (r >= 0)
-                r = set_default_credential(&c->broker_password_file, "broker-password");
         if (r >= 0)
                 r = set_default(&c->key, TLS_DIRECTORY "acs.key");
         if (r >= 0)
@@ -79,17 +58,11 @@ static int apply_defaults(AcsConfig *c) {
                 r = set_default(&c->database, DATABASE);
         if (r >= 0)
                 r = set_default(&c->realm, "ispstorage");
-        if (r >= 0)
-                r = set_default(&c->broker_host, "127.0.0.1");
-        if (r >= 0)
-                r = set_default(&c->broker_user, "ispstorage-acs");
         if (r < 0)
                 return r;
-        if (isempty(c->broker_ca_file))
-                c->broker_ca_file = mfree(c->broker_ca_file);
         if (isempty(c->client_ca_file))
                 c->client_ca_file = mfree(c->client_ca_file);
-        return read_broker_password(c);
+        return broker_config_finish(&c->broker, "ispstorage-acs");
 }
 
 static int check(const AcsConfig *c) {
@@ -102,7 +75,6 @@ static int check(const AcsConfig *c) {
                 { "Workers", c->workers, 1, WORKERS_MAX },
                 { "CommandLinger", c->command_linger, 0, COMMAND_LINGER_MAX },
                 { "NonceLifetime", c->nonce_lifetime, 1, INT32_MAX },
-                { "[Broker] Port", c->broker_port, 1, UINT16_MAX },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(ranges); i++)
@@ -127,7 +99,7 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 .workers = 64,
                 .command_linger = 500,
                 .nonce_lifetime = 3600,
-                .broker_port = 1883,
+                .broker = BROKER_CONFIG_INIT,
                 .periodic_inform_interval = 3600,
                 .http_compression = true,
         };
@@ -144,11 +116,7 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 { "Server", "Workers", config_parse_uint32, &c.workers },
                 { "Server", "CommandLinger", config_parse_uint32, &c.command_linger },
                 { "Server", "NonceLifetime", config_parse_uint32, &c.nonce_lifetime },
-                { "Broker", "Host", config_parse_string, &c.broker_host },
-                { "Broker", "Port", config_parse_uint32, &c.broker_port },
-                { "Broker", "User", config_parse_string, &c.broker_user },
-                { "Broker", "PasswordFile", config_parse_string, &c.broker_password_file },
-                { "Broker", "CAFile", config_parse_string, &c.broker_ca_file },
+                BROKER_CONFIG_ITEMS(&c.broker),
                 { "Provisioning", "PeriodicInformInterval", config_parse_uint32, &c.periodic_inform_interval },
                 { "Provisioning", "HTTPCompression", config_parse_bool, &c.http_compression },
                 { "Registry", "Parameters", config_parse_strv, &c.parameters },

@@ -2,7 +2,7 @@
 /* /etc/ispstorage-operator/acs.conf. */
 #pragma once
 
-#include "common/base/macro.h"
+#include "operator/common/broker-config.h"
 
 #define ACS_CONFIG_PATH "/etc/ispstorage-operator/acs.conf"
 
@@ -16,10 +16,7 @@ typedef struct AcsConfig {
         uint32_t workers;
         uint32_t command_linger;   /* milliseconds */
         uint32_t nonce_lifetime;   /* seconds */
-        char *broker_host;
-        uint32_t broker_port;
-        char *broker_user, *broker_password_file, *broker_ca_file;
-        char *broker_password;     /* out of the file; NULL: none is needed */
+        BrokerConfig broker;
         uint32_t periodic_inform_interval; /* seconds; 0: devices keep theirs */
         bool http_compression;
         char **parameters;         /* of interest, relative to the root object */

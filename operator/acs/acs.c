@@ -97,19 +97,6 @@ static int on_notice(sd_event_source *s, int fd, uint32_t revents, void *userdat
         return 0;
 }
 
-/* Commands that were in the queue when the service stopped. */
-static int resume_commands(Acs *a) {
-        _cleanup_strv_free_ char **devices = NULL;
-        int r;
-
-        r = store_devices_with_commands(a->store, &devices);
-        if (r < 0)
-                return r;
-        STRV_FOREACH(device, devices)
-                serve_device(*device, a);
-        return 0;
-}
-
 static int add_sources(Acs *a) {
         int r;
 
@@ -149,20 +136,13 @@ static int start_server(Acs *a) {
 }
 
 static int start_queue(Acs *a) {
-        const AcsConfig *c = a->config;
+        const MqttSettings settings = broker_config_settings(&a->config->broker, ACS_CLIENT_ID);
 
         return queue_new(
                         &a->queue,
                         a->event,
                         a->store,
-                        &(MqttSettings) {
-                                        .client_id = ACS_CLIENT_ID,
-                                        .host = c->broker_host,
-                                        .port = (uint16_t) c->broker_port,
-                                        .username = c->broker_password ? c->broker_user : NULL,
-                                        .password = c->broker_password,
-                                        .ca_file = c->broker_ca_file,
-                        },
+                        &settings,
                         &(QueueHandlers) { .serve = serve_device },
                         a);
 }
@@ -204,9 +184,6 @@ int acs_new(Acs **ret, sd_event *event, const AcsConfig *config) {
                 r = start_queue(a);
         if (r < 0)
                 return r;
-        r = resume_commands(a);
-        if (r < 0)
-                return log_error_errno(r, "Failed to read the command queue: %m");
         *ret = TAKE_PTR(a);
         return 0;
 }

@@ -64,7 +64,6 @@ int message_inform(Message *ret, const InformReport *report, int64_t now);
 int message_result(Message *ret, const Result *result, int64_t now);
 
 /* Those of the parameters that names has (relative to root), as a JSON object of texts. *ret is the caller's, NULL if
- * there are none. Text that is no UTF-8 as above.
- * 0 or -ENOMEM. */
+ * there are none. Text that is no UTF-8 as above. 0 or -ENOMEM. */
 int message_selection(
                 const NameValue *parameters, size_t n, const char *root, char *const *names, char **ret);

@@ -77,8 +77,8 @@ static int expire_command(Queue *q, const char *device, const char *id) {
                         &m, &(Result) { .device = device, .command = id, .status = RESULT_EXPIRED }, now_sec());
         if (r >= 0)
                 r = store_command_finish(q->store, device, id, now_sec(), &m);
-        if (r >= 0 && q->handlers.expired)
-                q->handlers.expired(device, id, q->userdata);
+        if (r >= 0 && q->handlers.dropped)
+                q->handlers.dropped(device, id, q->userdata);
         return r;
 }
 
@@ -127,14 +127,15 @@ static int reject(Queue *q, const char *device, const char *id, const char *erro
         return r;
 }
 
+static int know_device(Queue *q, const char *device) {
+        return q->handlers.any_device ? store_device_add(q->store, device) : 0;
+}
+
 static int add_command(Queue *q, const char *device, const Command *c, const char *payload) {
         int64_t now = now_sec(), deadline = c->expires > 0 ? now + c->expires : 0;
         int r;
 
-        r = store_command_add(q->store, device, c->id, payload, now, deadline);
-        if (r != -ENOENT || !q->handlers.any_device)
-                return r;
-        r = store_device_add(q->store, device);
+        r = know_device(q, device);
         return r < 0 ? r : store_command_add(q->store, device, c->id, payload, now, deadline);
 }
 
@@ -144,12 +145,8 @@ static int cancel_command(Queue *q, const char *device, const char *id) {
 
         r = message_result(
                         &m, &(Result) { .device = device, .command = id, .status = RESULT_EXPIRED }, now_sec());
-        if (r < 0)
-                return r;
-        r = store_command_cancel(q->store, device, id, now_sec(), &m);
-        if (r != -ENOENT || !q->handlers.any_device)
-                return r;
-        r = store_device_add(q->store, device);
+        if (r >= 0)
+                r = know_device(q, device);
         return r < 0 ? r : store_command_cancel(q->store, device, id, now_sec(), &m);
 }
 
@@ -160,8 +157,8 @@ static int on_cancel(Queue *q, const char *device, const char *id) {
                 return reject(q, device, id, "the device is unknown");
         if (r < 0)
                 return r;
-        if (q->handlers.expired)
-                q->handlers.expired(device, id, q->userdata);
+        if (q->handlers.dropped)
+                q->handlers.dropped(device, id, q->userdata);
         queue_flush(q);
         return 0;
 }
@@ -173,9 +170,10 @@ static int on_command(Queue *q, const char *device, const char *payload, size_t 
         int r;
 
         r = command_parse(payload, size, &c, &id, &error);
-        if (r == -EINVAL && cancel_parse(payload, size, &cancelled) >= 0)
-                return on_cancel(q, device, cancelled);
         if (r == -EINVAL) {
+                r = cancel_parse(payload, size, &cancelled);
+                if (r != -EINVAL)
+                        return r < 0 ? r : on_cancel(q, device, cancelled);
                 log_warning("A command for %s is refused: %s.", device, error);
                 return id ? reject(q, device, id, error) : 0;
         }
@@ -292,6 +290,20 @@ static int on_prune(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* What was in the queue when the service stopped. */
+static int resume(Queue *q) {
+        _cleanup_strv_free_ char **devices = NULL;
+        int r;
+
+        expire_commands(q);
+        r = store_devices_with_commands(q->store, &devices);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read the command queue: %m");
+        STRV_FOREACH(device, devices)
+                q->handlers.serve(*device, q->userdata);
+        return 0;
+}
+
 static int add_sources(Queue *q) {
         int r;
 
@@ -342,7 +354,9 @@ int queue_new(
                         q);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the connection to the MQTT broker: %m");
-        expire_commands(q);
+        r = resume(q);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(q);
         return 0;
 }

@@ -24,15 +24,17 @@
 typedef struct Queue Queue;
 
 typedef struct QueueHandlers {
-        /* The device has a command that waits: a new one, or one that the frontend has asked for again. */
+        /* The device has a command that waits, a new one or one that the frontend has asked for again; at the start
+         * also whatever else store_devices_with_commands() finds. */
         void (*serve)(const char *device, void *userdata);
-        /* A command that waited was dropped, for its time was over or the frontend has cancelled it. May be NULL. */
-        void (*expired)(const char *device, const char *id, void *userdata);
+        /* The time of a command that waited is over, or the frontend has cancelled it. May be NULL. */
+        void (*dropped)(const char *device, const char *id, void *userdata);
         /* Commands for a device without a row in the store are taken all the same, and make one. */
         bool any_device;
 } QueueHandlers;
 
-/* Connects to the broker, ends what has expired meanwhile. store is the event loop's own, and borrowed;
+/* Connects to the broker, ends what has expired meanwhile, and has the other commands that wait served: the handlers
+ * are called from within, before *ret is set. store is the event loop's own, and borrowed;
  * settings and handlers are copied. Logs what fails. *ret is the caller's. 0 or a negative errno. */
 int queue_new(
                 Queue **ret,

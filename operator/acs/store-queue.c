@@ -214,7 +214,12 @@ int store_devices_with_commands(Store *s, char ***ret) {
         _cleanup_strv_free_ char **devices = NULL;
         int r;
 
-        r = sqlite_prepare(s->db, &stmt, "SELECT DISTINCT device FROM command WHERE finished IS NULL", "");
+        r = sqlite_prepare(
+                        s->db,
+                        &stmt,
+                        "SELECT device FROM command WHERE finished IS NULL"
+                        " UNION SELECT device FROM command WHERE sent AND result ->> '$.status' = 'expired'",
+                        "");
         if (r < 0)
                 return r;
         while ((r = sqlite_step(stmt)) > 0) {

@@ -40,6 +40,7 @@ static const char *const migrations[] = {
         "        created INTEGER NOT NULL"
         ") STRICT;",
         "ALTER TABLE device ADD COLUMN parameters TEXT;",
+        "CREATE INDEX command_dropped ON command (device) WHERE sent AND result ->> '$.status' = 'expired';",
         NULL,
 };
 

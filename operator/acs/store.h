@@ -116,7 +116,8 @@ int store_command_cancel(Store *s, const char *device, const char *id, int64_t n
  * if there is none; then *ret_next is the earliest deadline to come, INT64_MAX if there is none. */
 int store_command_expired(Store *s, int64_t now, char **ret_device, char **ret_id, int64_t *ret_next);
 
-/* The devices with unfinished commands. *ret is the caller's, NULL if there are none. */
+/* The devices with unfinished commands, and those of which one has expired or was cancelled after it was marked as
+ * sent: where it was sent to it may still be. *ret is the caller's, NULL if there are none. */
 int store_devices_with_commands(Store *s, char ***ret);
 
 /* Forgets commands finished before COMMAND_MEMORY_SEC. */

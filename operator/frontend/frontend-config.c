@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
 
-#include "common/base/config.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "operator/frontend/frontend-config.h"
 
-#define PASSWORD_FILE_MAX 1024U
 #define HOST_KEYS_FILE_MAX 16384U
 /* A certificate with its chain. */
 #define PEM_FILE_MAX 65536U
@@ -18,8 +16,6 @@ static int set_defaults(FrontendConfig *c) {
                 const char *value;
         } defaults[] = {
                 { &c->database, "/var/lib/ispstorage-operator/frontend/frontend.sqlite" },
-                { &c->broker_host, "127.0.0.1" },
-                { &c->broker_user, "ispstorage-frontend" },
                 { &c->repositories, "/srv/ispstorage-repositories" },
                 { &c->mirror_config_file, "/etc/ispstorage-operator/rclone.conf" },
                 { &c->api_address, "127.0.0.1" },
@@ -32,31 +28,12 @@ static int set_defaults(FrontendConfig *c) {
                 { &c->profile, "/usr/share/ispstorage-operator/profiles/default.json" },
         };
 
-        c->broker_port = 1883;
+        c->broker = (BrokerConfig) BROKER_CONFIG_INIT;
         c->ssh_port = 22;
         c->maintenance_interval_sec = 86400;
         for (size_t i = 0; i < ELEMENTSOF(defaults); i++)
                 if (free_and_strdup(defaults[i].field, defaults[i].value) < 0)
                         return log_oom();
-        return 0;
-}
-
-static int read_password(FrontendConfig *c) {
-        int r;
-
-        if (isempty(c->broker_password_file)) {
-                const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-
-                if (!credentials)
-                        return 0;
-                c->broker_password_file = strfmt("%s/broker-password", credentials);
-                if (!c->broker_password_file)
-                        return log_oom();
-        }
-        r = read_file(AT_FDCWD, c->broker_password_file, PASSWORD_FILE_MAX, &c->broker_password, NULL);
-        if (r < 0)
-                return log_error_errno(r, "Failed to read %s: %m", c->broker_password_file);
-        c->broker_password[strcspn(c->broker_password, "\r\n")] = 0;
         return 0;
 }
 
@@ -103,11 +80,7 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
         uint32_t quota_mib = 0;
         const ConfigItem items[] = {
                 { "Database", "Path", config_parse_string, &c->database },
-                { "Broker", "Host", config_parse_string, &c->broker_host },
-                { "Broker", "Port", config_parse_uint32, &c->broker_port },
-                { "Broker", "User", config_parse_string, &c->broker_user },
-                { "Broker", "PasswordFile", config_parse_string, &c->broker_password_file },
-                { "Broker", "CAFile", config_parse_string, &c->broker_ca_file },
+                BROKER_CONFIG_ITEMS(&c->broker),
                 { "Storage", "Repositories", config_parse_string, &c->repositories },
                 { "Storage", "SSHHost", config_parse_string, &c->ssh_host },
                 { "Storage", "SSHPort", config_parse_uint32, &c->ssh_port },
@@ -138,10 +111,9 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
         if (r < 0)
                 return r;
         c->quota_mib = quota_mib;
-        if (c->broker_port == 0 || c->broker_port > UINT16_MAX || c->ssh_port == 0 ||
-            c->ssh_port > UINT16_MAX || c->api_port > UINT16_MAX)
+        if (c->ssh_port == 0 || c->ssh_port > UINT16_MAX || c->api_port > UINT16_MAX)
                 return log_error_errno(-ERANGE, "A port in %s is not one.", path);
-        r = read_password(c);
+        r = broker_config_finish(&c->broker, "ispstorage-frontend");
         if (r >= 0)
                 r = read_pem(c->api_certificate_file, &c->api_certificate);
         if (r >= 0)
@@ -151,15 +123,14 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
 
 void frontend_config_done(FrontendConfig *c) {
         char *fields[] = {
-                c->database,       c->broker_host,     c->broker_user,        c->broker_password_file,
-                c->broker_ca_file, c->broker_password, c->repositories,       c->ssh_host,
-                c->ssh_user,       c->host_keys_file,  c->host_keys,          c->repository_command,
-                c->git_shell,      c->hooks,           c->hook_socket,        c->profile,
-                c->api_address,    c->api_certificate, c->api_certificate_file, c->api_key,
-                c->api_key_file,
-                c->mirror_remote,  c->mirror_config_file,
+                c->database,        c->repositories,         c->ssh_host,           c->ssh_user,
+                c->host_keys_file,  c->host_keys,            c->repository_command, c->git_shell,
+                c->hooks,           c->hook_socket,          c->profile,            c->api_address,
+                c->api_certificate, c->api_certificate_file, c->api_key,            c->api_key_file,
+                c->mirror_remote,   c->mirror_config_file,
         };
 
+        broker_config_done(&c->broker);
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 free(fields[i]);
 }

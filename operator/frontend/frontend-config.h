@@ -2,14 +2,11 @@
 /* /etc/ispstorage-operator/frontend.conf */
 #pragma once
 
-#include "common/base/macro.h"
+#include "operator/common/broker-config.h"
 
 typedef struct FrontendConfig {
         char *database;
-        /* [Broker] */
-        char *broker_host, *broker_user, *broker_password_file, *broker_ca_file;
-        uint32_t broker_port;
-        char *broker_password; /* read from the file */
+        BrokerConfig broker;
         /* [Storage] */
         char *repositories, *ssh_host, *ssh_user, *host_keys_file;
         uint32_t ssh_port;

@@ -191,15 +191,7 @@ static void on_drained(MqttClient *c, void *userdata) {
 }
 
 static int connect_broker(Manager *m) {
-        const FrontendConfig *c = m->config;
-        const MqttSettings settings = {
-                .client_id = "ispstorage-frontend",
-                .host = c->broker_host,
-                .port = (uint16_t) c->broker_port,
-                .username = c->broker_password ? c->broker_user : NULL,
-                .password = c->broker_password,
-                .ca_file = isempty(c->broker_ca_file) ? NULL : c->broker_ca_file,
-        };
+        const MqttSettings settings = broker_config_settings(&m->config->broker, "ispstorage-frontend");
         const char *filters[] = { topic_filter(TOPIC_INFORM), topic_filter(TOPIC_RESULT), NULL };
         const MqttHandlers handlers = {
                 .connected = on_connected,

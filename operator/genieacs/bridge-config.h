@@ -2,7 +2,7 @@
 /* /etc/ispstorage-operator/genieacs-bridge.conf. */
 #pragma once
 
-#include "common/base/macro.h"
+#include "operator/common/broker-config.h"
 
 #define BRIDGE_CONFIG_PATH "/etc/ispstorage-operator/genieacs-bridge.conf"
 
@@ -10,10 +10,7 @@ typedef struct BridgeConfig {
         char *url, *nbi_ca_file; /* of the NBI; nbi_ca_file NULL: the system's authorities */
         uint32_t requests;       /* at a time */
         char *database;
-        char *broker_host;
-        uint32_t broker_port;
-        char *broker_user, *broker_password_file, *broker_ca_file;
-        char *broker_password; /* out of the file; NULL: none is needed */
+        BrokerConfig broker;
 } BridgeConfig;
 
 /* Reads the file, or BRIDGE_CONFIG_PATH if path is NULL, over the defaults. Logs what is wrong with it. 0,

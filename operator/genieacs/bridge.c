@@ -28,7 +28,7 @@ static void on_serve(const char *device, void *userdata) {
         jobs_serve(b->jobs, device);
 }
 
-static void on_expired(const char *device, const char *id, void *userdata) {
+static void on_dropped(const char *device, const char *id, void *userdata) {
         Bridge *b = userdata;
 
         jobs_drop(b->jobs, device, id);
@@ -85,33 +85,15 @@ static int start_jobs(Bridge *b, sd_event *event, const BridgeConfig *config) {
 }
 
 static int start_queue(Bridge *b, sd_event *event, const BridgeConfig *c) {
+        const MqttSettings settings = broker_config_settings(&c->broker, ACS_CLIENT_ID);
+
         return queue_new(
                         &b->queue,
                         event,
                         b->store,
-                        &(MqttSettings) {
-                                        .client_id = ACS_CLIENT_ID,
-                                        .host = c->broker_host,
-                                        .port = (uint16_t) c->broker_port,
-                                        .username = c->broker_password ? c->broker_user : NULL,
-                                        .password = c->broker_password,
-                                        .ca_file = c->broker_ca_file,
-                        },
-                        &(QueueHandlers) { .serve = on_serve, .expired = on_expired, .any_device = true },
+                        &settings,
+                        &(QueueHandlers) { .serve = on_serve, .dropped = on_dropped, .any_device = true },
                         b);
-}
-
-/* Commands that were in the queue when the service stopped. */
-static int resume_commands(Bridge *b) {
-        _cleanup_strv_free_ char **devices = NULL;
-        int r;
-
-        r = store_devices_with_commands(b->store, &devices);
-        if (r < 0)
-                return log_error_errno(r, "Failed to read the command queue: %m");
-        STRV_FOREACH(device, devices)
-                jobs_serve(b->jobs, *device);
-        return 0;
 }
 
 int bridge_new(Bridge **ret, sd_event *event, const BridgeConfig *config, int fd) {
@@ -133,9 +115,6 @@ int bridge_new(Bridge **ret, sd_event *event, const BridgeConfig *config, int fd
         r = recovery_new(&b->recovery, event, b->nbi);
         if (r < 0)
                 return log_error_errno(r, "Failed to start: %m");
-        r = resume_commands(b);
-        if (r < 0)
-                return r;
         *ret = TAKE_PTR(b);
         return 0;
 }

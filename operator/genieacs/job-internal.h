@@ -21,7 +21,7 @@ typedef struct Job {
         Jobs *jobs;
         char *device; /* the identifier */
         char *id;     /* GenieACS's */
-        Command *command;
+        Command *command; /* NULL: there is none, and the device is swept */
         Stage stage;
         Before before;
         json_t *tasks;
@@ -52,7 +52,8 @@ void job_go(Job *job, Step step);
 /* Takes it after a while, each time a longer one. */
 void job_retry(Job *job, Step step);
 
-/* Begins with the device's next command; frees the job if there is none. */
+/* Begins with the device's next command, or, before the first one, with what an earlier run had left; frees the job
+ * if there is neither. */
 void job_next(Job *job);
 
 void job_forget(Job *job);

@@ -40,7 +40,7 @@ static int look(Job *job, NbiHandler handler) {
         if (r >= 0)
                 r = document_projection(names, &projection);
         return r < 0 ? r
-                     : nbi_query(job->jobs->nbi, "devices", query, projection, handler, job, &job->request);
+                     : nbi_query(job->jobs->nbi, "devices", query, projection, 0, handler, job, &job->request);
 }
 
 static void begin_stage(Job *job, Stage stage, const json_t *document) {
@@ -140,7 +140,7 @@ static int post(Job *job) {
 static int query_tasks(Job *job, NbiHandler handler) {
         json_auto_t *query = json_pack("{s:s}", "device", job->id);
 
-        return nbi_query(job->jobs->nbi, "tasks", query, "_id,uniqueKey", handler, job, &job->request);
+        return nbi_query(job->jobs->nbi, "tasks", query, "_id,uniqueKey", 0, handler, job, &job->request);
 }
 
 /* Fills pending with our tasks. */
@@ -230,7 +230,7 @@ static void on_faults(long status, const json_t *body, void *userdata) {
 static int query_faults(Job *job) {
         json_auto_t *query = json_pack("{s:s}", "device", job->id);
 
-        return nbi_query(job->jobs->nbi, "faults", query, NULL, on_faults, job, &job->request);
+        return nbi_query(job->jobs->nbi, "faults", query, NULL, 0, on_faults, job, &job->request);
 }
 
 static void on_asked(long status, const json_t *body, void *userdata) {
@@ -286,7 +286,7 @@ static void on_deleted(long status, const json_t *body, void *userdata) {
 /* None of our tasks is there any more. */
 static void on_swept(Job *job) {
         job->is_swept = true;
-        if (job->is_dropped)
+        if (job->is_dropped || !job->command)
                 job_next(job);
         else if (job->outcome.kind != OUTCOME_NONE)
                 job_go(job, STEP_FINISH);

@@ -98,8 +98,8 @@ static int load_command(Job *job) {
         return 1;
 }
 
-/* The tasks of an earlier run may be there, or done, also those of a command that has expired since. The effect of
- * a set, a get or a delete is the same when it is done once more; that of an add is not. */
+/* The tasks of an earlier run may be there, or done, also those of a command that has expired since, with no other
+ * behind it. The effect of a set, a get or a delete is the same when it is done once more; that of an add is not. */
 static void resume(Job *job) {
         if (job->was_sent && job->command->kind == COMMAND_ADD) {
                 job->outcome.kind = OUTCOME_UNKNOWN;
@@ -115,7 +115,7 @@ void job_next(Job *job) {
         r = load_command(job);
         if (r < 0)
                 (void) log_error_errno(r, "%s: failed to read the next command: %m", job->device);
-        if (r <= 0)
+        if (r < 0 || (r == 0 && job->is_swept))
                 job_forget(job);
         else if (!job->is_swept)
                 resume(job);

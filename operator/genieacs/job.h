@@ -34,7 +34,8 @@ int jobs_new(Jobs **ret, sd_event *event, Store *store, Nbi *nbi, JobAnswered an
 Jobs *jobs_free(Jobs *j);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Jobs *, jobs_free);
 
-/* The device has commands in the store. Logs what fails; then the next call tries again. */
+/* The device has commands in the store, or an earlier run may have left tasks of it. Logs what fails; then the next
+ * call tries again. */
 void jobs_serve(Jobs *j, const char *device);
 
 /* The device has reported. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "operator/common/curl-loop.h"
@@ -225,14 +227,24 @@ int nbi_query(Nbi *n,
               const char *collection,
               const json_t *query,
               const char *projection,
+              unsigned limit,
               NbiHandler handler,
               void *userdata,
               NbiRequest **ret) {
         _cleanup_free_ char *text = json_dumps(query, JSON_COMPACT), *q = text ? encode(text) : NULL;
         _cleanup_free_ char *p = encode(strempty(projection)), *url = NULL;
+        char most[32] = "";
 
+        if (limit > 0)
+                (void) snprintf(most, sizeof(most), "&limit=%u", limit);
         if (q && p)
-                url = strfmt("%s/%s/?query=%s%s%s", n->url, collection, q, *p ? "&projection=" : "", p);
+                url = strfmt("%s/%s/?query=%s%s%s%s",
+                             n->url,
+                             collection,
+                             q,
+                             *p ? "&projection=" : "",
+                             p,
+                             most);
         if (!url)
                 return -ENOMEM;
         return request_new(n, &n->work, "GET", url, NULL, NBI_TIMEOUT_MSEC, handler, userdata, ret);

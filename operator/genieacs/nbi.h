@@ -44,11 +44,12 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Nbi *, nbi_free);
 /* Each of these makes a request, *ret, which lives until its handler is called or it is cancelled; the
  * handler is never called from within. 0, -ENOMEM or -EIO. */
 
-/* GET /<collection>/?query=<query>&projection=<projection>; projection may be NULL. */
+/* GET /<collection>/?query=<query>&projection=<projection>&limit=<limit>; projection may be NULL, limit 0 for all. */
 int nbi_query(Nbi *n,
               const char *collection,
               const json_t *query,
               const char *projection,
+              unsigned limit,
               NbiHandler handler,
               void *userdata,
               NbiRequest **ret);

@@ -10,8 +10,10 @@ struct Recovery {
         sd_event_source *timer;
         NbiRequest *request;
         json_t *faults; /* what was found, the last one first */
+        bool has_more;
 };
 
+static void search(Recovery *r);
 static void delete_next(Recovery *r);
 
 /* What could not be deleted is found again. */
@@ -19,8 +21,11 @@ static void on_deleted(long status, const json_t *body, void *userdata) {
         Recovery *r = userdata;
 
         r->request = NULL;
-        if (status == 200)
-                delete_next(r);
+        if (status != 200)
+                return;
+        delete_next(r);
+        if (!r->request && r->has_more)
+                search(r);
 }
 
 static void delete_next(Recovery *r) {
@@ -42,20 +47,28 @@ static void on_found(long status, const json_t *body, void *userdata) {
         r->request = NULL;
         if (status != 200 || !json_is_array(body))
                 return;
+        r->has_more = json_array_size(body) == RECOVERY_FAULTS_MAX;
         if (json_array_size(body) > 0)
-                log_notice("%zu devices could not report; they do so in their next session.",
-                           json_array_size(body));
+                log_notice("%zu devices%s could not report; they do so in their next session.",
+                           json_array_size(body),
+                           r->has_more ? " or more" : "");
         json_decref(r->faults);
         r->faults = json_copy((json_t *) body);
         delete_next(r);
 }
 
-static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+static void search(Recovery *r) {
         json_auto_t *query = json_pack("{s:s}", "channel", RECOVERY_CHANNEL);
+
+        if (query)
+                (void) nbi_query(r->nbi, "faults", query, "_id", RECOVERY_FAULTS_MAX, on_found, r, &r->request);
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Recovery *r = userdata;
 
-        if (query && !r->request)
-                (void) nbi_query(r->nbi, "faults", query, "_id", on_found, r, &r->request);
+        if (!r->request)
+                search(r);
         (void) sd_event_source_set_time_relative(s, RECOVERY_INTERVAL_USEC);
         (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;

@@ -12,6 +12,8 @@
 
 /* The channel of presets/ispstorage-inform.json. */
 #define RECOVERY_CHANNEL "ispstorage"
+/* At a time: their ids fit into an answer (NBI_ANSWER_MAX). */
+#define RECOVERY_FAULTS_MAX 1000U
 /* At the start, and then this often. */
 #define RECOVERY_INTERVAL_USEC 60000000ULL
 

@@ -18,7 +18,7 @@ import uuid
 
 URL = "ManagementServer.ConnectionRequestURL"
 BATCH = 32  # parameters of one SetParameterValues (cwmp.gpvBatchSize)
-REFRESH_GRACE = 1.0
+REFRESH_GRACE = 1.0  # seconds: what is younger is not read again
 
 
 def iso(seconds):
@@ -106,6 +106,7 @@ class GenieAcs:
         self.script = []         # functions (method, path) -> status, or "drop", or None: what the next requests meet instead
         self.after = []          # the same, when the request has had its effect
         self.last_session = 0.0
+        self.ahead = 0.0         # seconds by which its clock is
         self.gate = threading.Event()  # while it is not set, nobody who is asked for a session answers
         self.gate.set()
         outer = self
@@ -167,7 +168,7 @@ class GenieAcs:
 
     def answer(self, method, path, query, body):
         if method == "GET" and (match := re.fullmatch(r"/(devices|tasks|faults)/?", path)):
-            return 200, "OK", self.find(match[1], json.loads(query["query"]), query.get("projection"))
+            return 200, "OK", self.find(match[1], json.loads(query["query"]), query.get("projection"))[:int(query.get("limit", 1 << 31))]
         if method == "POST" and (match := re.fullmatch(r"/devices/([a-zA-Z0-9\-_%]+)/tasks/?", path)):
             return self.post(urllib.parse.unquote(match[1]), query, body)
         if method == "DELETE" and (match := re.fullmatch(r"/faults/([a-zA-Z0-9\-_%:]+)", path)):
@@ -243,7 +244,7 @@ class GenieAcs:
         device = self.devices[name]
         with self.locks[name]:
             with self.lock:
-                now = self.last_session = max(time.time(), self.last_session + 0.001)
+                now = self.last_session = max(time.time() + self.ahead, self.last_session + 0.001)
                 document = copy.deepcopy(self.documents.get(name) or {"_id": name, "_deviceId": device.identity})
             forced = [n for n in device.parameters if n.endswith(URL) or n.endswith("DeviceInfo.SoftwareVersion")]
             for parameter in [*forced, *changed]:

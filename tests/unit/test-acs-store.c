@@ -198,6 +198,30 @@ static void devices_with_commands_are_found_after_a_restart(void **state) {
         assert_string_equal(devices[0], DEVICE);
 }
 
+static void so_are_devices_that_may_still_execute_what_has_expired(void **state) {
+        Fixture *f = *state;
+        _cleanup_message_ Message first = {}, second = {};
+        _cleanup_strv_free_ char **devices = NULL;
+        Result result = { .device = DEVICE, .command = "a", .status = RESULT_EXPIRED };
+
+        assert_int_equal(message_result(&first, &result, NOW), 0);
+        result.device = OTHER;
+        assert_int_equal(message_result(&second, &result, NOW), 0);
+        assert_int_equal(add(f, DEVICE, "a"), COMMAND_STATE_NEW);
+        assert_int_equal(add(f, OTHER, "a"), COMMAND_STATE_NEW);
+        assert_int_equal(add(f, OTHER, "b"), COMMAND_STATE_NEW);
+        assert_int_equal(store_command_mark_sent(f->store, DEVICE, "a"), 0);
+        assert_int_equal(store_command_finish(f->store, DEVICE, "a", NOW, &first), 0);
+        /* This one was never sent, and the other one was answered. */
+        assert_int_equal(store_command_cancel(f->store, OTHER, "a", NOW, &second), 0);
+        assert_int_equal(store_command_mark_sent(f->store, OTHER, "b"), 0);
+        finish(f, OTHER, "b");
+        reopen(f);
+        assert_int_equal(store_devices_with_commands(f->store, &devices), 0);
+        assert_int_equal(strv_length(devices), 1);
+        assert_string_equal(devices[0], DEVICE);
+}
+
 static void messages_wait_for_their_acknowledgement(void **state) {
         Fixture *f = *state;
         _cleanup_strv_free_ char **ids = NULL, **l = NULL;
@@ -321,6 +345,7 @@ int main(void) {
                 TEST(commands_expire),
                 TEST(a_command_that_was_sent_is_known_as_such),
                 TEST(devices_with_commands_are_found_after_a_restart),
+                TEST(so_are_devices_that_may_still_execute_what_has_expired),
                 TEST(messages_wait_for_their_acknowledgement),
                 TEST(an_inform_updates_the_registry),
                 TEST(finished_commands_are_forgotten_at_last),
