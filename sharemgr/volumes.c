@@ -108,14 +108,14 @@ static bool options_say_damaged(char *options) {
 }
 
 /* Finds what is mounted at the directory: the name of the device below /dev, "" for something else. NULL:
- * nothing. */
+ * nothing. ret_damaged may be NULL. */
 static char *device_mounted_at(const char *directory, bool *ret_damaged) {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         char line[MOUNTINFO_LINE_MAX], where[MOUNTINFO_LINE_MAX], source[MOUNTINFO_LINE_MAX],
                         options[MOUNTINFO_LINE_MAX];
         char *found = NULL;
+        bool damaged = false;
 
-        *ret_damaged = false;
         while (f && fgets(line, sizeof(line), f)) {
                 const char *rest = strstr(line, " - ");
 
@@ -125,8 +125,10 @@ static char *device_mounted_at(const char *directory, bool *ret_damaged) {
                         continue;
                 free(found); /* the last one is on top */
                 found = strdup(startswith(source, "/dev/") ?: "");
-                *ret_damaged = options_say_damaged(options);
+                damaged = options_say_damaged(options);
         }
+        if (ret_damaged)
+                *ret_damaged = damaged;
         return found;
 }
 
@@ -137,17 +139,18 @@ static bool media_has_name(const Media *media, const char *name) {
         return false;
 }
 
-/* Reads "planned <uuid>" or "formatted <uuid>". */
-static int volume_read_state(Volume *v) {
-        const char *state = strempty(row_store_get(v->manager->provisioned, v->row)), *uuid;
+/* Reads "planned <uuid>" or "formatted <uuid>". NULL: neither, the row was never enabled. */
+static const char *uuid_of_row(Manager *m, const char *row, bool *ret_formatted) {
+        const char *state = strempty(row_store_get(m->provisioned, row)), *uuid = startswith(state, "formatted ");
 
-        uuid = startswith(state, "formatted ");
-        v->formatted = uuid != NULL;
-        if (!uuid)
-                uuid = startswith(state, "planned ");
-        if (!uuid)
-                return -ENODATA;
-        return free_and_strdup(&v->uuid, uuid);
+        *ret_formatted = uuid != NULL;
+        return uuid ?: startswith(state, "planned ");
+}
+
+static int volume_read_state(Volume *v) {
+        const char *uuid = uuid_of_row(v->manager, v->row, &v->formatted);
+
+        return uuid ? free_and_strdup(&v->uuid, uuid) : -ENODATA;
 }
 
 static int volume_collect(Volume *v, const ShareVolume *wanted, VolumeFacts *f) {
@@ -350,16 +353,29 @@ static int volume_step(Volume *v, const ShareVolume *wanted) {
         return 0;
 }
 
-const Volume *volumes_use(Manager *m, const Medium *medium) {
-        for (Volume *v = m->volumes; v; v = v->next) {
-                bool damaged;
-                _cleanup_free_ char *device = device_mounted_at(v->directory, &damaged);
+static bool is_enabled_on(Manager *m, uint32_t instance, const Medium *medium) {
+        _cleanup_free_ char *row = strfmt(STORAGE_SERVICE "LogicalVolume.%" PRIu32, instance);
+        const char *uuid;
+        bool enabled, formatted;
 
-                if (streq_ptr(device, medium->name) ||
-                    (v->present && medium->content == MEDIUM_VOLUME && streq_ptr(v->uuid, medium->uuid)))
-                        return v;
+        if (!row || dm_get_bool(m->model, &enabled, "%s.Enable", row) < 0)
+                return true; /* who does not know must not say no */
+        uuid = uuid_of_row(m, row, &formatted);
+        return enabled && medium->content == MEDIUM_VOLUME && streq_ptr(uuid, medium->uuid);
+}
+
+bool volumes_use(Manager *m, const Medium *medium) {
+        for (Volume *v = m->volumes; v; v = v->next) {
+                _cleanup_free_ char *device = device_mounted_at(v->directory, NULL);
+
+                if (streq_ptr(device, medium->name))
+                        return true;
         }
-        return NULL;
+        /* What the last pass made of the rows does not count here: it may have been before a change, or never. */
+        DM_FOREACH_INSTANCE(i, m->model, STORAGE_SERVICE "LogicalVolume.")
+                if (is_enabled_on(m, i, medium))
+                        return true;
+        return false;
 }
 
 void volumes_check(Manager *m) {
@@ -417,10 +433,9 @@ static const ShareVolume *find_wanted(const ShareSet *s, const Volume *v) {
 
 static void drop_absent(Manager *m) {
         for (Volume **p = &m->volumes; *p;) {
-                bool damaged;
                 Volume *v = *p;
                 _cleanup_free_ char *device =
-                                v->present || v->acting ? NULL : device_mounted_at(v->directory, &damaged);
+                                v->present || v->acting ? NULL : device_mounted_at(v->directory, NULL);
 
                 if (v->present || v->acting || device) {
                         p = &v->next;
