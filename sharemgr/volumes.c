@@ -31,6 +31,7 @@ static Volume *volume_free(Volume *v) {
         free(v->unit);
         free(v->uuid);
         free(v->job_device);
+        free(v->job_type);
         free(v->reason);
         return mfree(v);
 }
@@ -95,9 +96,7 @@ static int volume_new(Volume **ret, Manager *m, uint32_t instance, const char *n
         return 0;
 }
 
-/* --- Facts
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- Facts --- */
 
 /* True if the options of a mounted file system say that the kernel takes no more writes to it. */
 static bool options_say_damaged(char *options) {
@@ -178,9 +177,7 @@ static int volume_collect(Volume *v, const ShareVolume *wanted, VolumeFacts *f) 
         return 0;
 }
 
-/* --- Steps
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- Steps --- */
 
 static void volume_settle(Volume *v, const char *result, const char *what) {
         v->acting = false;
@@ -223,7 +220,7 @@ static void on_checked(const char *unit, const char *result, void *userdata) {
         r = what ? unit_jobs_mount(v->manager->jobs,
                                    v->unit,
                                    what,
-                                   v->manager->config->file_system,
+                                   v->job_type,
                                    MOUNT_OPTIONS,
                                    on_mounted,
                                    v)
@@ -251,7 +248,7 @@ static void on_formatted(const char *unit, const char *result, void *userdata) {
 /* What the oneshot units read: nothing of it comes from the ACS but the size. */
 static int write_environment(const Volume *v, uint32_t size) {
         _cleanup_free_ char *path = strfmt(RUNTIME_DIRECTORY "/volume-%" PRIu32 ".env", v->instance);
-        const char *type = v->manager->config->file_system;
+        const char *type = v->job_type;
         _cleanup_text_ Text text = {};
         _cleanup_free_ char *content = NULL;
         int r;
@@ -276,6 +273,7 @@ static int volume_run(
                 Volume *v,
                 const char *template,
                 const Medium *medium,
+                const char *type,
                 uint32_t size,
                 UnitJobHandler handler) {
         _cleanup_free_ char *unit = strfmt("ispstorage-%s@%" PRIu32 ".service", template, v->instance);
@@ -283,7 +281,8 @@ static int volume_run(
 
         if (!unit)
                 return -ENOMEM;
-        if ((r = free_and_strdup(&v->job_device, medium->name)) < 0 || (r = write_environment(v, size)) < 0)
+        if ((r = free_and_strdup(&v->job_device, medium->name)) < 0 ||
+            (r = free_and_strdup(&v->job_type, type)) < 0 || (r = write_environment(v, size)) < 0)
                 return r;
         r = unit_jobs_queue(v->manager->jobs, "StartUnit", unit, handler, v);
         v->acting = r >= 0;
@@ -309,7 +308,7 @@ static int volume_unmount(Volume *v) {
 }
 
 static int volume_step(Volume *v, const ShareVolume *wanted) {
-        const char *reason = NULL;
+        const char *reason = NULL, *configured = v->manager->config->file_system, *type;
         VolumeFacts f;
         int r;
 
@@ -337,9 +336,11 @@ static int volume_step(Volume *v, const ShareVolume *wanted) {
                 v->leaving = false;
                 return 0;
         case VOLUME_FORMAT:
-                return volume_run(v, "mkfs", f.medium, wanted->capacity, on_formatted);
+                return volume_run(v, "mkfs", f.medium, configured, wanted->capacity, on_formatted);
         case VOLUME_MOUNT:
-                return volume_run(v, "fsck", f.file_system, 0, on_checked);
+                type = f.file_system->file_system;
+                type = file_system_is_ours(type) ? type : configured;
+                return volume_run(v, "fsck", f.file_system, type, 0, on_checked);
         case VOLUME_UNMOUNT:
                 return volume_unmount(v);
         case VOLUME_WAIT:
@@ -390,8 +391,7 @@ void volumes_check(Manager *m) {
         }
 }
 
-/* --- All of them
- * ------------------------------------------------------------------------------------------------------ */
+/* --- All of them --- */
 
 static Volume *find_by_directory(Manager *m, const char *directory) {
         for (Volume *v = m->volumes; v; v = v->next)

@@ -22,7 +22,7 @@ struct Volume {
         char *uuid;
         bool present;     /* the row is enabled; false: only to be unmounted */
         bool acting;      /* a job runs */
-        char *job_device; /* of the job that runs */
+        char *job_device, *job_type; /* of the job that runs; the type is that of the file system */
         bool formatted;
         bool failed; /* the last job did not succeed; tried again after a change */
         bool leaving;    /* to be unmounted when the servers no longer have it */
