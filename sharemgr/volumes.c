@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -106,6 +107,11 @@ static bool options_say_damaged(char *options) {
         return false;
 }
 
+/* The same for XFS, whose options do not say so: after an error nothing of it can be asked. Does not touch the disk. */
+static bool is_shut_down(const char *directory) {
+        return getxattr(directory, "user.ispstorage", NULL, 0) < 0 && errno == EIO;
+}
+
 /* Finds what is mounted at the directory: the name of the device below /dev, "" for something else. NULL:
  * nothing. ret_damaged may be NULL. */
 static char *device_mounted_at(const char *directory, bool *ret_damaged) {
@@ -127,7 +133,7 @@ static char *device_mounted_at(const char *directory, bool *ret_damaged) {
                 damaged = options_say_damaged(options);
         }
         if (ret_damaged)
-                *ret_damaged = damaged;
+                *ret_damaged = damaged || (found && is_shut_down(directory));
         return found;
 }
 
