@@ -59,7 +59,7 @@ static int provision_volume(Manager *m, const char *row) {
                 return r;
         (void) sd_id128_to_uuid_string(id, state + strlen("planned "));
         if ((r = row_store_set(m->provisioned, row, state)) < 0 || (r = dm_update_new(&u, m->model)) < 0 ||
-            (r = dm_update_set(u, m->config->file_system, "%s.FileSystem", row)) < 0)
+            (r = dm_update_set(u, file_system_name(m->config->file_system), "%s.FileSystem", row)) < 0)
                 return r;
         return dm_update_commit(u);
 }

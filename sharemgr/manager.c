@@ -131,7 +131,7 @@ static int report(Manager *m) {
                             0 ||
             (r =
                              dm_update_set(u,
-                                           m->config->file_system,
+                                           file_system_name(m->config->file_system),
                                            STORAGE_SERVICE "Capabilities.SupportedFileSystemTypes")) < 0)
                 return r;
         r = manager_report_quotas(m, u);

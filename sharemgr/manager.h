@@ -166,8 +166,7 @@ int manager_end_session(Manager *m, const char *id, sd_bus_message *call);
 SessionQuery *session_query_free(SessionQuery *q);
 
 /* Has Samba end what is connected to the shares that are gone, the sessions of these users, and what has no right any
- * more. As
- * worker_spawn(). */
+ * more. As worker_spawn(). */
 int manager_close_shares(
                 Manager *m,
                 Worker **ret,

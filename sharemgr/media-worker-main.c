@@ -20,7 +20,7 @@
 #define LINE_MAX_LENGTH 16384U
 
 /* True if the device, or a partition of it, has this number. */
-static bool disk_has_number(int class_fd, const char *name, dev_t number) {
+static bool disk_has_number(const char *name, dev_t number) {
         _cleanup_free_ char *own = strfmt("/sys/dev/block/%u:%u", major(number), minor(number));
         _cleanup_free_ char *target = own ? realpath(own, NULL) : NULL;
         _cleanup_free_ char *link = strfmt("/sys/class/block/%s", name),
@@ -41,7 +41,7 @@ static bool is_device(const char *path, dev_t *ret) {
 
 /* True if a mounted file system that is not one of our volumes lies on the disk. Both numbers are looked at,
  * as btrfs shows one of its own. */
-static bool is_mounted(int class_fd, const char *name) {
+static bool is_mounted(const char *name) {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         char line[LINE_MAX_LENGTH], where[LINE_MAX_LENGTH], source[LINE_MAX_LENGTH];
         unsigned a, b;
@@ -54,29 +54,29 @@ static bool is_mounted(int class_fd, const char *name) {
                         continue;
                 if (startswith(where, VOLUMES_DIRECTORY "/"))
                         continue;
-                if (disk_has_number(class_fd, name, makedev(a, b)))
+                if (disk_has_number(name, makedev(a, b)))
                         return true;
                 if (rest && sscanf(rest, " - %*s %16383s", source) == 1 && is_device(source, &number) &&
-                    disk_has_number(class_fd, name, number))
+                    disk_has_number(name, number))
                         return true;
         }
         return !f;
 }
 
-static bool is_swap(int class_fd, const char *name) {
+static bool is_swap(const char *name) {
         _cleanup_fclose_ FILE *f = fopen("/proc/swaps", "re");
         char line[LINE_MAX_LENGTH], path[LINE_MAX_LENGTH];
         dev_t number;
 
         while (f && fgets(line, sizeof(line), f))
                 if (sscanf(line, "%16383s", path) == 1 && is_device(path, &number) &&
-                    disk_has_number(class_fd, name, number))
+                    disk_has_number(name, number))
                         return true;
         return false;
 }
 
 /* Device mapper, MD and the like. */
-static bool has_holders(int class_fd, const char *name) {
+static bool has_holders(const char *name) {
         _cleanup_free_ char *path = strfmt("/sys/class/block/%s/holders", name);
         _cleanup_closedir_ DIR *d = path ? opendir(path) : NULL;
         struct dirent *e;
@@ -146,7 +146,7 @@ static int look_at(int class_fd, const char *name, char *const *patterns) {
                 return 0;
         if (r < 0)
                 return r;
-        m.busy = has_holders(class_fd, name) || is_swap(class_fd, name) || is_mounted(class_fd, name);
+        m.busy = has_holders(name) || is_swap(name) || is_mounted(name);
         probe_content(&m);
         return send_medium(&m);
 }

@@ -194,6 +194,28 @@ char *medium_identity(const Medium *m) {
                                   : strfmt("serial %s/%s/%s", m->vendor, m->model, m->serial);
 }
 
+static const struct {
+        const char *type, *name;
+} file_systems[] = {
+        { "ext4", "ext4" },
+        { "btrfs", "btrfs" },
+        { "xfs", "XFS" },
+};
+
+bool file_system_is_ours(const char *type) {
+        for (size_t i = 0; i < ELEMENTSOF(file_systems); i++)
+                if (streq(type, file_systems[i].type))
+                        return true;
+        return false;
+}
+
+const char *file_system_name(const char *type) {
+        for (size_t i = 0; i < ELEMENTSOF(file_systems); i++)
+                if (streq(type, file_systems[i].type))
+                        return file_systems[i].name;
+        return type;
+}
+
 int medium_to_text(const Medium *m, char **ret) {
         json_t *o =
                         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:I, s:i, s:b, s:b, s:b, s:b}",

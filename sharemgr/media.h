@@ -60,6 +60,12 @@ bool medium_matches(const char *name, char *const *patterns);
  * the device if it has no serial number. A new string; NULL if memory ran out. */
 char *medium_identity(const Medium *m);
 
+/* True for a type of file system, as the kernel calls it, that volumes may have. */
+bool file_system_is_ours(const char *type);
+
+/* What TR-140 calls a type for which file_system_is_ours() is true. */
+const char *file_system_name(const char *type);
+
 /* A medium as a text for the worker's socket, and back. 0, -ENOMEM; -EBADMSG. *ret is the caller's. */
 int medium_to_text(const Medium *m, char **ret);
 int medium_from_text(const char *text, Medium *ret);

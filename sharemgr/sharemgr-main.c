@@ -16,12 +16,7 @@
 #define INTERFACE_DEFAULT "lan0 br-lan"
 
 static int parse_file_system(const char *value, void *data) {
-        static const char *const known[] = { "ext4", "btrfs", "xfs" };
-
-        for (size_t i = 0; i < ELEMENTSOF(known); i++)
-                if (streq(value, known[i]))
-                        return config_parse_string(value, data);
-        return -EINVAL;
+        return file_system_is_ours(value) ? config_parse_string(value, data) : -EINVAL;
 }
 
 static int parse_tls(const char *value, void *data) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -31,6 +32,7 @@ static Volume *volume_free(Volume *v) {
         free(v->unit);
         free(v->uuid);
         free(v->job_device);
+        free(v->job_type);
         free(v->reason);
         return mfree(v);
 }
@@ -95,9 +97,7 @@ static int volume_new(Volume **ret, Manager *m, uint32_t instance, const char *n
         return 0;
 }
 
-/* --- Facts
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- Facts --- */
 
 /* True if the options of a mounted file system say that the kernel takes no more writes to it. */
 static bool options_say_damaged(char *options) {
@@ -107,15 +107,20 @@ static bool options_say_damaged(char *options) {
         return false;
 }
 
+/* The same for XFS, whose options do not say so: after an error nothing of it can be asked. Does not touch the disk. */
+static bool is_shut_down(const char *directory) {
+        return getxattr(directory, "user.ispstorage", NULL, 0) < 0 && errno == EIO;
+}
+
 /* Finds what is mounted at the directory: the name of the device below /dev, "" for something else. NULL:
- * nothing. */
+ * nothing. ret_damaged may be NULL. */
 static char *device_mounted_at(const char *directory, bool *ret_damaged) {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         char line[MOUNTINFO_LINE_MAX], where[MOUNTINFO_LINE_MAX], source[MOUNTINFO_LINE_MAX],
                         options[MOUNTINFO_LINE_MAX];
         char *found = NULL;
+        bool damaged = false;
 
-        *ret_damaged = false;
         while (f && fgets(line, sizeof(line), f)) {
                 const char *rest = strstr(line, " - ");
 
@@ -125,8 +130,10 @@ static char *device_mounted_at(const char *directory, bool *ret_damaged) {
                         continue;
                 free(found); /* the last one is on top */
                 found = strdup(startswith(source, "/dev/") ?: "");
-                *ret_damaged = options_say_damaged(options);
+                damaged = options_say_damaged(options);
         }
+        if (ret_damaged)
+                *ret_damaged = damaged || (found && is_shut_down(directory));
         return found;
 }
 
@@ -137,17 +144,18 @@ static bool media_has_name(const Media *media, const char *name) {
         return false;
 }
 
-/* Reads "planned <uuid>" or "formatted <uuid>". */
-static int volume_read_state(Volume *v) {
-        const char *state = strempty(row_store_get(v->manager->provisioned, v->row)), *uuid;
+/* Reads "planned <uuid>" or "formatted <uuid>". NULL: neither, the row was never enabled. */
+static const char *uuid_of_row(Manager *m, const char *row, bool *ret_formatted) {
+        const char *state = strempty(row_store_get(m->provisioned, row)), *uuid = startswith(state, "formatted ");
 
-        uuid = startswith(state, "formatted ");
-        v->formatted = uuid != NULL;
-        if (!uuid)
-                uuid = startswith(state, "planned ");
-        if (!uuid)
-                return -ENODATA;
-        return free_and_strdup(&v->uuid, uuid);
+        *ret_formatted = uuid != NULL;
+        return uuid ?: startswith(state, "planned ");
+}
+
+static int volume_read_state(Volume *v) {
+        const char *uuid = uuid_of_row(v->manager, v->row, &v->formatted);
+
+        return uuid ? free_and_strdup(&v->uuid, uuid) : -ENODATA;
 }
 
 static int volume_collect(Volume *v, const ShareVolume *wanted, VolumeFacts *f) {
@@ -175,9 +183,7 @@ static int volume_collect(Volume *v, const ShareVolume *wanted, VolumeFacts *f) 
         return 0;
 }
 
-/* --- Steps
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- Steps --- */
 
 static void volume_settle(Volume *v, const char *result, const char *what) {
         v->acting = false;
@@ -220,7 +226,7 @@ static void on_checked(const char *unit, const char *result, void *userdata) {
         r = what ? unit_jobs_mount(v->manager->jobs,
                                    v->unit,
                                    what,
-                                   v->manager->config->file_system,
+                                   v->job_type,
                                    MOUNT_OPTIONS,
                                    on_mounted,
                                    v)
@@ -248,7 +254,7 @@ static void on_formatted(const char *unit, const char *result, void *userdata) {
 /* What the oneshot units read: nothing of it comes from the ACS but the size. */
 static int write_environment(const Volume *v, uint32_t size) {
         _cleanup_free_ char *path = strfmt(RUNTIME_DIRECTORY "/volume-%" PRIu32 ".env", v->instance);
-        const char *type = v->manager->config->file_system;
+        const char *type = v->job_type;
         _cleanup_text_ Text text = {};
         _cleanup_free_ char *content = NULL;
         int r;
@@ -273,6 +279,7 @@ static int volume_run(
                 Volume *v,
                 const char *template,
                 const Medium *medium,
+                const char *type,
                 uint32_t size,
                 UnitJobHandler handler) {
         _cleanup_free_ char *unit = strfmt("ispstorage-%s@%" PRIu32 ".service", template, v->instance);
@@ -280,7 +287,8 @@ static int volume_run(
 
         if (!unit)
                 return -ENOMEM;
-        if ((r = free_and_strdup(&v->job_device, medium->name)) < 0 || (r = write_environment(v, size)) < 0)
+        if ((r = free_and_strdup(&v->job_device, medium->name)) < 0 ||
+            (r = free_and_strdup(&v->job_type, type)) < 0 || (r = write_environment(v, size)) < 0)
                 return r;
         r = unit_jobs_queue(v->manager->jobs, "StartUnit", unit, handler, v);
         v->acting = r >= 0;
@@ -306,7 +314,7 @@ static int volume_unmount(Volume *v) {
 }
 
 static int volume_step(Volume *v, const ShareVolume *wanted) {
-        const char *reason = NULL;
+        const char *reason = NULL, *configured = v->manager->config->file_system, *type;
         VolumeFacts f;
         int r;
 
@@ -334,9 +342,11 @@ static int volume_step(Volume *v, const ShareVolume *wanted) {
                 v->leaving = false;
                 return 0;
         case VOLUME_FORMAT:
-                return volume_run(v, "mkfs", f.medium, wanted->capacity, on_formatted);
+                return volume_run(v, "mkfs", f.medium, configured, wanted->capacity, on_formatted);
         case VOLUME_MOUNT:
-                return volume_run(v, "fsck", f.file_system, 0, on_checked);
+                type = f.file_system->file_system;
+                type = file_system_is_ours(type) ? type : configured;
+                return volume_run(v, "fsck", f.file_system, type, 0, on_checked);
         case VOLUME_UNMOUNT:
                 return volume_unmount(v);
         case VOLUME_WAIT:
@@ -350,16 +360,29 @@ static int volume_step(Volume *v, const ShareVolume *wanted) {
         return 0;
 }
 
-const Volume *volumes_use(Manager *m, const Medium *medium) {
-        for (Volume *v = m->volumes; v; v = v->next) {
-                bool damaged;
-                _cleanup_free_ char *device = device_mounted_at(v->directory, &damaged);
+static bool is_enabled_on(Manager *m, uint32_t instance, const Medium *medium) {
+        _cleanup_free_ char *row = strfmt(STORAGE_SERVICE "LogicalVolume.%" PRIu32, instance);
+        const char *uuid;
+        bool enabled, formatted;
 
-                if (streq_ptr(device, medium->name) ||
-                    (v->present && medium->content == MEDIUM_VOLUME && streq_ptr(v->uuid, medium->uuid)))
-                        return v;
+        if (!row || dm_get_bool(m->model, &enabled, "%s.Enable", row) < 0)
+                return true; /* who does not know must not say no */
+        uuid = uuid_of_row(m, row, &formatted);
+        return enabled && medium->content == MEDIUM_VOLUME && streq_ptr(uuid, medium->uuid);
+}
+
+bool volumes_use(Manager *m, const Medium *medium) {
+        for (Volume *v = m->volumes; v; v = v->next) {
+                _cleanup_free_ char *device = device_mounted_at(v->directory, NULL);
+
+                if (streq_ptr(device, medium->name))
+                        return true;
         }
-        return NULL;
+        /* What the last pass made of the rows does not count here: it may have been before a change, or never. */
+        DM_FOREACH_INSTANCE(i, m->model, STORAGE_SERVICE "LogicalVolume.")
+                if (is_enabled_on(m, i, medium))
+                        return true;
+        return false;
 }
 
 void volumes_check(Manager *m) {
@@ -374,8 +397,7 @@ void volumes_check(Manager *m) {
         }
 }
 
-/* --- All of them
- * ------------------------------------------------------------------------------------------------------ */
+/* --- All of them --- */
 
 static Volume *find_by_directory(Manager *m, const char *directory) {
         for (Volume *v = m->volumes; v; v = v->next)
@@ -417,10 +439,9 @@ static const ShareVolume *find_wanted(const ShareSet *s, const Volume *v) {
 
 static void drop_absent(Manager *m) {
         for (Volume **p = &m->volumes; *p;) {
-                bool damaged;
                 Volume *v = *p;
                 _cleanup_free_ char *device =
-                                v->present || v->acting ? NULL : device_mounted_at(v->directory, &damaged);
+                                v->present || v->acting ? NULL : device_mounted_at(v->directory, NULL);
 
                 if (v->present || v->acting || device) {
                         p = &v->next;

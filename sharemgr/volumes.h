@@ -22,7 +22,7 @@ struct Volume {
         char *uuid;
         bool present;     /* the row is enabled; false: only to be unmounted */
         bool acting;      /* a job runs */
-        char *job_device; /* of the job that runs */
+        char *job_device, *job_type; /* of the job that runs; the type is that of the file system */
         bool formatted;
         bool failed; /* the last job did not succeed; tried again after a change */
         bool leaving;    /* to be unmounted when the servers no longer have it */
@@ -45,8 +45,8 @@ int volumes_apply(Manager *m, const ShareSet *s);
 /* What did not succeed may be tried again: something changed. */
 void volumes_retry(Manager *m);
 
-/* The volume that is mounted from the medium, or is enabled and lies on it; NULL if there is none. */
-const Volume *volumes_use(Manager *m, const Medium *medium);
+/* True if a volume is mounted from the medium, or lies on it and its row is enabled, whether the service is or not. */
+bool volumes_use(Manager *m, const Medium *medium);
 
 /* Makes a pass if a volume could not be unmounted before, or if the kernel takes no more writes to one. Cheap. */
 void volumes_check(Manager *m);

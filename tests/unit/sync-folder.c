@@ -139,17 +139,21 @@ SyncOid folder_oid(const char *content) {
         return oid;
 }
 
-SyncTree *folder_scan(const Folder *f, const SyncTree *index) {
-        const SyncScan scan = {
+SyncScan folder_scan_of(const Folder *f) {
+        return (SyncScan) {
                 .root_fd = f->root_fd,
                 .staging_fd = f->staging_fd,
                 .file_system_uuid = FOLDER_UUID,
-                .accept_empty = true,
                 .hasher = folder_hasher,
         };
+}
+
+SyncTree *folder_scan(const Folder *f, const SyncTree *index) {
+        SyncScan scan = folder_scan_of(f);
         SyncScanReport report = {};
         SyncTree *t = NULL;
 
+        scan.accept_empty = true;
         assert_int_equal(sync_scan_full(&scan, index, &t, &report), SYNC_SCAN_OK);
         sync_scan_report_clear(&report);
         return t;

@@ -34,5 +34,7 @@ size_t folder_count(int dir_fd, const char *path);
 extern const SyncHasher folder_hasher;
 SyncOid folder_oid(const char *content);
 
-/* A full scan that must succeed. The caller frees the tree. */
+/* What a scan of the folder needs, for tests that change something of it. */
+SyncScan folder_scan_of(const Folder *f);
+/* A full scan that must succeed, also of an empty folder. The caller frees the tree. */
 SyncTree *folder_scan(const Folder *f, const SyncTree *index);

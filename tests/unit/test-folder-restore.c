@@ -209,21 +209,28 @@ static void a_directory_comes_back_as_it_was(void **state) {
         world_free(w);
 }
 
+/* Both have the second version of a file; only the first one has the content of the older one, too. */
+static World *world_with_two_versions(git_oid *ret_old) {
+        World *w = shallow_world();
+
+        world_write(w, w->gateways, "a", 100);
+        settle_first(w);
+        *ret_old = tip(w);
+        world_write(w, w->gateways, "a", 90);
+        world_settle(w);
+        return w;
+}
+
 static void change_it(World *w, WorldGateway *g) {
         world_write(w, g, "a", 70);
 }
 
 static void a_file_that_changes_meanwhile_is_not_lost(void **state) {
-        World *w = shallow_world();
+        git_oid old;
+        World *w = world_with_two_versions(&old);
         WorldGateway *one = w->gateways, *two = one + 1;
         WorldRestored done;
-        git_oid old;
 
-        world_write(w, one, "a", 100);
-        settle_first(w);
-        old = tip(w);
-        world_write(w, one, "a", 90);
-        world_settle(w);
         /* Changed while the content is on its way: it is in no commit, and goes aside. */
         assert_int_equal(restore(w, two, &old, "a", "a", change_it, &done), 0);
         assert_int_equal(done.n_conflicts, 1);
@@ -241,16 +248,11 @@ static void a_file_that_changes_meanwhile_is_not_lost(void **state) {
 }
 
 static void what_main_has_not_got_goes_aside(void **state) {
-        World *w = shallow_world();
-        WorldGateway *one = w->gateways, *two = one + 1;
-        WorldRestored done;
         git_oid old;
+        World *w = world_with_two_versions(&old);
+        WorldGateway *two = w->gateways + 1;
+        WorldRestored done;
 
-        world_write(w, one, "a", 100);
-        settle_first(w);
-        old = tip(w);
-        world_write(w, one, "a", 90);
-        world_settle(w);
         world_write(w, two, "a", 80);
         world_run(w, two);
         assert_int_equal(restore(w, two, &old, "a", "a", NULL, &done), 0);

@@ -162,23 +162,30 @@ static void a_disk_that_is_not_mounted_is_no_deletion(void **state) {
 
 /* --- 9: nextcloud #1433 --- */
 
+#define LETTERS "abcdefgh"
+
+/* A file for each of the letters, on both gateways. */
+static World *world_of_letters(void) {
+        World *w = world_new(2, 1);
+
+        for (const char *p = LETTERS; *p; p++)
+                world_write(w, first(w), (char[]) { *p, 0 }, 10);
+        world_settle(w);
+        return w;
+}
+
+static void delete_letters(World *w, const char *letters) {
+        for (const char *p = letters; *p; p++)
+                assert_int_equal(unlinkat(first(w)->root_fd, (char[]) { *p, 0 }, 0), 0);
+}
+
 static void many_deletions_wait_for_a_word(void **state) {
         FolderRequest request = { .gateway_name = "gw1", .full = true, .max_delete_count = 3 };
-        World *w = world_new(2, 1);
+        World *w = world_of_letters();
         FolderResult result;
         char id[FOLDER_HELD_SIZE];
 
-        for (unsigned i = 0; i < 8; i++) {
-                char name[] = { (char) ('a' + i), 0 };
-
-                world_write(w, first(w), name, 10);
-        }
-        world_settle(w);
-        for (unsigned i = 0; i < 5; i++) {
-                char name[] = { (char) ('a' + i), 0 };
-
-                assert_int_equal(unlinkat(first(w)->root_fd, name, 0), 0);
-        }
+        delete_letters(w, "abcde");
         assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
         assert_int_equal(result.outcome.word, SYNC_WORD_MASS_DELETE);
         assert_false(result.outcome.candidate);
@@ -186,7 +193,7 @@ static void many_deletions_wait_for_a_word(void **state) {
         folder_result_clear(&result);
 
         /* The word is for just these. */
-        assert_int_equal(unlinkat(first(w)->root_fd, "f", 0), 0);
+        delete_letters(w, "f");
         request.confirmed = id;
         assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
         assert_int_equal(result.outcome.word, SYNC_WORD_MASS_DELETE);
@@ -269,21 +276,11 @@ static void deletions_on_one_side_are_no_word_for_the_other(void **state) {
 
 static void a_folder_that_was_emptied_is_asked_about_once(void **state) {
         FolderRequest request = { .gateway_name = "gw1", .full = true, .max_delete_count = 3 };
-        World *w = world_new(2, 1);
+        World *w = world_of_letters();
         FolderResult result;
         char id[FOLDER_HELD_SIZE];
 
-        for (unsigned i = 0; i < 8; i++) {
-                char name[] = { (char) ('a' + i), 0 };
-
-                world_write(w, first(w), name, 10);
-        }
-        world_settle(w);
-        for (unsigned i = 0; i < 8; i++) {
-                char name[] = { (char) ('a' + i), 0 };
-
-                assert_int_equal(unlinkat(first(w)->root_fd, name, 0), 0);
-        }
+        delete_letters(w, LETTERS);
         assert_int_equal(folder_run(first(w)->folder, &request, &result), 0);
         assert_int_equal(result.outcome.word, SYNC_WORD_FOLDER_EMPTIED);
         strcpy(id, result.held);

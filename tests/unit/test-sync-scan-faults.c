@@ -14,15 +14,6 @@
 
 static char *const everything[] = { (char *) "d/b", (char *) "d/e", (char *) "a", (char *) "l", NULL };
 
-static SyncScan scan_of(const Folder *f) {
-        return (SyncScan) {
-                .root_fd = f->root_fd,
-                .staging_fd = f->staging_fd,
-                .file_system_uuid = FOLDER_UUID,
-                .hasher = folder_hasher,
-        };
-}
-
 /* Returns true if there was such a call. */
 static bool fail_at(FaultKind kind, unsigned number, bool lasting, bool full) {
         _cleanup_sync_tree_free_ SyncTree *index = NULL, *t = NULL;
@@ -35,7 +26,7 @@ static bool fail_at(FaultKind kind, unsigned number, bool lasting, bool full) {
         assert_int_equal(folder_setup(&folder), 0);
         run_populate(folder, "a=f1 d=d d/b=f2 d/e=d d/e/c=f3 l=l1");
         index = folder_scan(folder, NULL);
-        scan = scan_of(folder);
+        scan = folder_scan_of(folder);
         scan.rehash = true;
         fault_arm(kind, number, lasting);
         fault_enter();
@@ -83,7 +74,7 @@ static int hash_and_lose_the_disk(int fd, bool store, SyncOid *ret, void *userda
 static void a_disk_that_goes_during_the_scan_halts(void **state) {
         Folder *f = *state;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         SyncTree *t = NULL;
 
         run_populate(f, "a=f1 b=f2");

@@ -12,15 +12,6 @@
 #include "common/base/str.h"
 #include "tests/unit/sync-folder.h"
 
-static SyncScan scan_of(const Folder *f) {
-        return (SyncScan) {
-                .root_fd = f->root_fd,
-                .staging_fd = f->staging_fd,
-                .file_system_uuid = FOLDER_UUID,
-                .hasher = folder_hasher,
-        };
-}
-
 static SyncTree *dirty(const SyncScan *scan, const SyncTree *index, const char *const *paths, SyncScanReport *report) {
         SyncTree *t = NULL;
 
@@ -89,7 +80,7 @@ static void unchanged_files_are_not_read_again(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL, *third = NULL;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
 
         folder_write(f->root_fd, "old", "1");
         folder_age(f->root_fd, "old");
@@ -121,7 +112,7 @@ static void a_file_just_written_is_racy_and_read_again(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
 
         folder_write(f->root_fd, "x", "1");
         first = folder_scan(f, NULL);
@@ -149,7 +140,7 @@ static void a_file_being_written_is_busy_until_quiet(void **state) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL, *quiet = NULL, *taken = NULL;
         _cleanup_close_ int fd = -EBADF;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
 
         folder_write(f->root_fd, "x", "1");
         fd = openat(f->root_fd, "x", O_WRONLY | O_CLOEXEC);
@@ -197,7 +188,7 @@ static void a_file_that_changes_while_read_is_never_taken_as_read(void **state) 
         Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *t = NULL, *shorter = NULL;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         int error = -EAGAIN;
 
         folder_write(f->root_fd, "x", "1");
@@ -215,7 +206,7 @@ static void an_unreadable_file_stays_as_unknown_not_deleted(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         int error = -EIO;
 
         folder_mkdir(f->root_fd, "d");
@@ -234,7 +225,7 @@ static void an_unreadable_file_stays_as_unknown_not_deleted(void **state) {
 static void a_full_store_ends_the_scan(void **state) {
         const Folder *f = *state;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         SyncTree *t = NULL;
         int error = -ENOSPC;
 
@@ -259,7 +250,7 @@ static void links_are_never_followed(void **state) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL, *again = NULL;
         const char *const paths[] = { "escape/secret", NULL };
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->volume_fd, "outside");
         folder_write(f->volume_fd, "outside/secret", "x");
@@ -275,7 +266,7 @@ static void a_dirty_path_is_scanned_with_all_beneath_it(void **state) {
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
         const char *const paths[] = { "d/new", "gone", "d/x", "~$ignored", NULL };
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->root_fd, "d");
         folder_write(f->root_fd, "d/x", "1");
@@ -299,7 +290,7 @@ static void a_dirty_path_in_an_unknown_or_removed_directory_is_found(void **stat
         const char *const deep[] = { "n/e/w", NULL }, *const removed[] = { "n/e/w", "n/e/v/u", NULL },
                           *const rest[] = { "d/x", NULL };
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->root_fd, "d");
         folder_write(f->root_fd, "d/x", "1");
@@ -326,7 +317,7 @@ static void a_directory_that_became_a_file_and_back_is_seen(void **state) {
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
         const char *const paths[] = { "d/x", NULL };
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->root_fd, "d");
         folder_write(f->root_fd, "d/x", "1");
@@ -342,18 +333,18 @@ static void a_directory_that_became_a_file_and_back_is_seen(void **state) {
 static void a_missing_or_other_disk_halts(void **state) {
         const Folder *f = *state;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         SyncTree *t = NULL;
 
         folder_write(f->root_fd, "x", "1");
         scan.file_system_uuid = "another";
         assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_ROOT_MISSING);
 
-        scan = scan_of(f);
+        scan = folder_scan_of(f);
         scan.device = 1;
         assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_ROOT_MISSING);
 
-        scan = scan_of(f);
+        scan = folder_scan_of(f);
         assert_int_equal(unlinkat(f->staging_fd, "marker", 0), 0);
         assert_int_equal(sync_scan_full(&scan, NULL, &t, &report), SYNC_SCAN_ROOT_MISSING);
         assert_null(t);
@@ -364,7 +355,7 @@ static void an_emptied_folder_halts_until_confirmed(void **state) {
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *accepted = NULL;
         const char *const names[] = { "1", "2", "3", "4" };
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         SyncTree *t = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
@@ -387,7 +378,7 @@ static int cancel(const SyncTree *so_far, void *userdata) {
 static void a_scan_can_be_cancelled(void **state) {
         const Folder *f = *state;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         SyncTree *t = NULL;
 
         for (unsigned i = 0; i < 300; i++) {
@@ -403,7 +394,7 @@ static void too_deep_a_tree_is_told_of_and_not_followed(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
         SyncScanReport report = {};
-        SyncScan scan = scan_of(f);
+        SyncScan scan = folder_scan_of(f);
         int fd = dup(f->root_fd);
 
         for (unsigned i = 0; i < SYNC_DEPTH_MAX + 2; i++) {
