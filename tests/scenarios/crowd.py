@@ -8,6 +8,7 @@ from harness import ROOT
 from nas import BUS, GATEWAY, PASSWORDS, ROOT_OBJECT, SERVICE
 
 USERS, GROUPS, FOLDERS = 200, 20, 50
+SET_VALUES = "/usr/local/bin/set-values"
 
 
 def add_rows(nas):
@@ -16,7 +17,7 @@ def add_rows(nas):
     tables += [f"LogicalVolume.1.Folder.{f}.{t}" for f in range(2, FOLDERS + 2) for t in ("GroupAccess.", "UserAccess.") * 2]
     calls = "".join(f"busctl --quiet call {BUS} {ROOT_OBJECT} org.ispstorage.DataModel1 AddObject s {SERVICE}.{t} || exit 1\n" for t in tables)
     nas.testbed.execute(GATEWAY, "bash", "-s", data=calls.encode(), timeout=600)
-    shutil.copy(os.path.join(os.environ.get("ISPSTORAGE_BUILD", ROOT / "build"), "tests/set-values"), nas.root() / "usr/local/bin")
+    shutil.copy(os.path.join(os.environ.get("ISPSTORAGE_BUILD", ROOT / "build"), "tests/set-values"), nas.root() / SET_VALUES[1:])
 
 
 def _values():
@@ -42,7 +43,7 @@ def _values():
 def commit(nas):
     """Sets all that add_rows() made in one transaction. Returns the name of an account that may use the last folder, and that folder's."""
     lines = "".join(f"{SERVICE}.{name}\t{value}\n" for name, value in _values().items())
-    nas.testbed.execute(GATEWAY, "set-values", BUS, ROOT_OBJECT, data=lines.encode())
+    nas.testbed.execute(GATEWAY, SET_VALUES, BUS, ROOT_OBJECT, data=lines.encode())
     last = FOLDERS + 1
     number = 3 + (last * 4 + 1) % USERS
     PASSWORDS[f"user{number}"] = f"secret {number}"
