@@ -8,6 +8,7 @@
  * NAMESPACE is where the gateway's staging refs are (operator/storage/staging.h), SESSIONS how many of these
  * sessions the key may have at a time. */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -20,6 +21,7 @@
 #include "operator/storage/staging.h"
 
 #define GIT "/usr/bin/git"
+#define PACK_OBJECTS "ispstorage-pack-objects"
 
 static int fail(const char *what) {
         /* git shows it to the gateway as the reason. */
@@ -65,14 +67,30 @@ static int set_environment(const Request *q) {
         return 0;
 }
 
+/* The setting with which git-upload-pack leaves the packing to the program beside this one. *ret is the caller's. */
+static int make_hook_setting(char **ret) {
+        char self[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        char *name;
+
+        if (n < 0)
+                return -errno;
+        self[n] = 0;
+        name = strrchr(self, '/');
+        if (name)
+                *name = 0;
+        *ret = strfmt("uploadpack.packObjectsHook=%s/" PACK_OBJECTS, self);
+        return *ret ? 0 : -ENOMEM;
+}
+
 static int run_git(const Request *q) {
         _cleanup_free_ char *directory = strfmt("%s/%s.git", q->repositories, q->subscription);
-        _cleanup_free_ char *safe = NULL, *shown = NULL;
+        _cleanup_free_ char *safe = NULL, *shown = NULL, *hook = NULL;
         struct stat st;
 
         safe = directory ? strfmt("safe.directory=%s", directory) : NULL;
         shown = strfmt("receive.hideRefs=!" STAGING_REFS "%s", q->name_space);
-        if (!safe || !shown)
+        if (!safe || !shown || make_hook_setting(&hook) < 0)
                 return fail("out of memory");
         if (stat(directory, &st) < 0 || !S_ISDIR(st.st_mode))
                 return fail("unavailable: the repository is not there");
@@ -98,6 +116,8 @@ static int run_git(const Request *q) {
                      "receive.hideRefs=refs/staging",
                      "-c",
                      shown,
+                     "-c",
+                     hook,
                      git_service_to_string(q->service),
                      directory,
                      (char *) NULL);
