@@ -14,6 +14,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@
 
 /* When nothing was asked for so long, what was scanned is written down. */
 #define IDLE_MSEC 10000
+#define MMAP_THRESHOLD (64 << 10)
 
 typedef struct TreeWorker {
         Folder *folder;
@@ -278,6 +280,9 @@ int main(int argc, char *argv[]) {
                           argv[0]);
                 return EXIT_FAILURE;
         }
+        /* Fixed: after the first large buffer glibc would keep all of them in the heap (mallopt(3)), which a small
+         * block behind them keeps from shrinking. */
+        (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
         worker.gateway_name = argv[4];
         /* Who opens a file in the moment of a lease on it (sync-open.h) is told so to its holder. */
         if (signal(SIGIO, SIG_IGN) == SIG_ERR)
