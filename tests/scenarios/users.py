@@ -155,9 +155,10 @@ class Users:
 
     @staticmethod
     def is_copy(copy, path):
-        """Whether the one may be a conflict copy of the other. Parents may have been renamed as well."""
-        stem = os.path.basename(path)[:100].split(b".")[0]
-        return b"Z.gw" in copy and (stem in copy or not stem)
+        """Whether the one may be a conflict copy of the other. Parents may have been renamed as well; and what was written by SMB, and
+        moved aside before we looked, may have had the name in other letters than we think."""
+        stem = os.path.basename(path)[:100].split(b".")[0].lower()
+        return b"Z.gw" in copy and (stem in copy.lower() or not stem)
 
     def content_at(self, path):
         """(content, inode, descriptor or None); FileNotFoundError if there is neither file nor symlink."""
