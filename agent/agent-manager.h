@@ -149,8 +149,8 @@ int agent_model_bootstrapped(Agent *a);
 int agent_documents_publish(Agent *a);
 
 /* agent-provider-call.c: calls to the providers. */
-/* For DataModel. A provider that says nothing for 15 s has not answered; if it does later, a Prepare is aborted and a row
- * that AddObject made is deleted, since the ACS heard a fault, and a Commit counts. */
+/* For DataModel. A provider that says nothing for 15 s has not answered; if it does later, a Prepare is aborted and a
+ * row that AddObject made is deleted, since the ACS heard a fault, and a Commit counts. */
 void agent_provider_call(
                 void *userdata,
                 const ProviderCall *call,

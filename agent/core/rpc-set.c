@@ -172,7 +172,7 @@ static void committed(Rpc *rpc) {
 
         if (!rpc_new_response(rpc))
                 return;
-        /* One that went away or hangs between Prepare and Commit does the rest when it is back: applied, but not yet. */
+        /* One that went away or hangs after Prepare does the rest when it is back: applied, but not yet. */
         rpc->response->status = status > 0 || done < rpc->n_calls;
         read_back(rpc);
 }
