@@ -20,10 +20,10 @@ typedef enum Authentication {
         AUTHENTICATION_GOOD,
 } Authentication;
 
-/* Tries the certificate that the device showed, if there is TLS (or tls is NULL) and it has verified it (its common name is the device, which becomes
- * known if it was not), then the header's value, "" if there is none. now is in seconds of the monotonic clock. With
- * AUTHENTICATION_GOOD *ret_device is the caller's. Returns an Authentication, or a negative errno. Logs what is
- * refused. */
+/* Tries the certificate that the device showed, if there is TLS (tls is not NULL) and it has verified it (its common
+ * name is the device, which becomes known if it was not), then the header's value, "" if there is none. now is in
+ * seconds of the monotonic clock. With AUTHENTICATION_GOOD *ret_device is the caller's. Returns an Authentication, or a
+ * negative errno. Logs what is refused. */
 int authenticate(
                 const AuthenticationContext *c,
                 Store *store,

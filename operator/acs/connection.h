@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One connection of a CPE, from accept to close: authentication, sessions, lingering for commands. A worker thread serves
- * it as long as there is something to do, and never waits for the peer. */
+/* One connection of a CPE, from accept to close: authentication, sessions, lingering for commands. A worker thread
+ * serves it as long as there is something to do, and never waits for the peer. */
 #pragma once
 
 #include <openssl/ssl.h>

@@ -40,8 +40,8 @@ typedef struct Http {
         bool authorization_too_long : 1;
 } Http;
 
-/* Prepares the context for one request, which is whole; trusted: the peer may send more than a stranger. soap->user then
- * is the Http, which must live as long as data and transport. */
+/* Prepares the context for one request, which is whole; trusted: the peer may send more than a stranger. soap->user
+ * then is the Http; it, data and transport must live until http_done(). */
 void http_init(Http *h, struct soap *soap, Transport *transport, const char *data, size_t size, bool trusted);
 
 /* Leaves the context ready for the next http_init(). */

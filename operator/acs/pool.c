@@ -66,7 +66,13 @@ void pool_give(Pool *p, void *item) {
         (void) pthread_mutex_unlock(&p->lock);
 }
 
-int pool_new(Pool **ret, const char *database, unsigned n_threads, unsigned n_items, PoolHandler handler, void *userdata) {
+int pool_new(
+                Pool **ret,
+                const char *database,
+                unsigned n_threads,
+                unsigned n_items,
+                PoolHandler handler,
+                void *userdata) {
         Pool *p = calloc(1, sizeof(*p));
 
         if (!p)

@@ -271,7 +271,8 @@ static void leave_session(Connection *c, int error) {
                 c->context->notify(CONNECTION_SESSION_BROKEN, device, c->context->userdata);
 }
 
-/* Serves what gSOAP reads from c->http. Returns 1 if the connection goes on, 0 if it is at its end, or a negative errno. */
+/* Serves what gSOAP reads from c->http. Returns 1 if the connection goes on, 0 if it is at its end, or a negative
+ * errno. */
 static int serve_http(Connection *c) {
         int r;
 

@@ -82,8 +82,9 @@ static int client_new(Client **ret, Server *s, int fd, bool tls) {
                 return -ENOMEM;
         (void) pthread_mutex_lock(&s->lock);
         refused = s->n_clients >= s->n_clients_max;
-        r = s->n_clients >= s->n_clients_max + REFUSED_MAX ? -EBUSY
-                                                           : connection_new(&c->connection, s->context, fd, tls, refused);
+        r = -EBUSY;
+        if (s->n_clients < s->n_clients_max + REFUSED_MAX)
+                r = connection_new(&c->connection, s->context, fd, tls, refused);
         if (r >= 0) {
                 c->next = s->clients;
                 if (c->next)
@@ -200,11 +201,12 @@ static int add_source(Server *s, int fd, void *source) {
 
 /* As many as the workers are for, and as may be open. */
 static unsigned clients_max(unsigned n_workers) {
+        const unsigned others = REFUSED_MAX + FILES_RESERVED;
         struct rlimit files;
         unsigned n = MIN(n_workers * CONNECTIONS_PER_WORKER, CONNECTIONS_MAX);
 
-        if (getrlimit(RLIMIT_NOFILE, &files) >= 0 && files.rlim_cur < n + REFUSED_MAX + FILES_RESERVED)
-                n = (unsigned) MAX(files.rlim_cur, REFUSED_MAX + FILES_RESERVED + n_workers) - REFUSED_MAX - FILES_RESERVED;
+        if (getrlimit(RLIMIT_NOFILE, &files) >= 0 && files.rlim_cur < n + others)
+                n = (unsigned) MAX(files.rlim_cur, others + n_workers) - others;
         return n;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All connections: one thread waits for them and for new ones, and hands those that have moved to a pool of threads. None
- * of these waits for a peer, so that slow ones keep nobody from being served. */
+/* All connections: one thread waits for them and for new ones, and hands those that have moved to a pool of threads.
+ * None of these waits for a peer, so that slow ones keep nobody from being served. */
 #pragma once
 
 #include "operator/acs/connection.h"

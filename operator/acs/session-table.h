@@ -11,7 +11,7 @@
 #define SESSION_NAMESPACE_SIZE 64U
 /* A CPE whose connection broke comes back within this time or starts a new session. */
 #define SESSION_RESUME_SEC 30
-/* Sessions between two requests; the oldest goes when there are more. Above what connections there may be (server.h). */
+/* Sessions between two requests; the oldest goes when there are more. Above CONNECTIONS_MAX of server.h. */
 #define SESSIONS_RELEASED_MAX 8192U
 /* How long a connection waits for the thread that serves an older one of the same device. */
 #define SESSION_TAKEOVER_SEC 5

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who connects to the ACS: where a request ends does not depend on how it came in pieces, and nothing is waited for that
- * is longer than allowed. */
+/* Who connects to the ACS: where a request ends does not depend on how it came in pieces, and nothing is waited for
+ * that is longer than allowed. */
 #include <stdlib.h>
 
 #include "common/base/str.h"

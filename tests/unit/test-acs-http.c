@@ -37,7 +37,8 @@ static void a_request_is_whole_with_its_last_byte(void **state) {
         assert_whole_at_its_end("POST / HTTP/1.1\r\nHost: x\r\n\r\n");
         assert_whole_at_its_end("POST / HTTP/1.1\nHost: x\n\n");
         assert_whole_at_its_end("POST / HTTP/1.1\r\ncontent-LENGTH:\t 5 \r\n\r\nhello");
-        assert_whole_at_its_end("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n");
+        assert_whole_at_its_end("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                "5;x=y\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n");
         assert_whole_at_its_end("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nTrailer: x\r\n\r\n");
 }
 
@@ -70,7 +71,8 @@ static void nobody_waits_for_what_will_never_be_good(void **state) {
 }
 
 static void what_follows_a_request_stays(void **state) {
-        static const char two[] = "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n1POST /2 HTTP/1.1\r\nCookie: s=x\r\n\r\n";
+        static const char two[] = "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n1"
+                                  "POST /2 HTTP/1.1\r\nCookie: s=x\r\n\r\n";
         _cleanup_free_ char *cookie = NULL, *none = NULL;
         HttpInput i = {};
         size_t size;
