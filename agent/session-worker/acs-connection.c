@@ -224,6 +224,7 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         soap->user = c;
         soap->connect_timeout = ACS_CONNECT_TIMEOUT;
         soap->send_timeout = soap->recv_timeout = ACS_TRANSFER_TIMEOUT;
+        soap->transfer_timeout = ACS_MESSAGE_TIMEOUT;
         soap->fposthdr = post_header;
         c->http_default_parse_header = soap->fparsehdr;
         soap->fparsehdr = parse_header;
