@@ -67,7 +67,8 @@ static int read_some(Connection *c) {
                 set_large(c, true);
                 if (atomic_load(c->context->n_large) > LARGE_MAX) {
                         c->ending = c->lingers = true;
-                        return transport_send(&c->transport, TOO_MANY, strlen(TOO_MANY));
+                        r = transport_send(&c->transport, TOO_MANY, strlen(TOO_MANY));
+                        return r < 0 ? r : transport_flush(&c->transport);
                 }
         }
         r = http_input_reserve(&c->input, READ_SIZE);
@@ -86,7 +87,8 @@ static int read_some(Connection *c) {
 static void consume(Connection *c, size_t size) {
         http_input_consume(&c->input, size);
         c->head_is_read = false;
-        c->began_usec = c->active_usec;
+        /* The session may have lingered for commands. */
+        c->began_usec = c->active_usec = connection_now();
         set_large(c, false);
 }
 
