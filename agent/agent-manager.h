@@ -16,6 +16,7 @@
 
 #define AGENT_BUS_NAME "org.ispstorage.Agent1"
 #define AGENT_OBJECT_PATH "/org/ispstorage/Agent1"
+#define DATA_MODEL_INTERFACE "org.ispstorage.DataModel1"
 
 /* TR-069 3.2.2: registered for connection requests; the documents are beside. */
 #define CONNECTION_REQUEST_PORT 7547U
@@ -147,12 +148,18 @@ int agent_model_bootstrapped(Agent *a);
 /* agent-documents.c: rows of DeviceInfo.SupportedDataModel for the documents of all providers. */
 int agent_documents_publish(Agent *a);
 
-/* agent-providers.c: the data model over the bus. */
+/* agent-provider-call.c: calls to the providers. */
+/* For DataModel. A provider that says nothing for 15 s has not answered; if it does later, a Prepare is aborted and a
+ * row that AddObject made is deleted, since the ACS heard a fault, and a Commit counts. */
 void agent_provider_call(
                 void *userdata,
                 const ProviderCall *call,
                 ProviderReplyHandler handler,
                 void *handler_userdata);
+/* Adds names, types and values, the next in the message, to the list. 0 or a negative errno. */
+int agent_read_values(sd_bus_message *m, ParameterList *l);
+
+/* agent-providers.c: the data model over the bus. */
 /* Watches all providers' names and signals, and compares the values of those that are there. */
 int agent_providers_watch(Agent *a);
 /* Ends what is being compared; the bus is closed. */
@@ -162,6 +169,8 @@ void agent_providers_compare(Agent *a);
 /* Has those that are there do what a SetParameterValues promised for them and they did not do: one may have come back
  * between Prepare and Commit, or have hung at the Commit. */
 void agent_providers_keep_promises(Agent *a);
+/* A Commit that had been given up has its answer: what was promised is done, or is asked for again. */
+void agent_provider_committed_late(Agent *a, size_t provider, bool done);
 
 /* agent-session.c: sessions and when they start. */
 /* Adds the event and starts a session as soon as possible. */

@@ -9,6 +9,9 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 
+/* cwmp-1-2.xsd: OUI is six upper-case hexadecimal digits. */
+_Static_assert(sizeof(MANUFACTURER_OUI) == sizeof("000000"), "-Doui= must have six digits");
+
 #define BOOTSTRAPPED_FILE "bootstrapped"
 #define BOOTSTRAPPED_MAX 2048U
 

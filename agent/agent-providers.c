@@ -1,177 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The providers on the bus: calls to org.ispstorage.DataModel1, their comings and goings, their signals. */
+/* The providers on the bus: their comings and goings, their signals. */
 #include "agent/agent-journal.h"
 #include "agent/agent-manager.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
-#include "common/bus/bus-error.h"
-
-#define DATA_MODEL_INTERFACE "org.ispstorage.DataModel1"
-/* Shorter than the time in which an ACS gives up waiting (30 s and more); a provider answers in milliseconds. */
-#define PROVIDER_TIMEOUT_USEC (15ULL * 1000000U)
-
-typedef struct PendingCall {
-        const ProviderCall *call;
-        ProviderReplyHandler handler;
-        void *userdata;
-} PendingCall;
-
-static int read_names(sd_bus_message *m, ParameterList *l) {
-        const char *name;
-        int writable, r;
-
-        r = sd_bus_message_enter_container(m, 'a', "(sb)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(sb)", &name, &writable)) > 0) {
-                Parameter *p = parameter_list_add(l, name, NULL, NULL);
-                if (!p)
-                        return -ENOMEM;
-                p->writable = writable;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_values(sd_bus_message *m, ParameterList *l) {
-        const char *name, *type, *value;
-
-        int r = sd_bus_message_enter_container(m, 'a', "(sss)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(sss)", &name, &type, &value)) > 0)
-                if (!parameter_list_add(l, name, type, value))
-                        return -ENOMEM;
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_faults(sd_bus_message *m, ParameterList *l) {
-        const char *name, *text;
-        uint32_t code;
-
-        int r = sd_bus_message_enter_container(m, 'a', "(sus)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(sus)", &name, &code, &text)) > 0) {
-                Parameter *p = parameter_list_add(l, name, NULL, text);
-                if (!p)
-                        return -ENOMEM;
-                p->fault = code;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_reply(sd_bus_message *m, ProviderMethod method, ProviderReply *reply) {
-        int32_t status = 0;
-        int r = -EINVAL;
-
-        switch (method) {
-        case PROVIDER_GET_NAMES:
-                return read_names(m, &reply->parameters);
-        case PROVIDER_GET_VALUES:
-                return read_values(m, &reply->parameters);
-        case PROVIDER_PREPARE:
-                r = sd_bus_message_read(m, "t", &reply->token);
-                return r < 0 ? r : read_faults(m, &reply->parameters);
-        case PROVIDER_COMMIT:
-        case PROVIDER_DELETE_OBJECT:
-                r = sd_bus_message_read(m, "i", &status);
-                break;
-        case PROVIDER_ADD_OBJECT:
-                r = sd_bus_message_read(m, "ui", &reply->instance, &status);
-                break;
-        case PROVIDER_ABORT:
-                return 0;
-        }
-        reply->status = status > 0;
-        return r;
-}
-
-static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        PendingCall *p = userdata;
-        ProviderReply reply = {};
-
-        const sd_bus_error *e = sd_bus_message_get_error(m);
-        if (e) {
-                reply.fault = bus_error_to_fault(e);
-                log_debug("Provider call failed: %s: %s", e->name, strempty(e->message));
-        } else if (read_reply(m, p->call->method, &reply) < 0)
-                reply.fault = FAULT_INTERNAL_ERROR;
-
-        p->handler(&reply, p->userdata);
-        provider_reply_done(&reply);
-        return 0;
-}
-
-static int append_arguments(sd_bus_message *m, const ProviderCall *call) {
-        const ParameterList *l = &call->parameters;
-        int r;
-
-        switch (call->method) {
-        case PROVIDER_GET_NAMES:
-                return sd_bus_message_append(m, "sb", call->path, call->next_level);
-        case PROVIDER_GET_VALUES:
-                r = sd_bus_message_open_container(m, 'a', "s");
-                for (size_t i = 0; i < l->n && r >= 0; i++)
-                        r = sd_bus_message_append(m, "s", l->items[i].name);
-                return r < 0 ? r : sd_bus_message_close_container(m);
-        case PROVIDER_PREPARE:
-                r = sd_bus_message_open_container(m, 'a', "(sss)");
-                for (size_t i = 0; i < l->n && r >= 0; i++)
-                        r = sd_bus_message_append(m, "(sss)", l->items[i].name, strempty(l->items[i].type),
-                                                  strempty(l->items[i].value));
-                return r < 0 ? r : sd_bus_message_close_container(m);
-        case PROVIDER_COMMIT:
-        case PROVIDER_ABORT:
-                return sd_bus_message_append(m, "t", call->token);
-        case PROVIDER_ADD_OBJECT:
-        case PROVIDER_DELETE_OBJECT:
-                return sd_bus_message_append(m, "s", call->path);
-        }
-        return -EINVAL;
-}
-
-static int provider_call(Agent *a, const ProviderCall *call, PendingCall *pending) {
-        static const char *const members[] = {
-                [PROVIDER_GET_NAMES] = "GetNames", [PROVIDER_GET_VALUES] = "GetValues",
-                [PROVIDER_PREPARE] = "Prepare",    [PROVIDER_COMMIT] = "Commit",
-                [PROVIDER_ABORT] = "Abort",        [PROVIDER_ADD_OBJECT] = "AddObject",
-                [PROVIDER_DELETE_OBJECT] = "DeleteObject",
-        };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
-        const Provider *p = a->providers.providers + call->provider;
-
-        if (!p->available)
-                return -EHOSTDOWN;
-        int r = sd_bus_message_new_method_call(a->bus, &m, p->bus_name, p->object_path, DATA_MODEL_INTERFACE,
-                                               members[call->method]);
-        if (r >= 0)
-                r = append_arguments(m, call);
-        if (r >= 0)
-                r = sd_bus_message_set_auto_start(m, false);
-        if (r >= 0)
-                r = sd_bus_call_async(a->bus, &slot, m, on_reply, pending, PROVIDER_TIMEOUT_USEC);
-        if (r < 0)
-                return r;
-
-        /* The slot lives as long as the call, and the call's data as long as the slot. */
-        (void) sd_bus_slot_set_destroy_callback(slot, free);
-        return sd_bus_slot_set_floating(slot, true);
-}
-
-void agent_provider_call(
-                void *userdata,
-                const ProviderCall *call,
-                ProviderReplyHandler handler,
-                void *handler_userdata) {
-        PendingCall *pending = calloc(1, sizeof(*pending));
-        int r = -ENOMEM;
-
-        if (pending) {
-                *pending = (PendingCall) { call, handler, handler_userdata };
-                r = provider_call(userdata, call, pending);
-        }
-        if (r < 0) {
-                ProviderReply reply = { .fault = FAULT_INTERNAL_ERROR };
-                log_debug("Cannot call provider: %s", strerror(-r));
-                free(pending);
-                handler(&reply, handler_userdata);
-        }
-}
 
 /* --- What a provider has when it appears: open promises, notify rules, values to compare --- */
 
@@ -365,8 +197,23 @@ static bool is_arriving(const Agent *a, size_t index) {
 void agent_providers_keep_promises(Agent *a) {
         for (size_t i = 0; i < a->providers.n; i++) {
                 const Provider *p = a->providers.providers + i;
-                if (p->available && journal_open_settings(a->journal, p->name) && !is_arriving(a, i))
+                if (p->available && p->commits_late == 0 && journal_open_settings(a->journal, p->name) &&
+                    !is_arriving(a, i))
                         provider_appeared(a, i);
+        }
+}
+
+void agent_provider_committed_late(Agent *a, size_t index, bool done) {
+        Provider *p = a->providers.providers + index;
+
+        p->commits_late--;
+        if (!done)
+                agent_providers_keep_promises(a);
+        else if (journal_open_settings(a->journal, p->name)) {
+                promise_kept(a, p->name);
+                /* The ACS heard that this follows: values that it wants to know of are news. */
+                if (p->available && !is_arriving(a, index))
+                        provider_appeared(a, index);
         }
 }
 
@@ -403,7 +250,7 @@ static int on_values_changed(sd_bus_message *m, void *userdata, sd_bus_error *re
         _cleanup_parameter_list_ ParameterList values = {};
         Agent *a = userdata;
 
-        if (read_values(m, &values) < 0)
+        if (agent_read_values(m, &values) < 0)
                 return 0;
         for (size_t i = 0; i < values.n; i++) {
                 int owner = provider_table_route(&a->providers, values.items[i].name);

@@ -26,6 +26,7 @@ typedef struct ProviderCall {
 
 typedef struct ProviderReply {
         uint32_t fault; /* 0, or why the call as a whole failed; FAULT_INTERNAL_ERROR also if there is no provider */
+        bool unanswered; /* with a fault: the provider may have done it, or do it yet */
         uint64_t token; /* Prepare */
         uint32_t instance, status;
         ParameterList parameters; /* names, values; the faults of Prepare, with their text as value */
@@ -35,7 +36,7 @@ typedef struct ProviderReply {
 typedef void (*ProviderReplyHandler)(ProviderReply *reply, void *userdata);
 
 typedef struct DataModel {
-        /* Starts the call; the handler comes later or at once, also for failures. The call stays valid until then. */
+        /* Starts the call; the handler comes later or at once, also for failures. */
         void (*call)(void *userdata, const ProviderCall *call, ProviderReplyHandler handler, void *handler_userdata);
         void *userdata;
 } DataModel;

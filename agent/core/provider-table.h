@@ -27,6 +27,7 @@ typedef struct Provider {
         char **data_models; /* Device Type documents, file names below the package's data directory */
         char **unexported;  /* parameters that are orders and not settings, with {i}: no configuration file has them */
         bool available;     /* its bus name has an owner */
+        unsigned commits_late; /* Commits that were given up and may still be carried out */
 } Provider;
 
 typedef struct ProviderTable {

@@ -106,11 +106,15 @@ static void values_read_back(Rpc *rpc) {
         finish_with_kept_response(rpc);
 }
 
-/* What the ACS set it knows: read it back as the provider writes it, so that it is not taken for a change later. */
+/* What the ACS set it knows: read it back as the provider writes it, so that it is not taken for a change later. Where
+ * it follows later, that it does is news. */
 static void read_back(Rpc *rpc) {
         const ProviderTable *t = rpc->context->providers;
         const ParameterList *l = &rpc->request->parameters;
+        bool committed_to[PROVIDERS_MAX] = {};
 
+        for (size_t i = 0; i < rpc->n_calls; i++)
+                committed_to[rpc->calls[i]->call.provider] = rpc->calls[i]->reply.fault == 0;
         rpc_begin_step(rpc);
         for (size_t i = 0; i < l->n; i++) {
                 const char *relative = provider_table_strip_root(t, l->items[i].name);
@@ -118,6 +122,8 @@ static void read_back(Rpc *rpc) {
                         continue;
 
                 size_t provider = (size_t) provider_table_route(t, relative);
+                if (!committed_to[provider])
+                        continue;
                 ProviderCall *c = rpc_find_call(rpc, provider) ?: rpc_call(rpc, provider, PROVIDER_GET_VALUES);
                 if (c)
                         (void) parameter_list_add(&c->parameters, relative, NULL, NULL);
@@ -140,14 +146,21 @@ static int note_commits(Rpc *rpc) {
 static void committed(Rpc *rpc) {
         size_t done = 0;
         uint32_t status = 0;
+        bool unanswered = false;
 
-        for (size_t i = 0; i < rpc->n_calls; i++)
-                if (rpc->calls[i]->reply.fault == 0) {
+        for (size_t i = 0; i < rpc->n_calls; i++) {
+                const ProviderReply *reply = &rpc->calls[i]->reply;
+
+                if (reply->fault == 0) {
                         done++;
-                        status = MAX(status, rpc->calls[i]->reply.status);
+                        status = MAX(status, reply->status);
                 }
+                unanswered = unanswered || reply->unanswered;
+        }
 
-        if (rpc->n_calls > 0 && done == 0) {
+        /* All say that they did nothing. Where one says nothing, it may have, or may yet: all have promised at Prepare
+         * that they can, so it will be done, and never be half done. */
+        if (rpc->n_calls > 0 && done == 0 && !unanswered) {
                 (void) journal_clear(rpc->context->journal);
                 rpc_fail(rpc, FAULT_INTERNAL_ERROR);
                 return;
@@ -159,7 +172,7 @@ static void committed(Rpc *rpc) {
 
         if (!rpc_new_response(rpc))
                 return;
-        /* A provider that went away between Prepare and Commit does the rest when it is back: applied, but not yet. */
+        /* One that went away or hangs after Prepare does the rest when it is back: applied, but not yet. */
         rpc->response->status = status > 0 || done < rpc->n_calls;
         read_back(rpc);
 }

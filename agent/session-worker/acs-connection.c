@@ -100,6 +100,8 @@ static int post_header(struct soap *soap, const char *key, const char *value) {
                 return SOAP_OK;
         if (strcasecmp(key, "SOAPAction") == 0)
                 value = "";
+        else if (strcasecmp(key, "Accept-Encoding") == 0)
+                value = "gzip";
 
         if (soap_send(soap, key) || soap_send(soap, ": ") || soap_send(soap, value) || soap_send(soap, "\r\n"))
                 return soap->error;
@@ -222,6 +224,7 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
         soap->user = c;
         soap->connect_timeout = ACS_CONNECT_TIMEOUT;
         soap->send_timeout = soap->recv_timeout = ACS_TRANSFER_TIMEOUT;
+        soap->transfer_timeout = ACS_MESSAGE_TIMEOUT;
         soap->fposthdr = post_header;
         c->http_default_parse_header = soap->fparsehdr;
         soap->fparsehdr = parse_header;
@@ -397,6 +400,16 @@ static bool wants_oldest_version(const CwmpMessage *m, int status, const CwmpMes
                                  answer->fault_code == ACS_FAULT_INCOMPATIBLE_VERSION);
 }
 
+/* For the rest of the session, if that is why the message was refused: 415 says so (TR-069 3.4.7); for an ACS that does
+ * not know of compression the message is garbage, which is 400. */
+static bool drops_compression(AcsConnection *c, int status) {
+        if (!c->compress || c->empty_request || (status != 415 && status != 400))
+                return false;
+        c->compress = false;
+        soap_clr_omode(&c->soap, SOAP_ENC_ZLIB);
+        return true;
+}
+
 int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage **ret) {
         bool challenged = false;
 
@@ -408,6 +421,8 @@ int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage 
                 int r = receive_response(c, ret);
                 soap_destroy(&c->soap);
                 soap_end(&c->soap);
+                if (drops_compression(c, r))
+                        continue;
                 if (!oldest && wants_oldest_version(m, r, r == 0 ? *ret : NULL)) {
                         if (r == 0)
                                 *ret = cwmp_message_free(*ret);
@@ -423,13 +438,6 @@ int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage 
                                 return fail_status(c, r);
                         challenged = true;
                         keep_or_close(c);
-                        break;
-                case 415:
-                        /* TR-069 3.4.7: it does not take what is compressed. */
-                        if (!c->compress)
-                                return fail_status(c, r);
-                        c->compress = false;
-                        soap_clr_omode(&c->soap, SOAP_ENC_ZLIB);
                         break;
                 case 302:
                 case 307:

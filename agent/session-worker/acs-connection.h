@@ -13,6 +13,8 @@
 /* Seconds. TR-069 3.4.2: at least 30 before an ACS counts as gone. */
 #define ACS_CONNECT_TIMEOUT 30
 #define ACS_TRANSFER_TIMEOUT 60
+/* For a whole message, however it dribbles: all values (3 MB) over a line of 64 kbit/s. */
+#define ACS_MESSAGE_TIMEOUT 600
 
 typedef struct AcsConnection {
         struct soap soap;

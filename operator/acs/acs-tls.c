@@ -29,6 +29,9 @@ int acs_load_tls(const AcsConfig *config, SSL_CTX **ret) {
 
         if (!c)
                 return log_oom();
+        (void) SSL_CTX_set_mode(
+                        c,
+                        SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
         (void) SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
         /* lets a CPE resume its TLS session, which saves a good part of the bytes of the handshake */
         (void) SSL_CTX_set_session_id_context(c, id, sizeof(id) - 1);

@@ -17,6 +17,7 @@ struct Acs {
         const AcsConfig *config;
         sd_event *event;
         ConnectionContext context;
+        atomic_uint n_large;
         Store *store;
         Server *server;
         Queue *queue;
@@ -127,7 +128,7 @@ static int start_server(Acs *a) {
                 if (r < 0)
                         return r;
         }
-        r = server_new(&a->server, a->event, &a->context, c->workers);
+        r = server_new(&a->server, &a->context, c->workers);
         if (r >= 0 && c->port > 0)
                 r = server_listen(a->server, c->listen, (uint16_t) c->port, true);
         if (r >= 0 && c->http_port > 0)
@@ -165,6 +166,7 @@ int acs_new(Acs **ret, sd_event *event, const AcsConfig *config) {
                         .compression = config->http_compression,
                         .parameters = config->parameters,
                 },
+                .n_large = &a->n_large,
                 .notify = notify,
                 .userdata = a,
         };

@@ -91,8 +91,8 @@ static int try_basic(
         return accept_device(pair, ret_device);
 }
 
-static int try_certificate(Store *store, struct soap *soap, char **ret_device) {
-        X509 *certificate = SSL_get_verify_result(soap->ssl) == X509_V_OK ? SSL_get1_peer_certificate(soap->ssl) : NULL;
+static int try_certificate(Store *store, SSL *tls, char **ret_device) {
+        X509 *certificate = SSL_get_verify_result(tls) == X509_V_OK ? SSL_get1_peer_certificate(tls) : NULL;
         char name[DIGEST_VALUE_MAX + 1];
         int n, r;
 
@@ -112,14 +112,15 @@ int authenticate(
                 const AuthenticationContext *c,
                 Store *store,
                 struct soap *soap,
+                SSL *tls,
                 uint64_t now,
                 const char *authorization,
                 char **ret_device) {
-        int r = soap->ssl ? try_certificate(store, soap, ret_device) : AUTHENTICATION_NONE;
+        int r = tls ? try_certificate(store, tls, ret_device) : AUTHENTICATION_NONE;
 
         if (r != AUTHENTICATION_NONE || !authorization[0])
                 return r;
-        if (c->basic && soap->ssl && strncasecmp(authorization, "Basic ", strlen("Basic ")) == 0)
+        if (c->basic && tls && strncasecmp(authorization, "Basic ", strlen("Basic ")) == 0)
                 return try_basic(c, store, soap, authorization, ret_device);
         return try_digest(c, store, soap, now, authorization, ret_device);
 }

@@ -2,6 +2,8 @@
 /* Who a request is from (TR-069 section 3.4.4): HTTP digest; over TLS also a client certificate, or HTTP basic. */
 #pragma once
 
+#include <openssl/ssl.h>
+
 #include "common/cwmp/cwmp-soap.h"
 #include "operator/acs/nonce.h"
 #include "operator/acs/store.h"
@@ -18,14 +20,15 @@ typedef enum Authentication {
         AUTHENTICATION_GOOD,
 } Authentication;
 
-/* Tries the certificate that the device showed, if TLS has verified it (its common name is the device, which becomes
- * known if it was not), then the header's value, "" if there is none. now is in seconds of the monotonic clock. With
- * AUTHENTICATION_GOOD *ret_device is the caller's. Returns an Authentication, or a negative errno. Logs what is
- * refused. */
+/* Tries the certificate that the device showed, if there is TLS (tls is not NULL) and it has verified it (its common
+ * name is the device, which becomes known if it was not), then the header's value, "" if there is none. now is in
+ * seconds of the monotonic clock. With AUTHENTICATION_GOOD *ret_device is the caller's. Returns an Authentication, or a
+ * negative errno. Logs what is refused. */
 int authenticate(
                 const AuthenticationContext *c,
                 Store *store,
                 struct soap *soap,
+                SSL *tls,
                 uint64_t now,
                 const char *authorization,
                 char **ret_device);

@@ -1,339 +1,198 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdio.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
 #include <time.h>
 
-#include "common/base/log.h"
 #include "common/base/str.h"
-#include "operator/acs/connection.h"
-#include "operator/acs/http.h"
+#include "operator/acs/connection-internal.h"
 
-/* How long to wait for a command that was announced: far below what a CPE waits for a response. */
-#define MORE_PATIENCE_USEC (5 * 1000000ULL)
-/* Time for the refused to hear of it. */
-#define REFUSE_TIMEOUT_SEC 5
-#define RETRY_AFTER "Retry-After: 30\r\n"
+/* For the peer to read why it was refused. */
+#define LINGER_USEC (1 * 1000000ULL)
+/* What is read at once. */
+#define READ_SIZE (16U * 1024U)
+#define TOO_MANY "HTTP/1.1 503 Service Unavailable\r\n" RETRY_AFTER "Content-Length: 0\r\n\r\n"
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
-typedef struct Connection {
-        const ConnectionContext *context;
-        Store *store;
-        struct soap *soap;
-        int fd;
-        Http http;
-        SessionSlot *slot;
-        char *device; /* authenticated on this connection */
-        unsigned n_challenges;
-        struct Namespace namespaces[8];
-} Connection;
-
-static uint64_t monotonic_usec(void) {
+uint64_t connection_now(void) {
         struct timespec ts;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &ts);
         return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
-static struct Namespace *cwmp_namespace(struct Namespace *table) {
-        for (; table->id; table++)
-                if (streq(table->id, "cwmp"))
-                        return table;
-        return NULL;
-}
-
-/* Messages go out in the version of CWMP that the device uses. gSOAP forgets it with each request that
- * has no body. */
-static void restore_version(Connection *c) {
-        size_t n = 0;
-
-        while (namespaces[n].id)
-                n++;
-        assert(n < ELEMENTSOF(c->namespaces));
-        if (!c->slot->cwmp_namespace[0])
-                return;
-        memcpy(c->namespaces, namespaces, (n + 1) * sizeof(struct Namespace));
-        cwmp_namespace(c->namespaces)->ns = c->slot->cwmp_namespace;
-        (void) soap_set_namespaces(c->soap, c->namespaces);
-}
-
-static void remember_version(Connection *c) {
-        const struct Namespace *n = cwmp_namespace(c->soap->local_namespaces);
-
-        if (n && n->out && strlen(n->out) < sizeof(c->slot->cwmp_namespace))
-                strcpy(c->slot->cwmp_namespace, n->out);
-}
-
-/* Asks for (better) credentials. Returns 1 if the connection goes on. */
-static int challenge(Connection *c, bool stale) {
-        const AuthenticationContext *a = &c->context->authentication;
-        bool basic = a->basic && c->soap->ssl;
-        char nonce[NONCE_SIZE], header[HTTP_EXTRA_SIZE];
-        const char *body;
-        int r;
-
-        r = nonce_new(a->nonces, (uint64_t) monotonic_usec() / 1000000, nonce);
-        if (r < 0)
-                return r;
-        (void) snprintf(
-                        header,
-                        sizeof(header),
-                        "WWW-Authenticate: Digest realm=\"%s\",qop=\"auth\",nonce=\"%s\"%s\r\n%s%s%s",
-                        a->realm,
-                        nonce,
-                        stale ? ",stale=true" : "",
-                        basic ? "WWW-Authenticate: Basic realm=\"" : "",
-                        basic ? a->realm : "",
-                        basic ? "\"\r\n" : "");
-        if (http_has_body(&c->http))
-                r = http_read_body(&c->http, &body);
-        if (r >= 0)
-                r = http_respond(&c->http, 401, header, NULL);
-        if (r < 0)
-                return r;
-        return ++c->n_challenges < CHALLENGES_MAX && http_keeps_alive(&c->http);
-}
-
-/* Finds or demands who the request is from. Returns 1 to go on with the request, 0 if it was answered
- * with a challenge and the connection goes on, -ECONNRESET if it does not, or another negative errno. */
-static int identify(Connection *c) {
+/* What a stranger may not send, one may who goes on with a session. */
+static int look_at_head(Connection *c, bool is_whole) {
+        _cleanup_free_ char *value = NULL;
         char cookie[SESSION_COOKIE_SIZE];
-        int r;
 
-        if (c->slot)
-                return 1;
-        if (http_get_cookie(&c->http, cookie, sizeof(cookie))) {
-                r = session_table_resume(c->context->sessions, cookie, c->fd, &c->slot);
-                if (r >= 0) {
-                        http_trust(&c->http);
-                        return 1;
-                }
-                if (r != -ENOENT)
+        c->head_is_read = true;
+        if (c->input.expects_continue && !is_whole && transport_send(&c->transport, CONTINUE, strlen(CONTINUE)) < 0)
+                return -ECONNRESET;
+        if (c->trusted || (!c->input.chunked && c->input.content_length <= HTTP_UNAUTHENTICATED_MAX))
+                return 0;
+        value = http_input_header(&c->input, "Cookie");
+        if (!value)
+                return -ENOMEM;
+        c->trusted = http_get_cookie(value, cookie, sizeof(cookie)) &&
+                session_table_knows(c->context->sessions, cookie);
+        return 0;
+}
+
+/* 1 if a request is whole, 0 if more must be read, or a negative errno. */
+static int find_request(Connection *c, size_t *ret_size) {
+        for (;;) {
+                size_t limit = c->trusted ? CWMP_ENVELOPE_MAX : HTTP_UNAUTHENTICATED_MAX;
+                int r = c->input.size > 0 ? http_input_frame(&c->input, limit, ret_size) : 0;
+
+                if (r < 0 || c->head_is_read || c->input.head_size == 0)
+                        return r;
+                r = look_at_head(c, r > 0);
+                if (r < 0)
                         return r;
         }
-        if (c->device)
-                return 1;
-        r = authenticate(
-                        &c->context->authentication,
-                        c->store,
-                        c->soap,
-                        monotonic_usec() / 1000000,
-                        c->http.authorization,
-                        &c->device);
-        if (r < 0 || r == AUTHENTICATION_GOOD)
-                return r < 0 ? r : 1;
-        r = challenge(c, r == AUTHENTICATION_STALE);
-        return r > 0 ? 0 : r == 0 ? -ECONNRESET : r;
 }
 
-static int begin_session(Connection *c) {
-        _cleanup_(session_freep) Session *session = NULL;
+static void set_large(Connection *c, bool large) {
+        if (large != c->is_large)
+                (void) atomic_fetch_add(c->context->n_large, large ? 1U : -1U);
+        c->is_large = large;
+}
+
+/* Reads what is there. */
+static int read_some(Connection *c) {
+        ssize_t n;
         int r;
 
-        r = session_new(&session, c->device, &c->context->settings);
+        if (c->input.size > HTTP_UNAUTHENTICATED_MAX + HTTP_HEAD_MAX) {
+                set_large(c, true);
+                if (atomic_load(c->context->n_large) > LARGE_MAX) {
+                        c->ending = c->lingers = true;
+                        r = transport_send(&c->transport, TOO_MANY, strlen(TOO_MANY));
+                        return r < 0 ? r : transport_flush(&c->transport);
+                }
+        }
+        r = http_input_reserve(&c->input, READ_SIZE);
         if (r < 0)
                 return r;
-        r = session_table_begin(c->context->sessions, TAKE_PTR(session), c->fd, &c->slot);
-        if (r >= 0)
-                c->context->notify(CONNECTION_SESSION_BEGUN, c->device, c->context->userdata);
-        return r;
+        n = transport_read(&c->transport, c->input.data + c->input.size, READ_SIZE);
+        if (n < 0)
+                return (int) n;
+        if (c->input.size == 0)
+                c->began_usec = c->active_usec;
+        c->input.size += (size_t) n;
+        return 0;
 }
 
-static uint64_t patience(const Connection *c) {
-        switch (session_expectation(c->slot->session)) {
-        case SESSION_EXPECTS_NOTHING:
-                return 0;
-        case SESSION_EXPECTS_REACTION:
-                return c->context->linger_usec;
-        case SESSION_EXPECTS_COMMAND:
-                return MORE_PATIENCE_USEC;
+/* Between requests nothing is kept for what may never come. */
+static void consume(Connection *c, size_t size) {
+        http_input_consume(&c->input, size);
+        c->head_is_read = false;
+        /* The session may have lingered for commands. */
+        c->began_usec = c->active_usec = connection_now();
+        set_large(c, false);
+}
+
+/* Until nothing more is there: -EAGAIN, or that the connection is at its end, or a negative errno. */
+static int serve_requests(Connection *c) {
+        while (!c->ending) {
+                size_t size;
+                int r = find_request(c, &size);
+
+                if (r == 0)
+                        r = read_some(c);
+                else if (r > 0) {
+                        c->ending = !connection_answer(c, size);
+                        consume(c, size);
+                        r = transport_flush(&c->transport);
+                }
+                if (r < 0) {
+                        if (c->input.size == 0)
+                                http_input_done(&c->input);
+                        return r;
+                }
         }
         return 0;
 }
 
-/* Waits for commands as long as it is worth it; seen was read before the queue was found empty. Returns the last
- * verdict of the session. */
-static int linger(Connection *c, unsigned seen, const char **ret_envelope) {
-        uint64_t deadline = monotonic_usec() + patience(c), now;
-        bool stored;
-        int r;
+/* Closing at once would reset the connection, and the peer would not see the response: what still comes is thrown away,
+ * for a short time. */
+static int finish(Connection *c) {
+        char buf[4096];
+        ssize_t n = 0;
 
-        for (;;) {
-                now = monotonic_usec();
-                if (!session_table_wait(
-                                    c->context->sessions, c->slot, seen, now < deadline ? deadline - now : 0))
-                        return SESSION_IDLE;
-                seen = session_table_wakes(c->context->sessions, c->slot);
-                r = session_next(c->slot->session, c->store, c->soap, (int64_t) time(NULL), ret_envelope, &stored);
-                if (stored)
-                        c->context->notify(CONNECTION_MESSAGE_STORED, NULL, c->context->userdata);
-                if (r != SESSION_IDLE)
-                        return r;
+        if (!c->finished) {
+                transport_finish(&c->transport);
+                c->finished = true;
+                c->began_usec = c->active_usec;
         }
-}
-
-static int read_message(Connection *c, SoapMessage *ret) {
-        const char *body;
-        int r;
-
-        if (!http_has_body(&c->http)) {
-                *ret = (SoapMessage) { .kind = SOAP_MESSAGE_EMPTY };
-                return 0;
-        }
-        r = http_read_body(&c->http, &body);
-        return r < 0 ? r : soap_codec_read(c->soap, body, ret);
-}
-
-static int reply(Connection *c, const SoapMessage *in, const char *envelope) {
-        char header[HTTP_EXTRA_SIZE] = "";
-
-        if (in->kind == SOAP_MESSAGE_INFORM)
-                (void) snprintf(header, sizeof(header), "Set-Cookie: " HTTP_COOKIE_NAME "=%s\r\n", c->slot->cookie);
-        return http_respond(&c->http, 200, header, envelope);
-}
-
-/* Answers a request that belongs to a session. Returns 1 if the connection goes on. */
-static int step(Connection *c, const SoapMessage *in) {
-        const char *envelope = NULL;
-        unsigned seen;
-        bool stored;
-        int r;
-
-        if (in->kind != SOAP_MESSAGE_EMPTY)
-                remember_version(c);
-        restore_version(c);
-        seen = session_table_wakes(c->context->sessions, c->slot);
-        r = session_step(c->slot->session, c->store, c->soap, in, (int64_t) time(NULL), &envelope, &stored);
-        if (stored)
-                c->context->notify(CONNECTION_MESSAGE_STORED, NULL, c->context->userdata);
-        if (r == SESSION_IDLE)
-                r = linger(c, seen, &envelope);
-        if (r < 0)
-                return r;
-        switch ((SessionVerdict) r) {
-        case SESSION_REPLY:
-                r = reply(c, in, envelope);
-                return r < 0 ? r : http_keeps_alive(&c->http);
-        case SESSION_IDLE:
-                session_table_end(c->context->sessions, TAKE_PTR(c->slot));
-                http_hold_back(&c->http);
-                return http_respond(&c->http, 204, "", NULL);
-        case SESSION_ABORT:
-                return -EBADMSG;
-        }
-        return -EBADMSG;
-}
-
-/* Returns 1 if the connection goes on, 0 if it is at its end, a negative errno if the request could not
- * be answered. */
-static int serve_request(Connection *c) {
-        SoapMessage in;
-        int r;
-
-        r = identify(c);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-        r = read_message(c, &in);
-        if (r < 0)
-                return r;
-        if (!c->slot) {
-                if (in.kind != SOAP_MESSAGE_INFORM)
-                        return -EBADMSG;
-                r = begin_session(c);
-                if (r < 0)
-                        return r;
-                http_trust(&c->http);
-        }
-        return step(c, &in);
-}
-
-/* The last word to a request that could not be served. */
-static void respond_error(Connection *c, int error) {
-        switch (error) {
-        case -ECONNRESET:
-                return;
-        case -EBADMSG:
-                log_info("%s sent what does not belong into its session, which ends.", c->device ?: "A device");
-                (void) http_respond(&c->http, 400, "", NULL);
-                break;
-        case -EBUSY:
-                (void) http_respond(&c->http, 503, RETRY_AFTER, NULL);
-                break;
-        default:
-                (void) log_error_errno(error, "A request of %s could not be served: %m", c->device ?: "a device");
-                (void) http_respond(&c->http, 503, RETRY_AFTER, NULL);
-        }
-        http_linger(&c->http);
-}
-
-static void leave_session(Connection *c, int error) {
-        _cleanup_free_ char *device = NULL;
-
-        if (!c->slot)
-                return;
-        device = strdup(session_device(c->slot->session));
-        if (error == -ECONNRESET || error == 0) {
-                session_table_release(c->context->sessions, TAKE_PTR(c->slot));
-                return;
-        }
-        session_table_end(c->context->sessions, TAKE_PTR(c->slot));
-        if (device)
-                c->context->notify(CONNECTION_SESSION_BROKEN, device, c->context->userdata);
-}
-
-static int start(Connection *c, bool tls) {
-        (void) soap_set_namespaces(c->soap, namespaces);
-        http_init(&c->http, c->soap, c->fd);
-        if (!tls)
-                return 0;
-        if (!c->soap->ctx && SSL_CTX_up_ref(c->context->tls) == 1)
-                c->soap->ctx = c->context->tls;
-        return soap_ssl_accept(c->soap) == SOAP_OK ? 0 : -ECONNRESET;
-}
-
-static void stop(Connection *c, bool clean) {
-        struct soap *soap = c->soap;
-
-        (void) soap_force_closesock(soap);
-        http_done(&c->http);
-        soap_destroy(soap);
-        soap_end(soap);
-        soap_free_cookies(soap);
-        if (clean)
-                return;
-        /* gSOAP keeps the state of a decompression that failed, for one */
-        soap_done(soap);
-        cwmp_soap_init(soap);
-}
-
-void connection_serve(const ConnectionContext *context, Store *store, struct soap *soap, int fd, bool tls) {
-        Connection c = { .context = context, .store = store, .soap = soap, .fd = fd };
-        int r;
-
-        r = start(&c, tls);
-        while (r >= 0) {
-                r = http_receive(&c.http);
-                if (r > 0 && http_respond(&c.http, r, "", NULL) >= 0)
-                        http_linger(&c.http);
-                if (r != 0)
+        while (c->lingers && c->n_discarded < HTTP_UNAUTHENTICATED_MAX && n >= 0) {
+                n = recv(c->transport.fd, buf, sizeof(buf), 0);
+                if (n < 0 && errno == EAGAIN)
+                        return -EAGAIN;
+                c->n_discarded += (size_t) MAX(n, 0);
+                if (n == 0)
                         break;
-                r = serve_request(&c);
-                if (r <= 0)
-                        break;
-                soap_destroy(soap);
-                soap_end(soap);
         }
-        if (r < 0)
-                respond_error(&c, r);
-        leave_session(&c, r > 0 ? -EBADMSG : r);
-        stop(&c, r == 0);
-        free(c.device);
+        return -ECONNRESET;
 }
 
-void connection_refuse(const ConnectionContext *context, struct soap *soap, int fd, bool tls) {
-        Connection c = { .context = context, .soap = soap, .fd = fd };
+int connection_new(Connection **ret, const ConnectionContext *context, int fd, bool tls, bool refused) {
+        Connection *c = calloc(1, sizeof(*c));
         int r;
 
-        r = start(&c, tls);
-        soap->recv_timeout = soap->send_timeout = soap->transfer_timeout = REFUSE_TIMEOUT_SEC;
-        if (r >= 0 && http_receive(&c.http) >= 0 && http_respond(&c.http, 503, RETRY_AFTER, NULL) >= 0)
-                http_linger(&c.http);
-        stop(&c, false);
+        if (!c)
+                return -ENOMEM;
+        r = transport_init(&c->transport, fd, tls ? context->tls : NULL);
+        if (r < 0) {
+                free(c);
+                return r;
+        }
+        c->context = context;
+        c->refused = refused;
+        c->began_usec = c->active_usec = connection_now();
+        *ret = c;
+        return 0;
+}
+
+Connection *connection_free(Connection *c) {
+        if (!c)
+                return NULL;
+        set_large(c, false);
+        transport_done(&c->transport);
+        http_input_done(&c->input);
+        free(c->device);
+        free(c);
+        return NULL;
+}
+
+int connection_fd(const Connection *c) {
+        return c->transport.fd;
+}
+
+uint64_t connection_deadline(const Connection *c) {
+        uint64_t receive = c->trusted ? HTTP_RECEIVE_TIMEOUT_SEC : HTTP_UNAUTHENTICATED_RECEIVE_SEC;
+        uint64_t transfer = c->trusted ? HTTP_TRANSFER_TIMEOUT_SEC : HTTP_UNAUTHENTICATED_TRANSFER_SEC;
+
+        if (c->finished)
+                return c->began_usec + LINGER_USEC;
+        return MIN(c->active_usec + receive * 1000000, c->began_usec + transfer * 1000000);
+}
+
+ConnectionNext connection_serve(Connection *c, Store *store, struct soap *soap) {
+        int r;
+
+        c->store = store;
+        c->soap = soap;
+        if (!c->finished)
+                c->active_usec = connection_now();
+        r = transport_handshake(&c->transport);
+        if (r >= 0)
+                r = transport_flush(&c->transport);
+        if (r >= 0)
+                r = serve_requests(c);
+        if (r >= 0)
+                r = finish(c);
+        if (r == -EAGAIN)
+                return c->transport.wants_write ? CONNECTION_WRITES : CONNECTION_READS;
+        return CONNECTION_ENDS;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One connection of a CPE, from accept to close, in a worker thread: authentication, sessions, lingering
- * for commands. */
+/* One connection of a CPE, from accept to close: authentication, sessions, lingering for commands. A worker thread
+ * serves it as long as there is something to do, and never waits for the peer. */
 #pragma once
 
 #include <openssl/ssl.h>
+#include <stdatomic.h>
 
 #include "operator/acs/authenticate.h"
 #include "operator/acs/nonce.h"
@@ -11,6 +12,9 @@
 
 /* Challenges on one connection: a wrong password does not get better. */
 #define CHALLENGES_MAX 3U
+
+/* Requests above HTTP_UNAUTHENTICATED_MAX that are read at a time: each may grow to CWMP_ENVELOPE_MAX. */
+#define LARGE_MAX 16U
 
 /* What the threads tell the event loop. */
 typedef enum ConnectionNotice {
@@ -25,15 +29,36 @@ typedef struct ConnectionContext {
         const char *database;
         SSL_CTX *tls;
         SessionTable *sessions;
+        atomic_uint *n_large; /* requests that count for LARGE_MAX */
         SessionSettings settings;
         uint64_t linger_usec;
         void (*notify)(ConnectionNotice notice, const char *device, void *userdata); /* called from the threads */
         void *userdata;
 } ConnectionContext;
 
-/* Serves the connection and closes fd. soap is initialized, and is ready for the next connection
- * afterwards. */
-void connection_serve(const ConnectionContext *context, Store *store, struct soap *soap, int fd, bool tls);
+typedef struct Connection Connection;
 
-/* Says 503 to the first request and closes fd. */
-void connection_refuse(const ConnectionContext *context, struct soap *soap, int fd, bool tls);
+/* What a connection that was served waits for. */
+typedef enum ConnectionNext {
+        CONNECTION_READS,  /* the peer says something */
+        CONNECTION_WRITES, /* the peer takes something */
+        CONNECTION_ENDS,   /* nothing: it is to be freed */
+} ConnectionNext;
+
+/* Takes the socket over, which does not block. refused: its first request is answered with 503. *ret is the caller's. 0
+ * or -ENOMEM; fd is the caller's then. */
+int connection_new(Connection **ret, const ConnectionContext *context, int fd, bool tls, bool refused);
+
+/* Closes it. NULL is allowed; returns NULL. */
+Connection *connection_free(Connection *c);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Connection *, connection_free);
+
+int connection_fd(const Connection *c);
+
+/* When (microseconds of CLOCK_MONOTONIC) what it waits for must have happened; then its socket is to be shut down, and
+ * it is served once more. */
+uint64_t connection_deadline(const Connection *c);
+
+/* Reads what is there, and serves what is whole of it. soap is initialized, and ready for another connection
+ * afterwards. */
+ConnectionNext connection_serve(Connection *c, Store *store, struct soap *soap);

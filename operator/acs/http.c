@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <zlib.h>
 
 #include "common/base/str.h"
@@ -12,8 +9,6 @@
 /* zlib: a window of 4 KiB holds most messages whole and is cheap to set up; 16 adds the header of gzip. */
 #define GZIP_WINDOW_BITS (12 + 16)
 #define GZIP_MEMORY_LEVEL 5
-/* For the peer to read why it was refused. */
-#define LINGER_MSEC 1000
 /* Status line and the headers that are always there. */
 #define HEAD_SIZE (HTTP_EXTRA_SIZE + 256U)
 
@@ -31,6 +26,9 @@ static int on_header(struct soap *soap, const char *key, const char *value) {
                         strcpy(h->cookie, value);
                 return SOAP_OK;
         }
+        /* The body is here already; gSOAP would still say that it waits for it. */
+        if (strcasecmp(key, "Expect") == 0)
+                return SOAP_OK;
         if (strcasecmp(key, "Accept-Encoding") == 0)
                 h->accepts_gzip = strcasestr(value, "gzip") != NULL;
         else if (strcasecmp(key, "Transfer-Encoding") == 0)
@@ -38,33 +36,43 @@ static int on_header(struct soap *soap, const char *key, const char *value) {
         return h->parse_header(soap, key, value);
 }
 
-void http_init(Http *h, struct soap *soap, int fd) {
-        *h = (Http) { .soap = soap };
-        soap->user = h;
-        h->parse_header = soap->fparsehdr;
-        soap->fparsehdr = on_header;
-        soap->socket = fd;
-        soap->recv_maxlength = HTTP_UNAUTHENTICATED_MAX;
-        soap->recv_timeout = soap->send_timeout = HTTP_UNAUTHENTICATED_RECEIVE_SEC;
-        soap->transfer_timeout = HTTP_UNAUTHENTICATED_TRANSFER_SEC;
+/* Of what is there already. */
+static size_t receive(struct soap *soap, char *buf, size_t size) {
+        Http *h = soap->user;
+        size_t n = MIN(size, h->left);
+
+        memcpy(buf, h->data, n);
+        h->data += n;
+        h->left -= n;
+        return n;
 }
 
-void http_trust(Http *h) {
-        h->soap->recv_maxlength = CWMP_ENVELOPE_MAX;
-        h->soap->recv_timeout = h->soap->send_timeout = HTTP_RECEIVE_TIMEOUT_SEC;
-        h->soap->transfer_timeout = HTTP_TRANSFER_TIMEOUT_SEC;
+void http_init(Http *h, struct soap *soap, Transport *transport, const char *data, size_t size, bool trusted) {
+        *h = (Http) {
+                .soap = soap,
+                .transport = transport,
+                .data = data,
+                .left = size,
+                .parse_header = soap->fparsehdr,
+                .receive = soap->frecv,
+        };
+        soap->user = h;
+        soap->fparsehdr = on_header;
+        soap->frecv = receive;
+        soap->socket = SOAP_INVALID_SOCKET;
+        soap->buflen = soap->bufidx = 0;
+        soap->recv_maxlength = trusted ? CWMP_ENVELOPE_MAX : HTTP_UNAUTHENTICATED_MAX;
 }
 
 void http_done(Http *h) {
         h->soap->fparsehdr = h->parse_header;
+        h->soap->frecv = h->receive;
         h->soap->user = NULL;
 }
 
 int http_receive(Http *h) {
         struct soap *soap = h->soap;
 
-        h->authorization[0] = h->cookie[0] = 0;
-        h->accepts_gzip = h->chunked = h->authorization_too_long = false;
         soap->keep_alive = 1;
         soap->length = 0;
         /* gSOAP has a word of its own for a POST without a body; here it is the usual thing */
@@ -100,7 +108,11 @@ int http_read_body(Http *h, const char **ret) {
 
         /* Not parsed as it comes: gSOAP would go on reading where a message that is cut ends, and wait. */
         body = soap_http_get_body(h->soap, &size);
-        if (!body || soap_end_recv(h->soap) != SOAP_OK)
+        if (body && soap_end_recv(h->soap) != SOAP_OK)
+                body = NULL;
+        /* The envelope is read out of memory, which is the part of gSOAP's own. */
+        h->soap->frecv = h->receive;
+        if (!body)
                 return h->soap->error == SOAP_EOF ? -ECONNRESET : -EBADMSG;
         if (strlen(body) != size)
                 return -EBADMSG;
@@ -108,8 +120,8 @@ int http_read_body(Http *h, const char **ret) {
         return 0;
 }
 
-bool http_get_cookie(const Http *h, char *buf, size_t size) {
-        const char *p = h->cookie;
+bool http_get_cookie(const char *header, char *buf, size_t size) {
+        const char *p = header;
 
         while (*p) {
                 const char *value;
@@ -215,28 +227,7 @@ int http_respond(Http *h, int status, const char *extra, const char *body) {
         else if (size > 0)
                 memcpy(buf + head, body, size);
         /* one write: one segment for what fits in one */
-        return h->soap->fsend(h->soap, buf, (size_t) head + (n > 0 ? n : size)) == SOAP_OK ? 0 : -ECONNRESET;
-}
-
-void http_hold_back(Http *h) {
-        int on = 1;
-
-        (void) setsockopt(h->soap->socket, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
-}
-
-void http_linger(Http *h) {
-        struct pollfd p = { .fd = h->soap->socket, .events = POLLIN };
-        char buf[4096];
-        size_t total = 0;
-
-        (void) shutdown(p.fd, SHUT_WR);
-        while (total < HTTP_UNAUTHENTICATED_MAX && poll(&p, 1, LINGER_MSEC) > 0) {
-                ssize_t n = recv(p.fd, buf, sizeof(buf), MSG_DONTWAIT);
-
-                if (n <= 0)
-                        break;
-                total += (size_t) n;
-        }
+        return transport_send(h->transport, buf, (size_t) head + (n > 0 ? n : size));
 }
 
 bool http_keeps_alive(const Http *h) {

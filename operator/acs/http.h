@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* HTTP around SOAP: gSOAP parses requests (plain or TLS, chunked, gzip); responses are written here, with
- * no more headers than a CPE needs. */
+/* HTTP around SOAP: gSOAP parses requests that are whole (chunked, gzip); responses are written here, with no more
+ * headers than a CPE needs. */
 #pragma once
 
-#include "common/base/macro.h"
 #include "common/cwmp/cwmp-soap.h"
+#include "operator/acs/transport.h"
 
 /* Seconds. A CPE that sends nothing for this long has left (TR-069 section 3.4.1: it waits 30 s for the
  * ACS itself). */
@@ -12,7 +12,7 @@
 /* From the first to the last byte of a message. */
 #define HTTP_TRANSFER_TIMEOUT_SEC 60
 /* What anybody may send before authentication: the largest Inform one expects, over a line of 30 kbit/s; and the
- * seconds for it, as above. Strangers keep a thread no longer. */
+ * seconds for it, as above. */
 #define HTTP_UNAUTHENTICATED_MAX (64U * 1024U)
 #define HTTP_UNAUTHENTICATED_RECEIVE_SEC 10
 #define HTTP_UNAUTHENTICATED_TRANSFER_SEC 20
@@ -29,48 +29,41 @@
 
 typedef struct Http {
         struct soap *soap;
+        Transport *transport;
+        const char *data; /* of the request, what gSOAP has not read */
+        size_t left;
         int (*parse_header)(struct soap *soap, const char *key, const char *value); /* gSOAP's own */
-        /* the last request */
+        size_t (*receive)(struct soap *soap, char *buf, size_t size);
         char authorization[HTTP_AUTHORIZATION_SIZE], cookie[HTTP_COOKIE_SIZE];
         bool accepts_gzip : 1;
         bool chunked : 1;
         bool authorization_too_long : 1;
 } Http;
 
-/* Prepares the context for one connection, of a stranger. soap->user then is the Http, which must live as long. */
-void http_init(Http *h, struct soap *soap, int fd);
-
-/* The peer is known: it may send more, and take its time. */
-void http_trust(Http *h);
+/* Prepares the context for one request, which is whole; trusted: the peer may send more than a stranger. soap->user
+ * then is the Http; it, data and transport must live until http_done(). */
+void http_init(Http *h, struct soap *soap, Transport *transport, const char *data, size_t size, bool trusted);
 
 /* Leaves the context ready for the next http_init(). */
 void http_done(Http *h);
 
-/* Reads the head of the next request. 0, -ECONNRESET if the peer is gone or silent, or a positive HTTP
- * status with which the request is to be refused before the connection is closed. */
+/* Reads the head of the request. 0, -ECONNRESET if there is not all of it, or a positive HTTP status with which the
+ * request is to be refused before the connection is closed. */
 int http_receive(Http *h);
 
 /* True if the request has a body. */
 bool http_has_body(const Http *h);
 
-/* Reads the body, decompressed, into the context's memory. 0, -ECONNRESET if the peer is gone, -EBADMSG
+/* Reads the body, decompressed, into the context's memory. 0, -ECONNRESET if there is not all of it, -EBADMSG
  * if it is not what its headers say, too large, or has a NUL. */
 int http_read_body(Http *h, const char **ret);
 
-/* The value of the session's cookie in the last request, written to buf. False if there is none. */
-bool http_get_cookie(const Http *h, char *buf, size_t size);
+/* The value of the session's cookie in a Cookie header, written to buf. False if there is none. */
+bool http_get_cookie(const char *header, char *buf, size_t size);
 
 /* Sends a response; body may be NULL. extra holds further header lines, each with its end of line, or is
  * "". 0 or -ECONNRESET, -ENOMEM. */
 int http_respond(Http *h, int status, const char *extra, const char *body);
-
-/* From now on the kernel waits for more: the last response and the end of the connection share a segment. */
-void http_hold_back(Http *h);
-
-/* Before a connection is closed whose request was not read to its end: sends what is written and throws
- * away what still comes, for a short time. Closing at once would reset the connection, and the peer would
- * not see the response. */
-void http_linger(Http *h);
 
 /* True if the peer wants to go on with this connection. */
 bool http_keeps_alive(const Http *h);

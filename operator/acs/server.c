@@ -3,178 +3,234 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "operator/acs/pool.h"
 #include "operator/acs/server.h"
 
 #define LISTENERS_MAX 2U
 #define BACKLOG 1024
-/* A connection on which nothing is sent takes no thread for this long; then it is one of a stranger (http.h). */
+/* A connection on which nothing is sent is the kernel's alone for this long; then it is one of a stranger (http.h). */
 #define SILENCE_SEC 10
-/* Connections taken from the kernel before other sources of the loop get their turn. */
+/* Connections taken from the kernel before other events get their turn. */
 #define ACCEPT_BATCH 32
+#define EVENTS_MAX 64
 /* Those that wait to hear that they are refused. */
-#define REFUSED_MAX 256U
+#define REFUSED_MAX 64U
+/* For the database, the broker, connection requests. */
+#define FILES_RESERVED 256U
+/* How often deadlines are looked at. */
+#define TICK_USEC (1 * 1000000ULL)
 
-typedef struct Pending {
-        int fd;
-        bool tls;
-} Pending;
-
-typedef struct Pool Pool;
-
-typedef struct PoolThread {
-        Pool *pool;
-        pthread_t thread;
-        int serving; /* -EBADF while it waits */
-} PoolThread;
-
-/* Threads that take connections out of a ring. */
-struct Pool {
-        Server *server;
-        pthread_mutex_t lock;
-        pthread_cond_t filled;
-        PoolThread *threads;
-        unsigned n_threads, n_threads_max, n_idle, n_serving;
-        Pending *ring;
-        unsigned n_ring, ring_size, ring_first; /* those that are served count as in the ring */
-        bool refuses; /* its threads say no */
-        bool closed;
-};
-
-typedef struct Listener {
-        Server *server;
-        sd_event_source *source;
-        bool tls;
-} Listener;
+typedef struct Client {
+        struct Client *next, *previous;
+        Connection *connection;
+        uint64_t deadline_usec;
+        bool parked;     /* no thread serves it, or is about to */
+        bool registered; /* with the epoll instance */
+} Client;
 
 struct Server {
-        sd_event *event;
         const ConnectionContext *context;
-        Pool workers, refusers;
-        Listener listeners[LISTENERS_MAX];
+        Pool *pool;
+        int epoll_fd, stop_fd;
+        pthread_t gate;
+        bool gate_runs;
+        struct {
+                int fd;
+                bool tls;
+        } listeners[LISTENERS_MAX];
         size_t n_listeners;
+        /* all that are open */
+        pthread_mutex_t lock;
+        Client *clients;
+        unsigned n_clients, n_clients_max;
 };
 
-/* The connection that the thread served before is closed, or about to be. */
-static bool pool_take(Pool *p, PoolThread *t, Pending *ret) {
-        bool taken;
+static uint64_t now_usec(void) {
+        struct timespec ts;
 
-        (void) pthread_mutex_lock(&p->lock);
-        if (t->serving >= 0)
-                p->n_serving--;
-        t->serving = -EBADF;
-        p->n_idle++;
-        while (p->n_ring == 0 && !p->closed)
-                (void) pthread_cond_wait(&p->filled, &p->lock);
-        p->n_idle--;
-        taken = p->n_ring > 0 && !p->closed;
-        if (taken) {
-                *ret = p->ring[p->ring_first];
-                t->serving = ret->fd;
-                p->n_serving++;
-                p->ring_first = (p->ring_first + 1) % p->ring_size;
-                p->n_ring--;
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+static void client_free(Server *s, Client *c) {
+        (void) pthread_mutex_lock(&s->lock);
+        if (c->previous)
+                c->previous->next = c->next;
+        else
+                s->clients = c->next;
+        if (c->next)
+                c->next->previous = c->previous;
+        s->n_clients--;
+        (void) pthread_mutex_unlock(&s->lock);
+        (void) connection_free(c->connection);
+        free(c);
+}
+
+static int client_new(Client **ret, Server *s, int fd, bool tls) {
+        Client *c = calloc(1, sizeof(*c));
+        bool refused;
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        (void) pthread_mutex_lock(&s->lock);
+        refused = s->n_clients >= s->n_clients_max;
+        r = -EBUSY;
+        if (s->n_clients < s->n_clients_max + REFUSED_MAX)
+                r = connection_new(&c->connection, s->context, fd, tls, refused);
+        if (r >= 0) {
+                c->next = s->clients;
+                if (c->next)
+                        c->next->previous = c;
+                s->clients = c;
+                s->n_clients++;
         }
-        (void) pthread_mutex_unlock(&p->lock);
-        return taken;
-}
-
-static void *pool_thread(void *userdata) {
-        PoolThread *t = userdata;
-        Pool *p = t->pool;
-        const ConnectionContext *context = p->server->context;
-        _cleanup_(store_freep) Store *store = NULL;
-        struct soap *soap = malloc(sizeof(*soap));
-        Pending pending;
-        int r = 0;
-
-        if (!soap)
-                return NULL;
-        cwmp_soap_init(soap);
-        if (!p->refuses) {
-                r = store_open(&store, context->database);
-                if (r < 0)
-                        (void) log_error_errno(r, "Failed to open %s: %m", context->database);
+        (void) pthread_mutex_unlock(&s->lock);
+        if (r < 0) {
+                free(c);
+                return r;
         }
-        while (pool_take(p, t, &pending))
-                if (p->refuses || r < 0)
-                        connection_refuse(context, soap, pending.fd, pending.tls);
-                else
-                        connection_serve(context, store, soap, pending.fd, pending.tls);
-        soap_done(soap);
-        free(soap);
-        return NULL;
+        *ret = c;
+        return 0;
 }
 
-static void pool_grow(Pool *p) {
-        PoolThread *t = &p->threads[p->n_threads];
+/* Until the peer moves. From then on the client is the gate's: it may be served and freed before this returns. */
+static int client_park(Server *s, Client *c, ConnectionNext next) {
+        struct epoll_event e = {
+                .events = EPOLLONESHOT | (next == CONNECTION_WRITES ? EPOLLOUT : EPOLLIN | EPOLLRDHUP),
+                .data.ptr = c,
+        };
+        int operation = c->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-        *t = (PoolThread) { .pool = p, .serving = -EBADF };
-        if (pthread_create(&t->thread, NULL, pool_thread, t) == 0)
-                p->n_threads++;
+        (void) pthread_mutex_lock(&s->lock);
+        c->parked = c->registered = true;
+        c->deadline_usec = connection_deadline(c->connection);
+        (void) pthread_mutex_unlock(&s->lock);
+        return epoll_ctl(s->epoll_fd, operation, connection_fd(c->connection), &e) < 0 ? -errno : 0;
 }
 
-/* Hands a connection to the pool. False if there are too many. */
-static bool pool_give(Pool *p, Pending pending) {
-        bool taken;
+/* Runs in the threads of the pool. */
+static void serve(void *item, Store *store, struct soap *soap, void *userdata) {
+        Server *s = userdata;
+        Client *c = item;
+        ConnectionNext next = store ? connection_serve(c->connection, store, soap) : CONNECTION_ENDS;
 
-        (void) pthread_mutex_lock(&p->lock);
-        taken = p->n_ring + p->n_serving < p->ring_size;
-        if (taken) {
-                p->ring[(p->ring_first + p->n_ring++) % p->ring_size] = pending;
-                if (p->n_ring > p->n_idle && p->n_threads < p->n_threads_max)
-                        pool_grow(p);
-                (void) pthread_cond_signal(&p->filled);
+        if (next == CONNECTION_ENDS || client_park(s, c, next) < 0)
+                client_free(s, c);
+}
+
+static void on_listener(Server *s, int listener, bool tls) {
+        for (int i = 0; i < ACCEPT_BATCH; i++) {
+                _cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                static const int one = 1;
+                Client *c;
+
+                /* EAGAIN: all taken. Anything else concerns one connection, or passes. */
+                if (fd < 0)
+                        return;
+                /* a response is one write: nothing to wait for */
+                (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+                if (client_new(&c, s, fd, tls) < 0)
+                        continue;
+                (void) TAKE_FD(fd);
+                /* The kernel has kept it until there was something to read. */
+                pool_give(s->pool, c);
         }
-        (void) pthread_mutex_unlock(&p->lock);
-        return taken;
 }
 
-static int pool_init(Pool *p, Server *s, unsigned n_threads, unsigned ring_size, bool refuses) {
-        *p = (Pool) { .server = s, .n_threads_max = n_threads, .ring_size = ring_size, .refuses = refuses };
-        (void) pthread_mutex_init(&p->lock, NULL);
-        (void) pthread_cond_init(&p->filled, NULL);
-        p->threads = calloc(n_threads, sizeof(PoolThread));
-        p->ring = calloc(ring_size, sizeof(Pending));
-        return p->threads && p->ring ? 0 : -ENOMEM;
+/* Who was waited for too long is cut off: its next event is the end. */
+static void expire(Server *s) {
+        uint64_t now = now_usec();
+
+        (void) pthread_mutex_lock(&s->lock);
+        for (Client *c = s->clients; c; c = c->next)
+                if (c->parked && c->deadline_usec <= now)
+                        (void) shutdown(connection_fd(c->connection), SHUT_RDWR);
+        (void) pthread_mutex_unlock(&s->lock);
 }
 
-static void pool_close(Pool *p) {
-        (void) pthread_mutex_lock(&p->lock);
-        p->closed = true;
-        for (unsigned i = 0; i < p->n_threads; i++)
-                if (p->threads[i].serving >= 0)
-                        (void) shutdown(p->threads[i].serving, SHUT_RDWR);
-        (void) pthread_cond_broadcast(&p->filled);
-        (void) pthread_mutex_unlock(&p->lock);
+/* False if it is the order to stop. */
+static bool on_event(Server *s, void *source) {
+        Client *c = source;
+
+        if (source == s)
+                return false;
+        for (size_t i = 0; i < LISTENERS_MAX; i++)
+                if (source == &s->listeners[i]) {
+                        on_listener(s, s->listeners[i].fd, s->listeners[i].tls);
+                        return true;
+                }
+        (void) pthread_mutex_lock(&s->lock);
+        c->parked = false;
+        (void) pthread_mutex_unlock(&s->lock);
+        pool_give(s->pool, c);
+        return true;
 }
 
-static void pool_done(Pool *p) {
-        for (unsigned i = 0; i < p->n_threads; i++)
-                (void) pthread_join(p->threads[i].thread, NULL);
-        for (unsigned i = 0; i < p->n_ring; i++)
-                (void) close(p->ring[(p->ring_first + i) % p->ring_size].fd);
-        free(p->threads);
-        free(p->ring);
-        (void) pthread_cond_destroy(&p->filled);
-        (void) pthread_mutex_destroy(&p->lock);
+/* The thread that waits for all peers at once. */
+static void *run_gate(void *userdata) {
+        Server *s = userdata;
+        struct epoll_event events[EVENTS_MAX];
+        uint64_t tick = now_usec() + TICK_USEC;
+
+        for (;;) {
+                int n = epoll_wait(s->epoll_fd, events, EVENTS_MAX, TICK_USEC / 1000);
+
+                for (int i = 0; i < n; i++)
+                        if (!on_event(s, events[i].data.ptr))
+                                return NULL;
+                if (now_usec() >= tick) {
+                        expire(s);
+                        tick = now_usec() + TICK_USEC;
+                }
+        }
 }
 
-int server_new(Server **ret, sd_event *event, const ConnectionContext *context, unsigned n_workers) {
+static int add_source(Server *s, int fd, void *source) {
+        struct epoll_event e = { .events = EPOLLIN, .data.ptr = source };
+
+        return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+/* As many as the workers are for, and as may be open. */
+static unsigned clients_max(unsigned n_workers) {
+        const unsigned others = REFUSED_MAX + FILES_RESERVED;
+        struct rlimit files;
+        unsigned n = MIN(n_workers * CONNECTIONS_PER_WORKER, CONNECTIONS_MAX);
+
+        if (getrlimit(RLIMIT_NOFILE, &files) >= 0 && files.rlim_cur < n + others)
+                n = (unsigned) MAX(files.rlim_cur, others + n_workers) - others;
+        return n;
+}
+
+int server_new(Server **ret, const ConnectionContext *context, unsigned n_workers) {
         _cleanup_(server_freep) Server *s = calloc(1, sizeof(*s));
-        int r, q;
+        int r;
 
         if (!s)
                 return -ENOMEM;
-        s->event = sd_event_ref(event);
         s->context = context;
-        r = pool_init(&s->workers, s, n_workers, 2 * n_workers, false);
-        q = pool_init(&s->refusers, s, 1, REFUSED_MAX, true);
-        if (r < 0 || q < 0)
-                return -ENOMEM;
+        s->n_clients_max = clients_max(n_workers);
+        (void) pthread_mutex_init(&s->lock, NULL);
+        s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (s->epoll_fd < 0 || s->stop_fd < 0)
+                return -errno;
+        r = pool_new(&s->pool, context->database, n_workers, s->n_clients_max + REFUSED_MAX, serve, s);
+        if (r >= 0)
+                r = add_source(s, s->stop_fd, s);
+        if (r >= 0)
+                r = -pthread_create(&s->gate, NULL, run_gate, s);
+        if (r < 0)
+                return r;
+        s->gate_runs = true;
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -182,36 +238,21 @@ int server_new(Server **ret, sd_event *event, const ConnectionContext *context, 
 Server *server_free(Server *s) {
         if (!s)
                 return NULL;
-        for (size_t i = 0; i < s->n_listeners; i++)
-                (void) sd_event_source_disable_unref(s->listeners[i].source);
-        pool_close(&s->workers);
-        pool_close(&s->refusers);
+        if (s->gate_runs) {
+                (void) eventfd_write(s->stop_fd, 1);
+                (void) pthread_join(s->gate, NULL);
+        }
         session_table_close(s->context->sessions);
-        pool_done(&s->workers);
-        pool_done(&s->refusers);
-        (void) sd_event_unref(s->event);
+        (void) pool_free(s->pool);
+        while (s->clients)
+                client_free(s, s->clients);
+        for (size_t i = 0; i < s->n_listeners; i++)
+                (void) safe_close(s->listeners[i].fd);
+        (void) safe_close(s->epoll_fd);
+        (void) safe_close(s->stop_fd);
+        (void) pthread_mutex_destroy(&s->lock);
         free(s);
         return NULL;
-}
-
-static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        Listener *l = userdata;
-
-        for (int i = 0; i < ACCEPT_BATCH; i++) {
-                _cleanup_close_ int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-                static const int one = 1;
-
-                if (c < 0) {
-                        /* EAGAIN: all taken. Anything else concerns one connection, or passes. */
-                        return 0;
-                }
-                /* a response is one write: nothing to wait for */
-                (void) setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-                if (pool_give(&l->server->workers, (Pending) { c, l->tls }) ||
-                    pool_give(&l->server->refusers, (Pending) { c, l->tls }))
-                        (void) TAKE_FD(c);
-        }
-        return 0;
 }
 
 static int parse_address(const char *address, uint16_t port, struct sockaddr_storage *ret, socklen_t *ret_size) {
@@ -251,7 +292,6 @@ static int open_listener(const struct sockaddr_storage *a, socklen_t size, int *
 }
 
 int server_listen(Server *s, const char *address, uint16_t port, bool tls) {
-        Listener *l = &s->listeners[s->n_listeners];
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_storage a;
         socklen_t size;
@@ -271,13 +311,8 @@ int server_listen(Server *s, const char *address, uint16_t port, bool tls) {
         }
         if (r < 0)
                 return r;
-        l->server = s;
-        l->tls = tls;
-        r = sd_event_add_io(s->event, &l->source, fd, EPOLLIN, on_listener, l);
-        if (r < 0)
-                return r;
-        (void) sd_event_source_set_io_fd_own(l->source, true);
-        (void) TAKE_FD(fd);
+        s->listeners[s->n_listeners].tls = tls;
+        s->listeners[s->n_listeners].fd = TAKE_FD(fd);
         s->n_listeners++;
-        return 0;
+        return add_source(s, s->listeners[s->n_listeners - 1].fd, &s->listeners[s->n_listeners - 1]);
 }

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The listening sockets on the event loop, and the threads that serve what they accept. */
+/* All connections: one thread waits for them and for new ones, and hands those that have moved to a pool of threads.
+ * None of these waits for a peer, so that slow ones keep nobody from being served. */
 #pragma once
-
-#include <systemd/sd-event.h>
 
 #include "operator/acs/connection.h"
 
 /* Each thread has a gSOAP context (164 KB) and a database connection. */
 #define WORKERS_MAX 1024U
+/* A device is silent for most of a session, while it works or the network does. A connection may keep
+ * HTTP_UNAUTHENTICATED_MAX bytes. */
+#define CONNECTIONS_PER_WORKER 16U
+#define CONNECTIONS_MAX 4096U
 
 typedef struct Server Server;
 
-/* context is borrowed and must live as long. Threads start when they are needed, at most n_workers.
- * Connections beyond twice that many are refused with 503. *ret is the caller's. 0 or -ENOMEM, -EIO. */
-int server_new(Server **ret, sd_event *event, const ConnectionContext *context, unsigned n_workers);
+/* context is borrowed and must live as long. Threads start when they are needed, at most n_workers. Connections beyond
+ * CONNECTIONS_PER_WORKER for each, CONNECTIONS_MAX, or what RLIMIT_NOFILE allows, are refused with 503. *ret is the
+ * caller's. 0, -ENOMEM, or the errors of epoll_create(2), eventfd(2) and pthread_create(3). */
+int server_new(Server **ret, const ConnectionContext *context, unsigned n_workers);
 
 /* Stops listening, ends all connections, waits for the threads. NULL is allowed; returns NULL. */
 Server *server_free(Server *s);

@@ -186,6 +186,15 @@ int session_table_resume(SessionTable *t, const char *cookie, int fd, SessionSlo
         return r;
 }
 
+bool session_table_knows(SessionTable *t, const char *cookie) {
+        bool found;
+
+        (void) pthread_mutex_lock(&t->lock);
+        found = find_cookie(t, cookie) != NULL;
+        (void) pthread_mutex_unlock(&t->lock);
+        return found;
+}
+
 static SessionSlot *oldest_released(SessionTable *t) {
         SessionSlot *oldest = NULL;
 

@@ -11,14 +11,14 @@
 #define SESSION_NAMESPACE_SIZE 64U
 /* A CPE whose connection broke comes back within this time or starts a new session. */
 #define SESSION_RESUME_SEC 30
-/* Sessions without a connection; the oldest goes when there are more. */
-#define SESSIONS_RELEASED_MAX 1024U
+/* Sessions between two requests; the oldest goes when there are more. Above CONNECTIONS_MAX of server.h. */
+#define SESSIONS_RELEASED_MAX 8192U
 /* How long a connection waits for the thread that serves an older one of the same device. */
 #define SESSION_TAKEOVER_SEC 5
 
 typedef struct SessionTable SessionTable;
 
-/* A session as one thread holds it, from begin or resume until release or end. */
+/* A session as one thread holds it, from begin or resume until release or end: for one request. */
 typedef struct SessionSlot {
         Session *session;
         char cookie[SESSION_COOKIE_SIZE];
@@ -44,7 +44,10 @@ int session_table_begin(SessionTable *t, Session *session, int fd, SessionSlot *
 /* Goes on with a session on another connection. 0, -ENOENT if no session has the cookie, -EBUSY as above. */
 int session_table_resume(SessionTable *t, const char *cookie, int fd, SessionSlot **ret);
 
-/* The connection is gone and the session is not at its end. */
+/* True if session_table_resume() would find a session. */
+bool session_table_knows(SessionTable *t, const char *cookie);
+
+/* The request is answered, or the connection gone, and the session is not at its end. */
 void session_table_release(SessionTable *t, SessionSlot *slot);
 
 /* The session is over; frees the slot. */

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "operator/admin/admin.h"
+#include "operator/common/audit.h"
 
 #define GIT "/usr/bin/git"
 #define CP "/bin/cp"
@@ -70,6 +72,38 @@ static int copy_database(const char *from, const char *to) {
         if (rc != SQLITE_OK)
                 return -EIO;
         return rename(temporary, to) < 0 ? -errno : 0;
+}
+
+/* An entry of the audit log, written here since the frontend has no part in it. */
+typedef struct Record {
+        sqlite3 *db; /* NULL: the host has no frontend, or its database cannot be written */
+        int64_t id;
+} Record;
+
+static void record_close(Record *record) {
+        sqlite_close(record->db);
+}
+
+/* A backup is not refused because this fails: it may be what is needed most then. */
+static void record_begin(Record *record, const Options *o, const char *verb, const char *directory) {
+        _cleanup_free_ char *database = strfmt("%s/%s", o->state, databases[0]), *path = realpath(directory, NULL);
+        _cleanup_free_ char *who = strfmt("uid %u", (unsigned) getuid());
+        int r;
+
+        if (database && !exists(database))
+                return;
+        r = database && path && who ? sqlite_open(database, NULL, &record->db) : -ENOMEM;
+        if (r >= 0)
+                r = audit_begin(record->db, time(NULL), who, verb, path, NULL, &record->id);
+        if (r >= 0)
+                return;
+        (void) log_error_errno(r, "The audit log does not have this %s: %m", verb);
+        sqlite_close(TAKE_PTR(record->db));
+}
+
+static void record_end(Record *record, int result) {
+        if (record->db && audit_end(record->db, record->id, result < 0 ? 500 : 200) < 0)
+                log_error("The audit log does not have the end of this.");
 }
 
 static int make_parent(const char *path) {
@@ -180,6 +214,7 @@ static int copy_tree(const char *from, const char *to) {
 /* Databases first: a repository that is newer than its database is what the frontend finds after any push.
  */
 int verb_backup(int argc, char *argv[], const Options *o) {
+        _cleanup_(record_close) Record record = {};
         _cleanup_free_ char *configuration = NULL;
         int r;
 
@@ -190,11 +225,13 @@ int verb_backup(int argc, char *argv[], const Options *o) {
                 (void) log_error_errno(-errno, "%s: %m", argv[0]);
                 return EXIT_REFUSED;
         }
+        record_begin(&record, o, "backup", argv[0]);
         r = backup_databases(o, argv[0]);
         if (r >= 0 && exists(o->configuration))
                 r = copy_tree(o->configuration, configuration);
         if (r >= 0)
                 r = backup_repositories(o, argv[0]);
+        record_end(&record, r);
         return r < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
@@ -282,6 +319,7 @@ static int refuse_restore(const Options *o) {
 }
 
 int verb_restore(int argc, char *argv[], const Options *o) {
+        _cleanup_(record_close) Record record = {};
         _cleanup_free_ char *configuration = NULL;
         int r;
 
@@ -295,5 +333,10 @@ int verb_restore(int argc, char *argv[], const Options *o) {
                 r = restore_repositories(o, argv[0]);
         if (r >= 0)
                 r = restore_databases(o, argv[0]);
+        /* Before this there is no log. */
+        if (r >= 0) {
+                record_begin(&record, o, "restore", argv[0]);
+                record_end(&record, r);
+        }
         return r < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
 }

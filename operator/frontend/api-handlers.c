@@ -5,7 +5,7 @@
 #include "common/base/parse.h"
 #include "operator/frontend/administration.h"
 #include "operator/frontend/api-handlers.h"
-#include "operator/frontend/audit.h"
+#include "operator/common/audit.h"
 #include "operator/frontend/metrics.h"
 #include "operator/frontend/profile.h"
 #include "operator/frontend/token.h"

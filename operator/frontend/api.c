@@ -8,7 +8,7 @@
 #include "operator/frontend/api-handlers.h"
 #include "operator/frontend/api-server.h"
 #include "operator/frontend/api.h"
-#include "operator/frontend/audit.h"
+#include "operator/common/audit.h"
 #include "operator/frontend/profile.h"
 #include "operator/frontend/token.h"
 

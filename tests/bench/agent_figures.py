@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sqlite3
 import statistics
 import struct
 import subprocess
@@ -22,12 +23,16 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import agent_rig  # noqa: E402
-from agent_rig import PATIENCE, Acs, AgentTest, get_values, set_values  # noqa: E402
+from agent_rig import PASSWORD, PATIENCE, Acs, AgentTest, get_values, set_values  # noqa: E402
+from operator_host import listens  # noqa: E402
+from sync_server import free_port  # noqa: E402
 
 ETHERNET, SEGMENT = 14, 1448
 QUIET = 0.4  # seconds
 PROGRAMS = ["ispstorage-agent", "ispstorage-agent-session", "ispstorage-agent-transfer"]
 COMPRESSIONS = ("Disabled", "GZIP")
+# Nobody sets anything: what ispstorage-acs makes of the agent, both with their own defaults.
+DELIVERED = "as delivered"
 
 
 # What ispstorage-acs says to an Inform.
@@ -109,6 +114,10 @@ class Rig(AgentTest):
         self.acs.session_end()
         self.until(lambda: self.state("SessionState") == "Idle")
 
+    @property
+    def port(self):
+        return self.acs.server.server_port
+
     def pid(self):
         return self.agent.pid
 
@@ -130,6 +139,43 @@ class Rig(AgentTest):
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid()}/fd"))
+
+
+class DeliveredAcs:
+    """ispstorage-acs with its defaults. There is no broker: what the agent says waits in its outbox."""
+    username = "000000-Gateway-0001"
+
+    def __init__(self, directory, tls):
+        self.directory, self.port = directory, free_port()
+        self.url = f"{'https' if tls else 'http'}://localhost:{self.port}/"
+        pathlib.Path(directory, "acs.conf").write_text(
+            f"[Server]\nListen=127.0.0.1\nPort={self.port if tls else 0}\nHTTPPort={0 if tls else self.port}\n"
+            f"Certificate={directory}/acs.pem\nKey={directory}/acs.key\nDatabase={directory}/acs.db\n[Broker]\nPort={free_port()}\n")
+        program = [f"{agent_rig.BUILD}/operator/acs/ispstorage-acs", f"--config={directory}/acs.conf"]
+        subprocess.run([*program, f"--set-password={self.username}"], input=PASSWORD, check=True, text=True)
+        self.process = subprocess.Popen(program, stderr=subprocess.DEVNULL)
+
+    def count(self, rows):
+        with contextlib.closing(sqlite3.connect(f"file:{self.directory}/acs.db?mode=ro", uri=True, timeout=PATIENCE)) as database:
+            return database.execute(f"SELECT count(*) FROM {rows}").fetchone()[0]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+class DeliveredRig(Rig):
+    """The rig with an ACS that is none of its own."""
+
+    @property
+    def port(self):
+        return self.acs.port
+
+    def session(self):
+        informs = self.acs.count("outbox")
+        self.inform_now()
+        self.until(lambda: self.acs.count("outbox") > informs)
+        self.until(lambda: self.state("SessionState") == "Idle")
 
 
 def use_build(directory):
@@ -162,6 +208,26 @@ def rig(tls=False, many=0):
         r.doCleanups()
 
 
+@contextlib.contextmanager
+def delivered_rig(tls=False):
+    """An agent that ispstorage-acs has provisioned, both as they are delivered."""
+    r = DeliveredRig()
+    try:
+        r.setUp()
+        if tls:
+            make_certificate(r.directory)
+        acs = DeliveredAcs(r.directory, tls)
+        r.addCleanup(acs.close)
+        r.until(lambda: listens(acs.port))
+        r.start_agent(acs)
+        r.until(lambda: acs.count("device WHERE provisioned"))
+        r.until(lambda: r.state("SessionState") == "Idle")
+        r.session()
+        yield r
+    finally:
+        r.doCleanups()
+
+
 def compress(r, compression):
     r.call(set_values("", ("Device.ManagementServer.HTTPCompression", "string", compression)))
     r.acs.session_end()
@@ -182,7 +248,7 @@ def session_bytes(r, sessions):
     """Bytes and frames of each of some sessions."""
     results = []
     for _ in range(sessions):
-        capture = Capture(r.acs.server.server_port)
+        capture = Capture(r.port)
         r.session()
         results.append(capture.stop())
     return results
@@ -247,21 +313,27 @@ def row(what, value, goal=""):
     print(f"| {what} | {value} | {goal} |", flush=True)
 
 
+def measure_bytes(r, tls, compression, quick):
+    name = f"{'https' if tls else 'http'}, {compression}"
+    goal = "3,000" if compression == DELIVERED and not tls else "reported"
+    try:
+        results = session_bytes(r, 1 if quick else 10)
+        size, frames = (statistics.median(column) for column in zip(*results))
+        row(f"Inform session without news, {name}: Ethernet bytes (frames)", f"{size:,.0f} ({frames:.0f})", goal)
+    except PermissionError:
+        row(f"Inform session without news, {name}: Ethernet bytes", "not measured: takes root", goal)
+    cpu = session_cpu(r, 2 if quick else 100)
+    row(f"the same: CPU of agent and session worker, ms ({name})", f"{cpu:.1f}", "reported" if tls else "20")
+
+
 def measure_sessions(quick):
     for tls in (False, True):
+        with delivered_rig(tls) as r:
+            measure_bytes(r, tls, DELIVERED, quick)
         with rig(tls) as r:
             for compression in COMPRESSIONS:
-                name = f"{'https' if tls else 'http'}, {compression}"
-                goal = "reported" if tls else "3,000"
                 compress(r, compression)
-                try:
-                    results = session_bytes(r, 1 if quick else 10)
-                    size, frames = (statistics.median(column) for column in zip(*results))
-                    row(f"Inform session without news, {name}: Ethernet bytes (frames)", f"{size:,.0f} ({frames:.0f})", goal)
-                except PermissionError:
-                    row(f"Inform session without news, {name}: Ethernet bytes", "not measured: takes root", goal)
-                cpu = session_cpu(r, 2 if quick else 100)
-                row(f"the same: CPU of agent and session worker, ms ({name})", f"{cpu:.1f}", "reported" if tls else "20")
+                measure_bytes(r, tls, compression, quick)
             if tls:
                 continue
             row("idle agent: resident, KiB", f"{r.memory_kib(r.pid(), 'VmRSS'):,}", "6,144")

@@ -163,6 +163,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Acs:
+    username = USER
+
     def __init__(self, tls=None, tls_version=None, client_authority=None):
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self.server.daemon_threads = True
@@ -263,7 +265,7 @@ SerialNumber=0001
 RootObject=Device1
 [ACS]
 URL={self.acs.url}
-Username={USER}
+Username={self.acs.username}
 TrustedCertificates={self.directory}/ca.pem
 Discovery={self.directory}/discovery.conf
 [ConnectionRequest]

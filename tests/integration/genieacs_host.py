@@ -162,6 +162,8 @@ def gateway_parameters(root="InternetGatewayDevice.", sync="X_000000_ISPStorage"
         f"{root}ManagementServer.ConnectionRequestPassword": ["", text, True],
         f"{root}ManagementServer.PeriodicInformEnable": [False, flag, True],
         f"{root}ManagementServer.PeriodicInformInterval": [600, number, True],
+        f"{root}ManagementServer.HTTPCompression": ["Disabled", text, True],
+        f"{root}ManagementServer.HTTPCompressionSupported": ["GZIP,Deflate", text, False],
         f"{root}DeviceInfo.SoftwareVersion": ["0.1.0", text, False],
         **{one + name: [value, text, False] for name, value in (
             ("Status", "Disabled"), ("LastError", ""), ("PublicKey", ""), ("Revision", ""), ("SyncStatus", ""), ("Guard.Held", ""))},

@@ -73,7 +73,8 @@ static void prepare(FakeDataModel *f, const ProviderCall *c, ProviderReply *repl
 }
 
 static void commit(FakeDataModel *f, const ProviderCall *c, ProviderReply *reply) {
-        if (f->dies_at_commit[c->provider] || c->token != 100 + c->provider) {
+        reply->unanswered = f->hangs_at_commit[c->provider];
+        if (reply->unanswered || f->dies_at_commit[c->provider] || c->token != 100 + c->provider) {
                 reply->fault = FAULT_INTERNAL_ERROR;
                 return;
         }

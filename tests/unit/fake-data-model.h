@@ -21,7 +21,8 @@ typedef struct FakeDataModel {
         ParameterList prepared[2];
         unsigned aborts[2], commits[2];
         bool down[2];             /* answers with an internal error */
-        bool dies_at_commit[2];
+        bool dies_at_commit[2];   /* says that it did nothing */
+        bool hangs_at_commit[2];  /* says nothing */
         unsigned rows;
         char parameter_key[64];
         char scheduled[64];

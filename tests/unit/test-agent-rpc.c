@@ -221,6 +221,21 @@ static void a_set_that_nobody_committed_failed(void **state) {
         assert_string_equal(f->parameter_key, "");
 }
 
+static void a_commit_without_an_answer_is_a_promise(void **state) {
+        FakeDataModel *f = *state;
+
+        f->hangs_at_commit[0] = true;
+        f->dies_at_commit[1] = true;
+        _cleanup_(cwmp_message_freep) CwmpMessage *m =
+                        fake_call(f, request(CWMP_SET_PARAMETER_VALUES, "Device.Alpha.Name", "string", "b",
+                                             "Device.Services.Beta.Status", "string", "Busy", NULL));
+        assert_int_equal(m->type, CWMP_SET_PARAMETER_VALUES_RESPONSE);
+        assert_int_equal(m->status, 1);
+        /* What the first may have done, the second will do as well. */
+        assert_non_null(journal_open_settings(f->journal, "provider0"));
+        assert_non_null(journal_open_settings(f->journal, "provider1"));
+}
+
 static CwmpMessage *set_attributes(const char *name, int notification) {
         CwmpMessage *m = request(CWMP_SET_PARAMETER_ATTRIBUTES, name, NULL, NULL, NULL);
         m->parameters.items[0].notification = notification;
@@ -402,6 +417,7 @@ int main(void) {
                 TEST(a_set_needs_all_its_providers),
                 TEST(what_was_promised_and_not_committed_stays_in_the_journal),
                 TEST(a_set_that_nobody_committed_failed),
+                TEST(a_commit_without_an_answer_is_a_promise),
                 TEST(attributes_are_kept),
                 TEST(attributes_are_set_in_order_and_all_or_none),
                 TEST(misuse_of_attributes),

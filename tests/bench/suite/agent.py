@@ -4,13 +4,14 @@
 import os
 
 import agent_figures
-from agent_figures import COMPRESSIONS, PROGRAMS, session_bytes, session_cpu
+from agent_figures import COMPRESSIONS, DELIVERED, PROGRAMS, session_bytes, session_cpu
 from benchmark import ROOT, Benchmark, Table
 
 
 class Agent(Benchmark):
-    """The agent on a private bus of this machine, with Device:1 and its own parameters, against a scripted ACS that
-    answers as ispstorage-acs does. Bytes are those of one session without news (Inform, empty request) on Ethernet with
+    """The agent on a private bus of this machine, with Device:1 and its own parameters. "As delivered" is against
+    ispstorage-acs, after its provisioning, both with their defaults; all else is against a scripted ACS that answers as
+    ispstorage-acs does and sets HTTPCompression as the row says. Bytes are those of one session without news (Inform, empty request) on Ethernet with
     segments of 1,448 bytes; processor time is that of agent and session worker. Growth is that of the anonymous memory
     and of the open descriptors over so many sessions in a row. The peaks are those while the ACS gets all values, where
     a provider adds so many parameters. Programs are stripped."""
@@ -37,13 +38,18 @@ class Agent(Benchmark):
 
     @staticmethod
     def sessions(tls, size, record):
-        scheme = "https" if tls else "http"
+        def sessions_of(rig, compression):
+            labels = {"scheme": "https" if tls else "http", "compression": compression}
+            for value, _ in session_bytes(rig, size["repeats"]):
+                record.add("bytes", value, "B", **labels)
+            record.add("CPU", session_cpu(rig, size["cpu"]) / 1000, "CPU s", **labels)
+
+        with agent_figures.delivered_rig(tls) as rig:
+            sessions_of(rig, DELIVERED)
         with agent_figures.rig(tls) as rig:
             for compression in COMPRESSIONS:
                 agent_figures.compress(rig, compression)
-                for value, _ in session_bytes(rig, size["repeats"]):
-                    record.add("bytes", value, "B", scheme=scheme, compression=compression)
-                record.add("CPU", session_cpu(rig, size["cpu"]) / 1000, "CPU s", scheme=scheme, compression=compression)
+                sessions_of(rig, compression)
             if tls:
                 return
             record.add("idle RSS", rig.memory_kib(rig.pid(), "VmRSS") * 1024, "B", program=PROGRAMS[0], parameters="own")

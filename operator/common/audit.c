@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/parse.h"
 #include "common/base/str.h"
-#include "operator/frontend/audit.h"
-#include "operator/frontend/profile.h"
+#include "operator/common/audit.h"
+
+#define _cleanup_json_ _cleanup_(json_decrefp)
 
 /* A profile, or a list of values, is not kept whole. */
 #define DETAIL_MAX 1024U

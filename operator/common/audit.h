@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The record of what administrators ordered: who, when, what, and how it ended. */
+/* The record of what administrators ordered: who, when, what, and how it ended. In the frontend's database; the
+ * frontend writes it, and the command where it works without the frontend. */
 #pragma once
 
 #include <jansson.h>
