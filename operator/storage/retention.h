@@ -4,7 +4,7 @@
  * before them does. Blocks. */
 #pragma once
 
-#include "operator/storage/retention-policy.h"
+#include "operator/common/retention-policy.h"
 
 /* Here the old history stays reachable for a while, under the time (seconds since 1970) when it was replaced: what
  * gateways fetch just now, or were about to, is there. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/parse.h"
 #include "common/base/str.h"
-#include "operator/storage/retention-policy.h"
+#include "operator/common/retention-policy.h"
 
 #define DAY_SEC 86400
 #define WEEK_DAYS 7
