@@ -42,12 +42,13 @@ typedef struct Period {
         int64_t number;
 } Period;
 
+/* Only whole days: so what is the last one of a part of a week now was the last one of its day before, and is there. */
 static Period period_of(const RetentionPolicy *policy, int64_t now, int64_t time) {
-        int64_t day = time / DAY_SEC, age = now - time;
+        int64_t day = time / DAY_SEC, age = now / DAY_SEC - day;
 
-        if (age <= (int64_t) policy->days * DAY_SEC)
+        if (age <= policy->days)
                 return (Period){ .young = true };
-        if (age <= ((int64_t) policy->days + policy->daily) * DAY_SEC)
+        if (age <= (int64_t) policy->days + policy->daily)
                 return (Period){ .number = day };
         return (Period){ .weekly = true, .number = (day + DAYS_BEFORE_1970) / WEEK_DAYS };
 }

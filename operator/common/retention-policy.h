@@ -4,12 +4,12 @@
 
 #include "common/base/macro.h"
 
-/* A policy is text: "all", or "days=<n>" or "days=<n>,daily=<m>". All versions of the last n days are kept; of the m
- * days before these, the last version of each day; before that, the last one of each week. Days and weeks are UTC's,
- * weeks begin on Monday. */
-#define RETENTION_POLICY_MAX 64U
+/* A policy is text: "all", or "days=<n>" or "days=<n>,daily=<m>". All versions of today and of the n days before are
+ * kept; of the m days before these, the last version of each day; before that, the last one of each week. Days and
+ * weeks are UTC's, weeks begin on Monday. */
 #define RETENTION_DAYS_MAX 36500U
-#define RETENTION_RULE "A retention policy is \"all\", \"days=<n>\" or \"days=<n>,daily=<m>\" with n from 1 and m from 0 to 36500."
+#define RETENTION_RULE \
+        "A retention policy is \"all\", \"days=<n>\" or \"days=<n>,daily=<m>\", with n from 1 and m from 0 to 36500."
 
 typedef struct RetentionPolicy {
         uint32_t days; /* 0: all versions are kept */

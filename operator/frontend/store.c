@@ -155,7 +155,8 @@ int store_subscription_insert(sqlite3 *db, const Subscription *s) {
         int r;
 
         r = sqlite_run(db,
-                       "INSERT INTO subscriptions (name, username, password, profile, variables, retention, quota_mib, created)"
+                       "INSERT INTO subscriptions"
+                       " (name, username, password, profile, variables, retention, quota_mib, created)"
                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                        "ssssssii",
                        s->name,
@@ -213,7 +214,8 @@ int store_subscription_save(sqlite3 *db, const Subscription *s) {
         r = sqlite_run(db,
                        "UPDATE subscriptions SET username = ?, password = ?, profile = ?, variables = ?, "
                        "suspended = ?,"
-                       " repository_ready = ?, removing = ?, revision = ?, tip = ?, quota_mib = ?, retention = ? WHERE name = ?",
+                       " repository_ready = ?, removing = ?, revision = ?, tip = ?, quota_mib = ?, retention = ?"
+                       " WHERE name = ?",
                        "ssssiiiisiss",
                        s->username,
                        s->password,

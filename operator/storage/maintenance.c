@@ -189,8 +189,7 @@ void maintenance_collect_soon(const char *directory) {
 }
 
 int repository_maintain(const char *directory, int64_t now, MaintenanceResult *ret) {
-        static const char *const graph[] = { "commit-graph", "write",         "--reachable",
-                                             "--split",      "--no-progress", NULL };
+        const char *graph[] = { "commit-graph", "write", "--reachable", "--split", "--no-progress", NULL };
         _cleanup_free_ char *stamp = strfmt("%s/" CRUFT_STAMP, directory);
         MaintenanceResult m = {};
         int r;
@@ -207,6 +206,9 @@ int repository_maintain(const char *directory, int64_t now, MaintenanceResult *r
                 return r;
         m.cruft = m.n_staging_expired + m.n_histories_expired > 0 || cruft_is_due(stamp, now);
         r = repack(directory, m.cruft);
+        /* Its older layers may name commits that went. */
+        if (m.cruft)
+                graph[3] = "--split=replace";
         if (r >= 0)
                 r = git(graph);
         if (r >= 0 && m.cruft)

@@ -18,7 +18,7 @@
 #define ORIGINAL "Original: "
 /* A push that comes between makes another try. */
 #define TRIES_MAX 10U
-/* A replaced history has a reference of 64 bytes: so many are some hundred. */
+/* The reference of a replaced history has a line of 110 bytes: so many are some hundred. */
 #define REFS_MAX 65536U
 #define ID_SIZE (40U + 1U)
 
@@ -342,8 +342,9 @@ static int replace_main(const Retention *retention, const History *h) {
         r = ask(NEW_MAIN, &tip);
         if (r < 0)
                 return r;
-        keep = retention->at_once ? strdup("")
-                                  : strfmt("create " RETENTION_REFS "%lld %s\n", (long long) retention->now, old);
+        keep = retention->at_once
+                               ? strdup("")
+                               : strfmt("update " RETENTION_REFS "%lld-%s %s\n", (long long) retention->now, old, old);
         text = keep ? strfmt("%supdate " MAIN " %s %s\ndelete " NEW_MAIN " %s\n", keep, tip, old, tip) : NULL;
         if (!text)
                 return -ENOMEM;
@@ -404,13 +405,13 @@ int retention_apply(const char *directory, const Retention *retention, Retention
 
 /* "delete <name> <id>" for the line "<id> <name>" if it is its time. */
 static int add_expired(const char *line, int64_t now, FILE *to, unsigned *n) {
-        const char *name = strchr(line, ' '), *word;
+        const char *name = strchr(line, ' '), *word = name ? startswith(name + 1, RETENTION_REFS) : NULL;
+        _cleanup_free_ char *time = word ? strndup(word, strcspn(word, "-")) : NULL;
         int64_t since;
 
-        word = name ? startswith(name + 1, RETENTION_REFS) : NULL;
-        if (!word)
+        if (!time)
                 return -EBADMSG;
-        if (parse_int64(word, &since) >= 0 && since > now - RETENTION_KEEP_SEC)
+        if (parse_int64(time, &since) >= 0 && since > now - RETENTION_KEEP_SEC)
                 return 0;
         (*n)++;
         return fprintf(to, "delete %s %.*s\n", name + 1, (int) (name - line), line) < 0 ? -ENOMEM : 0;

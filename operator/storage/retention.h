@@ -6,8 +6,8 @@
 
 #include "operator/common/retention-policy.h"
 
-/* Here the old history stays reachable for a while, under the time (seconds since 1970) when it was replaced: what
- * gateways fetch just now, or were about to, is there. */
+/* Here the old history stays reachable for a while, as "<time>-<tip>" with the time when it was replaced (seconds since
+ * 1970): what gateways fetch just now, or were about to, is there. */
 #define RETENTION_REFS "refs/retention/"
 #define RETENTION_KEEP_SEC (14 * 86400)
 
