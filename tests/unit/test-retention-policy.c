@@ -27,9 +27,11 @@ static RetentionPolicy policy(const char *text) {
 
 static void what_a_policy_is(void **state) {
         static const char *const wrong[] = {
-                "",          "none",         "days=",          "days=0",          "days=36501",       "days=1,",
-                "days=1 ",   "days=-1",      "daily=3",        "days=1,weekly=2", "days=1,daily=",    "days=1,daily=36501",
-                "All",       "days=1,daily=2,daily=3",         "days=1,,daily=2", "days=4294967297",  "days=1;daily=2",
+                "", "none", "days=", "days=0",
+                "days=36501", "days=1,", "days=1 ", "days=-1",
+                "daily=3", "days=1,weekly=2", "days=1,daily=", "days=1,daily=36501",
+                "All", "days=1,daily=2,daily=3", "days=1,,daily=2", "days=4294967297",
+                "days=1;daily=2",
         };
         RetentionPolicy p = { .days = 99 };
 
