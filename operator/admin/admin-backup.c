@@ -11,6 +11,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "operator/admin/admin-record.h"
 #include "operator/admin/admin.h"
 
 #define GIT "/usr/bin/git"
@@ -179,22 +180,33 @@ static int copy_tree(const char *from, const char *to) {
 
 /* Databases first: a repository that is newer than its database is what the frontend finds after any push.
  */
+static int backup(const Options *o, const char *directory, const char *configuration) {
+        int r = backup_databases(o, directory);
+
+        if (r >= 0 && exists(o->configuration))
+                r = copy_tree(o->configuration, configuration);
+        return r < 0 ? r : backup_repositories(o, directory);
+}
+
 int verb_backup(int argc, char *argv[], const Options *o) {
-        _cleanup_free_ char *configuration = NULL;
+        _cleanup_free_ char *configuration = NULL, *database = NULL;
+        int64_t record = 0;
         int r;
 
         if (argc != 1)
                 return usage("backup: a DIRECTORY is needed");
         configuration = strfmt("%s/configuration", argv[0]);
-        if (!configuration || mkdir_parents(argv[0], 0700) < 0 || chmod(argv[0], 0700) < 0) {
+        database = strfmt("%s/%s", o->state, databases[0]);
+        if (!configuration || !database || mkdir_parents(argv[0], 0700) < 0 || chmod(argv[0], 0700) < 0) {
                 (void) log_error_errno(-errno, "%s: %m", argv[0]);
                 return EXIT_REFUSED;
         }
-        r = backup_databases(o, argv[0]);
-        if (r >= 0 && exists(o->configuration))
-                r = copy_tree(o->configuration, configuration);
-        if (r >= 0)
-                r = backup_repositories(o, argv[0]);
+        /* A disk that is too full for an entry in the log is a reason for a backup, not against it. */
+        if (exists(database))
+                record_begin(database, "backup", argv[0], &record);
+        r = backup(o, argv[0], configuration);
+        if (record > 0)
+                record_end(database, record, r >= 0);
         return r < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
@@ -281,6 +293,17 @@ static int refuse_restore(const Options *o) {
         return 0;
 }
 
+/* In the log that came back: there was none before. */
+static void record_restore(const Options *o, const char *directory) {
+        _cleanup_free_ char *database = strfmt("%s/%s", o->state, databases[0]);
+        int64_t record = 0;
+
+        if (database && exists(database))
+                record_begin(database, "restore", directory, &record);
+        if (record > 0)
+                record_end(database, record, true);
+}
+
 int verb_restore(int argc, char *argv[], const Options *o) {
         _cleanup_free_ char *configuration = NULL;
         int r;
@@ -295,5 +318,7 @@ int verb_restore(int argc, char *argv[], const Options *o) {
                 r = restore_repositories(o, argv[0]);
         if (r >= 0)
                 r = restore_databases(o, argv[0]);
+        if (r >= 0)
+                record_restore(o, argv[0]);
         return r < 0 ? EXIT_REFUSED : EXIT_SUCCESS;
 }
