@@ -123,25 +123,18 @@ int git_store_commit_original(GitStore *store, const git_oid *commit, git_oid *r
         return 0;
 }
 
-static int have_same_original(GitStore *store, const git_oid *a, const git_oid *b) {
-        git_oid x, y;
-        int r;
-
-        r = git_store_commit_original(store, a, &x);
-        if (r >= 0)
-                r = git_store_commit_original(store, b, &y);
-        return r < 0 ? r : git_oid_equal(&x, &y);
-}
-
-/* The last commit of the history that has the same original. 0, -EXDEV if there is none, or another errno. */
-static int find_counterpart(GitStore *store, const git_oid *commit, const git_oid *tip, git_oid *ret) {
+/* The last commit of the history that has this original. 0, -EXDEV if there is none, or another errno. */
+static int find_original(GitStore *store, const git_oid *original, const git_oid *tip, git_oid *ret) {
         for (git_oid id = *tip; !git_oid_is_zero(&id);) {
-                int r = have_same_original(store, commit, &id);
+                git_oid found;
+                int r = git_store_commit_original(store, &id, &found);
 
-                if (r > 0)
+                if (r < 0)
+                        return r;
+                if (git_oid_equal(&found, original)) {
                         *ret = id;
-                if (r != 0)
-                        return MIN(r, 0);
+                        return 0;
+                }
                 r = git_store_commit_parent(store, &id, &id);
                 if (r < 0)
                         return r;
@@ -149,15 +142,28 @@ static int find_counterpart(GitStore *store, const git_oid *commit, const git_oi
         return -EXDEV;
 }
 
+/* 0 if both commits are the same one, as far as they were rewritten only; -EXDEV if not, or another errno. */
+static int check_same_original(GitStore *store, const git_oid *a, const git_oid *b) {
+        git_oid x, y;
+        int r;
+
+        r = git_store_commit_original(store, a, &x);
+        if (r >= 0)
+                r = git_store_commit_original(store, b, &y);
+        return r < 0 ? r : git_oid_equal(&x, &y) ? 0 : -EXDEV;
+}
+
 int git_store_check_succession(GitStore *store, const git_oid *from, const git_oid *tip) {
-        git_oid a = *from, b, first_a = a, first_b = {};
+        git_oid a = *from, b, first_a = a, first_b = {}, original;
         int r;
 
         r = git_store_check_descent(store, from, tip);
         if (r != -EXDEV)
                 return r;
-        r = find_counterpart(store, from, tip, &b);
-        /* Both are as far from the first commit if they come to it, or to one that they share, at the same time. */
+        r = git_store_commit_original(store, from, &original);
+        if (r >= 0)
+                r = find_original(store, &original, tip, &b);
+        /* Both have the same number if they come to the first commit, or to one that they share, at the same time. */
         while (r >= 0 && !git_oid_is_zero(&a) && !git_oid_is_zero(&b) && !git_oid_equal(&a, &b)) {
                 first_a = a;
                 first_b = b;
@@ -169,8 +175,7 @@ int git_store_check_succession(GitStore *store, const git_oid *from, const git_o
                 return r;
         if (!git_oid_equal(&a, &b))
                 return -EXDEV;
-        r = git_oid_is_zero(&a) ? have_same_original(store, &first_a, &first_b) : 1;
-        return r < 0 ? r : r > 0 ? 0 : -EXDEV;
+        return git_oid_is_zero(&a) ? check_same_original(store, &first_a, &first_b) : 0;
 }
 
 int git_store_history_length(GitStore *store, const git_oid *commit, git_oid *counted, uint64_t *n) {
