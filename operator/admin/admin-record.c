@@ -66,7 +66,8 @@ void record_end(const char *database, int64_t id, bool done) {
         sqlite3_stmt *statement = NULL;
         int r = -EIO;
 
-        if (db && sqlite3_prepare_v2(db, "UPDATE audit SET status = ? WHERE id = ?", -1, &statement, NULL) == SQLITE_OK) {
+        if (db && sqlite3_prepare_v2(
+                                  db, "UPDATE audit SET status = ? WHERE id = ?", -1, &statement, NULL) == SQLITE_OK) {
                 (void) sqlite3_bind_int64(statement, 1, done ? 200 : 500);
                 (void) sqlite3_bind_int64(statement, 2, id);
                 r = execute(db, statement, NULL);

@@ -179,8 +179,8 @@ int verb_subscription(int argc, char *argv[], const Options *o) {
                 r = request(o, "GET", "/v1/subscriptions", NULL, &answer);
                 return r == EXIT_SUCCESS ? show(o, answer, columns) : r;
         }
-        if (streq(argv[0], "retain") && argc == 1 && o->all)
-                return retain_all(o);
+        if (streq(argv[0], "retain") && o->all)
+                return argc == 1 ? retain_all(o) : usage("subscription retain: a NAME, or --all");
         if (argc != 2)
                 return usage("subscription: a verb and a NAME are needed");
         if (streq(argv[0], "create"))

@@ -142,25 +142,34 @@ int administration_task(
 }
 
 /* The words for the program: the policy, and how. *ret is the caller's. */
-static int read_retention(Manager *m, const Subscription *s, const json_t *order, char **ret, char **ret_error) {
-        bool dry_run = json_boolean_value(json_object_get(order, "dry_run")),
-             now = json_boolean_value(json_object_get(order, "now"));
-        _cleanup_free_ char *policy = strdup(s->retention ?: m->config->retention);
-        _cleanup_json_ json_t *words = NULL;
-        int r;
+static int read_retention(
+                Manager *m, const Subscription *s, const json_t *order, char **ret, bool *ret_now, char **ret_error) {
 
-        if (!policy)
+        _cleanup_free_ char *policy = s->retention ? strdup(s->retention) : NULL;
+        _cleanup_json_ json_t *words = NULL;
+        int r, dry_run = 0, now = 0;
+        json_t *try = NULL;
+
+        if (s->retention && !policy)
                 return -ENOMEM;
-        if (json_object_get(order, "policy") && !dry_run)
+        /* What is misspelt must not be taken for an order to let versions expire. */
+        if (order &&
+            json_unpack((json_t *) order, "{s?b, s?b, s?o !}", "dry_run", &dry_run, "now", &now, "policy", &try) < 0)
+                return administration_complain(
+                                ret_error,
+                                -EINVAL,
+                                strdup("An order is \"dry_run\" and \"now\", true or false, and \"policy\", a text."));
+        if (try && !dry_run)
                 return administration_complain(
                                 ret_error,
                                 -EINVAL,
                                 strdup("A policy is tried with a dry run; to apply it, set it first."));
         if (dry_run && now)
                 return administration_complain(ret_error, -EINVAL, strdup("A dry run changes nothing, now or later."));
-        r = administration_take_retention(json_object_get(order, "policy"), &policy, ret_error);
+        r = administration_take_retention(try, &policy, ret_error);
         if (r < 0)
                 return r;
+        *ret_now = now;
         words = json_pack("[s, s]", policy ?: m->config->retention, dry_run ? "dry-run" : now ? "now" : "");
         *ret = words ? json_dumps(words, JSON_COMPACT) : NULL;
         return *ret ? 0 : -ENOMEM;
@@ -168,10 +177,10 @@ static int read_retention(Manager *m, const Subscription *s, const json_t *order
 
 int administration_retain(
                 Manager *m, const char *subscription, const json_t *order, int64_t *ret_id, char **ret_error) {
-        bool now = json_boolean_value(json_object_get(order, "now"));
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         _cleanup_(subscription_freep) Subscription *s = NULL;
         _cleanup_free_ char *words = NULL;
+        bool now = false;
         int r;
 
         r = sqlite_begin(m->db);
@@ -180,7 +189,7 @@ int administration_retain(
         transaction = m->db;
         r = administration_load(m, subscription, &s, ret_error);
         if (r >= 0)
-                r = read_retention(m, s, order, &words, ret_error);
+                r = read_retention(m, s, order, &words, &now, ret_error);
         if (r >= 0)
                 r = store_task_insert(m->db, subscription, "retain", words, manager_now(), ret_id);
         if (r >= 0 && now)

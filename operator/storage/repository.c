@@ -346,6 +346,25 @@ static int maintain(const char *directory, const char *hooks, const RepositoryCo
                                                  m.cruft));
 }
 
+static json_t *time_or_null(int64_t t) {
+        char buf[DATETIME_SIZE];
+
+        return t != 0 ? json_string(format_datetime(t, buf)) : json_null();
+}
+
+static const char *retention_reason(int error) {
+        switch (error) {
+        case -EINVAL:
+                return RETENTION_RULE;
+        case -EAGAIN:
+                return "the gateways push without a pause, try again";
+        case -EBADMSG:
+                return "main is no history as gateways make it";
+        default:
+                return strerror(-error);
+        }
+}
+
 static int retain(const char *directory, const char *policy, const char *how) {
         Retention retention = {
                 .now = (int64_t) time(NULL),
@@ -360,16 +379,18 @@ static int retain(const char *directory, const char *policy, const char *how) {
                 r = -EINVAL;
         if (r >= 0)
                 r = retention_apply(directory, &retention, &result);
-        if (r < 0)
+        if (r < 0) {
+                (void) answer_json(json_pack("{s:s}", "error", retention_reason(r)));
                 return r;
-        return answer_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I}",
+        }
+        return answer_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:o, s:o}",
                                      "policy", policy,
                                      "dry_run", retention.dry_run,
                                      "versions", (json_int_t) result.n_versions,
                                      "expired", (json_int_t) result.n_expired,
                                      "bytes", (json_int_t) result.bytes,
-                                     "oldest", (json_int_t) result.oldest,
-                                     "newest", (json_int_t) result.newest));
+                                     "oldest", time_or_null(result.oldest),
+                                     "newest", time_or_null(result.newest)));
 }
 
 static int check(void) {
