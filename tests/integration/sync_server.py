@@ -20,12 +20,13 @@ def git(repository, *arguments, **options):
                           env=CLEAN_ENVIRONMENT, **options).stdout.strip()
 
 
-def commit_tree(repository, tree, parent, message, date):
-    """A commit that a gateway could have made; parent may be None."""
+def commit_tree(repository, tree, parent, message, date, *merged):
+    """A commit that a gateway could have made, unless something is merged; parent may be None."""
     environment = {**CLEAN_ENVIRONMENT, "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     for who in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{who}_NAME": "gw1", f"GIT_{who}_EMAIL": "gateway@ispstorage.invalid"}
-    return subprocess.run([GIT, "-C", str(repository), "commit-tree", tree, *(["-p", parent] if parent else [])], input=message, text=True,
+    return subprocess.run([GIT, "-C", str(repository), "commit-tree", tree, *(["-p", parent] if parent else []),
+                           *(word for commit in merged for word in ("-p", commit))], input=message, text=True,
                           env=environment, check=True, stdout=subprocess.PIPE).stdout.strip()
 
 
