@@ -70,15 +70,21 @@ int folder_chain_changes(Folder *f, const FolderChain *c, size_t i, SyncTree **r
         return r < 0 ? r : sync_tree_diff(from, to, ret);
 }
 
-/* Main's commits, from its tip back to where the chain begins, are new ones: few, and mostly none. */
+/* Main's commits, from its tip back to where the chain begins, are new ones: few, and mostly none. They may have been
+ * rewritten since they became main. */
 static int find_accepted(Folder *f, const FolderChain *c, const git_oid *tip, size_t *ret_n) {
-        git_oid id = *tip;
+        git_oid id = *tip, original, base = {};
         int r = 0;
 
         *ret_n = 0;
-        while (r >= 0 && c->n > 0 && !git_oid_is_zero(&id) && !git_oid_equal(&id, &c->base)) {
+        if (c->n > 0 && !git_oid_is_zero(&c->base))
+                r = git_store_commit_original(f->store, &c->base, &base);
+        while (r >= 0 && c->n > 0 && !git_oid_is_zero(&id)) {
+                r = git_store_commit_original(f->store, &id, &original);
+                if (r < 0 || git_oid_equal(&original, &base))
+                        break;
                 for (size_t i = c->n; i > 0; i--)
-                        if (git_oid_equal(c->commits + i - 1, &id)) {
+                        if (git_oid_equal(c->commits + i - 1, &original)) {
                                 *ret_n = i;
                                 return 0;
                         }

@@ -259,15 +259,15 @@ static int finish_interrupted(Folder *f) {
         return 0;
 }
 
-/* A base that main does not descend from is of another repository. It proves no deletion: the two sides
- * are united. */
+/* A base that main does not lead on from is of another repository. It proves no deletion: the two sides
+ * are united. One that was rewritten on main stays what the folder was brought to, with its tree as it is here. */
 static int check_base(Folder *f) {
         SyncTree *held;
         int r;
 
         if (git_oid_is_zero(&f->base_commit))
                 return 0;
-        r = git_store_check_descent(f->store, &f->base_commit, &f->main_commit);
+        r = git_store_check_succession(f->store, &f->base_commit, &f->main_commit);
         if (r != -EXDEV)
                 return r;
         log_notice("Main is another repository's: begins with the union of both sides.");

@@ -110,6 +110,74 @@ int git_store_check_descent(GitStore *store, const git_oid *from, const git_oid 
         return 0;
 }
 
+int git_store_commit_original(GitStore *store, const git_oid *commit, git_oid *ret) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        r = git_store_read_typed(store, commit, GIT_OBJECT_COMMIT, &text, &size);
+        if (r < 0)
+                return r;
+        if (!git_commit_read_original(text, size, ret))
+                *ret = *commit;
+        return 0;
+}
+
+/* The last commit of the history that has this original. 0, -EXDEV if there is none, or another errno. */
+static int find_original(GitStore *store, const git_oid *original, const git_oid *tip, git_oid *ret) {
+        for (git_oid id = *tip; !git_oid_is_zero(&id);) {
+                git_oid found;
+                int r = git_store_commit_original(store, &id, &found);
+
+                if (r < 0)
+                        return r;
+                if (git_oid_equal(&found, original)) {
+                        *ret = id;
+                        return 0;
+                }
+                r = git_store_commit_parent(store, &id, &id);
+                if (r < 0)
+                        return r;
+        }
+        return -EXDEV;
+}
+
+/* 0 if both commits are the same one, as far as they were rewritten only; -EXDEV if not, or another errno. */
+static int check_same_original(GitStore *store, const git_oid *a, const git_oid *b) {
+        git_oid x, y;
+        int r;
+
+        r = git_store_commit_original(store, a, &x);
+        if (r >= 0)
+                r = git_store_commit_original(store, b, &y);
+        return r < 0 ? r : git_oid_equal(&x, &y) ? 0 : -EXDEV;
+}
+
+int git_store_check_succession(GitStore *store, const git_oid *from, const git_oid *tip) {
+        git_oid a = *from, b, first_a = a, first_b = {}, original;
+        int r;
+
+        r = git_store_check_descent(store, from, tip);
+        if (r != -EXDEV)
+                return r;
+        r = git_store_commit_original(store, from, &original);
+        if (r >= 0)
+                r = find_original(store, &original, tip, &b);
+        /* Both have the same number if they come to the first commit, or to one that they share, at the same time. */
+        while (r >= 0 && !git_oid_is_zero(&a) && !git_oid_is_zero(&b) && !git_oid_equal(&a, &b)) {
+                first_a = a;
+                first_b = b;
+                r = git_store_commit_parent(store, &a, &a);
+                if (r >= 0)
+                        r = git_store_commit_parent(store, &b, &b);
+        }
+        if (r < 0)
+                return r;
+        if (!git_oid_equal(&a, &b))
+                return -EXDEV;
+        return git_oid_is_zero(&a) ? check_same_original(store, &first_a, &first_b) : 0;
+}
+
 int git_store_history_length(GitStore *store, const git_oid *commit, git_oid *counted, uint64_t *n) {
         git_oid id = *commit;
         uint64_t steps = 0;

@@ -76,6 +76,23 @@ int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *r
         return 0;
 }
 
+bool git_commit_read_original(const char *data, size_t size, git_oid *ret) {
+        static const char begin[] = "\n" GIT_COMMIT_ORIGINAL;
+        const size_t n = sizeof(begin) - 1, all = n + GIT_OID_HEXSZ + 1;
+        const char *trailer;
+        git_oid id;
+
+        if (size < all)
+                return false;
+        /* The last line, and not among the headers. */
+        trailer = data + (size - all);
+        if (memcmp(trailer, begin, n) != 0 || data[size - 1] != '\n' || !memmem(data, size - all + 1, "\n\n", 2) ||
+            git_oid_fromstrn(&id, trailer + n, GIT_OID_HEXSZ) < 0)
+                return false;
+        *ret = id;
+        return true;
+}
+
 int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret) {
         return git_odb_hash(ret, data, size, type) < 0 ? -EIO : 0;
 }

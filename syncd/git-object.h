@@ -42,6 +42,11 @@ static inline bool git_tree_entry_is_directory(const GitTreeEntry *e) {
  * several parents. */
 int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *ret_parent);
 
+/* What a commit was first written as (docs/repository-format.md, "Retention"), from the trailer of one that was
+ * rewritten. False if it has none: then it is the original itself. */
+#define GIT_COMMIT_ORIGINAL "Original: "
+bool git_commit_read_original(const char *data, size_t size, git_oid *ret);
+
 /* The name of an object, from all of its bytes, with SHA-1 that notices collision attacks (libgit2's). 0 or
  * -EIO. */
 int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret);

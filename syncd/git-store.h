@@ -268,6 +268,14 @@ int git_store_commit_parent(GitStore *store, const git_oid *commit, git_oid *ret
  * or none for the very first; -EXDEV if not; -ENOENT if a commit is missing. */
 int git_store_check_descent(GitStore *store, const git_oid *from, const git_oid *tip);
 
+/* What a commit was first written as: itself, unless it was rewritten when versions expired (docs/repository-format.md,
+ * "Retention"). 0 or an error as above. */
+int git_store_commit_original(GitStore *store, const git_oid *commit, git_oid *ret);
+
+/* The same as git_store_check_descent() for a history that may have been rewritten since: 0 also if tip's history has
+ * at from's own number a commit with the same original, and begins with the same original as from's does. */
+int git_store_check_succession(GitStore *store, const git_oid *from, const git_oid *tip);
+
 /* Counts the linear history that ends with the commit; 0 for the zero id. *counted and *n are a commit
  * and its number as counted before, or the zero id and 0, and are replaced by the commit and its number:
  * only what is new is walked. 0, -EXDEV, -ENOENT. */

@@ -183,7 +183,7 @@ static int complete_tree(Fetch *f, PktStream *s, const git_oid *from, const git_
 }
 
 static int check_tip(GitStore *store, const git_oid *known, bool another, const git_oid *tip) {
-        int r = git_store_check_descent(store, known, tip);
+        int r = git_store_check_succession(store, known, tip);
 
         return r == -EXDEV && another ? git_store_check_descent(store, &(git_oid){}, tip) : r;
 }
@@ -194,26 +194,51 @@ static int take_main(const char *name, const git_oid *id, void *userdata) {
         return 0;
 }
 
-/* main and all that is new in it. With anew nothing that is here counts. */
-static int fetch_main(Fetch *f, PktStream *s, const git_oid *known, bool anew, git_oid *ret_tip) {
+static int request_main(Fetch *f, PktStream *s, const UploadPackRequest *q, git_oid *ret_tip) {
+        PackConsumer consumer = consumer_of(f);
+        PackSummary summary;
+        int r;
+
+        r = upload_pack_request(s, q);
+        if (r >= 0)
+                r = upload_pack_receive(s, q->want_reference, ret_tip, &consumer, &summary, &f->t->link.text);
+        return r == -ESTALE && q->certain ? -EBADMSG : r;
+}
+
+/* main and all that is new in it; -ESTALE if the server is not sure that it leads on from what is known, and certain is
+ * not set. With anew nothing that is here counts. */
+static int fetch_main(Fetch *f, PktStream *s, const git_oid *known, bool anew, bool certain, git_oid *ret_tip) {
         bool first = anew || git_oid_is_zero(known);
         UploadPackRequest q = {
                 .want_reference = GIT_STORE_MAIN,
                 .have = first ? NULL : known,
+                .certain = first || certain,
                 .thin = !first,
                 .filter = first        ? "blob:none"
                           : f->content ? "blob:limit=16384"
                                        : "blob:none",
         };
-        PackConsumer consumer = consumer_of(f);
-        PackSummary summary;
-        int r;
 
         static_assert(TRANSFER_SMALL_BLOB_MAX == 16384, "it stands in the filter");
-        r = upload_pack_request(s, &q);
-        return r < 0 ? r
-                     : upload_pack_receive(
-                                       s, q.want_reference, ret_tip, &consumer, &summary, &f->t->link.text);
+        return request_main(f, s, &q, ret_tip);
+}
+
+/* main where it may have been rewritten: the server may not have what is known any more, and would send all of its
+ * history with all small files. The commits tell what it is; of the tip's tree complete_tree() gets what is missing. */
+static int fetch_rewritten(Fetch *f, PktStream *s, const git_oid *known, git_oid *ret_tip) {
+        UploadPackRequest q = {
+                .want_reference = GIT_STORE_MAIN,
+                .have = known,
+                .certain = true,
+                .filter = "tree:0",
+        };
+        int r;
+
+        r = request_main(f, s, &q, ret_tip);
+        if (r < 0 || git_store_check_descent(f->t->store, known, ret_tip) < 0)
+                return r;
+        /* It does lead on, with commits whose clocks do not. */
+        return fetch_main(f, s, known, false, true, ret_tip);
 }
 
 static int fetch(Fetch *f, PktStream *s, const git_oid *known, bool another, git_oid *ret_tip) {
@@ -232,12 +257,14 @@ static int fetch(Fetch *f, PktStream *s, const git_oid *known, bool another, git
                         return 0;
         }
         f->content = !another;
-        r = fetch_main(f, s, known, false, &tip);
+        r = fetch_main(f, s, known, false, false, &tip);
+        if (r == -ESTALE)
+                r = fetch_rewritten(f, s, known, &tip);
         if (r >= 0)
                 r = check_tip(f->t->store, known, another, &tip);
         if (r == -ENOENT) {
                 f->content = false;
-                r = fetch_main(f, s, known, true, &tip);
+                r = fetch_main(f, s, known, true, true, &tip);
                 if (r >= 0)
                         r = check_tip(f->t->store, known, another, &tip);
                 /* Sent twice, and not there. */

@@ -126,7 +126,8 @@ int upload_pack_request(PktStream *s, const UploadPackRequest *q) {
         }
         if ((q->have &&
              (r = pkt_write_line(s, "have %s\n", git_oid_tostr(hex, sizeof(hex), q->have))) < 0) ||
-            (r = pkt_write_line(s, "done\n")) < 0 || (r = pkt_write_special(s, PKT_FLUSH)) < 0)
+            ((!q->have || q->certain) && (r = pkt_write_line(s, "done\n")) < 0) ||
+            (r = pkt_write_special(s, PKT_FLUSH)) < 0)
                 return r;
         return pkt_flush(s);
 }
@@ -155,6 +156,24 @@ static int read_wanted_references(PktStream *s, const char *want_reference, git_
         return -EBADMSG;
 }
 
+/* The rest of the section before that, if the request was not done. 0 if more follows, or -ESTALE. */
+static int read_acknowledgments(PktStream *s, char **text) {
+        bool ready = false;
+        const char *line;
+
+        /* "ACK <id>" or "NAK", and "ready". */
+        for (unsigned i = 0; i < 3; i++) {
+                int r = read_line(s, &line, text);
+
+                if (r < 0)
+                        return r;
+                if (!line)
+                        return ready ? 0 : -ESTALE;
+                ready = ready || streq(line, "ready");
+        }
+        return -EBADMSG;
+}
+
 int upload_pack_receive(
                 PktStream *s,
                 const char *want_reference,
@@ -170,6 +189,11 @@ int upload_pack_receive(
 
         *ret_summary = (PackSummary){};
         r = read_line(s, &line, text);
+        if (r >= 0 && want_reference && line && streq(line, "acknowledgments")) {
+                r = read_acknowledgments(s, text);
+                if (r >= 0)
+                        r = read_line(s, &line, text);
+        }
         if (r >= 0 && want_reference) {
                 if (!line || !streq(line, "wanted-refs"))
                         return -EBADMSG;

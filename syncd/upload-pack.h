@@ -23,6 +23,7 @@ typedef struct UploadPackRequest {
         const git_oid *wants;       /* objects; each must exist */
         size_t n_wants;             /* at most UPLOAD_PACK_WANTS_MAX */
         const git_oid *have;        /* a commit that is here with its history; NULL for none */
+        bool certain;               /* send what have does not reach, also if what is wanted does not lead back to it */
         bool thin;                  /* deltas may be against what that commit reaches */
         /* "blob:none", "blob:limit=<bytes>"; NULL: everything. Objects that are asked for by their id come
          * in any case. */
@@ -48,7 +49,8 @@ int upload_pack_list(
 int upload_pack_request(PktStream *s, const UploadPackRequest *request);
 
 /* Reads the answer to the first request that has none yet. With want_reference, *ret_tip is its tip. Errors
- * as of pack_read() besides. */
+ * as of pack_read() besides, and -ESTALE: nothing was sent, as what is wanted does not lead back to have as far as the
+ * server has looked; the conversation goes on. */
 int upload_pack_receive(
                 PktStream *s,
                 const char *want_reference,

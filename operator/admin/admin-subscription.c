@@ -64,9 +64,11 @@ static int change(const char *name, const Options *o) {
                 return usage("there is no password");
         path = escaped ? strfmt("/v1/subscriptions/%s", escaped) : NULL;
         body =
-                        json_pack("{s:O*, s:s*, s:s*}",
+                        json_pack("{s:O*, s:s*, s:s*, s:s*}",
                                   "quota_mib",
                                   quota,
+                                  "retention",
+                                  o->retention,
                                   "username",
                                   o->user,
                                   "password",
@@ -95,7 +97,7 @@ static int create(const char *name, const Options *o) {
                 }
         }
         body =
-                        json_pack("{s:s, s:s, s:s*, s:O*, s:O*}",
+                        json_pack("{s:s, s:s, s:s*, s:O*, s:O*, s:s*}",
                                   "name",
                                   name,
                                   "password",
@@ -105,7 +107,9 @@ static int create(const char *name, const Options *o) {
                                   "profile",
                                   profile,
                                   "quota_mib",
-                                  quota);
+                                  quota,
+                                  "retention",
+                                  o->retention);
         if (!body)
                 return usage("the name or the password is not UTF-8");
         r = request(o, "POST", "/v1/subscriptions", body, &answer);
@@ -114,6 +118,45 @@ static int create(const char *name, const Options *o) {
         if (!o->password_stdin && json_object_set_new(answer, "password", json_string(password)) < 0)
                 return EXIT_REFUSED;
         return show(o, answer, columns);
+}
+
+/* Orders it; the task is the caller's. */
+static int order_retention(const char *name, const Options *o, json_t **ret) {
+        _cleanup_free_ char *escaped = client_escape(name), *path = NULL;
+        _cleanup_json_ json_t *body = NULL;
+
+        path = escaped ? strfmt("/v1/subscriptions/%s/retain", escaped) : NULL;
+        body = json_pack("{s:b, s:b, s:s*}", "dry_run", o->dry_run, "now", o->now, "policy", o->retention);
+        return path && body ? request(o, "POST", path, body, ret) : EXIT_REFUSED;
+}
+
+/* One subscription that refuses does not keep the others. */
+static int retain_all(const Options *o) {
+        _cleanup_json_ json_t *all = NULL, *tasks = json_array(), *ids = json_array();
+        json_t *subscription;
+        size_t i;
+        int r, worst;
+
+        worst = request(o, "GET", "/v1/subscriptions", NULL, &all);
+        json_array_foreach(all, i, subscription) {
+                const char *name = strempty(json_string_value(json_object_get(subscription, "name")));
+                json_t *task = NULL;
+
+                r = order_retention(name, o, &task);
+                worst = MAX(worst, r);
+                if (task && (json_array_append(ids, json_object_get(task, "id")) < 0 ||
+                             json_array_append_new(tasks, task) < 0))
+                        return EXIT_REFUSED;
+        }
+        r = o->wait ? follow_tasks(o, ids) : show(o, tasks, task_columns);
+        return MAX(worst, r);
+}
+
+static int retain(const char *name, const Options *o) {
+        _cleanup_json_ json_t *task = NULL;
+        int r = order_retention(name, o, &task);
+
+        return r == EXIT_SUCCESS ? follow_task(o, task) : r;
 }
 
 int verb_subscription(int argc, char *argv[], const Options *o) {
@@ -136,12 +179,16 @@ int verb_subscription(int argc, char *argv[], const Options *o) {
                 r = request(o, "GET", "/v1/subscriptions", NULL, &answer);
                 return r == EXIT_SUCCESS ? show(o, answer, columns) : r;
         }
+        if (streq(argv[0], "retain") && o->all)
+                return argc == 1 ? retain_all(o) : usage("subscription retain: a NAME, or --all");
         if (argc != 2)
                 return usage("subscription: a verb and a NAME are needed");
         if (streq(argv[0], "create"))
                 return create(argv[1], o);
         if (streq(argv[0], "set"))
                 return change(argv[1], o);
+        if (streq(argv[0], "retain"))
+                return retain(argv[1], o);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 if (!streq(argv[0], verbs[i].verb))
                         continue;

@@ -6,7 +6,7 @@
 #include "common/base/str.h"
 #include "operator/admin/admin.h"
 
-static const char *const task_columns[] = { "id",      "subscription", "kind", "state",
+const char *const task_columns[] = { "id",      "subscription", "kind", "state",
                                             "created", "finished",     NULL };
 static const char *const audit_columns[] = { "time", "who", "method", "path", "status", "detail", NULL };
 static const char *const token_columns[] = { "name", "read_only", "created", NULL };

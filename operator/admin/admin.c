@@ -15,11 +15,17 @@
 static const char help_text[] =
                 "ispstorage-admin [OPTIONS] COMMAND ...\n\n"
                 "  subscription create NAME [--user=USER] [--password-stdin] [--profile=FILE] [--quota=MIB]\n"
+                "                      [--retention=POLICY]\n"
                 "                              without --password-stdin a password is made and shown\n"
-                "  subscription set NAME [--quota=MIB] [--user=USER] [--password-stdin]\n"
+                "  subscription set NAME [--quota=MIB] [--retention=POLICY] [--user=USER] [--password-stdin]\n"
                 "  subscription list | show NAME | suspend NAME | resume NAME\n"
                 "  subscription check NAME     verifies every object of its repository\n"
                 "  subscription maintain NAME  packs its repository and tidies it up now\n"
+                "  subscription retain NAME | --all [--now]\n"
+                "  subscription retain NAME | --all --dry-run [--retention=POLICY]\n"
+                "                              lets old versions expire; POLICY is \"all\", or \"days=N,daily=M\":\n"
+                "                              those of N days stay, then the last of each day for M days, then the\n"
+                "                              last of each week; --dry-run: only tells how many would expire\n"
                 "  subscription remove NAME    also removes its repository, with every version of every file;\n"
                 "                              --erase: its devices too, and all that is known of them\n"
                 "  export SUBSCRIPTION DIRECTORY [--at=VERSION] [--path=PATH]\n"
@@ -100,6 +106,9 @@ static const struct {
         { "password-stdin", 0, offsetof(Options, password_stdin) },
         { "erase", 0, offsetof(Options, erase) },
         { "read-only", 0, offsetof(Options, read_only) },
+        { "dry-run", 0, offsetof(Options, dry_run) },
+        { "now", 0, offsetof(Options, now) },
+        { "all", 0, offsetof(Options, all) },
         { "socket", offsetof(Options, socket), 0 },
         { "user", offsetof(Options, user), 0 },
         { "profile", offsetof(Options, profile), 0 },
@@ -108,6 +117,7 @@ static const struct {
         { "device", offsetof(Options, device), 0 },
         { "before", offsetof(Options, before), 0 },
         { "quota", offsetof(Options, quota), 0 },
+        { "retention", offsetof(Options, retention), 0 },
         { "at", offsetof(Options, at), 0 },
         { "path", offsetof(Options, path), 0 },
         { "into", offsetof(Options, into), 0 },

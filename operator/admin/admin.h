@@ -7,9 +7,9 @@
 typedef struct Options {
         unsigned wait_sec; /* first, so that no other has the offset 0 */
         const char *socket;
-        const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path, *into;
+        const char *user, *profile, *subscription, *name, *device, *before, *quota, *at, *path, *into, *retention;
         const char *state, *repositories, *configuration;
-        bool json, password_stdin, wait, erase, read_only;
+        bool json, password_stdin, wait, erase, read_only, dry_run, now, all;
 } Options;
 
 /* Exit codes, also in --help. */
@@ -32,6 +32,8 @@ int verb_task(int argc, char *argv[], const Options *o);
 int verb_audit(int argc, char *argv[], const Options *o);
 int verb_token(int argc, char *argv[], const Options *o);
 
+/* Of a list of tasks. */
+extern const char *const task_columns[];
 /* Shows the task that was ordered, or with --wait how it ended. An exit code. */
 int follow_task(const Options *o, const json_t *ordered);
 /* Waits for all of these and shows them. The worst exit code. */

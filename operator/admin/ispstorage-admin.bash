@@ -16,7 +16,7 @@ _ispstorage_admin() {
         *)
                 case "${#words[@]} ${words[*]}" in
                 "0 ") choices='subscription device operation task audit token export publish backup restore' ;;
-                "1 subscription") choices='create set list show suspend resume check maintain remove' ;;
+                "1 subscription") choices='create set list show suspend resume check maintain retain remove' ;;
                 "1 device") choices='allow list show remove get set add delete names attributes' ;;
                 "1 task") choices='list show' ;;
                 "1 operation" | "1 audit") choices=list ;;

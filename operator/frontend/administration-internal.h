@@ -8,6 +8,9 @@
 #define QUOTA_MIB_MAX (INT64_C(1) << 40)
 #define QUOTA_RULE "A quota is a number of MiB, 0 for no limit, or -1 for the configuration's."
 
+/* A policy, or "default" for NULL, the configuration's. 0, -EINVAL with a sentence. */
+int administration_take_retention(const json_t *value, char **field, char **ret_error);
+
 /* Gives the administrator the sentence (taken over) and returns the error, or -ENOMEM if there is none. */
 int administration_complain(char **ret_error, int error, char *sentence);
 

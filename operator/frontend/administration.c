@@ -60,7 +60,9 @@ static int read_subscription(const json_t *order, Subscription *s, char **ret_er
                 return -ENOMEM;
         if (s->quota_mib < -1 || s->quota_mib > QUOTA_MIB_MAX)
                 return administration_complain(ret_error, -EINVAL, strdup(QUOTA_RULE));
-        r = administration_check_text("The user name", s->username, ret_error);
+        r = administration_take_retention(json_object_get(order, "retention"), &s->retention, ret_error);
+        if (r >= 0)
+                r = administration_check_text("The user name", s->username, ret_error);
         if (r >= 0)
                 r = administration_check_text("The password", s->password, ret_error);
         if (r >= 0)

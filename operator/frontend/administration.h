@@ -7,11 +7,12 @@
 
 #include "operator/frontend/manager.h"
 
-/* A new subscription from { "name", "username"?, "password", "profile"?, "variables"? }; its repository is
+/* A new subscription from { "name", "username"?, "password", "profile"?, "variables"?, ... }; its repository is
  * made at once. */
 int administration_create(Manager *m, const json_t *order, char **ret_error);
 int administration_suspend(Manager *m, const char *subscription, bool suspended, char **ret_error);
-/* Changes what the order names: { "username"?, "password"?, "quota_mib"? (-1: the configuration's) }. Account and
+/* Changes what the order names: { "username"?, "password"?, "quota_mib"? (-1: the configuration's), "retention"? (a
+ * policy, or "default": the configuration's) }. Account and
  * password are for devices that are provisioned from now on. */
 int administration_change(Manager *m, const char *subscription, const json_t *order, char **ret_error);
 /* Removes a subscription without devices, and its repository with all versions. erase: with its devices, and all
@@ -19,6 +20,12 @@ int administration_change(Manager *m, const char *subscription, const json_t *or
 int administration_remove(Manager *m, const char *subscription, bool erase, char **ret_error);
 /* Orders work on the repository (operator/frontend/store-task.h): "maintain" or "check". */
 int administration_task(Manager *m, const char *subscription, const char *kind, int64_t *ret_id, char **ret_error);
+
+/* Orders that old versions expire as the subscription's policy says, from { "dry_run"? (only tell what would),
+ * "policy"? (with dry_run, in place of its own), "now"? (what expires need not stay for two weeks) }; with now a
+ * maintenance follows. order may be NULL. */
+int administration_retain(
+                Manager *m, const char *subscription, const json_t *order, int64_t *ret_id, char **ret_error);
 
 /* Publishes { "subscriptions": [name...], "files": [{ "file": its name in the spool, "path": in the folder }...] }: a
  * task for each subscription. *ret is { "tasks": [id...] }. */

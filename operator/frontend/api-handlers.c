@@ -127,6 +127,14 @@ static int check_subscription(
         return order_task(m, name, "check", ret, ret_error);
 }
 
+static int retain_subscription(
+                Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
+        int64_t id;
+        int r = administration_retain(m, name, q->body, &id, ret_error);
+
+        return r < 0 ? r : describe_task(m, id, ret);
+}
+
 static int publish_files(Manager *m, const char *name, const ApiRequest *q, json_t **ret, char **ret_error) {
         return administration_publish(m, q->body, ret, ret_error);
 }
@@ -200,6 +208,7 @@ static const struct {
         { "PATCH", "subscriptions", true, "", change_subscription },
         { "POST", "subscriptions", true, "maintain", maintain_subscription },
         { "POST", "subscriptions", true, "check", check_subscription },
+        { "POST", "subscriptions", true, "retain", retain_subscription },
         { "POST", "subscriptions", true, "suspend", suspend_subscription },
         { "POST", "subscriptions", true, "resume", resume_subscription },
         { "GET", "devices", false, "", list_devices },

@@ -32,7 +32,7 @@ int describe_subscription(Manager *m, const char *name, json_t **ret) {
         STRV_FOREACH(id, ids)
                 if (json_array_append_new(devices, json_string(*id)) < 0)
                         break;
-        j = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:I, s:o, s:o}",
+        j = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:I, s:s, s:o, s:o}",
                       "name",
                       s->name,
                       "state",
@@ -51,6 +51,8 @@ int describe_subscription(Manager *m, const char *name, json_t **ret) {
                       strempty(s->tip),
                       "quota_mib",
                       (json_int_t) manager_quota(m, s),
+                      "retention",
+                      s->retention ?: m->config->retention,
                       "created",
                       json_time(s->created),
                       "devices",

@@ -115,13 +115,18 @@ static bool status_is_active(DeviceStatus s) {
         return s == STATUS_READY || s == STATUS_SUBSCRIBED;
 }
 
+/* At main's number, but before retention wrote main anew. */
+static bool has_former_tip(const Device *d, const Target *target) {
+        return d->revision == target->revision && !isempty(target->tip) && !streq(strempty(d->commit), target->tip);
+}
+
 /* A subscribed device: is its folder at main's tip? */
 static Action decide_revision(const Device *d, const Target *target, int64_t now) {
         Action pull = act(ACTION_PULL);
 
         if (d->operation != 0)
                 return now < d->operation_deadline ? wait_until(d->operation_deadline) : act(ACTION_GET);
-        if (d->revision >= target->revision)
+        if (d->revision >= target->revision && !has_former_tip(d, target))
                 return act(ACTION_NONE);
         if (d->expected >= target->revision && now < d->expected_until)
                 return wait_until(d->expected_until);
@@ -170,13 +175,13 @@ void device_back_off(Device *d, int64_t now, uint32_t random) {
         d->failures++;
 }
 
-OperationOutcome device_check_operation(Device *d, int64_t now, uint32_t random) {
+OperationOutcome device_check_operation(Device *d, const Target *target, int64_t now, uint32_t random) {
         if (d->expected > 0 && d->revision >= d->expected)
                 d->expected = 0;
         if (d->operation == 0 || d->last_opseq < d->operation)
                 return OPERATION_NONE;
         d->operation = 0;
-        if (d->revision >= d->operation_wanted) {
+        if (d->revision >= d->operation_wanted && !(target && has_former_tip(d, target))) {
                 d->failures = 0;
                 d->not_before = 0;
                 return OPERATION_SUCCEEDED;

@@ -86,6 +86,7 @@ typedef struct Device {
 typedef struct Target {
         bool suspended;
         uint64_t revision; /* n of main's tip */
+        const char *tip;   /* the commit: another one after retention; NULL or "": not known */
 } Target;
 
 typedef enum ActionType {
@@ -131,9 +132,9 @@ typedef enum OperationOutcome {
         OPERATION_FAILED,
 } OperationOutcome;
 
-/* To be called after the reported facts changed: ends the running operation if it was answered. random (any
- * number) spreads the back-off. */
-OperationOutcome device_check_operation(Device *d, int64_t now, uint32_t random);
+/* To be called after the reported facts changed: ends the running operation if it was answered. target may be NULL.
+ * random (any number) spreads the back-off. */
+OperationOutcome device_check_operation(Device *d, const Target *target, int64_t now, uint32_t random);
 
 /* A running operation that the device will not answer any more (it restarted, refused the command, or forgot
  * it). */

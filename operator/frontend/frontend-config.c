@@ -4,6 +4,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "operator/common/retention-policy.h"
 #include "operator/frontend/frontend-config.h"
 
 #define HOST_KEYS_FILE_MAX 16384U
@@ -25,6 +26,7 @@ static int set_defaults(FrontendConfig *c) {
                 { &c->hooks, LIBEXECDIR "/hooks" },
                 { &c->hook_socket, "/run/ispstorage-operator/repository.socket" },
                 { &c->repository_command, LIBEXECDIR "/ispstorage-repository" },
+                { &c->retention, "all" },
                 { &c->profile, "/usr/share/ispstorage-operator/profiles/default.json" },
         };
 
@@ -78,6 +80,7 @@ static int read_host_keys(FrontendConfig *c) {
 
 int frontend_config_load(FrontendConfig *c, const char *path) {
         uint32_t quota_mib = 0;
+        RetentionPolicy policy;
         const ConfigItem items[] = {
                 { "Database", "Path", config_parse_string, &c->database },
                 BROKER_CONFIG_ITEMS(&c->broker),
@@ -97,6 +100,7 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 { "API", "CertificateFile", config_parse_string, &c->api_certificate_file },
                 { "API", "KeyFile", config_parse_string, &c->api_key_file },
                 { "Maintenance", "IntervalSec", config_parse_uint32, &c->maintenance_interval_sec },
+                { "Retention", "Policy", config_parse_string, &c->retention },
                 { "Mirror", "Remote", config_parse_string, &c->mirror_remote },
                 { "Mirror", "ConfigFile", config_parse_string, &c->mirror_config_file },
                 { "Provisioning", "Profile", config_parse_string, &c->profile },
@@ -111,6 +115,8 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
         if (r < 0)
                 return r;
         c->quota_mib = quota_mib;
+        if (retention_policy_parse(c->retention, &policy) < 0)
+                return log_error_errno(-EINVAL, "%s: " RETENTION_RULE, path);
         if (c->ssh_port == 0 || c->ssh_port > UINT16_MAX || c->api_port > UINT16_MAX)
                 return log_error_errno(-ERANGE, "A port in %s is not one.", path);
         r = broker_config_finish(&c->broker, "ispstorage-frontend");
@@ -127,7 +133,7 @@ void frontend_config_done(FrontendConfig *c) {
                 c->host_keys_file,  c->host_keys,            c->repository_command, c->git_shell,
                 c->hooks,           c->hook_socket,          c->profile,            c->api_address,
                 c->api_certificate, c->api_certificate_file, c->api_key,            c->api_key_file,
-                c->mirror_remote,   c->mirror_config_file,
+                c->mirror_remote,   c->mirror_config_file,   c->retention,
         };
 
         broker_config_done(&c->broker);

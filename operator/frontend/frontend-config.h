@@ -24,6 +24,8 @@ typedef struct FrontendConfig {
         char *api_certificate, *api_key; /* read from the files; NULL: none */
         /* [Maintenance] */
         uint32_t maintenance_interval_sec; /* 0: none */
+        /* [Retention] */
+        char *retention; /* a policy (operator/common/retention-policy.h) */
         /* [Mirror] */
         char *mirror_remote; /* "" or NULL: none */
         char *mirror_config_file;

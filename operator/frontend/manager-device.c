@@ -254,7 +254,11 @@ int manager_step(Manager *m, Device *d) {
         }
         /* Each action makes a command pending, changes what decides, or backs off; so this ends. */
         do {
-                Target target = { .suspended = s && s->suspended, .revision = s ? s->revision : 0 };
+                Target target = {
+                        .suspended = s && s->suspended,
+                        .revision = s ? s->revision : 0,
+                        .tip = s ? s->tip : NULL,
+                };
 
                 a = device_decide(d, s ? &target : NULL, manager_now());
                 r = carry_out(m, d, s, &a);

@@ -9,10 +9,19 @@
 #define FAULT_INVALID_NAME 9005
 
 static int end_operation(Manager *m, Device *d) {
+        _cleanup_(subscription_freep) Subscription *s = NULL;
         uint32_t operation = d->operation;
-        OperationOutcome outcome = device_check_operation(d, manager_now(), manager_random());
+        OperationOutcome outcome;
+        Target target = {};
         int r;
 
+        if (operation != 0 && d->last_opseq >= operation && d->subscription) {
+                r = store_subscription_load(m->db, d->subscription, &s);
+                if (r < 0)
+                        return r;
+                target = (Target){ .revision = s->revision, .tip = s->tip };
+        }
+        outcome = device_check_operation(d, s ? &target : NULL, manager_now(), manager_random());
         r = store_prefetch_finish(
                         m->db,
                         d->id,

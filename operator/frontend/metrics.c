@@ -21,7 +21,8 @@ static const struct {
           "Subscribed devices that do not have main's tip yet.",
           NULL,
           "SELECT count(*) FROM devices d JOIN subscriptions s ON s.name = d.subscription"
-          " WHERE d.status = 'Subscribed' AND NOT s.suspended AND d.revision < s.revision" },
+          " WHERE d.status = 'Subscribed' AND NOT s.suspended"
+          " AND (d.revision < s.revision OR d.revision = s.revision AND d.commit_id <> s.tip)" },
         { "ispstorage_devices_failing",
           "Devices whose last steps failed.",
           NULL,

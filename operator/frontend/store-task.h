@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Work on a repository that takes its time: maintenance, checks, publications. It survives a restart: what
+/* Work on a repository that takes its time: maintenance, checks, publications, retention. It survives a restart: what
  * was not finished is done again, and each kind of work may be. Errors as in operator/frontend/store.h. */
 #pragma once
 

@@ -115,6 +115,8 @@ static const char *const migrations[] = {
         ") WITHOUT ROWID;",
 
         "ALTER TABLE subscriptions ADD COLUMN mirrored_revision INTEGER NOT NULL DEFAULT 0;",
+
+        "ALTER TABLE subscriptions ADD COLUMN retention TEXT;",
         NULL,
 };
 
@@ -136,6 +138,7 @@ Subscription *subscription_free(Subscription *s) {
         free(s->profile);
         free(s->variables);
         free(s->tip);
+        free(s->retention);
         return mfree(s);
 }
 
@@ -152,14 +155,16 @@ int store_subscription_insert(sqlite3 *db, const Subscription *s) {
         int r;
 
         r = sqlite_run(db,
-                       "INSERT INTO subscriptions (name, username, password, profile, variables, quota_mib, created)"
-                       " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                       "sssssii",
+                       "INSERT INTO subscriptions"
+                       " (name, username, password, profile, variables, retention, quota_mib, created)"
+                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                       "ssssssii",
                        s->name,
                        s->username,
                        s->password,
                        s->profile,
                        s->variables,
+                       s->retention,
                        s->quota_mib,
                        s->created);
         return r < 0 ? r : 0;
@@ -175,7 +180,7 @@ int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret) {
         r =
                         sqlite_prepare(db,
                                        &q,
-                                       "SELECT name, username, password, profile, variables, tip, "
+                                       "SELECT name, username, password, profile, variables, tip, retention, "
                                        "suspended, repository_ready, removing,"
                                        " revision, created, quota_mib FROM subscriptions WHERE name = ?",
                                        "s",
@@ -185,18 +190,20 @@ int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret) {
         r = sqlite_step(q);
         if (r <= 0)
                 return r < 0 ? r : -ENOENT;
-        char **fields[] = { &s->name, &s->username, &s->password, &s->profile, &s->variables, &s->tip };
+        char **fields[] = {
+                &s->name, &s->username, &s->password, &s->profile, &s->variables, &s->tip, &s->retention,
+        };
         for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
                 r = sqlite_column_dup(q, (int) i, fields[i]);
                 if (r < 0)
                         return r;
         }
-        s->suspended = sqlite3_column_int(q, 6) != 0;
-        s->repository_ready = sqlite3_column_int(q, 7) != 0;
-        s->removing = sqlite3_column_int(q, 8) != 0;
-        s->revision = (uint64_t) sqlite3_column_int64(q, 9);
-        s->created = sqlite3_column_int64(q, 10);
-        s->quota_mib = sqlite3_column_int64(q, 11);
+        s->suspended = sqlite3_column_int(q, 7) != 0;
+        s->repository_ready = sqlite3_column_int(q, 8) != 0;
+        s->removing = sqlite3_column_int(q, 9) != 0;
+        s->revision = (uint64_t) sqlite3_column_int64(q, 10);
+        s->created = sqlite3_column_int64(q, 11);
+        s->quota_mib = sqlite3_column_int64(q, 12);
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -207,8 +214,9 @@ int store_subscription_save(sqlite3 *db, const Subscription *s) {
         r = sqlite_run(db,
                        "UPDATE subscriptions SET username = ?, password = ?, profile = ?, variables = ?, "
                        "suspended = ?,"
-                       " repository_ready = ?, removing = ?, revision = ?, tip = ?, quota_mib = ? WHERE name = ?",
-                       "ssssiiiisis",
+                       " repository_ready = ?, removing = ?, revision = ?, tip = ?, quota_mib = ?, retention = ?"
+                       " WHERE name = ?",
+                       "ssssiiiisiss",
                        s->username,
                        s->password,
                        s->profile,
@@ -219,6 +227,7 @@ int store_subscription_save(sqlite3 *db, const Subscription *s) {
                        (int64_t) s->revision,
                        s->tip,
                        s->quota_mib,
+                       s->retention,
                        s->name);
         return r < 0 ? r : r == 0 ? -ENOENT : 0;
 }
@@ -334,7 +343,8 @@ int store_device_unequal(sqlite3 *db, char ***ret) {
                         " WHERE d.root IS NOT NULL AND CASE"
                         "  WHEN d.subscription IS NULL THEN d.status IN ('Ready', 'Subscribed')"
                         "  WHEN s.suspended THEN d.status <> 'Suspended'"
-                        "  ELSE d.status <> 'Subscribed' OR d.operation <> 0 OR d.revision < s.revision END",
+                        "  ELSE d.status <> 'Subscribed' OR d.operation <> 0 OR d.revision < s.revision"
+                        "   OR d.revision = s.revision AND d.commit_id <> s.tip END",
                         "");
         return r < 0 ? r : read_names(q, ret);
 }

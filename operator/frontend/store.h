@@ -30,6 +30,7 @@ typedef struct Subscription {
         uint64_t revision;     /* n of main's tip */
         char *tip;             /* the commit; "" while main is empty */
         int64_t quota_mib; /* 0: no limit; -1: that of the configuration */
+        char *retention;   /* its policy (operator/common/retention-policy.h); NULL: that of the configuration */
         int64_t created;
 } Subscription;
 

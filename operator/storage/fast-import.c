@@ -73,6 +73,28 @@ void fast_import_commit(
                 (void) fprintf(f->to, "from %s\n", from);
 }
 
+void fast_import_copy_commit(
+                FastImport *f,
+                const char *ref,
+                const char *from,
+                const char *author,
+                const char *committer,
+                const char *message,
+                size_t size) {
+        (void) fprintf(f->to, "commit %s\nauthor %s\ncommitter %s\n", ref, author, committer);
+        write_data(f, message, size);
+        if (from)
+                (void) fprintf(f->to, "from %s\n", from);
+}
+
+void fast_import_set_root(FastImport *f, const char *tree) {
+        fast_import_set(f, "040000", tree, "");
+}
+
+void fast_import_clear_root(FastImport *f) {
+        (void) fputs("deleteall\n", f->to);
+}
+
 void fast_import_set(FastImport *f, const char *mode, const char *id, const char *path) {
         (void) fprintf(f->to, "M %s %s ", mode, id);
         write_path(f, path);

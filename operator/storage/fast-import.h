@@ -23,6 +23,20 @@ void fast_import_commit(
                 const char *author,
                 int64_t time,
                 const char *message);
+/* The same with its author and committer as they stand in another commit, "NAME <ADDRESS> TIME ZONE", and size bytes of
+ * message. Without from it follows the one before on the ref, if there is one. */
+void fast_import_copy_commit(
+                FastImport *f,
+                const char *ref,
+                const char *from,
+                const char *author,
+                const char *committer,
+                const char *message,
+                size_t size);
+/* The whole tree of the commit is this one. */
+void fast_import_set_root(FastImport *f, const char *tree);
+/* The commit has an empty tree until something is set. */
+void fast_import_clear_root(FastImport *f);
 /* Sets an entry of the tree to an object that is there. mode: octal digits. */
 void fast_import_set(FastImport *f, const char *mode, const char *id, const char *path);
 /* Sets it to a file with this content. */

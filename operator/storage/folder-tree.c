@@ -8,7 +8,6 @@
 #define MARK_CHUNKED_EXECUTABLE "%%x"
 #define MARK_LENGTH 3U
 #define NAME_META "%%meta"
-#define NAME_FORMAT "%%format-1"
 
 #define MODE_TREE 040000U
 #define MODE_FILE 0100644U

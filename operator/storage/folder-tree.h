@@ -5,6 +5,8 @@
 
 #include "operator/storage/object-reader.h"
 
+/* The entry of the root that says the version. */
+#define NAME_FORMAT "%%format-1"
 /* Deeper than a path of 4095 bytes can be is another program's work. */
 #define FOLDER_DEPTH_MAX 128U
 

@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "operator/storage/git-run.h"
 #include "operator/storage/maintenance.h"
+#include "operator/storage/retention.h"
 #include "operator/storage/staging.h"
 
 #define CRUFT_STAMP "ispstorage-cruft"
@@ -180,9 +181,15 @@ static bool cruft_is_due(const char *stamp, int64_t now) {
         return stat(stamp, &st) < 0 || (int64_t) st.st_mtime < now - CRUFT_INTERVAL_SEC;
 }
 
+void maintenance_collect_soon(const char *directory) {
+        _cleanup_free_ char *stamp = strfmt("%s/" CRUFT_STAMP, directory);
+
+        if (stamp)
+                (void) unlink(stamp);
+}
+
 int repository_maintain(const char *directory, int64_t now, MaintenanceResult *ret) {
-        static const char *const graph[] = { "commit-graph", "write",         "--reachable",
-                                             "--split",      "--no-progress", NULL };
+        const char *graph[] = { "commit-graph", "write", "--reachable", "--split", "--no-progress", NULL };
         _cleanup_free_ char *stamp = strfmt("%s/" CRUFT_STAMP, directory);
         MaintenanceResult m = {};
         int r;
@@ -193,10 +200,15 @@ int repository_maintain(const char *directory, int64_t now, MaintenanceResult *r
         r = remove_temporary(directory, now, &m.n_temporary);
         if (r >= 0)
                 r = expire_staging(directory, now, &m.n_staging_expired);
+        if (r >= 0)
+                r = retention_expire(now, &m.n_histories_expired);
         if (r < 0)
                 return r;
-        m.cruft = m.n_staging_expired > 0 || cruft_is_due(stamp, now);
+        m.cruft = m.n_staging_expired + m.n_histories_expired > 0 || cruft_is_due(stamp, now);
         r = repack(directory, m.cruft);
+        /* Its older layers may name commits that went. */
+        if (m.cruft)
+                graph[3] = "--split=replace";
         if (r >= 0)
                 r = git(graph);
         if (r >= 0 && m.cruft)

@@ -15,6 +15,7 @@
 
 typedef struct MaintenanceResult {
         unsigned n_staging_expired; /* refs */
+        unsigned n_histories_expired; /* that retention has replaced; refs */
         unsigned n_temporary;       /* files and directories */
         bool cruft;                 /* unreachable objects were collected */
 } MaintenanceResult;
@@ -22,6 +23,9 @@ typedef struct MaintenanceResult {
 /* Removes staging refs that expired (operator/storage/staging.h) and temporary files, joins packs
  * geometrically, and renews bitmaps and commit graph. now: seconds since 1970. 0 or a negative errno. */
 int repository_maintain(const char *directory, int64_t now, MaintenanceResult *ret);
+
+/* The next maintenance collects what no ref reaches, whenever the last one did. */
+void maintenance_collect_soon(const char *directory);
 
 /* Removes a lock of main that a killed push left. */
 void remove_stale_main_lock(const char *directory, int64_t now);

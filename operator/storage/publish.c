@@ -12,7 +12,6 @@
 #include "operator/storage/published.h"
 
 #define MAIN "refs/heads/main"
-#define NAME_FORMAT "%%format-1"
 #define NAME_META "%%meta"
 /* A push that came between makes another try. */
 #define TRIES_MAX 10U

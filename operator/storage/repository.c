@@ -8,6 +8,7 @@
  *   check DIRECTORY                           verifies every object              {...}
  *   export DIRECTORY VERSION PATH             what a version has (export.h)      a tar archive
  *   publish DIRECTORY {FILE PATH}...          commits files of the spool         {...}
+ *   retain DIRECTORY POLICY [dry-run|now]     lets versions expire (retention.h) {...}
  *   mirror DIRECTORY REMOTE CONFIG REVISION   copies what is new (mirror.h)      {...}
  *   restore REPOSITORIES REMOTE CONFIG        makes what only the mirror has     {...}
  *   remove DIRECTORY [REMOTE CONFIG]          here, and in the mirror            "removed" */
@@ -31,6 +32,7 @@
 #include "operator/storage/mirror.h"
 #include "operator/storage/publish.h"
 #include "operator/storage/repository-config.h"
+#include "operator/storage/retention.h"
 
 /* The server side of docs/operator.md: large blobs are not searched for deltas, every push stays a pack,
  * gateways fetch parts, named refs and what these reach, history only goes forward, maintenance has its own
@@ -333,13 +335,62 @@ static int maintain(const char *directory, const char *hooks, const RepositoryCo
                 r = repository_maintain(directory, (int64_t) time(NULL), &m);
         return r < 0 ? r
                      : answer_json(
-                                       json_pack("{s:i, s:i, s:b}",
+                                       json_pack("{s:i, s:i, s:i, s:b}",
                                                  "staging_expired",
                                                  (int) m.n_staging_expired,
+                                                 "histories_expired",
+                                                 (int) m.n_histories_expired,
                                                  "temporary_removed",
                                                  (int) m.n_temporary,
                                                  "cruft",
                                                  m.cruft));
+}
+
+static json_t *time_or_null(int64_t t) {
+        char buf[DATETIME_SIZE];
+
+        return t != 0 ? json_string(format_datetime(t, buf)) : json_null();
+}
+
+static const char *retention_reason(int error) {
+        switch (error) {
+        case -EINVAL:
+                return RETENTION_RULE;
+        case -EAGAIN:
+                return "the gateways push without a pause, try again";
+        case -EBADMSG:
+                return "main is no history as gateways make it";
+        default:
+                return strerror(-error);
+        }
+}
+
+static int retain(const char *directory, const char *policy, const char *how) {
+        Retention retention = {
+                .now = (int64_t) time(NULL),
+                .dry_run = streq(how, "dry-run"),
+                .at_once = streq(how, "now"),
+        };
+        RetentionResult result;
+        int r;
+
+        r = retention_policy_parse(policy, &retention.policy);
+        if (r >= 0 && !isempty(how) && !retention.dry_run && !retention.at_once)
+                r = -EINVAL;
+        if (r >= 0)
+                r = retention_apply(directory, &retention, &result);
+        if (r < 0) {
+                (void) answer_json(json_pack("{s:s}", "error", retention_reason(r)));
+                return r;
+        }
+        return answer_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:o, s:o}",
+                                     "policy", policy,
+                                     "dry_run", retention.dry_run,
+                                     "versions", (json_int_t) result.n_versions,
+                                     "expired", (json_int_t) result.n_expired,
+                                     "bytes", (json_int_t) result.bytes,
+                                     "oldest", time_or_null(result.oldest),
+                                     "newest", time_or_null(result.newest)));
 }
 
 static int check(void) {
@@ -380,6 +431,8 @@ static int run(int argc, char *argv[]) {
         }
         if (streq(argv[1], "check") && argc == 3)
                 return check();
+        if (streq(argv[1], "retain") && (argc == 4 || argc == 5))
+                return retain(argv[2], argv[3], argc == 5 ? argv[4] : "");
         if (streq(argv[1], "publish"))
                 return run_publish(argv[2], argv + 3, (size_t) argc - 3);
         if (streq(argv[1], "export") && argc == 5)

@@ -20,6 +20,35 @@ def git(repository, *arguments, **options):
                           env=CLEAN_ENVIRONMENT, **options).stdout.strip()
 
 
+def commit_tree(repository, tree, parent, message, date, *merged):
+    """A commit that a gateway could have made, unless something is merged; parent may be None."""
+    environment = {**CLEAN_ENVIRONMENT, "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    for who in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{who}_NAME": "gw1", f"GIT_{who}_EMAIL": "gateway@ispstorage.invalid"}
+    return subprocess.run([GIT, "-C", str(repository), "commit-tree", tree, *(["-p", parent] if parent else []),
+                           *(word for commit in merged for word in ("-p", commit))], input=message, text=True,
+                          env=environment, check=True, stdout=subprocess.PIPE).stdout.strip()
+
+
+def expire(repository, kept):
+    """Rewrites main as docs/repository-format.md, "Retention", says; kept: the numbers of versions, the first one among them."""
+    parent = shown = None
+    for n, commit in enumerate(git(repository, "rev-list", "--reverse", "main").split(), 1):
+        shown = commit if n in kept else shown
+        message = git(repository, "log", "-1", "--format=%B", commit)
+        if "Original: " not in message:
+            message += f"\n\nOriginal: {commit}"
+        parent = commit_tree(repository, f"{shown}^{{tree}}", parent, message + "\n", git(repository, "log", "-1", "--format=%ct +0000", commit))
+    git(repository, "update-ref", "refs/heads/main", parent)
+    return parent
+
+
+def collect(repository):
+    """What no ref reaches is gone."""
+    git(repository, "repack", "-adq")
+    git(repository, "prune", "--expire=now")
+
+
 def make_key(path):
     subprocess.run(["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
     return pathlib.Path(f"{path}.pub").read_text().strip()

@@ -130,12 +130,72 @@ unsigned world_count_lost(World *w) {
         unsigned n = 0;
 
         for (unsigned tag = 0; tag < w->n_contents; tag++)
-                if (w->contents[tag].seen && !has_oid(&known, &w->contents[tag].oid)) {
+                if (w->contents[tag].seen && !w->contents[tag].expired && !has_oid(&known, &w->contents[tag].oid)) {
                         print_message("content %u is lost\n", tag);
                         n++;
                 }
         free(known.items);
         return n;
+}
+
+/* --- retention --- */
+
+/* The same commit, with another parent and another tree. */
+static git_oid rewrite_commit(World *w, const git_oid *commit, const git_oid *parent, const git_oid *tree) {
+        _cleanup_free_ char *message = NULL;
+        char hex[GIT_OID_HEXSZ + 1];
+        git_oid original, ret;
+        git_commit *c;
+
+        assert_int_equal(git_commit_lookup(&c, git_store_repository(w->server), commit), 0);
+        assert_int_equal(git_store_commit_original(w->server, commit, &original), 0);
+        message = strfmt("%s\n\nOriginal: %s", git_commit_summary(c), git_oid_tostr(hex, sizeof(hex), &original));
+        assert_int_equal(git_store_write_commit(w->server,
+                                                &(GitStoreCommit) {
+                                                                .tree = *tree,
+                                                                .parent = *parent,
+                                                                .author = git_commit_author(c)->name,
+                                                                .time = git_commit_time(c),
+                                                                .message = message,
+                                                },
+                                                &ret),
+                         0);
+        git_commit_free(c);
+        return ret;
+}
+
+static void expire(World *w, const OidList *before) {
+        OidList after = content_on_main(w);
+
+        for (unsigned tag = 0; tag < w->n_contents; tag++)
+                if (has_oid(before, &w->contents[tag].oid))
+                        w->contents[tag].expired = !has_oid(&after, &w->contents[tag].oid);
+        free(after.items);
+}
+
+void world_thin(World *w, unsigned n_recent, unsigned n) {
+        git_oid commits[WORLD_COMMITS_MAX], id = world_main(w->server), parent = {}, tree;
+        _cleanup_sync_tree_free_ SyncTree *nothing = NULL;
+        OidList before = content_on_main(w);
+        unsigned n_commits = 0;
+
+        for (; !git_oid_is_zero(&id); n_commits++) {
+                assert_true(n_commits < WORLD_COMMITS_MAX);
+                commits[n_commits] = id;
+                assert_int_equal(git_store_commit_parent(w->server, &id, &id), 0);
+        }
+        assert_int_equal(sync_tree_new(&nothing), 0);
+        assert_int_equal(git_store_write_changes(w->server, &(git_oid) {}, nothing, NULL, NULL, &tree), 0);
+        for (unsigned i = n_commits; i-- > 0;) {
+                if (i < MAX(n_recent, 1U) || world_random(w, n) == 0)
+                        assert_int_equal(git_store_commit_tree(w->server, commits + i, &tree), 0);
+                parent = rewrite_commit(w, commits + i, &parent, &tree);
+        }
+        if (n_commits > 0)
+                assert_int_equal(git_store_set_reference(w->server, GIT_STORE_REMOTE, &parent), 0);
+        assert_int_equal(git_store_sync(w->server), 0);
+        expire(w, &before);
+        free(before.items);
 }
 
 void world_check_ledger(World *w) {

@@ -217,9 +217,10 @@ static void set_main(GitStore *store, const git_oid *tip) {
 
 void world_fetch(World *w, WorldGateway *g) {
         GitStore *store = folder_store(g->folder);
-        git_oid tip = world_main(w->server);
+        git_oid tip = world_main(w->server), known = world_main(store);
 
         copy_commits(w->server, store, &tip, true, !w->shallow);
+        assert_int_equal(git_store_check_succession(store, &known, &tip), 0);
         set_main(store, &tip);
 }
 

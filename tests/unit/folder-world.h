@@ -10,6 +10,7 @@
 
 #define WORLD_GATEWAYS_MAX 4U
 #define WORLD_CONTENTS_MAX 65536U
+#define WORLD_COMMITS_MAX 4096U
 
 typedef struct WorldGateway {
         unsigned number;
@@ -30,6 +31,7 @@ typedef struct WorldGateway {
 /* One that somebody wrote: each has a number, its tag, in its first line. */
 typedef struct WorldContent {
         bool seen; /* in a folder when it was scanned */
+        bool expired; /* it was on main, in a version that retention dropped */
         SyncOid oid; /* what it is to be called */
 } WorldContent;
 
@@ -91,7 +93,10 @@ void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 void world_let_settle(const WorldGateway *g, const char *path);
 /* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
 char *world_text(const WorldGateway *g);
-/* Fails the test unless every content that was seen in a folder is in main's history. */
+/* Rewrites main as retention does: the last n_recent versions are kept, and of those before them each with a chance of
+ * one in n. What main has lost by that has expired. */
+void world_thin(World *w, unsigned n_recent, unsigned n);
+/* Fails the test unless every content that was seen in a folder and has not expired is in main's history. */
 void world_check_ledger(World *w);
 /* How many are not. */
 unsigned world_count_lost(World *w);

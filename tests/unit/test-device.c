@@ -137,13 +137,13 @@ static void test_pull(void **state) {
 
         /* an answer to something else */
         d.last_opseq = 4;
-        assert_int_equal(device_check_operation(&d, NOW, 0), OPERATION_NONE);
+        assert_int_equal(device_check_operation(&d, NULL, NOW, 0), OPERATION_NONE);
         d.last_opseq = 5;
         d.revision = 8;
-        assert_int_equal(device_check_operation(&d, NOW, 0), OPERATION_SUCCEEDED);
+        assert_int_equal(device_check_operation(&d, NULL, NOW, 0), OPERATION_SUCCEEDED);
         assert_action(&d, &at_8, ACTION_NONE);
         /* the same report once more */
-        assert_int_equal(device_check_operation(&d, NOW, 0), OPERATION_NONE);
+        assert_int_equal(device_check_operation(&d, NULL, NOW, 0), OPERATION_NONE);
 }
 
 static void test_opseq_is_above_all_that_was_answered(void **state) {
@@ -163,7 +163,7 @@ static void test_operation_that_did_not_reach_its_goal(void **state) {
 
         device_start_operation(&d, 1, 8, NOW);
         d.last_opseq = 1;
-        assert_int_equal(device_check_operation(&d, NOW, 0), OPERATION_FAILED);
+        assert_int_equal(device_check_operation(&d, NULL, NOW, 0), OPERATION_FAILED);
         a = device_decide(&d, &at_8, NOW);
         assert_int_equal(a.type, ACTION_NONE);
         assert_true(a.next_check > NOW && a.next_check <= NOW + 2 * BACKOFF_MIN_SEC);
@@ -180,8 +180,34 @@ static void test_main_advances_during_an_operation(void **state) {
         assert_action(&d, &at_9, ACTION_NONE);
         d.last_opseq = 1;
         d.revision = 8;
-        assert_int_equal(device_check_operation(&d, NOW, 0), OPERATION_SUCCEEDED);
+        assert_int_equal(device_check_operation(&d, NULL, NOW, 0), OPERATION_SUCCEEDED);
         assert_action(&d, &at_9, ACTION_PULL); /* without a pause */
+}
+
+static void test_another_tip_of_the_same_number(void **state) {
+        Target former = { .revision = 7, .tip = "1111111111111111111111111111111111111111" },
+               rewritten = { .revision = 7, .tip = "2222222222222222222222222222222222222222" };
+        Device d = content();
+        Action a;
+
+        d.commit = (char *) former.tip;
+        assert_action(&d, &former, ACTION_NONE);
+        a = device_decide(&d, &rewritten, NOW);
+        assert_int_equal(a.type, ACTION_PULL);
+        device_start_operation(&d, a.opseq, 7, NOW);
+
+        /* It did not take the new main: not again at once. */
+        d.last_opseq = a.opseq;
+        assert_int_equal(device_check_operation(&d, &rewritten, NOW, 0), OPERATION_FAILED);
+        a = device_decide(&d, &rewritten, NOW);
+        assert_int_equal(a.type, ACTION_NONE);
+        a = device_decide(&d, &rewritten, a.next_check);
+        assert_int_equal(a.type, ACTION_PULL);
+        device_start_operation(&d, a.opseq, 7, NOW);
+        d.last_opseq = a.opseq;
+        d.commit = (char *) rewritten.tip;
+        assert_int_equal(device_check_operation(&d, &rewritten, NOW, 0), OPERATION_SUCCEEDED);
+        assert_action(&d, &rewritten, ACTION_NONE);
 }
 
 static void test_backoff_grows_and_ends(void **state) {
@@ -201,7 +227,7 @@ static void test_backoff_grows_and_ends(void **state) {
         d.operation = 3;
         d.operation_wanted = 7;
         d.last_opseq = 3;
-        assert_int_equal(device_check_operation(&d, NOW, 0), OPERATION_SUCCEEDED);
+        assert_int_equal(device_check_operation(&d, NULL, NOW, 0), OPERATION_SUCCEEDED);
         assert_int_equal(d.failures, 0);
 }
 
@@ -217,7 +243,7 @@ static void test_pusher_gets_no_pull_for_its_own(void **state) {
         assert_action(&d, &at_9, ACTION_PULL); /* another one pushed after it */
         assert_int_equal(device_decide(&d, &at_8, NOW + PUSH_REPORT_TIMEOUT_SEC).type, ACTION_PULL);
         d.revision = 8;
-        (void) device_check_operation(&d, NOW, 0);
+        (void) device_check_operation(&d, NULL, NOW, 0);
         assert_int_equal(d.expected, 0);
 }
 
@@ -280,6 +306,7 @@ int main(void) {
                 cmocka_unit_test(test_opseq_is_above_all_that_was_answered),
                 cmocka_unit_test(test_operation_that_did_not_reach_its_goal),
                 cmocka_unit_test(test_main_advances_during_an_operation),
+                cmocka_unit_test(test_another_tip_of_the_same_number),
                 cmocka_unit_test(test_backoff_grows_and_ends),
                 cmocka_unit_test(test_pusher_gets_no_pull_for_its_own),
                 cmocka_unit_test(test_restart_ends_what_was_accepted),

@@ -333,129 +333,6 @@ static void a_file_that_is_never_closed_gets_versions(void **state) {
         world_free(w);
 }
 
-/* --- anything --- */
-
-static void act(World *w, WorldGateway *g) {
-        static const char *const paths[] = { "a", "b", "d", "d/a", "d/b", "d/e", "d/e/c", "A" };
-        const char *path = paths[world_random(w, ELEMENTSOF(paths))],
-                   *other = paths[world_random(w, ELEMENTSOF(paths))];
-
-        switch (world_random(w, 10)) {
-        case 0:
-        case 1:
-        case 2:
-                world_write(w, g, path, world_random(w, 8) == 0 ? MIB + world_random(w, MIB) : 20);
-                break;
-        case 3:
-                (void) unlinkat(g->root_fd, path, 0);
-                break;
-        case 4:
-                (void) mkdirat(g->root_fd, path, 0755);
-                break;
-        case 5:
-                (void) unlinkat(g->root_fd, path, AT_REMOVEDIR);
-                break;
-        case 6:
-        case 7:
-                (void) renameat(g->root_fd, path, g->root_fd, other);
-                break;
-        case 8:
-                (void) symlinkat(other, g->root_fd, path);
-                break;
-        default:
-                (void) fchmodat(g->root_fd, path, world_random(w, 2) ? 0755 : 0644, 0);
-        }
-}
-
-typedef struct Countdown {
-        unsigned left;
-} Countdown;
-
-static void count_down(void *userdata) {
-        Countdown *c = userdata;
-
-        if (c->left-- == 0)
-                _exit(0);
-}
-
-/* A run that is killed at one of its steps. */
-static void crash(World *w, WorldGateway *g) {
-        FolderRequest request = { .gateway_name = g->name, .full = true };
-        Countdown countdown = { .left = world_random(w, 30) };
-        FolderResult result = {};
-        pid_t pid = fork();
-        int status;
-
-        if (pid == 0) {
-                g->folder->step = count_down;
-                g->folder->step_userdata = &countdown;
-                if (folder_run(g->folder, &request, &result) >= 0)
-                        (void) folder_finish_run(g->folder);
-                _exit(0);
-        }
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFEXITED(status));
-        world_restart(w, g);
-}
-
-static void step(World *w, WorldGateway *g) {
-        switch (world_random(w, 12)) {
-        case 0:
-        case 1:
-                world_fetch(w, g);
-                break;
-        case 2:
-        case 3:
-                if (g->missing)
-                        world_content(w, g, 1 + world_random(w, 3));
-                break;
-        case 4:
-        case 5:
-                if (!git_oid_is_zero(&g->push))
-                        (void) world_push(w, g);
-                break;
-        case 6:
-                crash(w, g);
-                break;
-        case 7:
-                world_restart(w, g);
-                break;
-        default:
-                world_run(w, g);
-        }
-}
-
-static void anything(uint64_t seed) {
-        World *w = world_new(2 + seed % 2, seed);
-
-        for (unsigned i = 0; i < 120; i++) {
-                WorldGateway *g = w->gateways + world_random(w, w->n_gateways);
-
-                if (world_random(w, 2))
-                        act(w, g);
-                else
-                        step(w, g);
-                if (i % 60 == 59) {
-                        world_settle(w);
-                        assert_equal_folders(w);
-                }
-        }
-        world_check_ledger(w);
-        world_free(w);
-}
-
-static void anything_in_any_order(void **state) {
-        const char *given = getenv("SEED");
-        unsigned n = given ? 1 : 12;
-
-        for (unsigned i = 0; i < n; i++) {
-                uint64_t seed = given ? strtoull(given, NULL, 10) : i + 1;
-
-                print_message("SEED=%llu\n", (unsigned long long) seed);
-                anything(seed);
-        }
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_reaches_the_others),
@@ -471,10 +348,7 @@ int main(void) {
                 cmocka_unit_test(holes_take_no_space_in_a_snapshot),
                 cmocka_unit_test(metadata_travels),
                 cmocka_unit_test(a_file_that_is_never_closed_gets_versions),
-                cmocka_unit_test(anything_in_any_order),
         };
 
-        if (getenv("SEED"))
-                cmocka_set_test_filter("anything*");
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
