@@ -57,6 +57,7 @@ struct Folder {
         void (*step)(void *userdata);
         void *step_userdata;
 
+        bool xattrs_told;     /* that there are some that are too large */
         bool unsynced;        /* the commits of the last run are not durable yet */
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
