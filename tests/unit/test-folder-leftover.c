@@ -101,6 +101,26 @@ static void what_somebody_writes_to_stays(void **state) {
         world_free(w);
 }
 
+static void what_no_journal_tells_of_is_kept_aside(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        _cleanup_free_ char *link = staging_path(g, "s8");
+
+        world_write(w, g, "a", 100);
+        world_settle(w);
+        stage(g, "s7", NULL);
+        assert_int_equal(symlink("nobody has this", link), 0);
+        world_restart(w, g);
+        assert_false(is_staged(g, "s7"));
+        assert_true(is_staged(g, "kept-0"));
+        world_settle(w);
+        assert_true(is_staged(g, "kept-0"));
+        free(TAKE_PTR(link));
+        link = staging_path(g, "kept-1");
+        assert_int_equal(faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW), 0);
+        world_free(w);
+}
+
 static void leave(World *w, WorldGateway *g) {
         assert_int_equal(folder_save_index(g->folder), 0);
         world_close(w, g);
@@ -186,6 +206,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_kept_aside_goes_when_main_has_it),
                 cmocka_unit_test(what_somebody_writes_to_stays),
+                cmocka_unit_test(what_no_journal_tells_of_is_kept_aside),
                 cmocka_unit_test(an_instance_that_is_gone_leaves_nothing),
                 cmocka_unit_test(versions_that_are_nowhere_else_stay),
                 cmocka_unit_test(what_another_instance_has_is_left_alone),
