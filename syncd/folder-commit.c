@@ -70,7 +70,8 @@ static int choose_changes(
         if (r < 0)
                 return r;
         SYNC_TREE_FOREACH(e, changes) {
-                if (folder_is_refused(request, e))
+                /* It may be a part of a move to what is still to be read: apart, the content would travel again. */
+                if (folder_is_refused(request, e) || (e->kind == SYNC_ABSENT && f->n_put_off > 0))
                         continue;
                 r = ensure_content(f, e);
                 result->outcome.again |= r == 0;

@@ -357,6 +357,7 @@ static void on_run_done(char *const *message, void *userdata) {
         result.candidate = get_flag(message, "candidate");
         result.conflict = get_flag(message, "conflict");
         result.again = get_flag(message, "again");
+        result.rest = get_flag(message, "rest");
         result.missing = get_flag(message, "missing");
         result.bytes_missing = worker_message_get_number(message, "bytes-missing");
         result.bytes_to_push = worker_message_get_number(message, "bytes-to-push");
@@ -372,7 +373,7 @@ static void on_run_done(char *const *message, void *userdata) {
         confirmed = worker_message_get(message, "confirmed");
         if (!result.halted)
                 (void) free_and_strdup(&r->confirmed, isempty(confirmed) ? NULL : confirmed);
-        r->synchronized = !result.halted && !result.candidate && r->fsm.fetched;
+        r->synchronized = !result.halted && !result.candidate && !result.rest && r->fsm.fetched;
         sync_fsm_tree_done(&r->fsm, &result);
         repository_step(r);
 }
@@ -404,6 +405,15 @@ int repository_start_run(Repository *r, bool full) {
         r->pending = MAX(r->pending, (uint64_t) strv_length(r->dirty));
         r->dirty = strv_free(r->dirty);
         r->dirty_bytes = 0;
-        r->dirty_full = r->changed = false;
+        r->dirty_full = r->changed = r->hurried = false;
         return 0;
+}
+
+void repository_hurry_run(Repository *r) {
+        _cleanup_strv_free_ char **message = NULL;
+
+        if (r->hurried || r->fsm.phase != SYNC_PHASE_TREE || !(r->fsm.want_fetch || r->fsm.want_tree) || !r->tree)
+                return;
+        /* It hastens only: without it the run ends later. */
+        r->hurried = worker_message_add(&message, "command", "hurry") >= 0 && tree_client_tell(r->tree, message) >= 0;
 }
