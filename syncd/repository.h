@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/datamodel/dm.h"
+#include "syncd/hot-paths.h"
 #include "syncd/repository-bandwidth.h"
 #include "syncd/repository-url.h"
 #include "syncd/sync-conflict.h"
@@ -85,6 +86,8 @@ struct Repository {
         uint64_t dirty_time;
         sd_event_source *dirty_timer;
         sd_event_source *open_timer;
+        HotPaths hot;
+        sd_event_source *hot_timer;
         sd_event_source *scan_timer;
 
         SyncPoison poison;  /* what the next run leaves out */
