@@ -81,8 +81,8 @@ static bool somebody_waits(ScanRun *s) {
         return true;
 }
 
-/* The first file, and so much, is read in any case: those who come again and again do not keep it from ever coming to an
- * end. */
+/* The first file, and so much, is read in any case: those who come again and again do not keep it from ever coming to
+ * an end. */
 static bool is_interrupted(void *userdata) {
         ScanRun *s = userdata;
 
