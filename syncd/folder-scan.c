@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Scans of the folder: how much of it in one run, how far it is, and what gives way to what. */
 #include <linux/ioprio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -13,7 +12,8 @@
 #include "syncd/instance.h"
 
 /* A scan that nobody waits for has a tenth of the CPU time of what competes with it, and of the disk what the I/O
- * scheduler gives to the last of the ordinary ones: none that could be starved, as somebody may come to wait. */
+ * scheduler gives to the last of the ordinary ones. (bfq knows of such; mq-deadline of the idle class only, in which a
+ * read that was begun may take until its aging, 10 s, when somebody has come to wait.) */
 #define BACKGROUND_NICE 10
 #define BACKGROUND_IOPRIO IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_NR_LEVELS - 1)
 
@@ -127,6 +127,8 @@ static int on_progress(const SyncTree *so_far, void *userdata) {
         return 0;
 }
 
+/* --- */
+
 static int make_urgent(char *const *paths, SyncTree **ret) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
         int r;
@@ -145,8 +147,6 @@ static int make_urgent(char *const *paths, SyncTree **ret) {
         *ret = TAKE_PTR(t);
         return 0;
 }
-
-/* --- */
 
 /* Files that are busy for too long are taken as they are. Those that only wait for their turn are not busy. */
 static void count_busy(Folder *f, const SyncScanReport *report, bool taken, int64_t now) {
