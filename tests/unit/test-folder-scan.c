@@ -200,6 +200,23 @@ static void a_move_is_one_commit_though_reading_takes_long(void **state) {
         world_free(w);
 }
 
+static void a_deletion_that_is_no_move_does_not_wait(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        Run r;
+
+        world_write(w, g, "small", 100);
+        world_settle(w);
+        let_wait(g, always, NULL);
+        world_write(w, g, "large", 9 * MIB);
+        assert_true(run(w, g, "large").rest);
+        assert_int_equal(unlinkat(g->root_fd, "small", 0), 0);
+        r = run(w, g, "small");
+        assert_true(r.rest && r.candidate);
+        assert_false(is_committed(g, &r.push, "small"));
+        world_free(w);
+}
+
 static void what_is_not_read_yet_is_no_collision(void **state) {
         World *w = world_new(2, 1);
         WorldGateway *g = w->gateways;
@@ -438,6 +455,7 @@ int main(void) {
                 cmocka_unit_test(a_file_that_changes_between_its_parts_is_read_anew),
                 cmocka_unit_test(a_file_that_goes_between_its_parts_holds_up_no_other),
                 cmocka_unit_test(a_move_is_one_commit_though_reading_takes_long),
+                cmocka_unit_test(a_deletion_that_is_no_move_does_not_wait),
                 cmocka_unit_test(what_is_not_read_yet_is_no_collision),
                 cmocka_unit_test(a_scan_that_was_killed_goes_on_where_it_was),
                 cmocka_unit_test(a_series_of_runs_that_was_killed_goes_on_where_it_was),
