@@ -100,7 +100,8 @@ int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
 typedef struct FolderScan {
         bool full;
         char *const *paths;  /* if not full */
-        char *const *urgent; /* files that are read in any case; without one a full scan stays in the background */
+        char *const *urgent; /* small files there are read in any case, and the others wait, nearly all; without one a
+                                full scan stays in the background */
         bool accept_empty;
         bool in_parts;       /* files may be put off: for want of time, or if somebody waits (folder_set_waits()) */
 } FolderScan;

@@ -34,6 +34,7 @@ typedef struct ScanRun {
         Folder *folder;
         int64_t checkpoint; /* seconds since boot */
         int64_t begun;      /* to read, milliseconds; 0: nothing was yet */
+        bool urgent;        /* somebody waits from the beginning: for what is urgent */
         bool interrupted;   /* somebody waits */
         bool background;
         int nice, ioprio;   /* before */
@@ -89,7 +90,7 @@ static bool is_interrupted(void *userdata) {
         if (s->begun == 0)
                 s->begun = now_msec();
         else if (!s->interrupted && now_msec() >= s->begun + s->folder->read_min_msec)
-                s->interrupted = somebody_waits(s);
+                s->interrupted = somebody_waits(s) || s->urgent;
         return s->interrupted;
 }
 
@@ -198,7 +199,8 @@ int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report) {
                 s.interrupted = is_interrupted;
                 s.urgent = urgent;
                 content_hash_begin(&f->hash, is_slice_over, &run, s.take_open_files);
-                if (q->full && sync_tree_size(urgent) == 0)
+                run.urgent = sync_tree_size(urgent) > 0;
+                if (q->full && !run.urgent)
                         enter_background(&run);
         }
         r = scan(f, q, &s, &tree, report);

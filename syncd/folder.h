@@ -21,8 +21,8 @@
 #define FOLDER_TEXT_MAX 200U
 /* A scan that takes longer notes so often how far it is. */
 #define FOLDER_CHECKPOINT_SEC 30
-/* Large files are read for so long in one run, in milliseconds; and in each run that finds somebody waiting for its end
- * (folder_set_waits()) so long nevertheless. */
+/* Large files are read for so long in one run, in milliseconds; and so long in each run that finds somebody waiting for
+ * its end (folder_set_waits()), or has small changes to commit, which the request names. */
 #define FOLDER_SLICE_MSEC 5000
 #define FOLDER_READ_MIN_MSEC 100
 /* Content that was fetched and is wanted no more, or whose fetch was never ended, is kept for so long. */

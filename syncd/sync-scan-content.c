@@ -96,10 +96,26 @@ static int put_off(Scanner *s, SyncEntry *e) {
         return 0;
 }
 
+static bool is_urgent(const Scanner *s, const char *path) {
+        char parent[SYNC_PATH_MAX + 1];
+
+        if (!s->scan->urgent)
+                return false;
+        strcpy(parent, path);
+        for (;;) {
+                char *slash = strrchr(parent, '/');
+
+                if (sync_tree_find(s->scan->urgent, parent))
+                        return true;
+                if (!slash)
+                        return false;
+                *slash = '\0';
+        }
+}
+
 /* True if something waits for the end of the scan, and nothing waits for this file. */
 static bool can_wait(const Scanner *s, const SyncEntry *e) {
-        return s->scan->interrupted && !(s->scan->urgent && sync_tree_find(s->scan->urgent, e->path)) &&
-               s->scan->interrupted(s->scan->userdata);
+        return s->scan->interrupted && s->scan->interrupted(s->scan->userdata) && !is_urgent(s, e->path);
 }
 
 static int read_file(Scanner *s, int fd, SyncEntry *e, SyncUse use) {

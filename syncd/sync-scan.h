@@ -32,8 +32,8 @@ typedef struct SyncScan {
         bool accept_empty;              /* the operator confirmed that the folder is empty */
         bool take_open_files;           /* read files that are being written, too: busy for too long already */
         SyncHasher hasher;              /* called with store = true */
-        /* Asked before a file is read: true puts off all of them but those in urgent (sorted; NULL: none), as unknown,
-         * so that the scan comes to its end soon. May be NULL. */
+        /* Asked before a file is read: true puts off all of them, as unknown, so that the scan comes to its end soon,
+         * but for those in urgent (sorted; NULL: none) and what is beneath. May be NULL. */
         bool (*interrupted)(void *userdata);
         const SyncTree *urgent;
         /* Called now and then with the entries so far, sorted if everything is scanned; non-zero cancels

@@ -121,6 +121,36 @@ static void what_is_read_in_parts_is_what_is_read_at_once(void **state) {
         world_free(w);
 }
 
+static void what_is_not_read_in_the_run_of_a_change_is_read_behind_it(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        Run r;
+
+        run(w, g, NULL);
+        g->folder->read_min_msec = 0;
+        assert_int_equal(mkdirat(g->root_fd, "new", 0755), 0);
+        world_write(w, g, "a", 9 * MIB);
+        for (unsigned i = 0; i < 20; i++) {
+                char name[16];
+
+                (void) snprintf(name, sizeof(name), "new/%02u", i);
+                world_write(w, g, name, 100);
+        }
+        /* Nobody waits for the large one, and all of what the directory has is named by it. */
+        r = run(w, g, "new");
+        assert_false(r.rest);
+        assert_true(is_committed(g, &r.push, "new/19"));
+        assert_true(run(w, g, "a").rest);
+        assert_true(run(w, g, "none").rest);
+        /* No change: to its end. */
+        world_run(w, g);
+        assert_false(g->rest);
+        world_see(w, g);
+        world_settle(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 static void a_slice_ends_though_nobody_waits(void **state) {
         World *w = world_new(2, 1);
         WorldGateway *g = w->gateways;
@@ -364,8 +394,8 @@ static void a_version_of_what_never_rests_says_so(void **state) {
         fd = openat(g->root_fd, "disk", O_RDWR | O_CLOEXEC);
         let_wait(g, write_to_it, &fd);
         (void) write_to_it(&fd);
-        assert_false(run(w, g, "disk").candidate);
-        r = run(w, g, "disk");
+        assert_false(run(w, g, NULL).candidate);
+        r = run(w, g, NULL);
         push(w, g, &r);
         assert_int_equal(newest_is_fuzzy(g, "disk"), fuzzy);
         world_fetch(w, other);
@@ -375,7 +405,7 @@ static void a_version_of_what_never_rests_says_so(void **state) {
         assert_int_equal(pwrite(fd, "end", 3, 1000), 3);
         close(fd);
         world_let_settle(g, "disk");
-        r = run(w, g, "disk");
+        r = run(w, g, NULL);
         push(w, g, &r);
         assert_false(newest_is_fuzzy(g, "disk"));
         world_free(w);
@@ -393,12 +423,12 @@ static void what_never_rests_is_read_to_its_end_in_parts(void **state) {
         g->folder->busy_sec = -1;
         fd = openat(g->root_fd, "disk", O_RDWR | O_CLOEXEC);
         (void) write_to_it(&fd);
-        assert_false(run(w, g, "disk").candidate);
+        assert_false(run(w, g, NULL).candidate);
         let_wait(g, always, NULL);
         do {
                 assert_true(n++ < RUNS_MAX);
                 (void) write_to_it(&fd);
-                r = run(w, g, "disk");
+                r = run(w, g, NULL);
         } while (r.rest);
         assert_true(n > 5);
         push(w, g, &r);
@@ -451,6 +481,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_small_file_does_not_wait_for_a_large_one),
                 cmocka_unit_test(what_is_read_in_parts_is_what_is_read_at_once),
+                cmocka_unit_test(what_is_not_read_in_the_run_of_a_change_is_read_behind_it),
                 cmocka_unit_test(a_slice_ends_though_nobody_waits),
                 cmocka_unit_test(a_file_that_changes_between_its_parts_is_read_anew),
                 cmocka_unit_test(a_file_that_goes_between_its_parts_holds_up_no_other),
