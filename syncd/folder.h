@@ -83,7 +83,8 @@ int folder_leave(const char *state_directory, const char *path);
 GitStore *folder_store(Folder *f);
 
 /* Asked now and then during a run: true, from then on, if somebody waits for the end of it. Then files that are still
- * to be read are put off to the next run, except for those that the request names, and outcome.rest is set. */
+ * to be read are put off to the next run, and outcome.rest is set; small ones are read that the request names, or that
+ * lie beneath what it names. */
 void folder_set_waits(Folder *f, bool (*waits)(void *userdata), void *userdata);
 
 /* Scans, plans, applies what is at hand, makes the list of content that is missing, and the commits that are to be
