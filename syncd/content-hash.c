@@ -8,10 +8,12 @@
 #include "common/base/file.h"
 #include "common/format/chunker.h"
 #include "syncd/content-hash.h"
+#include "syncd/sync-scan.h"
 
 /* Holds a plain file, and the longest chunk with what was read beyond it. */
 #define BUFFER_SIZE ((size_t) FORMAT_PLAIN_MAX)
 static_assert(BUFFER_SIZE >= 2 * CHUNK_MAX, "a chunk is cut from a full buffer");
+static_assert(FORMAT_PLAIN_MAX >= SYNC_LARGE_BYTES, "what is read in parts is never racy");
 
 typedef struct Import {
         int source_fd;
@@ -19,7 +21,21 @@ typedef struct Import {
         ContentSnapshot snapshot;
         uint8_t *buffer;
         size_t begin, end; /* of what is in the buffer */
+        GitChunkWriter *writer; /* of a large file */
 } Import;
+
+struct ContentReading {
+        Import import;
+        struct stat begun; /* the file then */
+        bool moved;        /* it is not the same any more */
+};
+
+static void import_done(Import *i) {
+        content_snapshot_abandon(&i->snapshot);
+        git_chunk_writer_free(i->writer);
+        free(i->buffer);
+        *i = (Import) { .snapshot.fd = -EBADF };
+}
 
 /* A hole stays one: a file of little else may be larger than the disk has space. */
 static int write_snapshot(int fd, const uint8_t *data, size_t size) {
@@ -60,16 +76,12 @@ static size_t next_chunk(const Import *i) {
         return at - i->begin;
 }
 
-static int name_chunks(Import *i, GitStore *store, SyncOid *ret) {
-        _cleanup_(git_chunk_writer_freep) GitChunkWriter *writer = NULL;
-        int r;
-
-        r = git_chunk_writer_new(&writer, store);
-        if (r < 0)
-                return r;
+/* h is asked whether to go on; NULL: goes on. -EINPROGRESS: it is to be called again. */
+static int name_chunks(Import *i, const ContentHash *h, SyncOid *ret) {
         for (;;) {
                 size_t length;
                 SyncOid oid;
+                int r;
 
                 if (i->end - i->begin < CHUNK_MAX) {
                         r = fill(i);
@@ -77,56 +89,162 @@ static int name_chunks(Import *i, GitStore *store, SyncOid *ret) {
                                 return r;
                 }
                 if (i->begin == i->end)
-                        return git_chunk_writer_finish(writer, ret);
+                        return git_chunk_writer_finish(i->writer, ret);
                 length = next_chunk(i);
                 r = git_hash_bytes(GIT_OBJECT_BLOB, i->buffer + i->begin, length, &oid);
                 if (r >= 0)
-                        r = git_chunk_writer_add(writer, &oid, (uint32_t) length);
+                        r = git_chunk_writer_add(i->writer, &oid, (uint32_t) length);
                 if (r < 0)
                         return r;
                 i->begin += length;
+                if (h && h->interrupted(h->userdata))
+                        return -EINPROGRESS;
         }
 }
 
-static int name_file(Import *i, GitStore *store, SyncOid *ret) {
+static int name_file(Import *i, const ContentHash *h, SyncOid *ret) {
         int r;
 
-        if (i->size > FORMAT_PLAIN_MAX)
-                return name_chunks(i, store, ret);
+        if (i->writer)
+                return name_chunks(i, h, ret);
         r = fill(i);
         return r < 0 ? r : git_hash_bytes(GIT_OBJECT_BLOB, i->buffer, i->end, ret);
 }
 
+/* The import must be done with in any case. */
+static int import_begin(Import *i, int fd, bool store, const ContentHash *h) {
+        struct stat st;
+
+        *i = (Import) { .source_fd = fd, .snapshot.fd = -EBADF };
+        i->buffer = malloc(BUFFER_SIZE);
+        if (!i->buffer)
+                return -ENOMEM;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        i->size = (uint64_t) st.st_size;
+        /* A snapshot that fails for whatever reason is none. */
+        if (store && content_snapshot_begin(h->area, fd, i->size, &i->snapshot) >= 0 && i->snapshot.cloned) {
+                /* What it holds no longer changes, whatever happens to the file. */
+                if (fstat(i->snapshot.fd, &st) >= 0)
+                        i->size = (uint64_t) st.st_size;
+                i->source_fd = i->snapshot.fd;
+        }
+        return i->size > FORMAT_PLAIN_MAX ? git_chunk_writer_new(&i->writer, store ? h->store : NULL) : 0;
+}
+
+/* The file was named to its end; its snapshot gets that name. Returns a SyncHashed. */
+static int import_keep(Import *i, int fd, const ContentHash *h, const SyncOid *oid) {
+        bool cloned = i->snapshot.cloned;
+
+        content_note_unsynced(h->area, fd);
+        if (i->snapshot.fd >= 0 && (cloned || ftruncate(i->snapshot.fd, (off_t) i->size) >= 0))
+                (void) content_snapshot_finish(h->area, &i->snapshot, oid);
+        return cloned ? SYNC_HASHED_SNAPSHOT : SYNC_HASHED;
+}
+
 int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata) {
-        _cleanup_free_ uint8_t *buffer = malloc(BUFFER_SIZE);
-        Import i = { .source_fd = fd, .buffer = buffer, .snapshot.fd = -EBADF };
+        _cleanup_(import_done) Import i = { .snapshot.fd = -EBADF };
+        ContentHash *h = userdata;
+        SyncOid oid;
+        int r;
+
+        r = import_begin(&i, fd, store, h);
+        if (r >= 0)
+                r = name_file(&i, NULL, &oid);
+        if (r < 0)
+                return r;
+        *ret = oid;
+        return store ? import_keep(&i, fd, h, &oid) : SYNC_HASHED;
+}
+
+/* --- in parts --- */
+
+void content_hash_forget(ContentHash *h) {
+        if (!h->reading)
+                return;
+        import_done(&h->reading->import);
+        h->reading = mfree(h->reading);
+}
+
+void content_hash_begin(ContentHash *h, bool (*interrupted)(void *userdata), void *userdata, bool take_moving) {
+        h->interrupted = interrupted;
+        h->userdata = userdata;
+        h->take_moving = take_moving;
+        h->reading_met = false;
+}
+
+void content_hash_end(ContentHash *h) {
+        h->interrupted = NULL;
+        if (!h->reading_met)
+                content_hash_forget(h);
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b) {
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool is_same_state(const struct stat *a, const struct stat *b) {
+        return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+               a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+               a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Finds the reading of the file, or begins one. */
+static int find_reading(ContentHash *h, int fd) {
+        ContentReading *g = h->reading;
+        struct stat st;
+        int r;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (g && !is_same_file(&g->begun, &st))
+                return -EINPROGRESS;
+        h->reading_met = true;
+        if (g && !is_same_state(&g->begun, &st)) {
+                if (!h->take_moving)
+                        content_hash_forget(h);
+                else
+                        g->moved = true;
+        }
+        if (h->reading) {
+                if (!h->reading->import.snapshot.cloned)
+                        h->reading->import.source_fd = fd;
+                return 0;
+        }
+        g = h->reading = calloc(1, sizeof(*g));
+        if (!g)
+                return -ENOMEM;
+        g->begun = st;
+        r = import_begin(&g->import, fd, true, h);
+        if (r < 0)
+                content_hash_forget(h);
+        return r;
+}
+
+int content_hash_in_parts(int fd, bool store, SyncOid *ret, void *userdata) {
         ContentHash *h = userdata;
         struct stat st;
         SyncOid oid;
         int r;
 
-        if (!buffer)
-                return -ENOMEM;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        i.size = (uint64_t) st.st_size;
-        /* A snapshot that fails for whatever reason is none. */
-        if (store && content_snapshot_begin(h->area, fd, i.size, &i.snapshot) >= 0 && i.snapshot.cloned) {
-                /* What it holds no longer changes, whatever happens to the file. */
-                if (fstat(i.snapshot.fd, &st) >= 0)
-                        i.size = (uint64_t) st.st_size;
-                i.source_fd = i.snapshot.fd;
-        }
-        r = name_file(&i, store ? h->store : NULL, &oid);
-        if (r >= 0 && store)
-                content_note_unsynced(h->area, fd);
-        if (r >= 0 && i.snapshot.fd >= 0 && (i.snapshot.cloned || ftruncate(i.snapshot.fd, (off_t) i.size) >= 0))
-                (void) content_snapshot_finish(h->area, &i.snapshot, &oid);
-        content_snapshot_abandon(&i.snapshot);
+        if (!store || st.st_size <= (off_t) FORMAT_PLAIN_MAX)
+                return content_hash_file(fd, store, ret, userdata);
+        r = find_reading(h, fd);
         if (r < 0)
                 return r;
-        *ret = oid;
-        return 0;
+        r = name_file(&h->reading->import, h, &oid);
+        if (r == -EINPROGRESS)
+                return r;
+        if (r >= 0) {
+                *ret = oid;
+                r = import_keep(&h->reading->import, fd, h, &oid);
+                if (r == SYNC_HASHED && h->reading->moved)
+                        r = SYNC_HASHED_MOVING;
+        }
+        content_hash_forget(h);
+        return r;
 }
 
 int content_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, void *userdata) {

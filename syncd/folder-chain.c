@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/folder-chain.h"
@@ -48,9 +49,12 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time) {
         git_oid id;
         int r;
 
-        SYNC_TREE_FOREACH(e, changes)
+        SYNC_TREE_FOREACH(e, changes) {
                 if (e->kind == SYNC_ABSENT)
                         content_note_unsynced(&u->folder->content, -EBADF);
+                if (e->fuzzy)
+                        log_notice("%s is written to all the time: its version is fuzzy.", e->path);
+        }
         r = git_store_write_changes(
                         u->folder->store, &c.parent, changes, folder_read_xattrs, u->folder, &c.tree);
         if (r < 0)

@@ -57,10 +57,17 @@ struct Folder {
         void (*step)(void *userdata);
         void *step_userdata;
 
+        bool xattrs_told;     /* that there are some that are too large */
         bool unsynced;        /* the commits of the last run are not durable yet */
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
         int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
+        size_t n_put_off;     /* files that the last run's scan had no time to read */
+        bool (*waits)(void *userdata); /* folder_set_waits() */
+        void *waits_userdata;
+        /* FOLDER_..., except in tests. */
+        int64_t busy_sec, checkpoint_sec, read_min_msec, slice_msec;
+        int64_t saved;        /* seconds since boot when the index was last written down while files were put off */
         git_oid counted;      /* the commit ... */
         uint64_t count;       /* ... and the length of the history that ends with it */
 
@@ -84,10 +91,23 @@ void folder_step(Folder *f);
 int folder_get_reference(Folder *f, const char *name, git_oid *ret); /* the zero id if there is none */
 int folder_set_reference(Folder *f, const char *name, const git_oid *id); /* nothing is written if it is that already */
 void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);
-int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report);
 /* The index follows what apply has put in place. 0 or a negative errno. */
 int folder_take_placed(Folder *f, const SyncApplyReport *report);
 int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
+
+/* --- folder-scan.c --- */
+
+typedef struct FolderScan {
+        bool full;
+        char *const *paths;  /* if not full */
+        char *const *urgent; /* small files there are read in any case, and the others wait, nearly all; without one a
+                                full scan stays in the background */
+        bool accept_empty;
+        bool in_parts;       /* files may be put off: for want of time, or if somebody waits (folder_set_waits()) */
+} FolderScan;
+
+/* The index becomes what is in the folder. As sync_scan_full(). */
+int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report);
 
 /* --- folder-oids.c: what content there is in a tree --- */
 

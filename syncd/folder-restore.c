@@ -236,7 +236,7 @@ static int look_again(Part *p) {
         SyncScanReport report = {};
         int r;
 
-        r = folder_scan(p->folder, false, p->paths, true, &report);
+        r = folder_scan(p->folder, &(FolderScan) { .paths = p->paths, .accept_empty = true }, &report);
         sync_scan_report_clear(&report);
         if (r == SYNC_SCAN_OK)
                 return folder_compare(p->folder, p->paths);
@@ -294,7 +294,7 @@ static int look(Folder *f, const FolderRestore *q) {
         SyncScanReport report = {};
         int r;
 
-        r = folder_scan(f, full, paths, true, &report);
+        r = folder_scan(f, &(FolderScan) { .full = full, .paths = paths, .accept_empty = true }, &report);
         sync_scan_report_clear(&report);
         if (r != SYNC_SCAN_OK)
                 return r < 0 ? r : -ENODEV;

@@ -10,6 +10,9 @@
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
 
+/* Doubtful entries that are looked at one by one. */
+#define DOUBTFUL_MAX 1024U
+
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) _printf_(3, 4);
 
 void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
@@ -41,26 +44,39 @@ static bool check_guard(Folder *f, const FolderRequest *request, const SyncPlan 
         return false;
 }
 
-/* The paths, and those whose last look was not conclusive. */
+/* The paths, and those whose last look was not conclusive. Returns 1; 0 if these are so many that looking at everything
+ * is no more work. */
 static int paths_with_doubtful(Folder *f, char *const *paths, char ***ret) {
+        size_t n = 0;
         int r;
 
         r = strv_copy(paths, ret);
-        if (r < 0 || !f->index)
+        if (r < 0)
                 return r;
+        /* None is not all of them. */
+        if (!*ret && !(*ret = calloc(1, sizeof(**ret))))
+                return -ENOMEM;
+        if (!f->index)
+                return 0;
         SYNC_TREE_FOREACH(e, f->index) {
                 if (e->certainty == SYNC_SETTLED)
                         continue;
+                if (++n > DOUBTFUL_MAX)
+                        return 0;
                 r = strv_extend(ret, e->path);
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return 1;
 }
 
 /* Returns 1 to go on, 0 if the run is halted. *ret_paths is what was looked at, NULL for everything. */
 static int scan(Folder *f, const FolderRequest *request, FolderResult *result, char ***ret_paths) {
-        bool full = request->full || f->unfinished || !f->index || !f->differing;
+        FolderScan q = {
+                .full = request->full || f->unfinished || !f->index || !f->differing,
+                .urgent = request->paths,
+                .in_parts = true,
+        };
         _cleanup_strv_free_ char **paths = NULL;
         SyncScanReport report = {};
         char emptied[FOLDER_HELD_SIZE];
@@ -69,11 +85,12 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         r = paths_with_doubtful(f, request->paths, &paths);
         if (r < 0)
                 return r;
-        /* None is not all of them. */
-        if (!paths && !(paths = calloc(1, sizeof(*paths))))
-                return -ENOMEM;
+        q.full |= r == 0;
+        q.paths = paths;
         folder_guard_name_emptied(f, emptied);
-        r = folder_scan(f, full, paths, streq_ptr(request->confirmed, emptied), &report);
+        q.accept_empty = streq_ptr(request->confirmed, emptied);
+        r = folder_scan(f, &q, &report);
+        result->outcome.rest = report.n_put_off > 0;
         if (report.n_busy + report.n_racy > 0)
                 result->outcome.again = true;
         if (report.problem_path) {
@@ -84,7 +101,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
 
         switch (r) {
         case SYNC_SCAN_OK:
-                *ret_paths = full ? NULL : TAKE_PTR(paths);
+                *ret_paths = q.full ? NULL : TAKE_PTR(paths);
                 return 1;
         case SYNC_SCAN_ROOT_MISSING:
                 halt(result, SYNC_WORD_FOLDER_OFFLINE, "the disk is not the one that was synchronized");
@@ -224,7 +241,7 @@ static int apply(
                 r = paths_to_scan(report, &paths);
         if (r < 0 || !paths)
                 return r;
-        r = folder_scan(f, false, paths, true, &scanned);
+        r = folder_scan(f, &(FolderScan) { .paths = paths, .accept_empty = true }, &scanned);
         sync_scan_report_clear(&scanned);
         return r > 0 ? -ESTALE : r;
 }
@@ -437,7 +454,8 @@ int folder_finish_run(Folder *f) {
         if (r < 0)
                 return r;
         f->unsynced = false;
-        return git_store_prune(f->store);
+        /* Nothing refers to the chunk trees of a file that is still being read. */
+        return f->hash.reading ? 0 : git_store_prune(f->store);
 }
 
 int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret) {

@@ -24,6 +24,7 @@ Folder *folder_free(Folder *f) {
                 return NULL;
         folder_forget_sources(f);
         folder_forget_needs(f);
+        content_hash_forget(&f->hash);
         sync_tree_free(f->waiting);
         sync_tree_free(f->index);
         sync_tree_free(f->held);
@@ -85,10 +86,6 @@ static void apply_step(unsigned number, void *userdata) {
         folder_step(userdata);
 }
 
-static SyncHasher hasher(Folder *f) {
-        return (SyncHasher) { .file = content_hash_file, .bytes = content_hash_bytes, .userdata = &f->hash };
-}
-
 /* Sets one attribute, "name=hex". */
 static void restore_attribute(int fd, char *attribute) {
         char *value = strchr(attribute, '=');
@@ -134,7 +131,7 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
                 .disk_floor = FOLDER_DISK_FLOOR,
                 .now = time(NULL),
                 .gateway_name = gateway_name,
-                .hasher = hasher(f),
+                .hasher = { .file = content_hash_file, .bytes = content_hash_bytes, .userdata = &f->hash },
                 .content = &f->content,
                 .write_content = folder_write_content,
                 .restore_metadata = restore_metadata,
@@ -142,69 +139,6 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
                 .step = f->step ? apply_step : NULL,
                 .userdata = f,
         };
-}
-
-static int64_t seconds_since_boot(void) {
-        struct timespec ts;
-
-        return clock_gettime(CLOCK_BOOTTIME, &ts) < 0 ? 1 : ts.tv_sec + 1;
-}
-
-typedef struct Checkpoint {
-        Folder *folder;
-        int64_t last; /* seconds since boot */
-} Checkpoint;
-
-/* A long scan is gone on with after a restart, not begun again. */
-static int save_progress(const SyncTree *so_far, void *userdata) {
-        Checkpoint *c = userdata;
-        SyncTree *together;
-        Folder *f = c->folder;
-
-        if (seconds_since_boot() - c->last < FOLDER_CHECKPOINT_SEC)
-                return 0;
-        c->last = seconds_since_boot();
-        if (content_sync(&f->content) < 0 || git_store_sync(f->store) < 0)
-                return 0;
-        if (!f->index)
-                (void) sync_index_save(f->state_fd, INSTANCE_INDEX, so_far);
-        else if (sync_tree_patch(f->index, so_far, &together) >= 0) {
-                (void) sync_index_save(f->state_fd, INSTANCE_INDEX, together);
-                sync_tree_free(together);
-        }
-        return 0;
-}
-
-int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report) {
-        int64_t now = seconds_since_boot();
-        Checkpoint checkpoint = { .folder = f, .last = now };
-        SyncScan scan = {
-                .root_fd = f->root_fd,
-                .staging_fd = f->staging_fd,
-                .file_system_uuid = f->file_system,
-                .accept_empty = accept_empty,
-                .take_open_files = f->busy_since > 0 && now - f->busy_since > FOLDER_BUSY_SEC,
-                .hasher = hasher(f),
-                .progress = full ? save_progress : NULL,
-                .userdata = &checkpoint,
-        };
-        SyncTree *tree;
-        int r;
-
-        if (full || !f->index)
-                r = sync_scan_full(&scan, f->index, &tree, report);
-        else
-                r = sync_scan_dirty(&scan, f->index, paths, &tree, report);
-        if (r == SYNC_SCAN_OK) {
-                sync_tree_free(f->index);
-                f->index = tree;
-                f->index_dirty = true;
-                if (report->n_busy == 0 || scan.take_open_files)
-                        f->busy_since = 0;
-                else if (f->busy_since == 0)
-                        f->busy_since = now;
-        }
-        return r;
 }
 
 int folder_take_placed(Folder *f, const SyncApplyReport *report) {
@@ -377,6 +311,10 @@ int folder_open(
         if (r < 0)
                 return r;
         f->hash = (ContentHash) { .store = f->store, .area = &f->content };
+        f->busy_sec = FOLDER_BUSY_SEC;
+        f->checkpoint_sec = FOLDER_CHECKPOINT_SEC;
+        f->read_min_msec = FOLDER_READ_MIN_MSEC;
+        f->slice_msec = FOLDER_SLICE_MSEC;
         r = check_file_system(f);
         if (r < 0)
                 return r;
@@ -412,6 +350,11 @@ int folder_save_index(Folder *f) {
         if (r >= 0)
                 f->index_dirty = false;
         return r;
+}
+
+void folder_set_waits(Folder *f, bool (*waits)(void *userdata), void *userdata) {
+        f->waits = waits;
+        f->waits_userdata = userdata;
 }
 
 int folder_landed(Folder *f, const git_oid *commit, SyncRevision *ret, git_oid *ret_push, uint64_t *ret_bytes) {

@@ -21,6 +21,10 @@
 #define FOLDER_TEXT_MAX 200U
 /* A scan that takes longer notes so often how far it is. */
 #define FOLDER_CHECKPOINT_SEC 30
+/* Large files are read for so long in one run, in milliseconds; and so long in each run that finds somebody waiting for
+ * its end (folder_set_waits()), or has small changes to commit, which the request names. */
+#define FOLDER_SLICE_MSEC 5000
+#define FOLDER_READ_MIN_MSEC 100
 /* Content that was fetched and is wanted no more, or whose fetch was never ended, is kept for so long. */
 #define FOLDER_CONTENT_AGE_SEC (24U * 3600U)
 
@@ -77,6 +81,11 @@ int folder_leave(const char *state_directory, const char *path);
 
 /* Belongs to the folder. */
 GitStore *folder_store(Folder *f);
+
+/* Asked now and then during a run: true, from then on, if somebody waits for the end of it. Then files that are still
+ * to be read are put off to the next run, and outcome.rest is set; small ones are read that the request names, or that
+ * lie beneath what it names. */
+void folder_set_waits(Folder *f, bool (*waits)(void *userdata), void *userdata);
 
 /* Scans, plans, applies what is at hand, makes the list of content that is missing, and the commits that are to be
  * pushed. 0 with *ret filled in, which must be cleared; a negative errno if nothing more can be done (then the

@@ -10,6 +10,8 @@
 
 #define XATTR_PREFIX "user."
 #define XATTR_PREFIX_OWN "user.ispstorage."
+/* The field behind the size that SyncEntry.fuzzy is recorded as, with the space before it. */
+#define FUZZY_FIELD " fuzzy"
 /* XATTR_NAME_MAX of Linux. */
 #define XATTR_NAME_LENGTH_MAX 255U
 
@@ -68,6 +70,8 @@ static bool parse_record(const char **at, const char *end, MetaRecord *ret) {
         if (!parse_time(&p, &r.mtime_ns) || *p++ != ' ' || !parse_mode(&p, &r.mode) || *p++ != ' ' ||
             !parse_decimal(&p, UINT64_MAX - 1, &r.size) || (*p != ' ' && *p != '\n'))
                 return false;
+        r.fuzzy = (size_t) (newline - p) >= strlen(FUZZY_FIELD) && startswith(p, FUZZY_FIELD) &&
+                  (p[strlen(FUZZY_FIELD)] == ' ' || p[strlen(FUZZY_FIELD)] == '\n');
         r.extra = p;
         r.extra_length = (size_t) (newline - p);
         r.length = (size_t) (newline + 1 - *at);
@@ -154,10 +158,11 @@ char *meta_record_new(const char *stored, const SyncEntry *e, const char *xattrs
 
         n = snprintf(numbers,
                      sizeof(numbers),
-                     "%lld %o %llu",
+                     "%lld %o %llu%s",
                      directory ? 0LL : (long long) e->mtime_ns,
                      (unsigned) e->mode & 0777,
-                     directory ? 0ULL : (unsigned long long) e->size);
+                     directory ? 0ULL : (unsigned long long) e->size,
+                     e->fuzzy ? FUZZY_FIELD : "");
         sync_write_bytes(&w, stored, strlen(stored) + 1);
         sync_write_bytes(&w, numbers, (size_t) n);
         if (xattrs)

@@ -290,6 +290,7 @@ int directory_entry(
                 git_store_oid_to_sync(&e.oid, item->raw.id);
                 e.size = record ? record->size : SYNC_SIZE_UNKNOWN;
                 e.mtime_ns = record ? record->mtime_ns : 0;
+                e.fuzzy = record && record->fuzzy;
                 r = entry_size(store, item, &e.size);
                 if (r == -ENOENT && tolerant)
                         e.size = SYNC_SIZE_UNKNOWN;

@@ -75,6 +75,7 @@ typedef struct MetaRecord {
         int64_t mtime_ns;
         uint64_t size;
         uint16_t mode;
+        bool fuzzy;
         const char *extra; /* the fields behind these, each with a space before it */
         size_t extra_length;
 } MetaRecord;

@@ -38,7 +38,7 @@ int repository_bus_list_versions(sd_bus_message *m, void *userdata, sd_bus_error
         if (r < 0)
                 return r;
         r = bus_job_new(&j, userdata, JOB_VERSIONS, m, "versions");
-        return r < 0 ? refuse(error, r) : begin_list(j, path, "", LIST_MAX, "(sxxssx)", false);
+        return r < 0 ? refuse(error, r) : begin_list(j, path, "", LIST_MAX, "(sxxssxb)", false);
 }
 
 int repository_bus_list_versions_before(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -51,7 +51,7 @@ int repository_bus_list_versions_before(sd_bus_message *m, void *userdata, sd_bu
         if (r < 0)
                 return r;
         r = bus_job_new(&j, userdata, JOB_VERSIONS, m, "versions");
-        return r < 0 ? refuse(error, r) : begin_list(j, path, before, limit, "(sxxssx)", true);
+        return r < 0 ? refuse(error, r) : begin_list(j, path, before, limit, "(sxxssxb)", true);
 }
 
 int repository_bus_list_commits(sd_bus_message *m, void *userdata, sd_bus_error *error) {

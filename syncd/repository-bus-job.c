@@ -246,7 +246,15 @@ static int append_version(BusJob *j, char *const *message) {
         if (j->kind == JOB_COMMITS)
                 return sd_bus_message_append(j->reply, "(sxss)", commit, t, author, text);
         return sd_bus_message_append(
-                        j->reply, "(sxxssx)", commit, t, n, author, strempty(worker_message_get(message, "kind")), m);
+                        j->reply,
+                        "(sxxssxb)",
+                        commit,
+                        t,
+                        n,
+                        author,
+                        strempty(worker_message_get(message, "kind")),
+                        m,
+                        (int) worker_message_get_number(message, "fuzzy"));
 }
 
 static bool is_event(char *const *message, const char *event) {

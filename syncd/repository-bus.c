@@ -31,13 +31,13 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS(
                         "ListVersions",
                         SD_BUS_ARGS("s", path),
-                        SD_BUS_RESULT("a(sxxssx)", versions),
+                        SD_BUS_RESULT("a(sxxssxb)", versions),
                         repository_bus_list_versions,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS(
                         "ListVersionsBefore",
                         SD_BUS_ARGS("s", path, "s", before, "u", limit),
-                        SD_BUS_RESULT("a(sxxssx)", versions, "b", more),
+                        SD_BUS_RESULT("a(sxxssxb)", versions, "b", more),
                         repository_bus_list_versions_before,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS(

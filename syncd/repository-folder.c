@@ -46,6 +46,8 @@ void repository_stop_folder(Repository *r) {
         r->watch_again = sd_event_source_disable_unref(r->watch_again);
         r->dirty_timer = sd_event_source_disable_unref(r->dirty_timer);
         r->open_timer = sd_event_source_disable_unref(r->open_timer);
+        r->hot_timer = sd_event_source_disable_unref(r->hot_timer);
+        hot_paths_clear(&r->hot);
         r->scan_timer = sd_event_source_disable_unref(r->scan_timer);
         r->watch = sync_watch_free(r->watch);
         if (r->fsm.phase == SYNC_PHASE_TREE)
@@ -126,14 +128,55 @@ static int on_open_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void arm_hot_timer(Repository *r);
+
+static int on_hot_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Repository *r = userdata;
+        const char *path;
+
+        r->hot_timer = sd_event_source_disable_unref(r->hot_timer);
+        while ((path = hot_paths_take(&r->hot, usec)))
+                repository_mark_dirty(r, path);
+        arm_hot_timer(r);
+        return 0;
+}
+
+static void arm_hot_timer(Repository *r) {
+        uint64_t next = hot_paths_next(&r->hot);
+
+        if (r->hot_timer)
+                (void) sd_event_source_set_time(r->hot_timer, next);
+        else if (next != UINT64_MAX)
+                (void) sd_event_add_time(
+                                r->environment->event,
+                                &r->hot_timer,
+                                CLOCK_MONOTONIC,
+                                next,
+                                DIRTY_MIN_USEC,
+                                on_hot_timer,
+                                r);
+}
+
+static void on_closed(Repository *r, const char *path) {
+        uint64_t now;
+
+        if (sd_event_now(r->environment->event, CLOCK_MONOTONIC, &now) >= 0 &&
+            hot_paths_changed(&r->hot, path, now))
+                arm_hot_timer(r);
+        else
+                repository_mark_dirty(r, path);
+}
+
 static void on_change(const char *path, SyncWatchHint hint, void *userdata) {
         Repository *r = userdata;
 
         switch (hint) {
         case SYNC_WATCH_CLOSED:
-                repository_mark_dirty(r, path);
+                on_closed(r, path);
                 break;
         case SYNC_WATCH_OPEN:
+                if (hot_paths_waits(&r->hot, path))
+                        break;
                 add_dirty(r, path);
                 if (!r->open_timer)
                         (void) sd_event_add_time_relative(
@@ -357,6 +400,7 @@ static void on_run_done(char *const *message, void *userdata) {
         result.candidate = get_flag(message, "candidate");
         result.conflict = get_flag(message, "conflict");
         result.again = get_flag(message, "again");
+        result.rest = get_flag(message, "rest");
         result.missing = get_flag(message, "missing");
         result.bytes_missing = worker_message_get_number(message, "bytes-missing");
         result.bytes_to_push = worker_message_get_number(message, "bytes-to-push");
@@ -372,7 +416,7 @@ static void on_run_done(char *const *message, void *userdata) {
         confirmed = worker_message_get(message, "confirmed");
         if (!result.halted)
                 (void) free_and_strdup(&r->confirmed, isempty(confirmed) ? NULL : confirmed);
-        r->synchronized = !result.halted && !result.candidate && r->fsm.fetched;
+        r->synchronized = !result.halted && !result.candidate && !result.rest && r->fsm.fetched;
         sync_fsm_tree_done(&r->fsm, &result);
         repository_step(r);
 }
@@ -404,6 +448,15 @@ int repository_start_run(Repository *r, bool full) {
         r->pending = MAX(r->pending, (uint64_t) strv_length(r->dirty));
         r->dirty = strv_free(r->dirty);
         r->dirty_bytes = 0;
-        r->dirty_full = r->changed = false;
+        r->dirty_full = r->changed = r->hurried = false;
         return 0;
+}
+
+void repository_hurry_run(Repository *r) {
+        _cleanup_strv_free_ char **message = NULL;
+
+        if (r->hurried || r->fsm.phase != SYNC_PHASE_TREE || !(r->fsm.want_fetch || r->fsm.want_tree) || !r->tree)
+                return;
+        /* It hastens only: without it the run ends later. */
+        r->hurried = worker_message_add(&message, "command", "hurry") >= 0 && tree_client_tell(r->tree, message) >= 0;
 }

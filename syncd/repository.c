@@ -361,5 +361,6 @@ void repository_step(Repository *r) {
                 if (k < 0)
                         fail_step(r, action.kind, k);
         } while (action.kind != SYNC_ACTION_NONE);
+        repository_hurry_run(r);
         repository_report(r);
 }

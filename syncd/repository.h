@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/datamodel/dm.h"
+#include "syncd/hot-paths.h"
 #include "syncd/repository-bandwidth.h"
 #include "syncd/repository-url.h"
 #include "syncd/sync-conflict.h"
@@ -85,6 +86,8 @@ struct Repository {
         uint64_t dirty_time;
         sd_event_source *dirty_timer;
         sd_event_source *open_timer;
+        HotPaths hot;
+        sd_event_source *hot_timer;
         sd_event_source *scan_timer;
 
         SyncPoison poison;  /* what the next run leaves out */
@@ -98,6 +101,7 @@ struct Repository {
         char *push;          /* the commit that main is to be moved to next, or NULL */
         bool push_last;      /* nothing is to be pushed after it */
         bool changed;        /* what was to be pushed is not what it was */
+        bool hurried;        /* the run that goes on was told that somebody waits */
         Worker *key_maker;
         bool key_maker_next; /* it makes the next key, not the first */
         bool rotate;         /* another one is to be made */
@@ -153,6 +157,7 @@ int repository_new_transfer(Repository *r, TransferClient **ret); /* a client of
 char *repository_staging_directory(const Repository *r); /* the caller's; NULL: no memory */
 bool repository_set_push(Repository *r, char *const *message); /* of the tree worker; returns whether there is one */
 int repository_start_run(Repository *r, bool full);
+void repository_hurry_run(Repository *r);       /* if another step waits for the end of the one that goes on */
 void repository_stop_folder(Repository *r);
 int repository_check_keys(Repository *r);       /* reads or makes the key */
 void repository_take_conflict(Repository *r, char *const *message); /* event=conflict of the tree worker */

@@ -44,7 +44,7 @@ static SyncAction begin_fetch(SyncFsm *m) {
 static SyncAction begin_tree(SyncFsm *m) {
         SyncAction action = { .kind = SYNC_ACTION_TREE, .full = m->want_full };
 
-        m->want_tree = m->want_full = false;
+        m->want_tree = m->want_full = m->want_rest = false;
         m->phase = SYNC_PHASE_TREE;
         return action;
 }
@@ -74,7 +74,8 @@ static SyncAction begin_push(SyncFsm *m) {
 
 /* What the transfer that runs keeps from going on. */
 static bool others_wait(const SyncFsm *m) {
-        return m->want_fetch || m->want_tree || (m->phase == SYNC_PHASE_PUSH ? m->want_content : m->candidate);
+        return m->want_fetch || m->want_tree || m->want_rest ||
+               (m->phase == SYNC_PHASE_PUSH ? m->want_content : m->candidate);
 }
 
 static SyncAction stop_transfer(SyncFsm *m) {
@@ -107,11 +108,15 @@ static SyncAction next_of_idle(SyncFsm *m) {
                 return begin_fetch(m);
         if (m->want_tree)
                 return begin_tree(m);
-        /* A large push and content take turns. */
-        if (m->candidate && !(m->want_content && m->push_stopped && is_long_push(m)))
+        /* A large push takes turns with content, and one that was stopped with what is to be read. */
+        if (m->candidate && !(m->push_stopped && (m->want_rest || (m->want_content && is_long_push(m)))))
                 return begin_push(m);
         if (m->want_content)
                 return begin_content(m);
+        if (m->want_rest) {
+                m->push_stopped = false;
+                return begin_tree(m);
+        }
         if (m->again && !m->timer) {
                 uint64_t usec = SYNC_AGAIN_MIN_USEC;
 

@@ -323,6 +323,7 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         m->phase = SYNC_PHASE_IDLE;
         m->last_error = result->word;
         m->timer = m->want_content = false;
+        m->want_rest = result->rest && !result->halted;
         m->candidate = result->candidate;
         m->bytes_to_push = result->bytes_to_push;
         m->again = result->again;
@@ -355,7 +356,7 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
                 fail_orders(m, result->word);
         else if (m->fetched || moved)
                 report_pull(m);
-        if (!m->candidate)
+        if (!m->candidate && !m->want_rest)
                 finish(m);
         answer_prefetch(m);
 }
@@ -375,8 +376,8 @@ static void push_landed(SyncFsm *m, const SyncRevision *revision) {
                 answer(m, SYNC_OUTCOME_OK);
         else
                 report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
-        /* The rest of main is still on its way. */
-        if (!m->want_content)
+        /* The rest of main, or of what is in the folder, is still on its way. */
+        if (!m->want_content && !m->want_rest)
                 finish(m);
         answer_prefetch(m);
 }

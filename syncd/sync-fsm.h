@@ -136,6 +136,7 @@ typedef struct SyncTreeResult {
         bool candidate;     /* there is a commit to push */
         bool conflict;      /* collisions were registered */
         bool again;         /* something is busy or too fresh: look again in a while */
+        bool rest;          /* files are still to be read: go on as soon as nothing else waits */
         bool missing;       /* content of main has to be fetched before the run is complete */
         uint64_t bytes_missing; /* how much; 0: not known */
         uint64_t bytes_to_push; /* of the candidate, as far as main does not have it yet */
@@ -174,6 +175,7 @@ typedef struct SyncFsm {
         bool want_tree;
         bool want_full;
         bool want_content;
+        bool want_rest;        /* "tree" has more to read, once what waits was done */
         bool candidate;        /* a commit waits to be pushed */
         bool again;            /* look again after SYNC_AGAIN_* */
         bool timer;            /* a WAIT was given out */

@@ -21,7 +21,10 @@ static void write_entry(SyncWriter *w, const SyncEntry *e, const char *previous)
         sync_write_bytes(w, e->path + shared, length - shared);
 
         sync_write_number(w, e->kind);
-        sync_write_number(w, (unsigned) e->mode << 4 | (unsigned) e->certainty << 1 | e->executable);
+        sync_write_number(
+                        w,
+                        (unsigned) e->fuzzy << 13 | (unsigned) e->mode << 4 | (unsigned) e->certainty << 1 |
+                                        e->executable);
         sync_write_bytes(w, e->oid.bytes, e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK ? SYNC_OID_SIZE : 0);
         sync_write_number(w, e->size);
         sync_write_signed(w, e->mtime_ns);
@@ -43,6 +46,7 @@ static void read_entry(SyncReader *r, SyncEntry *e, char *path) {
         *e = (SyncEntry) { .path = path, .kind = kind & 0xF };
 
         flags = sync_read_number(r);
+        e->fuzzy = flags >> 13 & 1;
         e->mode = flags >> 4 & 0777;
         e->certainty = flags >> 1 & 7;
         e->executable = flags & 1;

@@ -32,14 +32,26 @@ static int64_t now_ns(void) {
         return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* True if the same entry can be read again without a difference only because it was written too quickly. Whatever
- * writes sets ctime; mtime is what somebody set it to, and may be in the future for years. */
-static bool is_racy(const SyncEntry *e, int64_t now) {
-        return e->ctime_ns > now - SYNC_RACY_NS;
+/* True if a write behind the time when reading began, which the reading may have missed, can have left the same stamp.
+ * Whatever writes sets ctime; mtime is what somebody set it to, and may be in the future for years. */
+static bool is_racy(const SyncEntry *e, int64_t begun) {
+        return e->ctime_ns > begun - SYNC_RACY_NS;
+}
+
+/* Reading a large file twice would take longer than waiting until once is enough; and a later part of it would not know
+ * how young it was. Returns the time then. */
+static int64_t begin_reading(const SyncEntry *e) {
+        int64_t now = now_ns(), wait = e->ctime_ns - (now - SYNC_RACY_NS);
+        struct timespec t = { .tv_nsec = wait };
+
+        if (e->size <= SYNC_LARGE_BYTES || wait < 0 || wait > SYNC_RACY_NS)
+                return now;
+        (void) nanosleep(&t, NULL);
+        return now_ns();
 }
 
 static bool take_from_index(Scanner *s, SyncEntry *e) {
-        const SyncEntry *known = s->scan->rehash ? NULL : sync_tree_find(s->index, e->path);
+        const SyncEntry *known = sync_tree_find(s->index, e->path);
 
         if (!known || known->certainty != SYNC_SETTLED || !sync_entry_same_identity(known, e))
                 return false;
@@ -47,7 +59,8 @@ static bool take_from_index(Scanner *s, SyncEntry *e) {
         return true;
 }
 
-/* One reading; *ret_moved tells that the file changed meanwhile. e becomes what stat said afterwards. */
+/* One reading; *ret_moved tells that the file changed meanwhile. e becomes what stat said afterwards. SyncHashed or a
+ * negative errno. */
 static int read_once(Scanner *s, int fd, SyncEntry *e, bool *ret_moved) {
         SyncEntry before = *e;
         struct stat st;
@@ -63,8 +76,8 @@ static int read_once(Scanner *s, int fd, SyncEntry *e, bool *ret_moved) {
         if (fstat(fd, &st) < 0)
                 return -errno;
         sync_entry_set_stat(e, &st);
-        *ret_moved = !sync_entry_same_identity(&before, e);
-        return 0;
+        *ret_moved = r == SYNC_HASHED_MOVING || !sync_entry_same_identity(&before, e);
+        return r;
 }
 
 static int set_busy(SyncEntry *e) {
@@ -74,13 +87,72 @@ static int set_busy(SyncEntry *e) {
         return 0;
 }
 
+/* It may be what it was: nothing may be concluded from it, as from a busy one. */
+static int put_off(Scanner *s, SyncEntry *e) {
+        s->report->n_put_off++;
+        e->kind = SYNC_FILE;
+        e->oid = (SyncOid) {};
+        e->certainty = SYNC_UNKNOWN;
+        return 0;
+}
+
+static bool is_urgent(const Scanner *s, const char *path) {
+        char parent[SYNC_PATH_MAX + 1];
+
+        if (!s->scan->urgent)
+                return false;
+        strcpy(parent, path);
+        for (;;) {
+                char *slash = strrchr(parent, '/');
+
+                if (sync_tree_find(s->scan->urgent, parent))
+                        return true;
+                if (!slash)
+                        return false;
+                *slash = '\0';
+        }
+}
+
+/* True if something waits for the end of the scan, and nothing waits for this file. */
+static bool can_wait(const Scanner *s, const SyncEntry *e) {
+        return s->scan->interrupted && s->scan->interrupted(s->scan->userdata) && !is_urgent(s, e->path);
+}
+
+static int read_file(Scanner *s, int fd, SyncEntry *e, SyncUse use) {
+        bool moved = true, last = false;
+        int64_t begun = 0;
+        int r = 0;
+
+        for (unsigned i = 0; moved && !last && i < SYNC_READ_TRIES; i++) {
+                begun = begin_reading(e);
+                r = read_once(s, fd, e, &moved);
+                /* Whoever writes it has begun anew. */
+                if (r == -EAGAIN)
+                        return set_busy(e);
+                if (r == -EINPROGRESS)
+                        return put_off(s, e);
+                if (r < 0)
+                        return r;
+                /* One moment of it, or a reading that took too long to be made again. */
+                last = s->scan->take_open_files && r != SYNC_HASHED;
+        }
+        if (moved && !s->scan->take_open_files)
+                return set_busy(e);
+        /* A file that never rests gets a version all the same, one that says so. */
+        e->fuzzy = moved && r != SYNC_HASHED_SNAPSHOT;
+
+        /* Stores into a mapping need not move any time stamp: while somebody can write, equal stamps prove nothing. */
+        e->certainty = moved || use == SYNC_USE_WRITER || is_racy(e, begun) ? SYNC_RACY : SYNC_SETTLED;
+        return 0;
+}
+
 static int scan_file(Scanner *s, int parent_fd, const char *name, SyncEntry *e) {
         _cleanup_close_ int fd = -EBADF;
-        bool moved = true;
         struct stat st;
         SyncUse use;
-        int r;
 
+        if (can_wait(s, e))
+                return put_off(s, e);
         fd = sync_open_beneath(parent_fd, name, O_RDONLY);
         if (fd == -EWOULDBLOCK || fd == -ELOOP)
                 return set_busy(e);
@@ -95,21 +167,7 @@ static int scan_file(Scanner *s, int parent_fd, const char *name, SyncEntry *e) 
         use = sync_file_use(fd);
         if (use == SYNC_USE_WRITER && !s->scan->take_open_files && e->mtime_ns > now_ns() - SYNC_QUIET_NS)
                 return set_busy(e);
-        for (unsigned i = 0; moved && i < SYNC_READ_TRIES; i++) {
-                r = read_once(s, fd, e, &moved);
-                /* Whoever writes it has begun anew. */
-                if (r == -EAGAIN)
-                        return set_busy(e);
-                if (r < 0)
-                        return r;
-        }
-        /* A file that never rests gets a version all the same: what was read is stored as it was read. */
-        if (moved && !s->scan->take_open_files)
-                return set_busy(e);
-
-        /* Stores into a mapping need not move any time stamp: while somebody can write, equal stamps prove nothing. */
-        e->certainty = moved || use == SYNC_USE_WRITER || is_racy(e, now_ns()) ? SYNC_RACY : SYNC_SETTLED;
-        return 0;
+        return read_file(s, fd, e, use);
 }
 
 static int scan_symlink(Scanner *s, int parent_fd, const char *name, SyncEntry *e) {

@@ -209,8 +209,6 @@ static SyncScanResult check_root(const SyncScan *scan) {
 
         if (fstat(scan->root_fd, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_nlink == 0)
                 return SYNC_SCAN_ROOT_MISSING;
-        if (scan->device != 0 && st.st_dev != scan->device)
-                return SYNC_SCAN_ROOT_MISSING;
         if (scan->staging_fd >= 0 && scan->file_system_uuid) {
                 struct stat staging;
 

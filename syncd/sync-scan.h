@@ -3,8 +3,6 @@
  * deletion. */
 #pragma once
 
-#include <sys/types.h>
-
 #include "common/base/macro.h"
 #include "syncd/sync-tree.h"
 
@@ -15,6 +13,8 @@
 #define SYNC_READ_TRIES 3U
 /* A file that somebody has open for writing is busy until nothing was written for so long. */
 #define SYNC_QUIET_NS (10 * INT64_C(1000000000))
+/* Only files of more bytes may be read in parts (SyncHasher), and are not read while they are racy. */
+#define SYNC_LARGE_BYTES (UINT64_C(1) << 20)
 /* An index of at least so many entries does not become empty in an ordinary way: that is a missing disk,
  * or needs confirmation. */
 #define SYNC_EMPTIED_MIN 4U
@@ -27,13 +27,15 @@ typedef enum SyncScanResult {
 
 typedef struct SyncScan {
         int root_fd;                    /* the folder, a directory opened for reading */
-        dev_t device;                   /* st_dev it must have; 0: not checked (first activation) */
         int staging_fd;                 /* where the marker is (sync-apply.h), -1: not checked */
         const char *file_system_uuid;   /* content of the marker, when staging_fd is given */
         bool accept_empty;              /* the operator confirmed that the folder is empty */
-        bool rehash;                    /* distrust the index: read every file (after an unclean shutdown) */
         bool take_open_files;           /* read files that are being written, too: busy for too long already */
         SyncHasher hasher;              /* called with store = true */
+        /* Asked before a file is read: true puts off all of them, as unknown, so that the scan comes to its end soon,
+         * but for those in urgent (sorted; NULL: none) and what is beneath. May be NULL. */
+        bool (*interrupted)(void *userdata);
+        const SyncTree *urgent;
         /* Called now and then with the entries so far, sorted if everything is scanned; non-zero cancels
          * (-ECANCELED). As an index they spare the next scan, should this one not come to its end, to read them
          * again. May be NULL. */
@@ -43,6 +45,7 @@ typedef struct SyncScan {
 
 typedef struct SyncScanReport {
         size_t n_entries, n_hashed, n_racy, n_busy, n_unknown, n_special, n_ignored;
+        size_t n_put_off; /* of the unknown ones: only for want of time, to be scanned again at once */
         uint64_t bytes_hashed;
         /* The first entry that could not be taken, for LastError: the path and its errno. NULL, 0 if
          * there is none. */

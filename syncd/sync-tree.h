@@ -42,7 +42,8 @@ typedef enum SyncCertainty {
         SYNC_SETTLED,
         SYNC_RACY,    /* known, but so young that equal time stamps prove nothing yet (as in git's index) */
         SYNC_BUSY,    /* is changing: the oid is not its content, it cannot be committed yet */
-        SYNC_UNKNOWN, /* not readable (EIO, EACCES, ...): neither a change nor a deletion may be concluded */
+        SYNC_UNKNOWN, /* not readable (EIO, EACCES, ...), or not read yet: neither a change nor a deletion may be
+                         concluded */
 } SyncCertainty;
 
 typedef struct SyncEntry {
@@ -56,6 +57,7 @@ typedef struct SyncEntry {
         unsigned char kind : 4;      /* SyncKind */
         unsigned char certainty : 3; /* SyncCertainty */
         bool executable : 1;         /* files only */
+        bool fuzzy : 1;              /* the file changed while it was read: it may never have held just this */
 } SyncEntry;
 static_assert(sizeof(SyncEntry) <= 64, "a gateway holds 100,000 of them and more");
 
@@ -143,11 +145,18 @@ bool sync_entry_equal(const SyncEntry *a, const SyncEntry *b) _pure_;
 /* True if both describe the same unmodified inode: kind, inode, size, mtime and ctime. */
 bool sync_entry_same_identity(const SyncEntry *a, const SyncEntry *b) _pure_;
 
+typedef enum SyncHashed {
+        SYNC_HASHED,          /* who compares what stat(2) says before and after knows whether it changed meanwhile */
+        SYNC_HASHED_SNAPSHOT, /* the same, but what was named is the file at one moment */
+        SYNC_HASHED_MOVING,   /* it changed meanwhile */
+} SyncHashed;
+
 /* How content gets its name; given to scan and apply, so that the git store stays elsewhere. */
 typedef struct SyncHasher {
         /* Names the content of the file, open for reading at offset 0. With store set it also puts the
-         * content into the local store if it is not there yet. 0, -EAGAIN if the file became shorter
-         * meanwhile, or another negative errno. */
+         * content into the local store if it is not there yet. A SyncHashed; -EAGAIN if it became shorter meanwhile;
+         * -EINPROGRESS if there is more to be read than there is time for now, and the same is to be asked again; or
+         * another negative errno. */
         int (*file)(int fd, bool store, SyncOid *ret, void *userdata);
         /* The same for bytes in memory: a symlink's target. */
         int (*bytes)(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);

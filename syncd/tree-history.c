@@ -59,7 +59,8 @@ static int send_version(const FolderVersion *v) {
             (r = worker_message_addf(&message, "mtime", "%lld", (long long) v->entry.mtime_ns / 1000000000)) < 0 ||
             (r = worker_message_add(&message, "author", v->author)) < 0 ||
             (r = worker_message_add(&message, "message", v->message)) < 0 ||
-            (r = worker_message_add(&message, "kind", kind_of(&v->entry))) < 0)
+            (r = worker_message_add(&message, "kind", kind_of(&v->entry))) < 0 ||
+            (r = worker_message_addf(&message, "fuzzy", "%d", v->entry.fuzzy)) < 0)
                 return r;
         return worker_message_send(WORKER_SOCKET_FD, message);
 }
@@ -85,7 +86,7 @@ static int send_history(const FolderHistory *h, bool final) {
 }
 
 /* Keys: path (without it: commits), before, limit, final. Answers with events version: commit, time, size (-1: not
- * known), mtime (0: not known), author, message, kind; and more. */
+ * known), mtime (0: not known), author, message, kind, fuzzy; and more. */
 static int do_list(Folder *f, const char *command, char *const *message) {
         const char *path = strempty(worker_message_get(message, "path")),
                    *before = worker_message_get(message, "before");

@@ -8,7 +8,8 @@
  * The second is for an instance that is gone (folder_leave()). The first lives as long as the folder is online.
  * WORKER_SOCKET_FD brings one request at a time ("command=run", "landed", "versions", "restore"); the answer is any
  * number of messages "event=conflict" or "event=version", and "event=done". When it has opened the folder it says
- * "event=done" as well. The keys of each are where they are written, below. */
+ * "event=done" as well. The keys of each are where they are written, below. What comes during a run lets it end soon;
+ * "command=hurry", which has no answer, is for nothing else. */
 #include <errno.h>
 #include <git2.h>
 #include <linux/audit.h>
@@ -116,6 +117,7 @@ static int send_result(TreeWorker *w, const FolderResult *result) {
             (r = worker_message_addf(&message, "candidate", "%d", o->candidate)) < 0 ||
             (r = worker_message_addf(&message, "conflict", "%d", o->conflict)) < 0 ||
             (r = worker_message_addf(&message, "again", "%d", o->again)) < 0 ||
+            (r = worker_message_addf(&message, "rest", "%d", o->rest)) < 0 ||
             (r = worker_message_addf(&message, "missing", "%d", o->missing)) < 0 ||
             (r = worker_message_addf(
                              &message, "bytes-missing", "%llu", (unsigned long long) o->bytes_missing)) < 0 ||
@@ -214,6 +216,9 @@ static int serve(TreeWorker *w, char *const *message) {
                 return do_run(w, message);
         if (streq(command, "landed"))
                 return do_landed(w, message);
+        /* There was nothing left to be hurried up. */
+        if (streq(command, "hurry"))
+                return 0;
         return tree_serve_history(w->folder, w->gateway_name, command, message);
 }
 
@@ -233,6 +238,12 @@ static int receive(TreeWorker *w, char ***ret) {
         return r;
 }
 
+static bool somebody_waits(void *userdata) {
+        struct pollfd p = { .fd = WORKER_SOCKET_FD, .events = POLLIN };
+
+        return poll(&p, 1, 0) > 0;
+}
+
 static int run(TreeWorker *w, char *argv[]) {
         SyncConflictList conflicts = {};
         int r;
@@ -245,6 +256,7 @@ static int run(TreeWorker *w, char *argv[]) {
                 (void) log_debug_errno(r, "Failed to open %s: %m", argv[2]);
         if (tree_send_done(r) < 0 || r < 0)
                 return r;
+        folder_set_waits(w->folder, somebody_waits, NULL);
         for (;;) {
                 _cleanup_strv_free_ char **message = NULL;
 

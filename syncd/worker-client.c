@@ -140,6 +140,10 @@ int tree_client_send(TreeClient *c, char *const *message, TreeReplyHandler handl
         return 0;
 }
 
+int tree_client_tell(TreeClient *c, char *const *message) {
+        return worker_message_send(c->fd, message);
+}
+
 static void stop_transfer_worker(TransferClient *c) {
         c->source = sd_event_source_disable_unref(c->source);
         c->timer = sd_event_source_disable_unref(c->timer);

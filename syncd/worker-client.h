@@ -32,6 +32,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(TreeClient *, tree_client_free);
 /* Sends a request. 0; -EBUSY if too many wait; or a negative errno, then the handler is not called. */
 int tree_client_send(TreeClient *c, char *const *message, TreeReplyHandler handler, void *userdata);
 
+/* Sends what is not answered. 0 or a negative errno. */
+int tree_client_tell(TreeClient *c, char *const *message);
+
 /* --- ispstorage-sync-transfer: one command at a time; ends by itself when it is idle, and is started again
  * for the next command --------- */
 

@@ -32,22 +32,23 @@ static json_t *json_time(int64_t t) {
 static int read_version(sd_bus_message *reply, List *l) {
         const char *commit, *author, *kind;
         int64_t time, size, mtime;
-        int r;
+        int r, fuzzy;
 
-        r = sd_bus_message_read(reply, "(sxxssx)", &commit, &time, &size, &author, &kind, &mtime);
+        r = sd_bus_message_read(reply, "(sxxssxb)", &commit, &time, &size, &author, &kind, &mtime, &fuzzy);
         if (r <= 0)
                 return r;
         (void) snprintf(l->last, sizeof(l->last), "%s", commit);
         (void) json_array_append_new(
                         l->items,
-                        json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:b}",
+                        json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:b, s:b}",
                                   "version", commit,
                                   "time", json_time(time),
                                   "size", size < 0 ? json_null() : json_integer(size),
                                   "gateway", ctl_json_string(author),
                                   "kind", kind,
                                   "modified", json_time(mtime),
-                                  "deleted", streq(kind, "deleted")));
+                                  "deleted", streq(kind, "deleted"),
+                                  "fuzzy", fuzzy));
         return 1;
 }
 
@@ -90,7 +91,7 @@ static int get_page(CtlContext *c, const char *path, uint32_t n, List *l) {
                  : ctl_call(c, "ListCommits", &reply, "su", l->last, n);
         if (r < 0)
                 return r;
-        r = sd_bus_message_enter_container(reply, 'a', path ? "(sxxssx)" : "(sxss)");
+        r = sd_bus_message_enter_container(reply, 'a', path ? "(sxxssxb)" : "(sxss)");
         while (r > 0)
                 r = path ? read_version(reply, l) : read_commit(reply, l);
         if (r >= 0)
@@ -146,7 +147,7 @@ static void print_version(json_t *v) {
         else
                 printf("%13s  ", streq(kind, "deleted") || streq(kind, "directory") ? kind : "-");
         ctl_print_safely(string_of(v, "gateway"));
-        putchar('\n');
+        puts(json_is_true(json_object_get(v, "fuzzy")) ? "  fuzzy" : "");
 }
 
 static void print_commit(json_t *v) {

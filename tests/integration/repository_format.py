@@ -122,6 +122,8 @@ class Reader:
             require(last < stored and len(data) - len(rest) <= RECORD_MAX, f"record of {stored}")
             last, data = stored, rest
             mtime, mode_bits, size, *more = fields.split(b" ")
+            if more[:1] == [b"fuzzy"]:
+                del more[0]
             attributes = dict(field.split(b"=") for field in more)
             require(all(name.startswith(b"user.") and not name.startswith(b"user.ispstorage.") for name in attributes), f"attributes of {stored}")
             found[stored] = (number(mtime), number(mode_bits, 8), number(size), {k: bytes.fromhex(v.decode()) for k, v in attributes.items()})

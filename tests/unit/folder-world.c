@@ -247,6 +247,7 @@ void world_run(World *w, WorldGateway *g) {
         g->missing = result.outcome.missing;
         g->changed = false;
         g->again = result.outcome.again;
+        g->rest = result.outcome.rest;
         g->conflict |= result.outcome.conflict;
         folder_result_clear(&result);
         engine(w, true);
@@ -450,7 +451,7 @@ static bool cycle(World *w, WorldGateway *g) {
                         break;
         }
         git_oid after = world_main(folder_store(g->folder));
-        return done || !git_oid_equal(&before, &after);
+        return done || g->rest || !git_oid_equal(&before, &after);
 }
 
 void world_settle(World *w) {

@@ -21,6 +21,7 @@ typedef struct WorldGateway {
         git_oid push;  /* to be pushed next, or zero */
         bool missing;
         bool again;    /* the last run wants another one, even if nothing happens */
+        bool rest;     /* and at once, as it has not read everything yet */
         bool changed;  /* the last push found other content than was committed */
         const SyncRefusal *refused; /* by main */
         size_t n_refused;

@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <git2.h>
+#include <sys/xattr.h>
 
+#include "common/base/cleanup.h"
+#include "common/base/str.h"
 #include "syncd/folder-internal.h"
 #include "tests/unit/folder-world.h"
 
@@ -208,8 +211,36 @@ static void a_refused_old_version_is_left_out_alone(void **state) {
         world_free(w);
 }
 
+static void set_attribute(const WorldGateway *g, const char *name, size_t size) {
+        _cleanup_free_ char *path = strfmt("%s/a", g->path), *value = calloc(1, size);
+
+        assert_int_equal(setxattr(path, name, value, size, 0), 0);
+}
+
+static ssize_t attribute_size(const WorldGateway *g, const char *name) {
+        _cleanup_free_ char *path = strfmt("%s/a", g->path);
+
+        return getxattr(path, name, NULL, 0);
+}
+
+static void attributes_travel_up_to_a_size(void **state) {
+        World *w = world_new(2, 1);
+
+        world_write(w, w->gateways, "a", 100);
+        set_attribute(w->gateways, "user.large", FOLDER_XATTR_MAX + 1);
+        set_attribute(w->gateways, "user.largest", FOLDER_XATTR_MAX);
+        set_attribute(w->gateways, "user.small", 10);
+        world_settle(w);
+        assert_int_equal(attribute_size(w->gateways + 1, "user.small"), 10);
+        assert_int_equal(attribute_size(w->gateways + 1, "user.largest"), FOLDER_XATTR_MAX);
+        assert_int_equal(attribute_size(w->gateways + 1, "user.large"), -1);
+        assert_int_equal(attribute_size(w->gateways, "user.large"), FOLDER_XATTR_MAX + 1);
+        world_free(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(attributes_travel_up_to_a_size),
                 cmocka_unit_test(small_files_do_not_wait_for_large_ones),
                 cmocka_unit_test(every_version_is_kept_while_main_is_away),
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),

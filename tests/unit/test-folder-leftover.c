@@ -101,6 +101,47 @@ static void what_somebody_writes_to_stays(void **state) {
         world_free(w);
 }
 
+static void what_was_replaced_goes_when_main_has_it(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        SyncApplyReport report = {};
+        SyncApply a;
+
+        world_write(w, g, "a", 100);
+        world_settle(w);
+        world_write(w, w->gateways + 1, "a", 100);
+        world_settle(w);
+        /* The time that those have who have it open still is over. */
+        folder_apply_init(g->folder, g->name, &a);
+        assert_int_equal(sync_apply_settle(&a, 0, &report), 0);
+        assert_int_equal(report.n_unsettled, 0);
+        assert_int_equal(report.conflicts.n, 0);
+        sync_apply_report_clear(&report);
+        world_settle(w);
+        assert_false(g->conflict);
+        world_free(w);
+}
+
+static void what_no_journal_tells_of_is_kept_aside(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        _cleanup_free_ char *link = staging_path(g, "s8");
+
+        world_write(w, g, "a", 100);
+        world_settle(w);
+        stage(g, "s7", NULL);
+        assert_int_equal(symlink("nobody has this", link), 0);
+        world_restart(w, g);
+        assert_false(is_staged(g, "s7"));
+        assert_true(is_staged(g, "kept-0"));
+        world_settle(w);
+        assert_true(is_staged(g, "kept-0"));
+        free(TAKE_PTR(link));
+        link = staging_path(g, "kept-1");
+        assert_int_equal(faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW), 0);
+        world_free(w);
+}
+
 static void leave(World *w, WorldGateway *g) {
         assert_int_equal(folder_save_index(g->folder), 0);
         world_close(w, g);
@@ -186,6 +227,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_kept_aside_goes_when_main_has_it),
                 cmocka_unit_test(what_somebody_writes_to_stays),
+                cmocka_unit_test(what_was_replaced_goes_when_main_has_it),
+                cmocka_unit_test(what_no_journal_tells_of_is_kept_aside),
                 cmocka_unit_test(an_instance_that_is_gone_leaves_nothing),
                 cmocka_unit_test(versions_that_are_nowhere_else_stay),
                 cmocka_unit_test(what_another_instance_has_is_left_alone),

@@ -108,7 +108,7 @@ static void assert_alive(const World *w) {
         default:
                 if (!sync_fsm_is_allowed(m))
                         break;
-                assert_false(m->want_fetch || m->want_tree || m->candidate || m->want_content);
+                assert_false(m->want_fetch || m->want_tree || m->candidate || m->want_content || m->want_rest);
                 assert_true(!m->again || w->timer);
                 assert_true(m->running.opseq == 0 && m->waiting.opseq == 0);
         }
@@ -138,6 +138,7 @@ static void end_tree(World *w, bool good) {
         result.bytes_to_push = draw(w, 100) * SYNC_RATE_ASSUMED;
         result.conflict = one_in(w, 10);
         result.again = !good && one_in(w, 4);
+        result.rest = !good && one_in(w, 4);
         if (!result.missing && !result.halted) {
                 w->pull_applied = w->pull_fetched;
                 result.base.n = w->main_n += one_in(w, 2);

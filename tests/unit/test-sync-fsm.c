@@ -312,6 +312,42 @@ static void a_busy_file_is_looked_at_again(void **state) {
         assert_int_equal(sync_fsm_next(&m, 0).usec, 2 * SYNC_AGAIN_MIN_USEC);
 }
 
+static void the_rest_is_read_once_what_is_there_was_pushed(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_RESCAN, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .candidate = true, .rest = true, .again = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 6, .rest = true });
+        assert_next(&m, SYNC_ACTION_TREE);
+        assert_reports(&m, "");
+        tree_done(&m, 6, false);
+        assert_reports(&m, "rescan 7 ok");
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void a_long_push_and_what_is_to_be_read_take_turns(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .candidate = true, .rest = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+        assert_int_equal(sync_fsm_next(&m, 0).usec, SYNC_SLICE_USEC);
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+        sync_fsm_pushed(&m, TRANSFER_STOPPED, NULL);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .candidate = true, .rest = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+}
+
 static void a_folder_that_goes_away_stops_everything(void **state) {
         SyncFsm m = subscribed();
         SyncFacts facts = good_facts;
@@ -393,6 +429,8 @@ int main(void) {
                 cmocka_unit_test(push_and_rescan_are_answered_at_the_end),
                 cmocka_unit_test(an_order_is_answered_with_the_last_of_several_commits),
                 cmocka_unit_test(a_busy_file_is_looked_at_again),
+                cmocka_unit_test(the_rest_is_read_once_what_is_there_was_pushed),
+                cmocka_unit_test(a_long_push_and_what_is_to_be_read_take_turns),
                 cmocka_unit_test(a_folder_that_goes_away_stops_everything),
                 cmocka_unit_test(what_ends_after_a_suspension_has_no_effect),
         };

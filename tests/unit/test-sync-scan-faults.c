@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "tests/unit/fault.h"
@@ -13,6 +14,12 @@
 #define CALLS_MAX 1000U
 
 static char *const everything[] = { (char *) "d/b", (char *) "d/e", (char *) "a", (char *) "l", NULL };
+
+/* Then all of it has to be read again. */
+static void touch_all(const Folder *f, const SyncTree *index) {
+        SYNC_TREE_FOREACH(e, index)
+                assert_int_equal(utimensat(f->root_fd, e->path, NULL, AT_SYMLINK_NOFOLLOW), 0);
+}
 
 /* Returns true if there was such a call. */
 static bool fail_at(FaultKind kind, unsigned number, bool lasting, bool full) {
@@ -27,7 +34,7 @@ static bool fail_at(FaultKind kind, unsigned number, bool lasting, bool full) {
         run_populate(folder, "a=f1 d=d d/b=f2 d/e=d d/e/c=f3 l=l1");
         index = folder_scan(folder, NULL);
         scan = folder_scan_of(folder);
-        scan.rehash = true;
+        touch_all(folder, index);
         fault_arm(kind, number, lasting);
         fault_enter();
         r = full ? sync_scan_full(&scan, index, &t, &report) : sync_scan_dirty(&scan, index, everything, &t, &report);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Scans of the folder: how much of it in one run, how far it is, and what gives way to what. */
+#include <linux/ioprio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/str.h"
+#include "syncd/folder-internal.h"
+#include "syncd/instance.h"
+
+/* A scan that nobody waits for has a tenth of the CPU time of what competes with it, and of the disk what the I/O
+ * scheduler gives to the last of the ordinary ones. (bfq knows of such; mq-deadline of the idle class only, in which a
+ * read that was begun may take until its aging, 10 s, when somebody has come to wait.) */
+#define BACKGROUND_NICE 10
+#define BACKGROUND_IOPRIO IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_NR_LEVELS - 1)
+
+static int64_t seconds_since_boot(void) {
+        struct timespec ts;
+
+        return clock_gettime(CLOCK_BOOTTIME, &ts) < 0 ? 1 : ts.tv_sec + 1;
+}
+
+static int64_t now_msec(void) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+typedef struct ScanRun {
+        Folder *folder;
+        int64_t checkpoint; /* seconds since boot */
+        int64_t begun;      /* to read, milliseconds; 0: nothing was yet */
+        bool urgent;        /* somebody waits from the beginning: for what is urgent */
+        bool interrupted;   /* somebody waits */
+        bool background;
+        int nice, ioprio;   /* before */
+} ScanRun;
+
+/* --- in the background --- */
+
+static void set_ioprio(int ioprio) {
+        (void) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, ioprio);
+}
+
+/* Without the permission to come back (RLIMIT_NICE) the nice value stays. */
+static void enter_background(ScanRun *s) {
+        struct rlimit limit;
+
+        s->background = true;
+        s->ioprio = MAX((int) syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0), 0);
+        set_ioprio(BACKGROUND_IOPRIO);
+        errno = 0;
+        s->nice = getpriority(PRIO_PROCESS, 0);
+        if (errno == 0 && s->nice < BACKGROUND_NICE && getrlimit(RLIMIT_NICE, &limit) >= 0 &&
+            (limit.rlim_cur == RLIM_INFINITY || (int64_t) limit.rlim_cur >= 20 - s->nice))
+                (void) setpriority(PRIO_PROCESS, 0, BACKGROUND_NICE);
+        else
+                s->nice = BACKGROUND_NICE;
+}
+
+static void leave_background(ScanRun *s) {
+        if (!s->background)
+                return;
+        s->background = false;
+        set_ioprio(s->ioprio);
+        if (s->nice < BACKGROUND_NICE)
+                (void) setpriority(PRIO_PROCESS, 0, s->nice);
+}
+
+/* --- what gives way to what --- */
+
+static bool somebody_waits(ScanRun *s) {
+        const Folder *f = s->folder;
+
+        if (!f->waits || !f->waits(f->waits_userdata))
+                return false;
+        leave_background(s);
+        return true;
+}
+
+/* The first file, and so much, is read in any case: those who come again and again do not keep it from ever coming to
+ * an end. */
+static bool is_interrupted(void *userdata) {
+        ScanRun *s = userdata;
+
+        if (s->begun == 0)
+                s->begun = now_msec();
+        else if (!s->interrupted && now_msec() >= s->begun + s->folder->read_min_msec)
+                s->interrupted = somebody_waits(s) || s->urgent;
+        return s->interrupted;
+}
+
+static bool is_slice_over(void *userdata) {
+        const ScanRun *s = userdata;
+
+        return is_interrupted(userdata) || now_msec() > s->begun + s->folder->slice_msec;
+}
+
+/* --- progress --- */
+
+/* A long scan is gone on with after a restart, not begun again. */
+static void save_progress(Folder *f, const SyncTree *so_far) {
+        SyncTree *together;
+
+        if (content_sync(&f->content) < 0 || git_store_sync(f->store) < 0)
+                return;
+        if (!f->index)
+                (void) sync_index_save(f->state_fd, INSTANCE_INDEX, so_far);
+        else if (sync_tree_patch(f->index, so_far, &together) >= 0) {
+                (void) sync_index_save(f->state_fd, INSTANCE_INDEX, together);
+                sync_tree_free(together);
+        }
+}
+
+static int on_progress(const SyncTree *so_far, void *userdata) {
+        ScanRun *s = userdata;
+        int64_t now = seconds_since_boot();
+
+        (void) somebody_waits(s);
+        if (now - s->checkpoint >= s->folder->checkpoint_sec) {
+                save_progress(s->folder, so_far);
+                s->checkpoint = now;
+        }
+        return 0;
+}
+
+/* --- */
+
+static int make_urgent(char *const *paths, SyncTree **ret) {
+        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+        int r;
+
+        r = sync_tree_new(&t);
+        STRV_FOREACH(path, paths) {
+                SyncEntry e = { .path = *path, .kind = SYNC_ABSENT };
+
+                if (r >= 0 && sync_path_is_valid(*path))
+                        r = sync_tree_add(t, &e);
+        }
+        if (r >= 0)
+                r = sync_tree_sort_last(t);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+/* Files that are busy for too long are taken as they are. Those that only wait for their turn are not busy. */
+static void count_busy(Folder *f, const SyncScanReport *report, bool taken, int64_t now) {
+        if (report->n_busy > 0 && !taken) {
+                if (f->busy_since == 0)
+                        f->busy_since = now;
+        } else if (!taken || report->n_put_off == 0)
+                f->busy_since = 0;
+}
+
+/* A series of runs that each read a part is gone on with after a restart, too. */
+static void count_put_off(Folder *f, size_t n, int64_t now) {
+        f->n_put_off = n;
+        if (n > 0 && now - f->saved < f->checkpoint_sec)
+                return;
+        if (n > 0)
+                (void) folder_save_index(f);
+        f->saved = now;
+}
+
+static int scan(Folder *f, const FolderScan *q, SyncScan *scan, SyncTree **ret, SyncScanReport *report) {
+        if (q->full || !f->index)
+                return sync_scan_full(scan, f->index, ret, report);
+        return sync_scan_dirty(scan, f->index, q->paths, ret, report);
+}
+
+int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report) {
+        int64_t now = seconds_since_boot();
+        ScanRun run = { .folder = f, .checkpoint = now };
+        _cleanup_sync_tree_free_ SyncTree *urgent = NULL;
+        SyncScan s = {
+                .root_fd = f->root_fd,
+                .staging_fd = f->staging_fd,
+                .file_system_uuid = f->file_system,
+                .accept_empty = q->accept_empty,
+                .take_open_files = f->busy_since > 0 && now - f->busy_since > f->busy_sec,
+                .hasher = { .file = content_hash_file, .bytes = content_hash_bytes, .userdata = &f->hash },
+                .progress = q->full ? on_progress : NULL,
+                .userdata = &run,
+        };
+        SyncTree *tree;
+        int r;
+
+        if (q->in_parts) {
+                r = make_urgent(q->urgent, &urgent);
+                if (r < 0)
+                        return r;
+                s.hasher.file = content_hash_in_parts;
+                s.interrupted = is_interrupted;
+                s.urgent = urgent;
+                content_hash_begin(&f->hash, is_slice_over, &run, s.take_open_files);
+                run.urgent = sync_tree_size(urgent) > 0;
+                if (q->full && !run.urgent)
+                        enter_background(&run);
+        }
+        r = scan(f, q, &s, &tree, report);
+        leave_background(&run);
+        if (q->in_parts)
+                content_hash_end(&f->hash);
+        if (r != SYNC_SCAN_OK)
+                return r;
+        sync_tree_free(f->index);
+        f->index = tree;
+        f->index_dirty = true;
+        if (q->in_parts) {
+                count_busy(f, report, s.take_open_files, now);
+                count_put_off(f, report->n_put_off, now);
+        }
+        return r;
+}
