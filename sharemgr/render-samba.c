@@ -19,7 +19,7 @@
  * All accounts have the data user's number, but identifiers (SIDs) of their own. So Samba must not make
  * access rights from the owner and mode of a file: the owner's identifier is that of whoever logged in last.
  * What a share lets one do is all that counts, and acl_xattr, without a stored ACL, says so: everybody may
- * do everything. */
+ * do everything. (nfs4acl_xattr, which need not become root to look for one, then goes by owner and mode.) */
 static const char global_constant[] =
                 "[global]\n"
                 "server role = standalone server\n"

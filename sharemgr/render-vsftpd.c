@@ -53,12 +53,10 @@ static const char anonymous_constant[] = "anonymous_enable=YES\n"
                                          "anon_umask=022\n"
                                          "anon_root=" VSFTPD_ROOTS_DIRECTORY "/anonymous\n";
 
-/* The root of the anonymous user is the folder itself, which must be writable then; vsftpd wants that said.
- * The roots of the others are never writable. */
+/* vsftpd takes no root of anonymous users that they can write, so the folder is a directory in it then. */
 static const char anonymous_writes[] = "anon_upload_enable=YES\n"
                                        "anon_mkdir_write_enable=YES\n"
-                                       "anon_other_write_enable=YES\n"
-                                       "allow_writeable_chroot=YES\n";
+                                       "anon_other_write_enable=YES\n";
 
 int render_vsftpd_conf(const ShareSet *s, ShareTls tls, char **ret) {
         const char *forced = tls == SHARE_TLS_REQUIRED ? "YES" : "NO";
@@ -188,6 +186,6 @@ int render_vsftpd_mounts(const ShareSet *s, char **ret) {
                             !s->anonymous_read_only && !anonymous->full,
                             anonymous,
                             "anonymous",
-                            NULL);
+                            s->anonymous_read_only ? NULL : anonymous->share);
         return text_end(&text, ret);
 }

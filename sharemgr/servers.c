@@ -290,12 +290,33 @@ static const char *line_of(const char *text, const char *beginning, size_t *ret_
         return line;
 }
 
-/* smbd opens its sockets once. */
-static bool has_other_addresses(const char *before, const char *now) {
+static bool has_other_lines(const char *before, const char *now, const char *beginning) {
         size_t n, m;
-        const char *a = line_of(before, "\ninterfaces = ", &n), *b = line_of(now, "\ninterfaces = ", &m);
 
-        return n != m || memcmp(a, b, n) != 0;
+        do {
+                before = line_of(before, beginning, &n);
+                now = line_of(now, beginning, &m);
+                if (n != m || memcmp(before, now, n) != 0)
+                        return true;
+                before += n;
+                now += m;
+        } while (n > 0);
+        return false;
+}
+
+/* What needs a new process. smbd opens its sockets once, and takes a new name when it reloads the first time
+ * only. lighttpd opens new sockets when it reloads, and keeps the old ones. */
+static bool needs_restart(const Server *server) {
+        static const char *const smb[] = { "\ninterfaces = ", "\nnetbios name = ", NULL };
+        static const char *const http[] = { "\nserver.port = ", "\nserver.bind = ", "\n$SERVER[\"socket\"] ", NULL };
+        const char *const *beginnings = server->kind == SERVER_SMB ? smb : http;
+
+        if (!server->applied || server->kind == SERVER_FTP)
+                return false;
+        for (; *beginnings; beginnings++)
+                if (has_other_lines(server->applied, server->candidate, *beginnings))
+                        return true;
+        return false;
 }
 
 /* Begins to bring the configuration, which is stolen, to the server. */
@@ -309,8 +330,7 @@ static int server_configure(Server *server, char **text) {
                 strv_free(server->lowered);
                 server->lowered = TAKE_PTR(server->manager->lowered);
         }
-        server->restart = server->restart || (server->kind == SERVER_SMB && server->applied &&
-                                              has_other_addresses(server->applied, server->candidate));
+        server->restart = server->restart || needs_restart(server);
         server->busy = true;
         if (!type->candidate) {
                 server_activate(server);

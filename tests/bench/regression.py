@@ -19,8 +19,8 @@ FLOORS = {"s": 0.10, "CPU s": 0.10, "B": 0.02}
 FLOOR = 0.05
 REPEATS_MIN = 2
 BETTER_WHEN_GREATER = "bit/s"
-# What validates the links has no better and worse, and a slope is made of values that are compared themselves.
-NOT_COMPARED = {"slope", "counted", "loss", "round trip"}
+# What validates the links has no better and worse, a slope is made of values that are compared themselves, and chance is no figure of ours.
+NOT_COMPARED = {"slope", "counted", "loss", "round trip", "chance"}
 
 
 def committed(path):

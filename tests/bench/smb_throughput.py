@@ -2,7 +2,9 @@
 """What the rendered configuration of Samba costs: the same smbd, on the same folder of a booted gateway, with the share manager's
 configuration and with one that has nothing but a share; written and read by smbclient on the gateway's LAN."""
 
+import math
 import pathlib
+import statistics
 import tempfile
 import time
 
@@ -25,6 +27,14 @@ disable spoolss = yes
 path = /srv/ispstorage/home/docs
 read only = no
 """
+
+FOLDER = "/srv/ispstorage/home/docs"
+# What smbclient is told, by what it is called in the report.
+LARGE = {"write the large file": "put {directory}/large large", "read the large file": "get large {directory}/back/large"}
+SMALL = {"write many small files": "lcd {directory}; prompt; recurse; mput small",
+         "read many small files": "lcd {directory}/back; prompt; recurse; mget small"}
+# Of normally distributed values: standard deviation by median distance, and that of a median by that of a mean.
+DEVIATION_OF_MEDIAN = 1.4826 * math.sqrt(math.pi / 2)
 
 
 def start_stock(nas):
@@ -49,20 +59,17 @@ def server_cpu(nas, stock):
 
 
 def timed(nas, stock, commands):
-    """Seconds by the clock, and of the server's processor."""
+    """Seconds by the clock, and of the server's processor. What was written before is on the disk."""
+    nas.testbed.execute(GATEWAY, "sync", "--file-system", FOLDER)
     start, cpu = time.monotonic(), server_cpu(nas, stock)
     client(nas, stock, commands)
     return time.monotonic() - start, server_cpu(nas, stock) - cpu
 
 
-def measure_once(nas, stock, directory):
-    """{what: as timed()}."""
-    back = f"lcd {directory}/back; prompt; recurse"
-    times = {"write the large file": timed(nas, stock, f"put {directory}/large large"),
-             "read the large file": timed(nas, stock, f"get large {directory}/back/large"),
-             "write many small files": timed(nas, stock, f"lcd {directory}; prompt; recurse; mput small"),
-             "read many small files": timed(nas, stock, f"{back}; mget small")}
-    client(nas, stock, "rm large; deltree small")
+def measure_once(nas, stock, directory, steps):
+    """{what: as timed()}. Leaves nothing behind."""
+    times = {what: timed(nas, stock, commands.format(directory=directory)) for what, commands in steps.items()}
+    client(nas, stock, "rm large" if steps is LARGE else "deltree small")
     return times
 
 
@@ -77,11 +84,25 @@ def make_files(path, megabytes, files):
 
 
 def measure(nas, megabytes, files, rounds):
-    """Yields {what: (seconds, seconds of the server's processor)} of ours and of the stock configuration for each round. They take turns in
-    who is first."""
+    """Yields {what: (seconds, seconds of the server's processor)} of ours and of the stock configuration for each round. One follows
+    the other as closely as can be, and they take turns in who is first. A round before these counts for nothing: it is the first to fill
+    the disk and the caches."""
     start_stock(nas)
     with tempfile.TemporaryDirectory() as directory:
         make_files(pathlib.Path(directory), megabytes, files)
-        for number in range(rounds):
-            times = {stock: measure_once(nas, stock, directory) for stock in ((False, True) if number % 2 == 0 else (True, False))}
-            yield times[False], times[True]
+        for number in range(rounds + 1):
+            times = {False: {}, True: {}}
+            for steps in (LARGE, SMALL):
+                for stock in ((False, True) if number % 2 == 0 else (True, False)):
+                    times[stock].update(measure_once(nas, stock, directory, steps))
+            if number > 0:
+                yield times[False], times[True]
+
+
+def summary(ours, stock):
+    """Of the seconds of as many rounds: the ratio of the medians, and the deviation of that ratio that chance alone gives, from how far the
+    ratios of the rounds are apart (their median distance from their middle, which a few rounds that something else disturbed do not move)."""
+    ratios = [a / b for a, b in zip(ours, stock, strict=True)]
+    middle = statistics.median(ratios)
+    distance = statistics.median(abs(r - middle) for r in ratios)
+    return statistics.median(ours) / statistics.median(stock), DEVIATION_OF_MEDIAN * distance / math.sqrt(len(ratios))

@@ -207,6 +207,9 @@ class Report:
             self.passed += 1
             print(f"ok - {what} ({time.monotonic() - start:.1f} s)", flush=True)
 
+    def skip(self, what, why):
+        print(f"skipped - {what}: {why}", flush=True)
+
     def finish(self):
         print(f"{self.passed} passed, {self.failed} failed", flush=True)
         sys.exit(1 if self.failed else 0)

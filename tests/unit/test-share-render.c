@@ -218,7 +218,7 @@ static void test_rights(void **state) {
 
 static void test_anonymous(void **state) {
         _cleanup_(share_set_freep) ShareSet *s = fixture_new();
-        _cleanup_free_ char *conf = NULL, *mounts = NULL, *writable = NULL;
+        _cleanup_free_ char *conf = NULL, *mounts = NULL, *writable = NULL, *inside = NULL;
 
         s->anonymous_enabled = true;
         s->anonymous_folder = strdup("Services.StorageService.1.LogicalVolume.1.Folder.1");
@@ -233,6 +233,8 @@ static void test_anonymous(void **state) {
         assert_int_equal(render_vsftpd_conf(s, SHARE_TLS_REQUIRED, &writable), 0);
         assert_non_null(strstr(writable, "\nanon_upload_enable=YES\n"));
         assert_non_null(strstr(writable, "\nforce_anon_logins_ssl=YES\n"));
+        assert_int_equal(render_vsftpd_mounts(s, &inside), 0);
+        assert_non_null(strstr(inside, "\nrw /srv/ispstorage/home/photos\tanonymous/photos\n"));
 
         /* A folder that asks for an account over FTP is not for anonymous users. */
         s->volumes[0].folders[0].account_access = 3;
