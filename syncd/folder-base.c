@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/log.h"
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
 #include "syncd/instance.h"
@@ -376,6 +377,9 @@ int folder_lose_base(Folder *f) {
         r = record_base(f, &(git_oid) {}, held);
         if (r < 0)
                 return r;
+        log_warning("The state of the folder is lost: begins with the union of the folder and main.");
+        f->lost = true;
+        f->lost_told = false;
         sync_tree_free(f->held);
         f->held = TAKE_PTR(held);
         f->base_commit = (git_oid) {};

@@ -58,6 +58,8 @@ struct Folder {
         void *step_userdata;
 
         bool unsynced;        /* the commits of the last run are not durable yet */
+        bool lost;            /* base: the folder and main are being united, which deletes nothing */
+        bool lost_told;
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
         int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
@@ -105,7 +107,7 @@ void folder_oids_done(FolderOids *set);
 
 /* Reads which commit is base, and what is held. 0 or a negative errno. */
 int folder_load_base(Folder *f);
-/* Base is not known any more: from now on it is empty. */
+/* Base is not known any more, as the state is lost or damaged: from now on it is empty. */
 int folder_lose_base(Folder *f);
 /* Records a new base: the commit with the held changes. Takes held on success only; it may be the present one. */
 int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
@@ -211,10 +213,18 @@ int folder_release_kept(Folder *f);
 /* The path in the commit of what goes to a path; the caller's. NULL: no memory. */
 char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
-/* --- folder-run.c --- */
+/* --- folder-tell.c: what is told of a run --- */
 
 /* What is told of a run that goes on; the first one of a run counts. */
 void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path);
+/* What a scan met, what could not be put in place, and what content could not be had. */
+void folder_tell_scan(const SyncScanReport *report, FolderResult *result);
+void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult *result);
+void folder_tell_lack(const FolderLack *lack, FolderResult *result);
+/* What base has at these paths, the folder does not have yet. */
+void folder_tell_unplaced(const SyncTree *unplaced, FolderResult *result);
+/* That the state was lost, if there is nothing worse to be told. */
+void folder_tell_loss(FolderResult *result);
 
 /* --- folder-commit.c --- */
 

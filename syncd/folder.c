@@ -370,6 +370,11 @@ int folder_open(
         r = open_directories(f, state_directory, path);
         if (r < 0)
                 return r;
+        /* The marker on the disk tells whether there had been one. */
+        f->lost = access(objects, F_OK) < 0 && errno == ENOENT &&
+                  sync_marker_check(f->staging_fd, f->file_system) >= 0;
+        if (f->lost)
+                log_warning("The state of %s is lost: begins with the union of the folder and main.", path);
         r = git_store_open(&f->store, objects);
         if (r < 0)
                 return r;

@@ -111,8 +111,9 @@ static void add_idle(Text *t, const StateReason *s) {
         else if (m->prefetching)
                 add_transfer(t, s, "fetching what others are sending");
         else if (m->again)
-                add(t, "waiting %llu s: files are in use",
-                    (unsigned long long) ((s->wait_usec + USEC_PER_SEC - 1) / USEC_PER_SEC));
+                add(t, "waiting %llu s: %s",
+                    (unsigned long long) ((s->wait_usec + USEC_PER_SEC - 1) / USEC_PER_SEC),
+                    isempty(s->text) ? "files are in use" : s->text);
         else
                 add(t, "idle");
 }

@@ -11,11 +11,14 @@ void sync_scan_report_clear(SyncScanReport *r) {
         *r = (SyncScanReport) {};
 }
 
+/* The first one is told; an entry of a kind that never travels only if there is nothing worse. */
 static void note_problem(Scanner *s, int error) {
-        if (s->report->problem_error)
+        SyncScanReport *r = s->report;
+
+        if (r->problem_error && (r->problem_error != SYNC_PROBLEM_KIND || error == SYNC_PROBLEM_KIND))
                 return;
-        s->report->problem_error = error;
-        s->report->problem_path = strdup(s->path);
+        r->problem_error = error;
+        (void) free_and_strdup(&r->problem_path, s->path);
 }
 
 static int add_entry(Scanner *s, const SyncEntry *e) {
@@ -198,6 +201,7 @@ int sync_scan_entry(Scanner *s, int parent_fd, const char *name) {
                 return r < 0 ? keep_unknown(s, r) : add_entry(s, &e);
         default:
                 s->report->n_special++;
+                note_problem(s, SYNC_PROBLEM_KIND);
                 e = (SyncEntry) { .path = s->path, .kind = SYNC_SPECIAL, .certainty = SYNC_UNKNOWN };
                 return add_entry(s, &e);
         }

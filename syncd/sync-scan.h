@@ -25,6 +25,9 @@ typedef enum SyncScanResult {
         SYNC_SCAN_ROOT_EMPTIED, /* the folder held something and holds nothing now: halt until confirmed */
 } SyncScanResult;
 
+/* Neither file, directory nor symlink: it is not looked into, and never travels. */
+#define SYNC_PROBLEM_KIND 1
+
 typedef struct SyncScan {
         int root_fd;                    /* the folder, a directory opened for reading */
         dev_t device;                   /* st_dev it must have; 0: not checked (first activation) */
@@ -47,7 +50,7 @@ typedef struct SyncScanReport {
         /* The first entry that could not be taken, for LastError: the path and its errno. NULL, 0 if
          * there is none. */
         char *problem_path;
-        int problem_error;
+        int problem_error;              /* a negative errno, or SYNC_PROBLEM_KIND */
 } SyncScanReport;
 
 void sync_scan_report_clear(SyncScanReport *r);

@@ -197,3 +197,20 @@ SyncTree *world_take_unknown(World *w, WorldGateway *g) {
                 }
         return ret;
 }
+
+void world_check_told(WorldGateway *g, const FolderResult *result) {
+        _cleanup_sync_tree_free_ SyncTree *base = NULL;
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        const char *path;
+        git_oid commit;
+        SyncWalk walk;
+
+        if (result->outcome.halted || result->outcome.missing || result->pending + result->unplaced > 0)
+                return;
+        assert_int_equal(git_oid_fromstr(&commit, result->outcome.base.commit), 0);
+        assert_int_equal(git_store_read_tree(folder_store(g->folder), &commit, &base), 0);
+        walk = (SyncWalk) { .trees = { base, g->folder->index } };
+        while ((path = sync_walk_next(&walk, entries)))
+                if (!sync_entry_equal(entries[0], entries[1]) && !(entries[1] && entries[1]->certainty >= SYNC_BUSY))
+                        fail_msg("%s: nothing is pending, but %s is another one", g->name, path);
+}

@@ -24,6 +24,7 @@ typedef struct WorldGateway {
         const SyncRefusal *refused; /* by main */
         size_t n_refused;
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
+        bool may_lose_state; /* the test takes it away */
         uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;
 
@@ -95,6 +96,8 @@ char *world_text(const WorldGateway *g);
 void world_check_ledger(World *w);
 /* How many are not. */
 unsigned world_count_lost(World *w);
+/* Fails the test unless the folder holds what the run says that it does: base, if nothing is pending on either side. */
+void world_check_told(WorldGateway *g, const FolderResult *result);
 /* Fails the test if a file in main's history holds what nobody wrote. */
 void world_check_origin(World *w);
 /* Fails the test unless all folders hold the same. */
