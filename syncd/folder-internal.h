@@ -223,6 +223,8 @@ void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult
 void folder_tell_lack(const FolderLack *lack, FolderResult *result);
 /* What base has at these paths, the folder does not have yet. */
 void folder_tell_unplaced(const SyncTree *unplaced, FolderResult *result);
+/* Whose metadata on main, of what the run has looked at, are malformed. */
+void folder_tell_malformed(Folder *f, FolderResult *result);
 /* That the state was lost, if there is nothing worse to be told. */
 void folder_tell_loss(FolderResult *result);
 

@@ -98,6 +98,19 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         }
 }
 
+/* What a part of main that this version cannot read would take for a deletion, it does not touch. */
+static void halt_at_main(Folder *f, FolderResult *result, int error) {
+        _cleanup_free_ char *path = git_store_take_malformed(f->store);
+        const char *why = error == -ENOENT    ? "something of it is missing"
+                          : error == -EBADMSG ? "malformed, or of a newer format"
+                                              : strerror(-error);
+
+        if (isempty(path) || error != -EBADMSG)
+                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be read: %s", why);
+        else
+                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be read in %.120s: %s", path, why);
+}
+
 /* Main's tip as the transfer worker left it, and what became of our own commits. Returns 1 to go on, 0 if
  * the run is halted. */
 static int read_main(Folder *f, FolderResult *result) {
@@ -110,7 +123,7 @@ static int read_main(Folder *f, FolderResult *result) {
                 return r;
         r = git_oid_is_zero(&tip) ? 0 : git_store_find_entry(f->store, &tip, "", &root);
         if (r < 0) {
-                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
+                halt_at_main(f, result, r);
                 return 0;
         }
         if (!git_oid_equal(&tip, &f->main_commit))
@@ -320,7 +333,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
 
         r = folder_compare_main(f);
         if (r == -ENOENT || r == -EBADMSG) {
-                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
+                halt_at_main(f, result, r);
                 return 0;
         }
         if (r >= 0)
@@ -337,6 +350,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
                 return MIN(r, 0);
         folder_tell_unplaced(f->held, result);
         r = folder_commit(f, request, result);
+        folder_tell_malformed(f, result);
         if (request->n_refused > 0)
                 folder_complain(result, SYNC_WORD_BAD_ENTRY, "cannot be pushed", request->refused[0].path);
         folder_step(f);

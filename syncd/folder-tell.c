@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/cleanup.h"
+#include "common/base/log.h"
 #include "syncd/folder-internal.h"
 
 void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
@@ -104,6 +106,15 @@ void folder_tell_lack(const FolderLack *lack, FolderResult *result) {
                 folder_complain(result, SYNC_WORD_DISK_FULL, "no space for", lack->no_space);
         if (lack->malformed)
                 folder_complain(result, SYNC_WORD_BAD_ENTRY, "malformed on main", lack->malformed[0]);
+}
+
+void folder_tell_malformed(Folder *f, FolderResult *result) {
+        _cleanup_free_ char *path = git_store_take_malformed(f->store);
+
+        if (!path)
+                return;
+        log_warning("The metadata of the directory \"%s\" on main are malformed, and left out.", path);
+        folder_complain(result, SYNC_WORD_BAD_ENTRY, "times and modes are malformed on main, in", *path ? path : "the folder");
 }
 
 void folder_tell_loss(FolderResult *result) {
