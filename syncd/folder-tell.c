@@ -114,7 +114,7 @@ void folder_tell_malformed(Folder *f, FolderResult *result) {
         if (!path)
                 return;
         log_warning("The metadata of the directory \"%s\" on main are malformed, and left out.", path);
-        folder_complain(result, SYNC_WORD_BAD_ENTRY, "times and modes are malformed on main, in", *path ? path : "the folder");
+        folder_complain(result, SYNC_WORD_BAD_ENTRY, "malformed metadata on main, in", *path ? path : "the folder");
 }
 
 void folder_tell_loss(FolderResult *result) {

@@ -185,8 +185,8 @@ int git_store_write_changes(
                 git_oid *ret_tree);
 
 /* The directory ("" is the folder) that was found malformed since the last call, or NULL; the caller's. If a function
- * has returned -EBADMSG, it is for the sake of its tree. Else of its metadata, which count as not recorded then: they say
- * nothing of what is in the directory, and what is written next into it puts good ones in their place. */
+ * has returned -EBADMSG, its tree is. Else its metadata are, which count as not recorded then: they say nothing of what
+ * is in the directory, and what is written next into it puts good ones in their place. */
 char *git_store_take_malformed(GitStore *store);
 
 /* The extended attributes that are recorded of the entry, as "name=hex name=hex"; NULL if there are none.

@@ -152,7 +152,8 @@ int directory_load(GitStore *store, const git_oid *id, bool root, Directory *ret
 /* The same of two directories, but only the entries that one has and the other does not have just so. ret is
  * zeroed, and to be freed also after a failure. */
 int directory_load_differing(GitStore *store, const git_oid *const ids[2], bool root, Directory ret[2]);
-/* Notes for git_store_take_malformed() that the tree of the directory is none, if that is the error, which it returns. */
+/* Notes for git_store_take_malformed() that the tree of the directory is none, if that is the error. Returns the
+ * error. */
 int git_store_note_directory(GitStore *store, const char *path, int error);
 /* Fills the entry of an item, with its metadata. tolerant: what is not in the store counts as not recorded.
  */

@@ -249,6 +249,7 @@ void world_run(World *w, WorldGateway *g) {
         g->changed = false;
         g->again = result.outcome.again || result.outcome.replan;
         g->conflict |= result.outcome.conflict;
+        w->n_conflicts += result.conflicts.n;
         folder_result_clear(&result);
         engine(w, true);
         r = folder_finish_run(g->folder);

@@ -140,8 +140,7 @@ static void make_socket(const WorldGateway *g, const char *name) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        assert_true((size_t) snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", g->root_fd, name) <
-                    sizeof(address.sun_path));
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%.64s", g->root_fd, name);
         assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
 }
 
