@@ -44,6 +44,7 @@ struct Folder {
 
         SyncTree *index;      /* as last scanned, NULL: never */
         bool index_dirty;     /* the file is older */
+        char **linked;        /* what scans looked at besides what they were asked for: to be compared */
         git_oid base_commit;
         SyncTree *held;       /* changes to the base commit's tree: base is both together */
         SyncTree *differing;  /* base's entries where base and index differ; NULL: not compared yet */
@@ -116,7 +117,7 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
 int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
 /* Main has moved, to the commit or the zero id. */
 void folder_set_main(Folder *f, const git_oid *commit);
-/* Compares base and index at the paths and beneath them; NULL: everywhere. */
+/* Compares base and index at the paths and beneath them, and where scans have looked besides; NULL: everywhere. */
 int folder_compare(Folder *f, char *const *paths);
 /* The entry that a commit, which may be zero, has at a path: *ret is valid as long as buf and path; NULL if there is
  * none. 0 or a negative errno. */

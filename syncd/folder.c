@@ -26,6 +26,7 @@ Folder *folder_free(Folder *f) {
         folder_forget_needs(f);
         sync_tree_free(f->waiting);
         sync_tree_free(f->index);
+        strv_free(f->linked);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);
         sync_tree_free(f->main_from);
@@ -199,6 +200,12 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
                 sync_tree_free(f->index);
                 f->index = tree;
                 f->index_dirty = true;
+                STRV_FOREACH(path, report->linked) {
+                        int k = strv_extend(&f->linked, *path);
+
+                        if (k < 0)
+                                return k;
+                }
                 if (report->n_busy == 0 || scan.take_open_files)
                         f->busy_since = 0;
                 else if (f->busy_since == 0)

@@ -51,6 +51,7 @@ typedef struct SyncScanReport {
          * there is none. */
         char *problem_path;
         int problem_error;              /* a negative errno, or SYNC_PROBLEM_KIND */
+        char **linked;                  /* paths that were looked at besides those that were asked for; or NULL */
 } SyncScanReport;
 
 void sync_scan_report_clear(SyncScanReport *r);
@@ -63,8 +64,8 @@ void sync_scan_report_clear(SyncScanReport *r);
  * listed. report is filled in any case. */
 int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, SyncScanReport *report);
 
-/* The same, but only for the given paths and what is beneath them; "" is everything. *ret is index with
- * what was found. Paths may be absent, equal, nested, in any order. */
+/* The same, but only for the given paths, what is beneath them, and the other names of files that have changed; "" is
+ * everything. *ret is index with what was found. Paths may be absent, equal, nested, in any order. */
 int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *paths, SyncTree **ret,
                     SyncScanReport *report);
 

@@ -251,6 +251,30 @@ static void lost_state_is_told_until_it_is_made_anew(void **state) {
         world_free(w);
 }
 
+/* Events tell of one name. */
+static void a_write_through_one_name_travels_at_once_with_all(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderResult result;
+
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        world_write(w, g, "d/one", 100);
+        assert_int_equal(linkat(g->root_fd, "d/one", g->root_fd, "two", 0), 0);
+        world_settle(w);
+        world_write(w, g, "two", 200);
+        world_let_settle(g, "two");
+        result = run_at(g, "two");
+        assert_told(&result, SYNC_WORD_NONE, "");
+        assert_int_equal(result.pending, 2);
+        g->push = result.push;
+        assert_true(world_push(w, g));
+        folder_result_clear(&result);
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 /* No base yet is not a lost one. */
 static void a_new_instance_has_lost_nothing(void **state) {
         World *w = world_new(1, 1);
@@ -271,6 +295,7 @@ int main(void) {
                 cmocka_unit_test(what_is_no_file_does_not_travel_and_is_told_of),
                 cmocka_unit_test(temporary_files_are_passed_over_in_silence),
                 cmocka_unit_test(what_is_too_deep_is_told_of_with_its_directory),
+                cmocka_unit_test(a_write_through_one_name_travels_at_once_with_all),
                 cmocka_unit_test(lost_state_is_told_until_it_is_made_anew),
                 cmocka_unit_test(a_new_instance_has_lost_nothing),
         };

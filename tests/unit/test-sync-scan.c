@@ -245,22 +245,6 @@ static void special_files_are_reported_and_left_alone(void **state) {
         assert_int_equal(sync_tree_find(t, "fifo")->kind, SYNC_SPECIAL);
 }
 
-static void links_are_never_followed(void **state) {
-        const Folder *f = *state;
-        _cleanup_sync_tree_free_ SyncTree *t = NULL, *again = NULL;
-        const char *const paths[] = { "escape/secret", NULL };
-        SyncScanReport report = {};
-        SyncScan scan = folder_scan_of(f);
-
-        folder_mkdir(f->volume_fd, "outside");
-        folder_write(f->volume_fd, "outside/secret", "x");
-        assert_int_equal(symlinkat("../outside", f->root_fd, "escape"), 0);
-        t = folder_scan(f, NULL);
-        assert_listing(t, "escape");
-        again = dirty(&scan, t, paths, &report);
-        assert_listing(again, "escape");
-}
-
 static void a_dirty_path_is_scanned_with_all_beneath_it(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
@@ -475,7 +459,6 @@ int main(void) {
                 folder_test(an_unreadable_file_stays_as_unknown_not_deleted),
                 folder_test(a_full_store_ends_the_scan),
                 folder_test(special_files_are_reported_and_left_alone),
-                folder_test(links_are_never_followed),
                 folder_test(a_dirty_path_is_scanned_with_all_beneath_it),
                 folder_test(a_dirty_path_in_an_unknown_or_removed_directory_is_found),
                 folder_test(a_directory_that_became_a_file_and_back_is_seen),
