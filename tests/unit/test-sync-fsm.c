@@ -307,6 +307,25 @@ static void a_pull_fails_for_what_main_has_and_not_for_what_is_here(void **state
         }
 }
 
+static void a_lost_state_is_told_and_holds_up_nothing(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        tree_done_but(&m, &(SyncTreeResult) { .word = SYNC_WORD_STATE_LOST, .replan = true });
+        assert_int_equal(m.last_error, SYNC_WORD_STATE_LOST);
+        tree_done_but(&m, &(SyncTreeResult) { .base.n = 6, .word = SYNC_WORD_STATE_LOST, .missing = true });
+        assert_next(&m, SYNC_ACTION_CONTENT);
+        assert_int_equal(m.last_error, SYNC_WORD_STATE_LOST);
+        assert_int_equal(sync_fsm_state(&m), SYNC_STATE_PULLING);
+        sync_fsm_content_done(&m, TRANSFER_OK);
+        m.n_reports = 0;
+        tree_done_but(&m, &(SyncTreeResult) { .base.n = 6 });
+        assert_reports(&m, "pull 7 ok");
+        assert_int_equal(m.last_error, SYNC_WORD_NONE);
+}
+
 static void push_and_rescan_are_answered_at_the_end(void **state) {
         SyncFsm m = subscribed();
 
@@ -445,6 +464,7 @@ int main(void) {
                 cmocka_unit_test(what_a_halted_run_did_not_look_at_is_looked_at),
                 cmocka_unit_test(what_changed_meanwhile_is_planned_anew_before_the_answer),
                 cmocka_unit_test(a_pull_fails_for_what_main_has_and_not_for_what_is_here),
+                cmocka_unit_test(a_lost_state_is_told_and_holds_up_nothing),
                 cmocka_unit_test(push_and_rescan_are_answered_at_the_end),
                 cmocka_unit_test(an_order_is_answered_with_the_last_of_several_commits),
                 cmocka_unit_test(a_busy_file_is_looked_at_again),
