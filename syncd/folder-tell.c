@@ -37,6 +37,8 @@ static const char *text_of_problem(int error) {
 void folder_tell_scan(const SyncScanReport *report, FolderResult *result) {
         if (report->n_busy + report->n_racy > 0)
                 result->outcome.again = true;
+        if (report->busy_path)
+                note(result, "in use", report->busy_path);
         if (!report->problem_path)
                 return;
         folder_complain(result, SYNC_WORD_BAD_ENTRY, text_of_problem(report->problem_error), report->problem_path);

@@ -8,6 +8,7 @@
 
 void sync_scan_report_clear(SyncScanReport *r) {
         free(r->problem_path);
+        free(r->busy_path);
         strv_free(r->linked);
         *r = (SyncScanReport) {};
 }
@@ -27,6 +28,8 @@ static int add_entry(Scanner *s, const SyncEntry *e) {
 
         s->report->n_racy += e->certainty == SYNC_RACY;
         s->report->n_busy += e->certainty == SYNC_BUSY;
+        if (e->certainty == SYNC_BUSY && !s->report->busy_path)
+                s->report->busy_path = strdup(e->path);
         s->report->n_unknown += e->certainty == SYNC_UNKNOWN;
         r = sync_tree_add(s->tree, e);
         if (r < 0)

@@ -51,6 +51,7 @@ typedef struct SyncScanReport {
          * there is none. */
         char *problem_path;
         int problem_error;              /* a negative errno, or SYNC_PROBLEM_KIND */
+        char *busy_path;                /* the first entry that is changing, or NULL */
         char **linked;                  /* paths that were looked at besides those that were asked for; or NULL */
 } SyncScanReport;
 
