@@ -176,6 +176,16 @@ static int save_progress(const SyncTree *so_far, void *userdata) {
         return 0;
 }
 
+static int remember_linked(Folder *f, const SyncScanReport *report) {
+        STRV_FOREACH(path, report->linked) {
+                int r = strv_extend(&f->linked, *path);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, SyncScanReport *report) {
         int64_t now = seconds_since_boot();
         Checkpoint checkpoint = { .folder = f, .last = now };
@@ -197,15 +207,15 @@ int folder_scan(Folder *f, bool full, char *const *paths, bool accept_empty, Syn
         else
                 r = sync_scan_dirty(&scan, f->index, paths, &tree, report);
         if (r == SYNC_SCAN_OK) {
+                int k = remember_linked(f, report);
+
+                if (k < 0) {
+                        sync_tree_free(tree);
+                        return k;
+                }
                 sync_tree_free(f->index);
                 f->index = tree;
                 f->index_dirty = true;
-                STRV_FOREACH(path, report->linked) {
-                        int k = strv_extend(&f->linked, *path);
-
-                        if (k < 0)
-                                return k;
-                }
                 if (report->n_busy == 0 || scan.take_open_files)
                         f->busy_since = 0;
                 else if (f->busy_since == 0)

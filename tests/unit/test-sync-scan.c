@@ -200,6 +200,8 @@ static void a_file_that_changes_while_read_is_never_taken_as_read(void **state) 
         assert_int_equal(sync_scan_full(&scan, t, &shorter, &report), SYNC_SCAN_OK);
         assert_int_equal(sync_tree_at(shorter, 0)->certainty, SYNC_BUSY);
         assert_null(report.problem_path);
+        assert_string_equal(report.busy_path, "x");
+        sync_scan_report_clear(&report);
 }
 
 static void an_unreadable_file_stays_as_unknown_not_deleted(void **state) {
