@@ -10,31 +10,6 @@
 #include "common/base/str.h"
 #include "tests/unit/sync-folder.h"
 
-static SyncTree *dirty(const SyncScan *scan, const SyncTree *index, const char *const *paths, SyncScanReport *report) {
-        SyncTree *t = NULL;
-
-        assert_int_equal(sync_scan_dirty(scan, index, (char *const *) paths, &t, report), SYNC_SCAN_OK);
-        return t;
-}
-
-static char *listing(const SyncTree *t) {
-        char *text = strdup("");
-
-        SYNC_TREE_FOREACH(e, t) {
-                char *longer = strfmt("%s%s%s", text, text[0] ? " " : "", e->path);
-
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
-static void assert_listing(const SyncTree *t, const char *expected) {
-        _cleanup_free_ char *text = listing(t);
-
-        assert_string_equal(text, expected);
-}
-
 static void a_write_is_seen_at_each_name_of_the_file(void **state) {
         static const char *const names[] = { "d/first", "d/second", "z" };
         const Folder *f = *state;
@@ -58,8 +33,8 @@ static void a_write_is_seen_at_each_name_of_the_file(void **state) {
 
                 assert_int_equal(write(fd, content, strlen(content)), strlen(content));
                 close(fd);
-                t = dirty(&scan, before, paths, &report);
-                assert_listing(t, "d d/first d/second e z");
+                t = folder_scan_dirty(&scan, before, paths, &report);
+                folder_assert_listing(t, "d d/first d/second e z");
                 for (size_t k = 0; k < ELEMENTSOF(names); k++)
                         assert_true(sync_oid_equal(&sync_tree_find(t, names[k])->oid, &written));
                 assert_true(sync_oid_equal(&sync_tree_find(t, "e")->oid, &one));
@@ -79,9 +54,9 @@ static void links_are_never_followed(void **state) {
         folder_write(f->volume_fd, "outside/secret", "x");
         assert_int_equal(symlinkat("../outside", f->root_fd, "escape"), 0);
         t = folder_scan(f, NULL);
-        assert_listing(t, "escape");
-        again = dirty(&scan, t, paths, &report);
-        assert_listing(again, "escape");
+        folder_assert_listing(t, "escape");
+        again = folder_scan_dirty(&scan, t, paths, &report);
+        folder_assert_listing(again, "escape");
 }
 
 #define folder_test(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)

@@ -12,31 +12,6 @@
 #include "common/base/str.h"
 #include "tests/unit/sync-folder.h"
 
-static SyncTree *dirty(const SyncScan *scan, const SyncTree *index, const char *const *paths, SyncScanReport *report) {
-        SyncTree *t = NULL;
-
-        assert_int_equal(sync_scan_dirty(scan, index, (char *const *) paths, &t, report), SYNC_SCAN_OK);
-        return t;
-}
-
-static char *listing(const SyncTree *t) {
-        char *text = strdup("");
-
-        SYNC_TREE_FOREACH(e, t) {
-                char *longer = strfmt("%s%s%s", text, text[0] ? " " : "", e->path);
-
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
-static void assert_listing(const SyncTree *t, const char *expected) {
-        _cleanup_free_ char *text = listing(t);
-
-        assert_string_equal(text, expected);
-}
-
 static void a_folder_is_read_in_the_trees_order(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
@@ -53,7 +28,7 @@ static void a_folder_is_read_in_the_trees_order(void **state) {
         assert_int_equal(fchmodat(f->root_fd, "a.b", 0755, 0), 0);
 
         t = folder_scan(f, NULL);
-        assert_listing(t, "a a/empty a/x a b a.b link \xff\nodd");
+        folder_assert_listing(t, "a a/empty a/x a b a.b link \xff\nodd");
         e = sync_tree_find(t, "a.b");
         oid = folder_oid("2");
         assert_true(e->executable && e->kind == SYNC_FILE && e->size == 1 && sync_oid_equal(&e->oid, &oid));
@@ -73,7 +48,7 @@ static void own_and_lock_files_are_not_seen(void **state) {
         folder_write(f->root_fd, ".nfs", "kept");
         folder_write(f->root_fd, "letter.tmp", "kept");
         t = folder_scan(f, NULL);
-        assert_listing(t, ".nfs letter.tmp");
+        folder_assert_listing(t, ".nfs letter.tmp");
 }
 
 static void unchanged_files_are_not_read_again(void **state) {
@@ -264,8 +239,8 @@ static void a_dirty_path_is_scanned_with_all_beneath_it(void **state) {
         folder_mkdir(f->root_fd, "d/new");
         folder_write(f->root_fd, "d/new/y", "3");
         assert_int_equal(unlinkat(f->root_fd, "gone", 0), 0);
-        second = dirty(&scan, first, paths, &report);
-        assert_listing(second, "d d/new d/new/y d/x other");
+        second = folder_scan_dirty(&scan, first, paths, &report);
+        folder_assert_listing(second, "d d/new d/new/y d/x other");
         assert_int_equal(sync_tree_find(second, "other")->size, 1);
         assert_int_equal(report.n_hashed, 2);
 }
@@ -285,17 +260,17 @@ static void a_dirty_path_in_an_unknown_or_removed_directory_is_found(void **stat
         folder_mkdir(f->root_fd, "n");
         folder_mkdir(f->root_fd, "n/e");
         folder_write(f->root_fd, "n/e/w", "1");
-        second = dirty(&scan, first, deep, &report);
-        assert_listing(second, "d d/x d/y n n/e n/e/w");
+        second = folder_scan_dirty(&scan, first, deep, &report);
+        folder_assert_listing(second, "d d/x d/y n n/e n/e/w");
 
         assert_int_equal(unlinkat(f->root_fd, "n/e/w", 0), 0);
         assert_int_equal(unlinkat(f->root_fd, "n/e", AT_REMOVEDIR), 0);
-        third = dirty(&scan, second, removed, &report);
-        assert_listing(third, "d d/x d/y n");
+        third = folder_scan_dirty(&scan, second, removed, &report);
+        folder_assert_listing(third, "d d/x d/y n");
 
         assert_int_equal(unlinkat(f->root_fd, "d/x", 0), 0);
-        fourth = dirty(&scan, third, rest, &report);
-        assert_listing(fourth, "d d/y n");
+        fourth = folder_scan_dirty(&scan, third, rest, &report);
+        folder_assert_listing(fourth, "d d/y n");
 }
 
 static void a_directory_that_became_a_file_and_back_is_seen(void **state) {
@@ -311,8 +286,8 @@ static void a_directory_that_became_a_file_and_back_is_seen(void **state) {
         assert_int_equal(unlinkat(f->root_fd, "d/x", 0), 0);
         assert_int_equal(unlinkat(f->root_fd, "d", AT_REMOVEDIR), 0);
         folder_write(f->root_fd, "d", "file");
-        second = dirty(&scan, first, paths, &report);
-        assert_listing(second, "d");
+        second = folder_scan_dirty(&scan, first, paths, &report);
+        folder_assert_listing(second, "d");
         assert_int_equal(sync_tree_at(second, 0)->kind, SYNC_FILE);
 }
 
@@ -411,8 +386,8 @@ static void the_index_comes_back_as_it_was_saved(void **state) {
         assert_int_equal(sync_index_load(f->staging_fd, "index", &back), -ENOENT);
         assert_int_equal(sync_index_save(f->staging_fd, "index", t), 0);
         assert_int_equal(sync_index_load(f->staging_fd, "index", &back), 0);
-        a = listing(t);
-        b = listing(back);
+        a = folder_listing(t);
+        b = folder_listing(back);
         assert_string_equal(a, b);
         for (size_t i = 0; i < sync_tree_size(t); i++) {
                 const SyncEntry *x = sync_tree_at(t, i), *y = sync_tree_at(back, i);
