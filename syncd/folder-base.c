@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/log.h"
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
 #include "syncd/instance.h"
@@ -233,17 +234,10 @@ static int compare_at(Folder *f, const char *path, SyncTree *changes) {
         return compare_beneath(f, path, changes, &n);
 }
 
-int folder_compare(Folder *f, char *const *paths) {
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
-        int r;
-
-        if (!paths || !f->differing || strv_contains(paths, ""))
-                return compare_all(f);
-        r = sync_tree_new(&changes);
-        if (r < 0)
-                return r;
+static int compare_paths(Folder *f, char *const *paths, SyncTree *changes) {
         STRV_FOREACH(path, paths) {
                 _cleanup_free_ char *start = NULL;
+                int r;
 
                 if (!sync_path_is_valid(*path))
                         continue;
@@ -255,8 +249,29 @@ int folder_compare(Folder *f, char *const *paths) {
                 if (r < 0)
                         return r;
         }
-        r = sync_tree_sort_last(changes);
-        return r < 0 ? r : change_differing(f, changes);
+        return 0;
+}
+
+static int compare_some(Folder *f, char *const *paths) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        int r;
+
+        r = sync_tree_new(&changes);
+        if (r < 0)
+                return r;
+        if ((r = compare_paths(f, paths, changes)) < 0 || (r = compare_paths(f, f->linked, changes)) < 0 ||
+            (r = sync_tree_sort_last(changes)) < 0)
+                return r;
+        return change_differing(f, changes);
+}
+
+int folder_compare(Folder *f, char *const *paths) {
+        bool all = !paths || !f->differing || strv_contains(paths, "");
+        int r = all ? compare_all(f) : compare_some(f, paths);
+
+        if (r >= 0)
+                f->linked = strv_free(f->linked);
+        return r;
 }
 
 /* --- moving base --- */
@@ -376,6 +391,9 @@ int folder_lose_base(Folder *f) {
         r = record_base(f, &(git_oid) {}, held);
         if (r < 0)
                 return r;
+        log_warning("The state of the folder is lost: begins with the union of the folder and main.");
+        f->lost = true;
+        f->lost_told = false;
         sync_tree_free(f->held);
         f->held = TAKE_PTR(held);
         f->base_commit = (git_oid) {};

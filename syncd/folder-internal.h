@@ -44,6 +44,7 @@ struct Folder {
 
         SyncTree *index;      /* as last scanned, NULL: never */
         bool index_dirty;     /* the file is older */
+        char **linked;        /* what scans looked at besides what they were asked for: to be compared */
         git_oid base_commit;
         SyncTree *held;       /* changes to the base commit's tree: base is both together */
         SyncTree *differing;  /* base's entries where base and index differ; NULL: not compared yet */
@@ -59,6 +60,8 @@ struct Folder {
 
         bool xattrs_told;     /* that there are some that are too large */
         bool unsynced;        /* the commits of the last run are not durable yet */
+        bool lost;            /* base: the folder and main are being united, which deletes nothing */
+        bool lost_told;
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
         int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
@@ -125,7 +128,7 @@ void folder_oids_done(FolderOids *set);
 
 /* Reads which commit is base, and what is held. 0 or a negative errno. */
 int folder_load_base(Folder *f);
-/* Base is not known any more: from now on it is empty. */
+/* Base is not known any more, as the state is lost or damaged: from now on it is empty. */
 int folder_lose_base(Folder *f);
 /* Records a new base: the commit with the held changes. Takes held on success only; it may be the present one. */
 int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
@@ -134,7 +137,7 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
 int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
 /* Main has moved, to the commit or the zero id. */
 void folder_set_main(Folder *f, const git_oid *commit);
-/* Compares base and index at the paths and beneath them; NULL: everywhere. */
+/* Compares base and index at the paths and beneath them, and where scans have looked besides; NULL: everywhere. */
 int folder_compare(Folder *f, char *const *paths);
 /* The entry that a commit, which may be zero, has at a path: *ret is valid as long as buf and path; NULL if there is
  * none. 0 or a negative errno. */
@@ -231,10 +234,20 @@ int folder_release_kept(Folder *f);
 /* The path in the commit of what goes to a path; the caller's. NULL: no memory. */
 char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
-/* --- folder-run.c --- */
+/* --- folder-tell.c: what is told of a run --- */
 
 /* What is told of a run that goes on; the first one of a run counts. */
 void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path);
+/* What a scan met, what could not be put in place, and what content could not be had. */
+void folder_tell_scan(const SyncScanReport *report, FolderResult *result);
+void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult *result);
+void folder_tell_lack(const FolderLack *lack, FolderResult *result);
+/* What base has at these paths, the folder does not have yet. */
+void folder_tell_unplaced(const SyncTree *unplaced, FolderResult *result);
+/* Whose metadata on main, of what the run has looked at, are malformed. */
+void folder_tell_malformed(Folder *f, FolderResult *result);
+/* That the state was lost, if there is nothing worse to be told. */
+void folder_tell_loss(FolderResult *result);
 
 /* --- folder-commit.c --- */
 

@@ -15,13 +15,6 @@
 
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) _printf_(3, 4);
 
-void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
-        if (result->outcome.word != SYNC_WORD_NONE)
-                return;
-        result->outcome.word = word;
-        (void) snprintf(result->text, sizeof(result->text), "%s: %.150s", what, path);
-}
-
 static void halt(FolderResult *result, SyncWord word, const char *format, ...) {
         va_list ap;
 
@@ -91,12 +84,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         q.accept_empty = streq_ptr(request->confirmed, emptied);
         r = folder_scan(f, &q, &report);
         result->outcome.rest = report.n_put_off > 0;
-        if (report.n_busy + report.n_racy > 0)
-                result->outcome.again = true;
-        if (report.problem_path) {
-                folder_complain(result, SYNC_WORD_BAD_ENTRY, strerror(-report.problem_error), report.problem_path);
-                result->outcome.again = true;
-        }
+        folder_tell_scan(&report, result);
         sync_scan_report_clear(&report);
 
         switch (r) {
@@ -127,6 +115,19 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         }
 }
 
+/* What a part of main that this version cannot read would take for a deletion, it does not touch. */
+static void halt_at_main(Folder *f, FolderResult *result, int error) {
+        _cleanup_free_ char *path = git_store_take_malformed(f->store);
+        const char *why = error == -ENOENT    ? "something of it is missing"
+                          : error == -EBADMSG ? "malformed, or of a newer format"
+                                              : strerror(-error);
+
+        if (isempty(path) || error != -EBADMSG)
+                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be read: %s", why);
+        else
+                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be read in %.120s: %s", path, why);
+}
+
 /* Main's tip as the transfer worker left it, and what became of our own commits. Returns 1 to go on, 0 if
  * the run is halted. */
 static int read_main(Folder *f, FolderResult *result) {
@@ -139,7 +140,7 @@ static int read_main(Folder *f, FolderResult *result) {
                 return r;
         r = git_oid_is_zero(&tip) ? 0 : git_store_find_entry(f->store, &tip, "", &root);
         if (r < 0) {
-                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
+                halt_at_main(f, result, r);
                 return 0;
         }
         if (!git_oid_equal(&tip, &f->main_commit))
@@ -155,35 +156,6 @@ static int read_main(Folder *f, FolderResult *result) {
                         return r;
         }
         return 1;
-}
-
-static void take_failures(Folder *f, const SyncApplyReport *report, FolderResult *result) {
-        f->distrust = false;
-        for (size_t i = 0; i < report->n_failures; i++) {
-                const SyncApplyFailure *failure = &report->failures[i];
-                const char *what = sync_apply_result_to_string(failure->result);
-
-                result->outcome.again = true;
-                switch (failure->result) {
-                case SYNC_APPLY_NO_SPACE:
-                        folder_complain(result, SYNC_WORD_DISK_FULL, what, failure->path);
-                        break;
-                case SYNC_APPLY_NO_CONTENT:
-                        f->distrust = true;
-                        break;
-                case SYNC_APPLY_UNSUPPORTED:
-                case SYNC_APPLY_FAILED:
-                        folder_complain(result, SYNC_WORD_BAD_ENTRY, what, failure->path);
-                        break;
-                case SYNC_APPLY_DONE:
-                case SYNC_APPLY_STALE:
-                case SYNC_APPLY_BUSY:
-                case SYNC_APPLY_NOT_EMPTY:
-                case _SYNC_APPLY_RESULT_MAX:
-                default:
-                        break;
-                }
-        }
 }
 
 /* What apply could not do, and what it moved aside, is to be looked at. */
@@ -232,7 +204,7 @@ static int apply(
         r = sync_apply(&a, plan, report);
         if (r < 0)
                 return r;
-        take_failures(f, report, result);
+        folder_tell_failures(f, report, result);
         r = take_conflicts(report, result);
         if (r < 0)
                 return r;
@@ -265,10 +237,8 @@ static int finish_interrupted(Folder *f) {
         r = git_store_get_reference(f->store, GIT_STORE_TARGET, &target);
         if (r >= 0)
                 r = move_to_target(f, &target, f->recovered);
-        if (r == -ENOENT || r == -EBADMSG) {
-                log_notice("The store has lost what the folder was brought to: begins with the union of both sides.");
+        if (r == -ENOENT || r == -EBADMSG)
                 r = folder_lose_base(f);
-        }
         if (r < 0)
                 return r;
         f->recovered = sync_tree_free(f->recovered);
@@ -313,15 +283,6 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
-static void take_lack(const FolderLack *lack, FolderResult *result) {
-        result->outcome.bytes_missing = lack->bytes;
-        result->outcome.missing = lack->bytes > 0;
-        if (lack->no_space)
-                folder_complain(result, SYNC_WORD_DISK_FULL, "no space for", lack->no_space);
-        if (lack->malformed)
-                folder_complain(result, SYNC_WORD_BAD_ENTRY, "malformed on main", lack->malformed[0]);
-}
-
 /* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
  * to wait for content and nothing else is to be done; 0 if the run is halted. */
 static int plan_and_apply(
@@ -343,7 +304,7 @@ static int plan_and_apply(
         r = folder_prepare_content(f, plan, WANTED_MAIN, &lack);
         if (r < 0)
                 return r;
-        take_lack(&lack, result);
+        folder_tell_lack(&lack, result);
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
         if (plan->n_operations > 0) {
@@ -378,7 +339,6 @@ static int compare(Folder *f, char *const *paths) {
         r = folder_compare(f, paths);
         if (r != -ENOENT && r != -EBADMSG)
                 return r;
-        log_warning("The local store has lost the base: begins with the union of both sides.");
         r = folder_lose_base(f);
         return r < 0 ? r : folder_compare(f, NULL);
 }
@@ -390,7 +350,7 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
 
         r = folder_compare_main(f);
         if (r == -ENOENT || r == -EBADMSG) {
-                halt(result, SYNC_WORD_REPOSITORY_CORRUPT, "main cannot be interpreted: %s", strerror(-r));
+                halt_at_main(f, result, r);
                 return 0;
         }
         if (r >= 0)
@@ -405,7 +365,9 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
         sync_apply_report_clear(&report);
         if (r < 0 || r == 2)
                 return MIN(r, 0);
+        folder_tell_unplaced(f->held, result);
         r = folder_commit(f, request, result);
+        folder_tell_malformed(f, result);
         if (request->n_refused > 0)
                 folder_complain(result, SYNC_WORD_BAD_ENTRY, "cannot be pushed", request->refused[0].path);
         folder_step(f);
@@ -439,7 +401,24 @@ static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
         if (r < 0)
                 return r;
         r = compare(f, paths);
-        return r < 0 ? r : synchronize(f, request, result);
+        if (r < 0)
+                return r;
+        if (f->lost && !f->lost_told) {
+                /* Before it is done, which may take long, or a moment in which nobody would hear of it. */
+                f->lost_told = true;
+                result->outcome.replan = true;
+                result->pending = sync_tree_size(f->differing);
+                folder_tell_loss(result);
+                return 0;
+        }
+        r = synchronize(f, request, result);
+        if (r < 0 || !f->lost)
+                return r;
+        if (result->outcome.missing || result->outcome.halted)
+                folder_tell_loss(result);
+        else
+                f->lost = false;
+        return 0;
 }
 
 /* The content before the references that vouch for it. */

@@ -130,6 +130,16 @@ static int on_progress(const SyncTree *so_far, void *userdata) {
 
 /* --- */
 
+static int remember_linked(Folder *f, const SyncScanReport *report) {
+        STRV_FOREACH(path, report->linked) {
+                int r = strv_extend(&f->linked, *path);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int make_urgent(char *const *paths, SyncTree **ret) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
         int r;
@@ -209,6 +219,11 @@ int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report) {
                 content_hash_end(&f->hash);
         if (r != SYNC_SCAN_OK)
                 return r;
+        r = remember_linked(f, report);
+        if (r < 0) {
+                sync_tree_free(tree);
+                return r;
+        }
         sync_tree_free(f->index);
         f->index = tree;
         f->index_dirty = true;

@@ -27,6 +27,7 @@ Folder *folder_free(Folder *f) {
         content_hash_forget(&f->hash);
         sync_tree_free(f->waiting);
         sync_tree_free(f->index);
+        strv_free(f->linked);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);
         sync_tree_free(f->main_from);
@@ -304,6 +305,11 @@ int folder_open(
         r = open_directories(f, state_directory, path);
         if (r < 0)
                 return r;
+        /* The marker on the disk tells whether there had been one. */
+        f->lost = access(objects, F_OK) < 0 && errno == ENOENT &&
+                  sync_marker_check(f->staging_fd, f->file_system) >= 0;
+        if (f->lost)
+                log_warning("The state of %s is lost: begins with the union of the folder and main.", path);
         r = git_store_open(&f->store, objects);
         if (r < 0)
                 return r;

@@ -47,11 +47,12 @@ typedef struct FolderRequest {
 
 typedef struct FolderResult {
         SyncTreeResult outcome;
-        char text[FOLDER_TEXT_MAX + 1]; /* to go with outcome.word */
+        char text[FOLDER_TEXT_MAX + 1]; /* to go with outcome.word; without one: what is waited for, or "" */
         char held[FOLDER_HELD_SIZE];      /* id of what the guard holds, or "" */
         char confirmed[FOLDER_HELD_SIZE]; /* id of what it did not hold as that was confirmed, or "": to be requested
                                              again until it is on main, since this run may have to be repeated */
         size_t pending;                 /* changes that main does not have yet */
+        size_t unplaced;                /* changes of outcome.base that the folder does not have yet */
         git_oid push;                   /* with outcome.candidate: the commit that main is to be moved to next */
         SyncConflictList conflicts;
 } FolderResult;

@@ -236,10 +236,14 @@ static int open_buckets(GitStore *store, Meta *m) {
         while ((r = raw_tree_next(&tree, &e)) > 0) {
                 r = parse_bucket_name(&e);
                 if (r < 0)
-                        return r;
+                        break;
                 m->buckets[r].id = *e.id;
         }
-        return r;
+        if (r != -EBADMSG)
+                return r;
+        memset(m->buckets, 0, m->n_buckets * sizeof(*m->buckets));
+        m->malformed = true;
+        return 0;
 }
 
 int meta_open(GitStore *store, const TreeItem *item, Meta *ret) {
@@ -271,10 +275,14 @@ int meta_load_bucket(GitStore *store, Meta *m, size_t bucket) {
         if (b->loaded || git_oid_is_zero(&b->id))
                 return 0;
         r = git_store_read_typed(store, &b->id, GIT_OBJECT_BLOB, &data, &size);
-        if (r >= 0)
-                r = meta_blob_parse(data, size, &b->blob);
-        b->loaded = r >= 0;
-        return r;
+        if (r < 0)
+                return r;
+        r = meta_blob_parse(data, size, &b->blob);
+        if (r < 0 && r != -EBADMSG)
+                return r;
+        m->malformed |= r == -EBADMSG;
+        b->loaded = true;
+        return 0;
 }
 
 static int compare_stored(const void *key, const void *record) {

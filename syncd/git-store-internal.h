@@ -13,6 +13,7 @@ struct GitStore {
         git_odb *odb;
         git_repository *repository;
         uint64_t unprunable_size; /* of the log, when there was last nothing in it to prune */
+        char *malformed;          /* git_store_take_malformed() */
 };
 
 /* An object that must be of the type; with a NUL behind it. */

@@ -133,6 +133,7 @@ GitStore *git_store_free(GitStore *store) {
         git_repository_free(store->repository);
         git_odb_free(store->odb);
         object_log_free(store->log);
+        free(store->malformed);
         (void) git_libgit2_shutdown();
         free(store);
         return NULL;

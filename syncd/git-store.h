@@ -184,6 +184,11 @@ int git_store_write_changes(
                 void *userdata,
                 git_oid *ret_tree);
 
+/* The directory ("" is the folder) that was found malformed since the last call, or NULL; the caller's. If a function
+ * has returned -EBADMSG, its tree is. Else its metadata are, which count as not recorded then: they say nothing of what
+ * is in the directory, and what is written next into it puts good ones in their place. */
+char *git_store_take_malformed(GitStore *store);
+
 /* The extended attributes that are recorded of the entry, as "name=hex name=hex"; NULL if there are none.
  * *ret is the caller's. 0, -ENOENT, or an error as above. */
 int git_store_read_xattrs(GitStore *store, const git_oid *commit, const char *path, char **ret);

@@ -48,7 +48,7 @@ static int diff_items(Diff *diff, Directory *d, const TreeItem *const items[2]) 
         directories = both && items[0]->kind == SYNC_DIRECTORY && items[1]->kind == SYNC_DIRECTORY;
         r = tree_path_push(&diff->path, tree_item_name(items[0] ?: items[1]), &length);
         if (r < 0)
-                return r;
+                return git_store_note_directory(diff->store, diff->path.text, r);
         if (directories)
                 r = diff_directories(diff, items[0]->raw.id, items[1]->raw.id);
         /* Trees may differ in nothing but metadata. */
@@ -93,6 +93,7 @@ static int diff_directories(Diff *diff, const git_oid *from, const git_oid *to) 
         if (git_oid_equal(from, to))
                 return 0;
         r = directory_load_differing(diff->store, (const git_oid *const[2]) { from, to }, root, d);
+        (void) git_store_note_directory(diff->store, diff->path.text, r);
         if (r >= 0)
                 r = merge_directories(diff, d);
         directory_done(&d[0]);

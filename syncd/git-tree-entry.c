@@ -270,6 +270,24 @@ static int entry_size(GitStore *store, const TreeItem *item, uint64_t *size) {
         return r == -EBADMSG ? 0 : r;
 }
 
+/* Metadata make no change, so the entries are as good as they can be without. */
+static void note_malformed_metadata(GitStore *store, const char *path) {
+        const char *name = sync_path_name(path);
+
+        if (!store->malformed)
+                store->malformed = strndup(path, name > path ? (size_t) (name - path - 1) : 0);
+}
+
+int git_store_note_directory(GitStore *store, const char *path, int error) {
+        if (error == -EBADMSG)
+                (void) free_and_strdup(&store->malformed, path);
+        return error;
+}
+
+char *git_store_take_malformed(GitStore *store) {
+        return TAKE_PTR(store->malformed);
+}
+
 int directory_entry(
                 GitStore *store,
                 Meta *meta,
@@ -284,6 +302,8 @@ int directory_entry(
         r = meta_find(store, meta, item->stored, &record);
         if (r < 0 && !(r == -ENOENT && tolerant))
                 return r;
+        if (meta->malformed)
+                note_malformed_metadata(store, path);
         if (record)
                 e.mode = record->mode;
         if (e.kind != SYNC_DIRECTORY) {

@@ -100,15 +100,16 @@ typedef struct MetaBucket {
 typedef struct Meta {
         bool exists;
         bool bucketed;
+        bool malformed;      /* a part of it, which counts as not there */
         git_oid id;          /* of the blob, or of the tree of buckets */
         MetaBucket *buckets; /* one or META_BUCKETS */
         size_t n_buckets;
 } Meta;
 
 void meta_done(Meta *m);
-/* Finds its blobs; item is the entry %%meta. */
+/* Finds its blobs; item is the entry %%meta. None, if a tree of buckets is malformed. */
 int meta_open(GitStore *store, const TreeItem *item, Meta *ret);
-/* *ret is NULL if there is no record. -ENOENT: the blob is not in the store. */
+/* *ret is NULL if there is no record, or the blob is malformed. -ENOENT: the blob is not in the store. */
 int meta_find(GitStore *store, Meta *m, const char *stored, const MetaRecord **ret);
 int meta_load_bucket(GitStore *store, Meta *m, size_t bucket);
 size_t meta_bucket_of(const char *stored);
@@ -152,6 +153,9 @@ int directory_load(GitStore *store, const git_oid *id, bool root, Directory *ret
 /* The same of two directories, but only the entries that one has and the other does not have just so. ret is
  * zeroed, and to be freed also after a failure. */
 int directory_load_differing(GitStore *store, const git_oid *const ids[2], bool root, Directory ret[2]);
+/* Notes for git_store_take_malformed() that the tree of the directory is none, if that is the error. Returns the
+ * error. */
+int git_store_note_directory(GitStore *store, const char *path, int error);
 /* Fills the entry of an item, with its metadata. tolerant: what is not in the store counts as not recorded.
  */
 int directory_entry(

@@ -38,12 +38,12 @@ int tree_walk(GitStore *store,
         size_t length;
         int r;
 
-        r = directory_load(store, id, p->length == 0, &d);
+        r = git_store_note_directory(store, p->text, directory_load(store, id, p->length == 0, &d));
         for (size_t i = 0; r >= 0 && i < d.n; i++) {
                 const TreeItem *item = d.items + i;
                 SyncEntry e;
 
-                r = tree_path_push(p, tree_item_name(item), &length);
+                r = git_store_note_directory(store, p->text, tree_path_push(p, tree_item_name(item), &length));
                 if (r < 0)
                         return r;
                 r = directory_entry(store, &d.meta, item, p->text, false, &e);

@@ -402,6 +402,9 @@ static void on_run_done(char *const *message, void *userdata) {
         result.again = get_flag(message, "again");
         result.rest = get_flag(message, "rest");
         result.missing = get_flag(message, "missing");
+        result.replan = get_flag(message, "replan");
+        r->unplaced = worker_message_get_number(message, "unplaced");
+        result.unplaced = r->unplaced > 0;
         result.bytes_missing = worker_message_get_number(message, "bytes-missing");
         result.bytes_to_push = worker_message_get_number(message, "bytes-to-push");
         result.candidate &= repository_set_push(r, message);
@@ -416,7 +419,8 @@ static void on_run_done(char *const *message, void *userdata) {
         confirmed = worker_message_get(message, "confirmed");
         if (!result.halted)
                 (void) free_and_strdup(&r->confirmed, isempty(confirmed) ? NULL : confirmed);
-        r->synchronized = !result.halted && !result.candidate && !result.rest && r->fsm.fetched;
+        r->synchronized = !result.halted && !result.candidate && !result.rest && !result.missing && !result.unplaced &&
+                          r->fsm.fetched;
         sync_fsm_tree_done(&r->fsm, &result);
         repository_step(r);
 }

@@ -56,7 +56,7 @@ static void set_status(DmUpdate *u, Repository *r) {
         set(u, r, "Revision", sync_revision_format(&r->fsm.revision, revision));
         set(u, r, "State", sync_state_to_string(sync_fsm_state(&r->fsm)));
         set(u, r, "Guard.Held", sync_fsm_state(&r->fsm) == SYNC_STATE_HELD ? r->held : "");
-        (void) dm_update_set_uint64(u, r->pending, PATH_FORMAT "PendingChanges", r->instance);
+        (void) dm_update_set_uint64(u, r->pending + r->unplaced, PATH_FORMAT "PendingChanges", r->instance);
         (void) dm_update_set_uint64(u, r->fsm.last_opseq, PATH_FORMAT "LastOpSeq", r->instance);
         if (r->fsm.n_reports > 0) {
                 const SyncReport *report = &r->fsm.reports[r->fsm.n_reports - 1];

@@ -113,7 +113,8 @@ struct Repository {
         char *text;             /* behind the word of LastError */
         char *held;
         char *confirmed;
-        uint64_t pending;
+        uint64_t pending;       /* changes that are not on main */
+        uint64_t unplaced;      /* changes of main that are not in the folder */
         bool synchronized;
         SyncConflictList conflicts;
         uint32_t conflict_opseq;

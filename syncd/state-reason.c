@@ -110,9 +110,10 @@ static void add_idle(Text *t, const StateReason *s) {
                 add_error(t, m->last_error, s->text);
         else if (m->prefetching)
                 add_transfer(t, s, "fetching what others are sending");
-        else if (m->again)
-                add(t, "waiting %llu s: files are in use",
-                    (unsigned long long) ((s->wait_usec + USEC_PER_SEC - 1) / USEC_PER_SEC));
+        else if (m->again && !isempty(s->text))
+                add(t, "waiting %llu s: %s",
+                    (unsigned long long) ((s->wait_usec + USEC_PER_SEC - 1) / USEC_PER_SEC),
+                    s->text);
         else
                 add(t, "idle");
 }

@@ -10,7 +10,7 @@
 /* The facts; what is zero is left out of the text. */
 typedef struct StateReason {
         const SyncFsm *fsm;
-        const char *text;        /* behind the word of LastError; may be NULL */
+        const char *text;        /* behind the word of LastError, or what is waited for; may be NULL */
         uint64_t wait_usec;      /* until the timer of the state machine */
         /* of the transfer that runs */
         uint64_t bytes_done;

@@ -181,6 +181,7 @@ SyncState sync_fsm_state(const SyncFsm *m) {
         case SYNC_WORD_BAD_ENTRY:
                 return SYNC_STATE_DEGRADED;
         case SYNC_WORD_NONE:
+        case SYNC_WORD_STATE_LOST:
                 break;
         default:
                 return SYNC_STATE_OFFLINE;

@@ -106,7 +106,7 @@ static void end_pause(SyncFsm *m) {
 static void begin(SyncFsm *m) {
         m->want_fetch = m->want_tree = m->want_full = m->announce = true;
         m->want_content = m->push_announced = m->pull_announced = false;
-        m->failures = m->rounds = m->agains = m->changes = m->poisoned = m->idle_contents = 0;
+        m->failures = m->rounds = m->agains = m->replans = m->changes = m->poisoned = m->idle_contents = 0;
         m->push_passed_over = 0;
         end_pause(m);
 }
@@ -316,6 +316,13 @@ static void want_content(SyncFsm *m, const SyncTreeResult *result) {
                 pause_for(m, doubled(SYNC_CHANGED_MIN_USEC, SYNC_CHANGED_MAX_USEC, m->idle_contents - 2));
 }
 
+/* A pull is done when main is in the folder, or it is told what is not; what cannot be read or pushed here is
+ * LastError's matter alone. */
+static bool fails_orders(const SyncFsm *m, const SyncTreeResult *result) {
+        return m->fetched && result->word != SYNC_WORD_NONE &&
+               (result->unplaced || (m->running.opseq > 0 && m->running.kind != SYNC_OP_PULL));
+}
+
 void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         bool moved = result->base.n != m->revision.n;
 
@@ -351,8 +358,13 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         }
         m->passed_over = m->idle_contents = 0;
         m->bytes_missing = 0;
-        /* What could not be applied leaves the folder where it was: no success. */
-        if (result->word != SYNC_WORD_NONE && m->fetched)
+        if (result->replan && m->replans++ < SYNC_REPLANS_MAX) {
+                m->want_tree = true;
+                answer_prefetch(m);
+                return;
+        }
+        m->replans = 0;
+        if (fails_orders(m, result))
                 fail_orders(m, result->word);
         else if (m->fetched || moved)
                 report_pull(m);

@@ -40,6 +40,9 @@
  * SYNC_AGAIN_MAX_USEC. */
 #define SYNC_AGAIN_MIN_USEC UINT64_C(1000000)
 #define SYNC_AGAIN_MAX_USEC UINT64_C(60000000)
+/* What changed in the moment when main's version of it was put in place is planned anew at once, so many times in a
+ * row, before it is told. */
+#define SYNC_REPLANS_MAX 3U
 
 typedef enum SyncStatus {
         SYNC_STATUS_DISABLED,
@@ -72,7 +75,6 @@ typedef enum SyncWord {
         SYNC_WORD_TRANSFER_FAILED,
         SYNC_WORD_REPOSITORY_CORRUPT,
         SYNC_WORD_NOT_SUBSCRIBED,
-        SYNC_WORD_BAD_OPERATION,
         SYNC_WORD_INTERNAL_ERROR,
         _SYNC_WORD_MAX,
         _SYNC_WORD_INVALID = -EINVAL,
@@ -138,6 +140,8 @@ typedef struct SyncTreeResult {
         bool again;         /* something is busy or too fresh: look again in a while */
         bool rest;          /* files are still to be read: go on as soon as nothing else waits */
         bool missing;       /* content of main has to be fetched before the run is complete */
+        bool replan;        /* something was not as planned: another run, at once, may do it */
+        bool unplaced;      /* something of base is not in the folder: PendingChanges counts it */
         uint64_t bytes_missing; /* how much; 0: not known */
         uint64_t bytes_to_push; /* of the candidate, as far as main does not have it yet */
         SyncRevision base;  /* what the folder holds */
@@ -189,6 +193,7 @@ typedef struct SyncFsm {
         unsigned rounds;
         unsigned failures;
         unsigned agains;
+        unsigned replans;
         unsigned changes;      /* pushes in a row whose content changed */
         unsigned poisoned;     /* pushes in a row that one path spoiled */
 

@@ -265,7 +265,8 @@ static int make_operations(Planner *p) {
                         r = plan_collision(p, i);
                         break;
                 case DECIDE_POSTPONE:
-                        p->plan->statistics.postponed++;
+                        p->plan->statistics.postponed +=
+                                        !p->steps[i].local || p->steps[i].local->kind != SYNC_SPECIAL;
                         break;
                 }
 

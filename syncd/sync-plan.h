@@ -43,7 +43,8 @@ typedef struct SyncPlanStatistics {
         size_t base_files;        /* files and symlinks in base: what the deletions are a part of */
         size_t deleted_here;      /* files and symlinks deleted in the folder; without those that only move */
         size_t deleted_on_main;   /* files and symlinks that the commit deletes; without those that only move */
-        size_t postponed;         /* paths left alone because their local state is unknown or busy */
+        size_t postponed;         /* paths left alone because their local state is unknown or busy, which time may
+                                   * change: not what is of a kind that does not travel */
         size_t collisions;        /* operations with renamed_to */
         uint64_t bytes_wanted;    /* size of the content to be created or replaced here */
         uint64_t bytes_to_commit; /* size of the content that the commit creates or replaces */

@@ -8,12 +8,19 @@
 /* Entries between two calls of progress(). */
 #define PROGRESS_STEP 256U
 
+/* The other names of so many files are looked at when one name of each has changed, and so many names in all; more
+ * wait for the next full scan, so that a copy of a tree by links does not have all of the tree read at once. */
+#define LINKED_MAX 64U
+#define LINKED_NAMES_MAX 1024U
+
 typedef struct Scanner {
         const SyncScan *scan;
         const SyncTree *index;
         SyncScanReport *report;
         SyncTree *tree;               /* the result, or a set of changes to the index */
         char path[SYNC_PATH_MAX + 1]; /* of the current entry */
+        uint64_t linked[LINKED_MAX];  /* files with several names that were read, as they had changed: their inodes */
+        size_t n_linked;
 } Scanner;
 
 int sync_scanner_new(Scanner **ret, const SyncScan *scan, const SyncTree *index, SyncScanReport *report,

@@ -8,14 +8,19 @@
 
 void sync_scan_report_clear(SyncScanReport *r) {
         free(r->problem_path);
+        free(r->busy_path);
+        strv_free(r->linked);
         *r = (SyncScanReport) {};
 }
 
+/* The first one is told; an entry of a kind that never travels only if there is nothing worse. */
 static void note_problem(Scanner *s, int error) {
-        if (s->report->problem_error)
+        SyncScanReport *r = s->report;
+
+        if (r->problem_error && (r->problem_error != SYNC_PROBLEM_KIND || error == SYNC_PROBLEM_KIND))
                 return;
-        s->report->problem_error = error;
-        s->report->problem_path = strdup(s->path);
+        r->problem_error = error;
+        (void) free_and_strdup(&r->problem_path, s->path);
 }
 
 static int add_entry(Scanner *s, const SyncEntry *e) {
@@ -23,6 +28,8 @@ static int add_entry(Scanner *s, const SyncEntry *e) {
 
         s->report->n_racy += e->certainty == SYNC_RACY;
         s->report->n_busy += e->certainty == SYNC_BUSY;
+        if (e->certainty == SYNC_BUSY && !s->report->busy_path)
+                s->report->busy_path = strdup(e->path);
         s->report->n_unknown += e->certainty == SYNC_UNKNOWN;
         r = sync_tree_add(s->tree, e);
         if (r < 0)
@@ -179,6 +186,7 @@ static int scan_directory(Scanner *s, int parent_fd, const char *name, SyncEntry
 
 int sync_scan_entry(Scanner *s, int parent_fd, const char *name) {
         SyncEntry e = { .path = s->path };
+        size_t n_hashed;
         struct stat st;
         int r;
 
@@ -190,7 +198,10 @@ int sync_scan_entry(Scanner *s, int parent_fd, const char *name) {
                 return scan_directory(s, parent_fd, name, &e);
         case SYNC_FILE:
         case SYNC_SYMLINK:
+                n_hashed = s->report->n_hashed;
                 r = sync_scan_content(s, parent_fd, name, &e);
+                if (st.st_nlink > 1 && s->report->n_hashed > n_hashed && s->n_linked < LINKED_MAX)
+                        s->linked[s->n_linked++] = st.st_ino;
                 if (r == -ENOENT)
                         return 0;
                 if (r == -ENOMEM || r == -ENOSPC || r == -EDQUOT || r == -ECANCELED)
@@ -198,6 +209,7 @@ int sync_scan_entry(Scanner *s, int parent_fd, const char *name) {
                 return r < 0 ? keep_unknown(s, r) : add_entry(s, &e);
         default:
                 s->report->n_special++;
+                note_problem(s, SYNC_PROBLEM_KIND);
                 e = (SyncEntry) { .path = s->path, .kind = SYNC_SPECIAL, .certainty = SYNC_UNKNOWN };
                 return add_entry(s, &e);
         }
@@ -343,9 +355,46 @@ static int scan_starts(Scanner *s, const SyncTree *starts) {
         return 0;
 }
 
+static bool is_linked(const Scanner *s, uint64_t inode) {
+        for (size_t i = 0; i < s->n_linked; i++)
+                if (s->linked[i] == inode)
+                        return true;
+        return false;
+}
+
+/* True if the path, or what it is beneath, is among the starts. */
+static bool is_started(const SyncTree *starts, const char *path) {
+        size_t i = sync_tree_lower_bound(starts, path);
+        const SyncEntry *e = i < sync_tree_size(starts) ? sync_tree_at(starts, i) : NULL;
+
+        if (e && streq(e->path, path))
+                return true;
+        return i > 0 && sync_path_is_below(path, sync_tree_at(starts, i - 1)->path);
+}
+
+/* Who writes to a file writes to all its names, and events tell of one. The others, as far as the index knows them,
+ * as more starts. */
+static int make_linked_starts(Scanner *s, const SyncTree *starts, SyncTree *ret) {
+        if (s->n_linked == 0)
+                return 0;
+        SYNC_TREE_FOREACH(e, s->index) {
+                SyncEntry absent = { .path = e->path, .kind = SYNC_ABSENT };
+                int r;
+
+                if (e->kind != SYNC_FILE || !is_linked(s, e->inode) || is_started(starts, e->path))
+                        continue;
+                if (sync_tree_size(ret) == LINKED_NAMES_MAX)
+                        break;
+                if ((r = sync_tree_add(ret, &absent)) < 0 || (r = strv_extend(&s->report->linked, e->path)) < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *paths, SyncTree **ret,
                     SyncScanReport *report) {
-        _cleanup_sync_tree_free_ SyncTree *starts = NULL, *rest = NULL, *found = NULL, *tree = NULL;
+        _cleanup_sync_tree_free_ SyncTree *starts = NULL, *linked = NULL, *rest = NULL, *others = NULL, *found = NULL,
+                                          *tree = NULL;
         _cleanup_free_ Scanner *s = NULL;
         int r;
 
@@ -357,21 +406,13 @@ int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *pa
         r = sync_scanner_new(&s, scan, index, report, &found);
         if (r < 0)
                 return r;
-        r = sync_tree_new(&starts);
-        if (r < 0)
+        if ((r = sync_tree_new(&starts)) < 0 || (r = sync_tree_new(&linked)) < 0 ||
+            (r = make_starts(s, paths, starts)) < 0 || (r = scan_starts(s, starts)) < 0 ||
+            (r = make_linked_starts(s, starts, linked)) < 0 || (r = scan_starts(s, linked)) < 0 ||
+            (r = sync_tree_sort(found)) < 0)
                 return r;
-        r = make_starts(s, paths, starts);
-        if (r < 0)
-                return r;
-        r = scan_starts(s, starts);
-        if (r < 0)
-                return r;
-
-        r = sync_tree_patch(index, starts, &rest);
-        if (r < 0)
-                return r;
-        r = sync_tree_patch(rest, found, &tree);
-        if (r < 0)
+        if ((r = sync_tree_patch(index, starts, &rest)) < 0 || (r = sync_tree_patch(rest, linked, &others)) < 0 ||
+            (r = sync_tree_patch(others, found, &tree)) < 0)
                 return r;
         return finish(scan, index, &tree, ret);
 }

@@ -25,6 +25,9 @@ typedef enum SyncScanResult {
         SYNC_SCAN_ROOT_EMPTIED, /* the folder held something and holds nothing now: halt until confirmed */
 } SyncScanResult;
 
+/* Neither file, directory nor symlink: it is not looked into, and never travels. */
+#define SYNC_PROBLEM_KIND 1
+
 typedef struct SyncScan {
         int root_fd;                    /* the folder, a directory opened for reading */
         int staging_fd;                 /* where the marker is (sync-apply.h), -1: not checked */
@@ -50,7 +53,9 @@ typedef struct SyncScanReport {
         /* The first entry that could not be taken, for LastError: the path and its errno. NULL, 0 if
          * there is none. */
         char *problem_path;
-        int problem_error;
+        int problem_error;              /* a negative errno, or SYNC_PROBLEM_KIND */
+        char *busy_path;                /* the first entry that is changing, or NULL */
+        char **linked;                  /* paths that were looked at besides those that were asked for; or NULL */
 } SyncScanReport;
 
 void sync_scan_report_clear(SyncScanReport *r);
@@ -63,8 +68,8 @@ void sync_scan_report_clear(SyncScanReport *r);
  * listed. report is filled in any case. */
 int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, SyncScanReport *report);
 
-/* The same, but only for the given paths and what is beneath them; "" is everything. *ret is index with
- * what was found. Paths may be absent, equal, nested, in any order. */
+/* The same, but only for the given paths, what is beneath them, and the other names of files that have changed; "" is
+ * everything. *ret is index with what was found. Paths may be absent, equal, nested, in any order. */
 int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *paths, SyncTree **ret,
                     SyncScanReport *report);
 

@@ -33,7 +33,6 @@ static const char *const words[_SYNC_WORD_MAX] = {
         [SYNC_WORD_TRANSFER_FAILED] = "TransferFailed",
         [SYNC_WORD_REPOSITORY_CORRUPT] = "RepositoryCorrupt",
         [SYNC_WORD_NOT_SUBSCRIBED] = "NotSubscribed",
-        [SYNC_WORD_BAD_OPERATION] = "BadOperation",
         [SYNC_WORD_INTERNAL_ERROR] = "InternalError",
 };
 

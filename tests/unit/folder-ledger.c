@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <git2.h>
 #include <string.h>
@@ -256,4 +257,48 @@ SyncTree *world_take_unknown(World *w, WorldGateway *g) {
                         assert_int_equal(sync_tree_add(ret, e), 0);
                 }
         return ret;
+}
+
+static void check_conflicts(WorldGateway *g, const SyncConflictList *conflicts) {
+        for (size_t i = 0; i < conflicts->n; i++) {
+                const SyncConflict *c = conflicts->items + i;
+                const SyncEntry *winner = sync_tree_find(g->folder->index, c->path),
+                                *copy = sync_tree_find(g->folder->index, c->renamed_to);
+
+                if (winner && copy && copy->kind != SYNC_DIRECTORY && sync_entry_equal(winner, copy))
+                        fail_msg("%s: %s is the same as %s", g->name, c->renamed_to, c->path);
+        }
+}
+
+void world_check_bounds(World *w, unsigned n_actions) {
+        assert_true(w->n_conflicts <= n_actions);
+        for (unsigned i = 0; i < w->n_gateways; i++) {
+                _cleanup_free_ char *path = strfmt("%s/.ispstorage/folder/pending", w->gateways[i].volume);
+                DIR *d = opendir(path);
+                struct dirent *e;
+
+                assert_non_null(d);
+                while ((e = readdir(d)))
+                        if (*e->d_name != '.')
+                                fail_msg("%s keeps the snapshot %s", w->gateways[i].name, e->d_name);
+                closedir(d);
+        }
+}
+
+void world_check_told(WorldGateway *g, const FolderResult *result) {
+        _cleanup_sync_tree_free_ SyncTree *base = NULL;
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        const char *path;
+        git_oid commit;
+        SyncWalk walk;
+
+        check_conflicts(g, &result->conflicts);
+        if (result->outcome.halted || result->outcome.missing || result->pending + result->unplaced > 0)
+                return;
+        assert_int_equal(git_oid_fromstr(&commit, result->outcome.base.commit), 0);
+        assert_int_equal(git_store_read_tree(folder_store(g->folder), &commit, &base), 0);
+        walk = (SyncWalk) { .trees = { base, g->folder->index } };
+        while ((path = sync_walk_next(&walk, entries)))
+                if (!sync_entry_equal(entries[0], entries[1]) && !(entries[1] && entries[1]->certainty >= SYNC_BUSY))
+                        fail_msg("%s: nothing is pending, but %s is another one", g->name, path);
 }

@@ -241,14 +241,17 @@ void world_run(World *w, WorldGateway *g) {
         if (!is_good(w, g, r))
                 return;
         g->words |= UINT64_C(1) << result.outcome.word;
-        if (result.outcome.word != SYNC_WORD_NONE && !w->tolerant && g->n_refused == 0)
+        if (result.outcome.word != SYNC_WORD_NONE && !w->tolerant && g->n_refused == 0 &&
+            !(g->may_lose_state && result.outcome.word == SYNC_WORD_STATE_LOST))
                 fail_msg("%s: %s %s", g->name, sync_word_to_string(result.outcome.word), result.text);
+        world_check_told(g, &result);
         g->push = result.outcome.candidate ? result.push : (git_oid) {};
         g->missing = result.outcome.missing;
         g->changed = false;
-        g->again = result.outcome.again;
+        g->again = result.outcome.again || result.outcome.replan;
         g->rest = result.outcome.rest;
         g->conflict |= result.outcome.conflict;
+        w->n_conflicts += result.conflicts.n;
         folder_result_clear(&result);
         engine(w, true);
         r = folder_finish_run(g->folder);

@@ -26,6 +26,7 @@ typedef struct WorldGateway {
         const SyncRefusal *refused; /* by main */
         size_t n_refused;
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
+        bool may_lose_state; /* the test takes it away */
         uint64_t words; /* told by runs since this was cleared: a bit for each SyncWord */
 } WorldGateway;
 
@@ -46,6 +47,7 @@ typedef struct World {
         WorldContent *contents; /* by tag; shared with processes that are forked from this one */
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
+        size_t n_conflicts;
         bool shallow; /* a fetch brings the trees of main's tip only, as if the others were pruned */
 
         /* Tests of faults: called around what the engine does, or NULL. */
@@ -101,6 +103,12 @@ void world_thin(World *w, unsigned n_recent, unsigned n);
 void world_check_ledger(World *w);
 /* How many are not. */
 unsigned world_count_lost(World *w);
+/* Fails the test unless what the run says is so: the folder holds base, if nothing is pending on either side, and what
+ * was moved aside in a collision is another version than the one that has its name now. */
+void world_check_told(WorldGateway *g, const FolderResult *result);
+/* Fails the test if, at rest, a gateway keeps snapshots for a push, or there were more collisions than n_actions of
+ * users can have made. */
+void world_check_bounds(World *w, unsigned n_actions);
 /* Fails the test if a file in main's history holds what nobody wrote. */
 void world_check_origin(World *w);
 /* Fails the test unless all folders hold the same. */

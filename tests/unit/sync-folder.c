@@ -158,3 +158,29 @@ SyncTree *folder_scan(const Folder *f, const SyncTree *index) {
         sync_scan_report_clear(&report);
         return t;
 }
+
+SyncTree *folder_scan_dirty(
+                const SyncScan *scan, const SyncTree *index, const char *const *paths, SyncScanReport *report) {
+        SyncTree *t = NULL;
+
+        assert_int_equal(sync_scan_dirty(scan, index, (char *const *) paths, &t, report), SYNC_SCAN_OK);
+        return t;
+}
+
+char *folder_listing(const SyncTree *t) {
+        char *text = strdup("");
+
+        SYNC_TREE_FOREACH(e, t) {
+                char *longer = strfmt("%s%s%s", text, text[0] ? " " : "", e->path);
+
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+void folder_assert_listing(const SyncTree *t, const char *expected) {
+        _cleanup_free_ char *text = folder_listing(t);
+
+        assert_string_equal(text, expected);
+}

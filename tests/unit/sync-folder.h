@@ -38,3 +38,10 @@ SyncOid folder_oid(const char *content);
 SyncScan folder_scan_of(const Folder *f);
 /* A full scan that must succeed, also of an empty folder. The caller frees the tree. */
 SyncTree *folder_scan(const Folder *f, const SyncTree *index);
+/* What a scan of the paths makes of the index; it must succeed. */
+SyncTree *folder_scan_dirty(
+                const SyncScan *scan, const SyncTree *index, const char *const *paths, SyncScanReport *report);
+/* The paths of a tree: "a b b/c". The caller frees it. */
+char *folder_listing(const SyncTree *t);
+/* Fails the test unless these are the paths of the tree. */
+void folder_assert_listing(const SyncTree *t, const char *expected);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Large files on main whose chunk trees are none: somebody wrote them who keeps no rules. */
+/* Chunk trees, metadata and directories on main that are none: somebody wrote them who keeps no rules. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <git2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/str.h"
@@ -238,8 +239,105 @@ static void a_change_beside_a_malformed_version_goes_to_main_when_it_is_mended(v
         world_free(w);
 }
 
+/* Of the directory d, which has a file a, main gets one more: b, as it is in the folder itself. */
+static git_oid directory_with(World *w, const char *mark, unsigned mode, const git_oid *id) {
+        git_oid a, b = entry_on_main(w, "b"), d = entry_on_main(w, "d");
+        _cleanup_free_ char *data = NULL;
+        GitTreeReader reader;
+        GitTreeEntry e;
+        TreeText t = {};
+
+        assert_int_equal(git_store_open_tree(w->server, &d, &data, &reader), 0);
+        while (git_tree_next(&reader, &e) > 0)
+                if (streq(e.name, "a"))
+                        a = e.id;
+        add(&t, mode, mark, id);
+        add(&t, GIT_MODE_FILE, "a", &a);
+        add(&t, GIT_MODE_FILE, "b", &b);
+        return write_tree(w, &t);
+}
+
+static World *world_with_directory(void) {
+        World *w = world_new(2, 1);
+
+        assert_int_equal(mkdirat(w->gateways[0].root_fd, "d", 0755), 0);
+        world_write(w, w->gateways, "d/a", 100);
+        world_write(w, w->gateways, "b", 100);
+        world_settle(w);
+        w->tolerant = true;
+        return w;
+}
+
+static void malformed_metadata_cost_nothing_but_themselves(void **state) {
+        static const char text[] = "no record";
+
+        for (unsigned bucketed = 0; bucketed < 2; bucketed++) {
+                World *w = world_with_directory();
+                WorldGateway *one = w->gateways, *two = one + 1;
+                git_oid bad, d;
+
+                assert_int_equal(git_store_write(w->server, GIT_OBJECT_BLOB, text, strlen(text), &bad), 0);
+                if (bucketed)
+                        bad = tree_of_one(w, GIT_MODE_FILE, "no-bucket", &bad);
+                d = directory_with(w, "%%meta", bucketed ? GIT_MODE_DIRECTORY : GIT_MODE_FILE, &bad);
+                set_on_main(w, "d", &d);
+                for (unsigned i = 0; i < 2; i++) {
+                        w->gateways[i].words = 0;
+                        cycle(w, w->gateways + i);
+                        assert_true(told(w->gateways + i, SYNC_WORD_BAD_ENTRY));
+                        assert_has(w->gateways + i, "d/a", true);
+                        assert_has(w->gateways + i, "d/b", true);
+                }
+                /* What is written next there mends it. */
+                world_write(w, one, "d/c", 100);
+                cycle(w, one);
+                cycle(w, two);
+                one->words = two->words = 0;
+                w->tolerant = false;
+                world_restart(w, one);
+                world_restart(w, two);
+                world_settle(w);
+                world_check_equal(w);
+                assert_has(two, "d/c", true);
+                assert_false(one->conflict || two->conflict);
+                assert_int_equal(one->words | two->words, 1);
+                world_check_ledger(w);
+                world_free(w);
+        }
+}
+
+static void a_directory_that_cannot_be_read_is_not_taken_for_empty(void **state) {
+        git_oid blob = { .id = { 1 } };
+        World *w = world_with_directory();
+        WorldGateway *one = w->gateways, *two = one + 1;
+        FolderRequest request = { .gateway_name = one->name, .full = true };
+        git_oid good = entry_on_main(w, "d"), later = directory_with(w, "%%later", GIT_MODE_FILE, &blob);
+        _cleanup_free_ char *before = world_text(one), *after = NULL;
+        FolderResult result;
+
+        set_on_main(w, "d", &later);
+        world_fetch(w, one);
+        assert_int_equal(folder_run(one->folder, &request, &result), 0);
+        assert_true(result.outcome.halted);
+        assert_int_equal(result.outcome.word, SYNC_WORD_REPOSITORY_CORRUPT);
+        assert_string_equal(result.text, "main cannot be read in d: malformed, or of a newer format");
+        folder_result_clear(&result);
+        after = world_text(one);
+        assert_string_equal(after, before);
+
+        set_on_main(w, "d", &good);
+        world_write(w, one, "d/c", 100);
+        w->tolerant = false;
+        world_settle(w);
+        world_check_equal(w);
+        assert_has(two, "d/c", true);
+        world_free(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(malformed_metadata_cost_nothing_but_themselves),
+                cmocka_unit_test(a_directory_that_cannot_be_read_is_not_taken_for_empty),
                 cmocka_unit_test(a_malformed_file_is_left_out),
                 cmocka_unit_test(a_change_beside_a_malformed_version_goes_to_main_when_it_is_mended),
         };

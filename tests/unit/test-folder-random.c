@@ -134,17 +134,20 @@ static void step(World *w, WorldGateway *g, bool retention) {
 
 static void anything(uint64_t seed, bool retention) {
         World *w = world_new(2 + seed % 2, seed);
+        unsigned n_actions = 0;
 
         for (unsigned i = 0; i < 120; i++) {
                 WorldGateway *g = w->gateways + world_random(w, w->n_gateways);
 
-                if (world_random(w, 2))
+                if (world_random(w, 2)) {
                         act(w, g);
-                else
+                        n_actions++;
+                } else
                         step(w, g, retention);
                 if (i % 60 == 59) {
                         world_settle(w);
                         world_check_equal(w);
+                        world_check_bounds(w, n_actions);
                 }
         }
         world_check_ledger(w);

@@ -156,10 +156,17 @@ static void a_store_that_is_lost_is_made_anew(void **state) {
         w->bytes_pushed = w->bytes_fetched = 0;
         command = strfmt("rm -rf %s/*", w->gateways[0].state);
         w->gateways[0].folder = folder_free(w->gateways[0].folder);
+        w->gateways[0].may_lose_state = true;
+        w->gateways[0].words = 0;
         assert_int_equal(system(command), 0);
         world_restart(w, w->gateways);
         world_settle(w);
         assert_text(w->gateways, before);
+        /* It is told, and done: a restart does not tell it again. */
+        assert_true(w->gateways[0].words & UINT64_C(1) << SYNC_WORD_STATE_LOST);
+        w->gateways[0].may_lose_state = false;
+        world_restart(w, w->gateways);
+        world_settle(w);
         assert_equal_folders(w);
         assert_int_equal(w->bytes_pushed + w->bytes_fetched, 0);
         assert_false(w->gateways[0].conflict);
@@ -183,6 +190,7 @@ static void a_large_version_that_waited_outlives_the_store(void **state) {
         world_write(w, g, "large", 4 * MIB);
         command = strfmt("cd %s && rm -rf objects index held-* wanted", g->state);
         g->folder = folder_free(g->folder);
+        g->may_lose_state = true;
         assert_int_equal(system(command), 0);
         world_restart(w, g);
         world_settle(w);

@@ -85,7 +85,7 @@ static void a_tree_has_the_id_of_the_format(void **state) {
                         git_oid_tostr(hex, sizeof(hex), &id), "05b2f55ffcd68a268bc7d3df1062adc81d018058");
 }
 
-static void malformed_metadata_is_refused(void **state) {
+static void malformed_metadata_counts_as_none(void **state) {
         static const char *const texts[] = {
                 "a\\0001 644 1\\n",                   /* good */
                 "a\\000-1 0 0 future user.x=00 y\\n", /* good */
@@ -105,16 +105,23 @@ static void malformed_metadata_is_refused(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
                 _cleanup_free_ char *command = strfmt(
                                 "--version > /dev/null; printf '%s' | git hash-object -w --stdin", texts[i]);
-                _cleanup_free_ char *blob = fixture_run(f, command), *lines = NULL;
+                _cleanup_free_ char *blob = fixture_run(f, command), *lines = NULL, *malformed = NULL;
                 SyncTree *t = NULL;
                 git_oid id;
 
                 lines = strfmt("100644 blob %.40s\\t%%%%%%%%meta\\n100644 blob " EMPTY_BLOB "\\ta\\n", blob);
                 fixture_foreign_commit(f, lines, &id);
-                assert_int_equal(git_store_read_tree(f->store, &id, &t), i < 2 ? 0 : -EBADMSG);
-                if (i == 1)
-                        assert_int_equal(sync_tree_at(t, 0)->mtime_ns, -1);
+                assert_int_equal(git_store_read_tree(f->store, &id, &t), 0);
+                assert_int_equal(sync_tree_size(t), 1);
+                assert_int_equal(sync_tree_at(t, 0)->mtime_ns, i == 0 ? 1 : i == 1 ? -1 : 0);
+                assert_int_equal(sync_tree_at(t, 0)->mode, i == 0 ? 0644 : 0);
                 sync_tree_free(t);
+                malformed = git_store_take_malformed(f->store);
+                if (i < 2)
+                        assert_null(malformed);
+                else
+                        assert_string_equal(malformed, "");
+                assert_null(git_store_take_malformed(f->store));
         }
 }
 
@@ -212,7 +219,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
                 TEST(extended_attributes_travel),
                 TEST(a_tree_has_the_id_of_the_format),
-                TEST(malformed_metadata_is_refused),
+                TEST(malformed_metadata_counts_as_none),
                 TEST(missing_metadata_is_found),
 #undef TEST
         };

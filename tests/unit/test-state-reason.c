@@ -160,7 +160,10 @@ static void files_in_use(void **state) {
         assert_next(&m, SYNC_ACTION_TREE);
         sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .again = true });
         assert_next(&m, SYNC_ACTION_WAIT);
-        assert_reason(&(StateReason) { .fsm = &m, .wait_usec = 1000000 }, "waiting 1 s: files are in use");
+        assert_reason(&(StateReason) { .fsm = &m, .wait_usec = 1500000, .text = "in use: letter.odt" },
+                      "waiting 2 s: in use: letter.odt");
+        /* What is only looked at once more, to be sure, is no reason. */
+        assert_reason(&(StateReason) { .fsm = &m, .wait_usec = 1000000 }, "idle");
 }
 
 static void halts(void **state) {

@@ -191,6 +191,42 @@ static void a_suspension_stops_also_what_stops_already(void **state) {
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
+static void the_rest_is_read_once_what_is_there_was_pushed(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_RESCAN, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .candidate = true, .rest = true, .again = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 6, .rest = true });
+        assert_next(&m, SYNC_ACTION_TREE);
+        assert_reports(&m, "");
+        tree_done(&m, 6, false);
+        assert_reports(&m, "rescan 7 ok");
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
+static void a_long_push_and_what_is_to_be_read_take_turns(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .candidate = true, .rest = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+        assert_int_equal(sync_fsm_next(&m, 0).usec, SYNC_SLICE_USEC);
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_STOP_TRANSFER);
+        sync_fsm_pushed(&m, TRANSFER_STOPPED, NULL);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .candidate = true, .rest = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_small_change_overtakes_a_large_push),
@@ -202,6 +238,8 @@ int main(void) {
                 cmocka_unit_test(a_push_that_fails_instead_of_stopping_has_failed),
                 cmocka_unit_test(a_push_that_lands_instead_of_stopping_has_landed),
                 cmocka_unit_test(a_suspension_stops_also_what_stops_already),
+                cmocka_unit_test(the_rest_is_read_once_what_is_there_was_pushed),
+                cmocka_unit_test(a_long_push_and_what_is_to_be_read_take_turns),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

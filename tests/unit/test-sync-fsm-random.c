@@ -139,6 +139,8 @@ static void end_tree(World *w, bool good) {
         result.conflict = one_in(w, 10);
         result.again = !good && one_in(w, 4);
         result.rest = !good && one_in(w, 4);
+        result.replan = result.again && one_in(w, 2);
+        result.unplaced = one_in(w, 4);
         if (!result.missing && !result.halted) {
                 w->pull_applied = w->pull_fetched;
                 result.base.n = w->main_n += one_in(w, 2);
