@@ -107,13 +107,16 @@ static int run_git(const Request *q) {
         if (set_environment(q) < 0)
                 return fail("out of memory");
         /* The repository belongs to the frontend, which shares it with this account. A push is shown, and
-         * git walks, main and the gateway's own staging refs; there may be many of others. */
+         * git walks, main and the gateway's own staging refs; there may be many of others. And no push may leave out
+         * what only a former history has: maintenance may be about to delete it. */
         (void) execl(GIT,
                      "git",
                      "-c",
                      safe,
                      "-c",
                      "receive.hideRefs=refs/staging",
+                     "-c",
+                     "receive.hideRefs=refs/retention",
                      "-c",
                      shown,
                      "-c",
