@@ -21,13 +21,11 @@ uint64_t connection_now(void) {
 }
 
 /* What a stranger may not send, one may who goes on with a session. */
-static int look_at_head(Connection *c, bool is_whole) {
+static int look_at_head(Connection *c) {
         _cleanup_free_ char *value = NULL;
         char cookie[SESSION_COOKIE_SIZE];
 
         c->head_is_read = true;
-        if (c->input.expects_continue && !is_whole && transport_send(&c->transport, CONTINUE, strlen(CONTINUE)) < 0)
-                return -ECONNRESET;
         if (c->trusted || (!c->input.chunked && c->input.content_length <= HTTP_UNAUTHENTICATED_MAX))
                 return 0;
         value = http_input_header(&c->input, "Cookie");
@@ -44,9 +42,15 @@ static int find_request(Connection *c, size_t *ret_size) {
                 size_t limit = c->trusted ? CWMP_ENVELOPE_MAX : HTTP_UNAUTHENTICATED_MAX;
                 int r = c->input.size > 0 ? http_input_frame(&c->input, limit, ret_size) : 0;
 
-                if (r < 0 || c->head_is_read || c->input.head_size == 0)
+                if (r < 0 || c->input.head_size == 0)
                         return r;
-                r = look_at_head(c, r > 0);
+                if (c->head_is_read) {
+                        if (r > 0 || !c->input.expects_continue)
+                                return r;
+                        c->input.expects_continue = false;
+                        return transport_send(&c->transport, CONTINUE, strlen(CONTINUE));
+                }
+                r = look_at_head(c);
                 if (r < 0)
                         return r;
         }
