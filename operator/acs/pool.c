@@ -40,16 +40,17 @@ static void *pool_thread(void *userdata) {
         _cleanup_(store_freep) Store *store = NULL;
         struct soap *soap = malloc(sizeof(*soap));
         void *item;
-        int r;
 
         if (!soap)
                 return NULL;
         cwmp_soap_init(soap);
-        r = store_open(&store, p->database);
-        if (r < 0)
-                (void) log_error_errno(r, "Failed to open %s: %m", p->database);
-        while ((item = pool_take(p)))
+        while ((item = pool_take(p))) {
+                int r = store ? 0 : store_open(&store, p->database);
+
+                if (r < 0)
+                        (void) log_error_errno(r, "Failed to open %s: %m", p->database);
                 p->handler(item, store, soap, p->userdata);
+        }
         soap_done(soap);
         free(soap);
         return NULL;

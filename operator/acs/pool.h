@@ -7,7 +7,7 @@
 
 typedef struct Pool Pool;
 
-/* Serves one item. store is NULL if the database cannot be opened. */
+/* Serves one item. store is NULL if the database cannot be opened now. */
 typedef void (*PoolHandler)(void *item, Store *store, struct soap *soap, void *userdata);
 
 /* Threads start when they are needed, at most n_threads. At most n_items are in the ring at a time. database is

@@ -280,7 +280,7 @@ static int serve_http(Connection *c) {
         r = http_receive(&c->http);
         if (r < 0)
                 return r;
-        if (c->refused || r > 0) {
+        if (c->refused || !c->store || r > 0) {
                 c->lingers = true;
                 (void) http_respond(&c->http, r > 0 ? r : 503, r > 0 ? "" : RETRY_AFTER, NULL);
                 leave_session(c, -EBADMSG);

@@ -120,7 +120,7 @@ static int client_park(Server *s, Client *c, ConnectionNext next) {
 static void serve(void *item, Store *store, struct soap *soap, void *userdata) {
         Server *s = userdata;
         Client *c = item;
-        ConnectionNext next = store ? connection_serve(c->connection, store, soap) : CONNECTION_ENDS;
+        ConnectionNext next = connection_serve(c->connection, store, soap);
 
         if (next == CONNECTION_ENDS || client_park(s, c, next) < 0)
                 client_free(s, c);
