@@ -117,14 +117,6 @@ int store_task_set(sqlite3 *db, const Task *t, const char *state, const char *re
                                "ss",
                                result,
                                t->subscription);
-        /* Main has as many versions as before, and the mirror others. */
-        if (r >= 0 && streq(state, "done") && streq(t->kind, "retain"))
-                r = sqlite_run(db,
-                               "UPDATE subscriptions SET mirrored_revision = 0"
-                               " WHERE name = ? AND NOT json_extract(?, '$.dry_run')",
-                               "ss",
-                               t->subscription,
-                               result);
         return r < 0 ? r : 0;
 }
 

@@ -214,8 +214,9 @@ int store_subscription_save(sqlite3 *db, const Subscription *s) {
         r = sqlite_run(db,
                        "UPDATE subscriptions SET username = ?, password = ?, profile = ?, variables = ?, "
                        "suspended = ?,"
-                       " repository_ready = ?, removing = ?, revision = ?, tip = ?, quota_mib = ?, retention = ?"
-                       " WHERE name = ?",
+                       " repository_ready = ?, removing = ?, revision = ?8, tip = ?9, quota_mib = ?, retention = ?,"
+                       " mirrored_revision = CASE WHEN tip IS NOT ?9 AND revision >= ?8 THEN 0"
+                       " ELSE mirrored_revision END WHERE name = ?",
                        "ssssiiiisiss",
                        s->username,
                        s->password,

@@ -73,6 +73,7 @@ bool subscription_name_is_valid(const char *name);
 
 int store_subscription_insert(sqlite3 *db, const Subscription *s);              /* -EEXIST */
 int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret); /* -ENOENT */
+/* A tip that is another at a number that is not higher, as retention makes it, is to be mirrored once more. */
 int store_subscription_save(sqlite3 *db, const Subscription *s);
 int store_subscription_delete(sqlite3 *db, const char *name); /* -EEXIST while it has devices */
 /* unfinished: only those whose repository is still to be made or removed. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/log.h"
+#include "common/base/str.h"
+#include "operator/frontend/store-task.h"
 #include "tests/unit/frontend-fixture.h"
 
 static void test_provisioning_in_dependency_order(void **state) {
@@ -337,6 +339,34 @@ static void test_database_from_a_backup(void **state) {
         answer(f, GW1, "pull 3", OK);
 }
 
+/* Whether what was being mirrored meanwhile is there before main is looked at, or behind. */
+static void test_main_that_retention_wrote_is_mirrored(void **state) {
+        static const char *const tips[] = { "1111111111111111111111111111111111111111",
+                                            "2222222222222222222222222222222222222222" };
+        const char *result = "{\"revision\": \"5\"}";
+        Fixture *f = *state;
+        sqlite3 *db = f->manager.db;
+        int64_t n;
+
+        main_is_at(f, 5);
+        assert_int_equal(sqlite_run(db, "UPDATE subscriptions SET repository_ready = 1", ""), 1);
+        assert_int_equal(store_task_insert_mirror(db, "home", manager_now()), 0);
+        for (size_t i = 0; i < ELEMENTSOF(tips); i++) {
+                _cleanup_(subscription_freep) Subscription *s = NULL;
+                _cleanup_(task_freep) Task *t = NULL;
+
+                assert_int_equal(store_task_next(db, true, &t), 1);
+                assert_int_equal(store_task_set(db, t, i == 0 ? "done" : "running", result, manager_now()), 0);
+                assert_int_equal(store_subscription_load(db, "home", &s), 0);
+                assert_int_equal(free_and_strdup(&s->tip, tips[i]), 1);
+                assert_int_equal(store_subscription_save(db, s), 0);
+                assert_int_equal(store_task_insert_mirror(db, "home", manager_now()), 0);
+                assert_int_equal(store_task_set(db, t, "done", result, manager_now()), 0);
+                assert_int_equal(sqlite_get_int(db, &n, "SELECT count(*) FROM tasks WHERE state = 'waiting'", ""), 0);
+                assert_int_equal(n, 1);
+        }
+}
+
 static void test_messages_that_are_not_understood(void **state) {
         static const char *const payloads[] = {
                 "",
@@ -388,6 +418,7 @@ int main(void) {
                 TEST(test_old_key_opens_until_the_second_new_one),
                 TEST(test_long_push_is_announced),
                 TEST(test_database_from_a_backup),
+                TEST(test_main_that_retention_wrote_is_mirrored),
                 TEST(test_messages_that_are_not_understood),
         };
         sigset_t mask;
