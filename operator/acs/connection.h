@@ -59,6 +59,6 @@ int connection_fd(const Connection *c);
  * it is served once more. */
 uint64_t connection_deadline(const Connection *c);
 
-/* Reads what is there, and serves what is whole of it; with 503 if store is NULL. soap is initialized, and ready for another connection
- * afterwards. */
+/* Reads what is there, and serves what is whole of it; with 503 if store is NULL. soap is initialized, and ready for
+ * another connection afterwards. */
 ConnectionNext connection_serve(Connection *c, Store *store, struct soap *soap);

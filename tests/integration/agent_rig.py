@@ -324,8 +324,8 @@ Providers={self.directory}/providers
         return self.bus_call('get-property', 'org.ispstorage.Agent1', '/org/ispstorage/Agent1', 'org.ispstorage.Agent1.Manager',
                              name).split(' ', 1)[1].strip().strip('"')
 
-    def until(self, condition):
-        deadline = time.monotonic() + PATIENCE
+    def until(self, condition, patience=PATIENCE):
+        deadline = time.monotonic() + patience
         while not condition():
             self.assertLess(time.monotonic(), deadline, 'waited in vain')
             time.sleep(0.02)
