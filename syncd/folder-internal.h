@@ -65,7 +65,8 @@ struct Folder {
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
         int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
-        size_t n_put_off;     /* files that the last run's scan had no time to read */
+        uint64_t *unread;     /* the sizes of files that the last run's scan had no time to read, or NULL; sorted */
+        size_t n_unread;
         bool (*waits)(void *userdata); /* folder_set_waits() */
         void *waits_userdata;
         /* FOLDER_..., except in tests. */
@@ -111,6 +112,8 @@ typedef struct FolderScan {
 
 /* The index becomes what is in the folder. As sync_scan_full(). */
 int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report);
+/* Of Folder.unread, for bsearch(3). */
+int folder_compare_sizes(const void *a, const void *b);
 
 /* --- folder-oids.c: what content there is in a tree --- */
 
@@ -166,7 +169,7 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 bool folder_guard_holds(
                 Folder *f,
                 const FolderRequest *request,
-                const SyncPlan *plan,
+                SyncPlan *plan,
                 FolderResult *result,
                 const char **ret_where,
                 size_t *ret_n);
@@ -254,6 +257,9 @@ void folder_tell_loss(FolderResult *result);
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
+/* True if the deletion, one of the changes (sorted), may be half of a move to what is still to be read: apart, the content
+ * would travel again. It is committed once that was read. */
+bool folder_deletion_waits(const Folder *f, const SyncTree *changes, const char *path);
 /* True if main refuses the entry. */
 bool folder_is_refused(const FolderRequest *request, const SyncEntry *e) _pure_;
 
