@@ -165,7 +165,8 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 /* --- folder-guard.c: the mass-delete guard --- */
 
 /* True if the plan deletes more than the limits of the request allow, and nobody has confirmed just these deletions:
- * *ret_where and *ret_n tell how many files and where. Sets held or confirmed in the result. */
+ * *ret_where and *ret_n tell how many files and where. Sets held or confirmed in the result. Deletions
+ * on main that wait, folder_deletion_waits(), are taken from those that the plan counts. */
 bool folder_guard_holds(
                 Folder *f,
                 const FolderRequest *request,
@@ -257,8 +258,8 @@ void folder_tell_loss(FolderResult *result);
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
-/* True if the deletion, one of the changes (sorted), may be half of a move to what is still to be read: apart, the content
- * would travel again. It is committed once that was read. */
+/* True if the deletion, one of the changes (sorted), may be half of a move to what is still to be read: apart, the
+ * content would travel again. It is committed once that was read. */
 bool folder_deletion_waits(const Folder *f, const SyncTree *changes, const char *path);
 /* True if main refuses the entry. */
 bool folder_is_refused(const FolderRequest *request, const SyncEntry *e) _pure_;

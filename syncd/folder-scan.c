@@ -203,8 +203,8 @@ static void end_reading(Folder *f, const SyncTree *tree) {
                 content_hash_forget(&f->hash);
 }
 
-/* Files that are busy for too long, or change faster than they are read, are taken as they are. Those that only wait for
- * their turn are not busy. */
+/* Files that are busy for too long, or change faster than they are read, are taken as they are. Those that only wait
+ * for their turn are not busy. */
 static void count_busy(Folder *f, const SyncScanReport *report, bool taken, int64_t now) {
         bool busy = report->n_busy > 0 || (report->n_put_off > 0 && f->hash.restless);
 

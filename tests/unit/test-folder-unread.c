@@ -171,11 +171,62 @@ static void what_others_come_before_is_not_begun_anew(void **state) {
         world_free(w);
 }
 
+static bool candidate_has(WorldGateway *g, const char *path) {
+        git_oid tip;
+        SyncEntry e;
+
+        assert_int_equal(git_store_get_reference(folder_store(g->folder), GIT_STORE_CANDIDATE, &tip), 0);
+        return git_store_find_entry(folder_store(g->folder), &tip, path, &e) == 0;
+}
+
+static void what_is_to_be_pushed_is_not_taken_back_while_it_is_read_again(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+
+        world_write(w, g, "gone", 100);
+        world_settle(w);
+        world_write(w, g, "large", 5 * MIB);
+        assert_int_equal(unlinkat(g->root_fd, "gone", 0), 0);
+        assert_true(run(g, NULL, 0).candidate);
+        assert_true(candidate_has(g, "large"));
+        assert_false(candidate_has(g, "gone"));
+        let_wait(g);
+        world_write(w, g, "large", 5 * MIB);
+        /* Of the size of what is gone, and not read in the first run, as the large one comes before it. */
+        world_write(w, g, "later", 100);
+        while (run(g, NULL, 0).rest) {
+                assert_true(candidate_has(g, "large"));
+                assert_false(candidate_has(g, "gone"));
+        }
+        folder_set_waits(g->folder, NULL, NULL);
+        world_settle(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
+static void nor_while_somebody_writes_to_it(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        int fd;
+
+        world_write(w, g, "a", 100);
+        assert_true(run(g, NULL, 0).candidate);
+        fd = openat(g->root_fd, "a", O_RDWR | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, "x", 1, 50), 1);
+        assert_true(run(g, NULL, 0).again);
+        assert_int_equal(sync_tree_find(g->folder->index, "a")->certainty, SYNC_BUSY);
+        assert_true(candidate_has(g, "a"));
+        close(fd);
+        world_free(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(many_files_that_move_are_no_deletions),
                 cmocka_unit_test(deletions_that_are_no_moves_are_held_though_something_is_to_be_read),
                 cmocka_unit_test(a_directory_becomes_a_file_while_something_is_to_be_read),
+                cmocka_unit_test(what_is_to_be_pushed_is_not_taken_back_while_it_is_read_again),
+                cmocka_unit_test(nor_while_somebody_writes_to_it),
                 cmocka_unit_test(what_others_come_before_is_not_begun_anew),
                 cmocka_unit_test(what_changes_faster_than_it_is_read_gets_a_version_and_holds_up_no_other),
         };
