@@ -240,7 +240,7 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
 /* --- folder-tell.c: what is told of a run --- */
 
-/* What is told of a run that goes on; the first one of a run counts. */
+/* What is told of a run that goes on; the first one of a run counts, but for what is minor. */
 void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path);
 /* What a scan met, what could not be put in place, and what content could not be had. */
 void folder_tell_scan(const SyncScanReport *report, FolderResult *result);
