@@ -175,8 +175,10 @@ void content_hash_begin(ContentHash *h, bool (*interrupted)(void *userdata), voi
 
 void content_hash_end(ContentHash *h) {
         h->interrupted = NULL;
-        if (!h->reading_met)
-                content_hash_forget(h);
+}
+
+uint64_t content_hash_passed_over(const ContentHash *h) {
+        return h->reading && !h->reading_met ? h->reading->begun.st_ino : 0;
 }
 
 static bool is_same_file(const struct stat *a, const struct stat *b) {
@@ -201,9 +203,10 @@ static int find_reading(ContentHash *h, int fd) {
                 return -EINPROGRESS;
         h->reading_met = true;
         if (g && !is_same_state(&g->begun, &st)) {
-                if (!h->take_moving)
+                if (!h->take_moving) {
                         content_hash_forget(h);
-                else
+                        h->restless = true;
+                } else
                         g->moved = true;
         }
         if (h->reading) {
@@ -239,6 +242,7 @@ int content_hash_in_parts(int fd, bool store, SyncOid *ret, void *userdata) {
                 return r;
         if (r >= 0) {
                 *ret = oid;
+                h->restless = false;
                 r = import_keep(&h->reading->import, fd, h, &oid);
                 if (r == SYNC_HASHED && h->reading->moved)
                         r = SYNC_HASHED_MOVING;

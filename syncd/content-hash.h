@@ -18,6 +18,8 @@ typedef struct ContentHash {
         bool take_moving;
         ContentReading *reading; /* what was interrupted, or NULL */
         bool reading_met;        /* it was asked for since content_hash_begin() */
+        bool restless;           /* what was interrupted had to be begun anew, as it had changed, and no other came to
+                                    its end since */
 } ContentHash;
 
 /* Names the content of the file from its first byte to its size of now. With store set the chunk trees of a large
@@ -29,11 +31,12 @@ int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
  * to be asked again, and that it goes on where it was if the file is the same and did not change. Meanwhile no other
  * large file is begun. */
 int content_hash_in_parts(int fd, bool store, SyncOid *ret, void *userdata);
-/* Around calls of that for all files that are still to be read: what was interrupted and is not asked for in between
- * is forgotten. interrupted is asked behind each chunk of a large file. take_moving: a file that changes from part to
- * part is read to its end. */
+/* Around calls of that for files that are still to be read. interrupted is asked behind each chunk of a large file.
+ * take_moving: a file that changes from part to part is read to its end. */
 void content_hash_begin(ContentHash *h, bool (*interrupted)(void *userdata), void *userdata, bool take_moving);
 void content_hash_end(ContentHash *h);
+/* The inode of what was interrupted, if it was not asked for since content_hash_begin(); else 0. */
+uint64_t content_hash_passed_over(const ContentHash *h);
 /* Forgets what was interrupted. */
 void content_hash_forget(ContentHash *h);
 

@@ -74,6 +74,14 @@ static const SyncEntry *wanted_at(const SyncEntry *change, const SyncEntry *main
         return change->kind == SYNC_ABSENT ? NULL : change;
 }
 
+/* True if nothing can be said of the path now: what the chain has there is no less true than what main has. The same of
+ * what is gone, and may have moved to what is still to be read (folder_deletion_waits()). */
+static bool is_undecided(const Folder *f, const char *path, const SyncEntry *have) {
+        const SyncEntry *local = sync_tree_find_local(f->index, path);
+
+        return local ? local->certainty >= SYNC_BUSY : !have && f->n_unread > 0;
+}
+
 /* The changes from the chain's tip to what is wanted: ret_changes, and what they replace. */
 static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **ret_replaced) {
         _cleanup_sync_tree_free_ SyncTree *changes = NULL, *replaced = NULL, *from = NULL, *to = NULL;
@@ -93,7 +101,7 @@ static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **
                                 *have = moved ? entries[2] : main, *want = wanted_at(entries[0], main);
                 SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
 
-                if (sync_entry_equal(have, want))
+                if (sync_entry_equal(have, want) || (!entries[0] && is_undecided(u->folder, path, have)))
                         continue;
                 r = sync_tree_add(changes, want ?: &absent);
                 if (r >= 0 && have)

@@ -56,54 +56,32 @@ static int ensure_content(Folder *f, const SyncEntry *e) {
         return sync_oid_equal(&oid, &e->oid);
 }
 
-/* The sizes of files that are still to be read. */
-typedef struct Unread {
-        uint64_t *sizes; /* sorted */
-        size_t n;
-} Unread;
+/* True if the changes put something that is no directory above the path: then nothing can stay there. */
+static bool is_beneath_file(const SyncTree *changes, const char *path) {
+        char parent[SYNC_PATH_MAX + 1];
 
-static void unread_done(Unread *u) {
-        free(u->sizes);
+        strcpy(parent, path);
+        for (char *slash = strrchr(parent, '/'); slash; slash = strrchr(parent, '/')) {
+                const SyncEntry *e;
+
+                *slash = '\0';
+                e = sync_tree_find(changes, parent);
+                if (e && e->kind != SYNC_ABSENT && e->kind != SYNC_DIRECTORY)
+                        return true;
+        }
+        return false;
 }
 
-static int compare_sizes(const void *a, const void *b) {
-        const uint64_t *x = a, *y = b;
-
-        return (*x > *y) - (*x < *y);
-}
-
-static bool is_unread(const SyncEntry *e) {
-        return e->kind == SYNC_FILE && e->certainty == SYNC_UNKNOWN;
-}
-
-static int list_unread(const Folder *f, Unread *ret) {
-        size_t n = 0;
-
-        if (f->n_put_off == 0)
-                return 0;
-        SYNC_TREE_FOREACH(e, f->index)
-                n += is_unread(e);
-        ret->sizes = calloc(n + 1, sizeof(*ret->sizes));
-        if (!ret->sizes)
-                return -ENOMEM;
-        SYNC_TREE_FOREACH(e, f->index)
-                if (is_unread(e))
-                        ret->sizes[ret->n++] = e->size;
-        qsort(ret->sizes, ret->n, sizeof(*ret->sizes), compare_sizes);
-        return 0;
-}
-
-/* True if what is gone may have moved to what is still to be read: apart, the content would travel again. */
-static bool may_have_moved(const Folder *f, const char *path, const Unread *u) {
+bool folder_deletion_waits(const Folder *f, const SyncTree *changes, const char *path) {
         const SyncEntry *base;
 
-        if (u->n == 0)
+        if (f->n_unread == 0 || is_beneath_file(changes, path))
                 return false;
         base = sync_tree_find(f->differing, path);
         /* A directory, whatever was in it. */
         if (!base || base->kind != SYNC_FILE || base->size == SYNC_SIZE_UNKNOWN)
                 return true;
-        return bsearch(&base->size, u->sizes, u->n, sizeof(*u->sizes), compare_sizes);
+        return bsearch(&base->size, f->unread, f->n_unread, sizeof(*f->unread), folder_compare_sizes);
 }
 
 /* The changes without those that main would refuse: one such entry must not block the others. */
@@ -113,17 +91,15 @@ static int choose_changes(
                 const SyncTree *changes,
                 SyncTree **ret,
                 FolderResult *result) {
-        _cleanup_(unread_done) Unread unread = {};
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
         int r;
 
         r = sync_tree_new(&t);
-        if (r >= 0)
-                r = list_unread(f, &unread);
         if (r < 0)
                 return r;
         SYNC_TREE_FOREACH(e, changes) {
-                if (folder_is_refused(request, e) || (e->kind == SYNC_ABSENT && may_have_moved(f, e->path, &unread)))
+                if (folder_is_refused(request, e) ||
+                    (e->kind == SYNC_ABSENT && folder_deletion_waits(f, changes, e->path)))
                         continue;
                 r = ensure_content(f, e);
                 result->outcome.again |= r == 0;

@@ -45,19 +45,32 @@ static bool is_exceeded(const FolderRequest *request, const SyncPlanStatistics *
         return sync_guard_exceeded(n, s->base_files, request->max_delete_count, request->max_delete_percent);
 }
 
+/* What waits to be known for a move or a deletion is counted when it is known. */
+static void leave_out_waiting(const Folder *f, SyncPlan *plan) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < plan->statistics.deleted_on_main; i++)
+                if (!folder_deletion_waits(f, plan->commits, plan->deleted_on_main[i]))
+                        plan->deleted_on_main[n++] = plan->deleted_on_main[i];
+        plan->statistics.deleted_on_main = n;
+}
+
 bool folder_guard_holds(
                 Folder *f,
                 const FolderRequest *request,
-                const SyncPlan *plan,
+                SyncPlan *plan,
                 FolderResult *result,
                 const char **ret_where,
                 size_t *ret_n) {
 
         const SyncPlanStatistics *s = &plan->statistics;
-        bool here = is_exceeded(request, s, s->deleted_here), main = is_exceeded(request, s, s->deleted_on_main), may;
+        bool here, main, may;
         char id_here[FOLDER_HELD_SIZE], id_main[FOLDER_HELD_SIZE], id[FOLDER_HELD_SIZE];
         const char *const ids[] = { id_here, id_main };
 
+        leave_out_waiting(f, plan);
+        here = is_exceeded(request, s, s->deleted_here);
+        main = is_exceeded(request, s, s->deleted_on_main);
         if (!here && !main)
                 return false;
         name_held("in the folder", plan->deleted_here, s->deleted_here, id_here);

@@ -65,7 +65,8 @@ struct Folder {
         bool unfinished;      /* a run was killed in between: its target is recorded */
         SyncTree *recovered;  /* what it had put in place, or NULL */
         int64_t busy_since;   /* seconds since boot that some files are never closed; 0: none is */
-        size_t n_put_off;     /* files that the last run's scan had no time to read */
+        uint64_t *unread;     /* the sizes of files that the last run's scan had no time to read, or NULL; sorted */
+        size_t n_unread;
         bool (*waits)(void *userdata); /* folder_set_waits() */
         void *waits_userdata;
         /* FOLDER_..., except in tests. */
@@ -111,6 +112,8 @@ typedef struct FolderScan {
 
 /* The index becomes what is in the folder. As sync_scan_full(). */
 int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report);
+/* Of Folder.unread, for bsearch(3). */
+int folder_compare_sizes(const void *a, const void *b);
 
 /* --- folder-oids.c: what content there is in a tree --- */
 
@@ -162,11 +165,12 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 /* --- folder-guard.c: the mass-delete guard --- */
 
 /* True if the plan deletes more than the limits of the request allow, and nobody has confirmed just these deletions:
- * *ret_where and *ret_n tell how many files and where. Sets held or confirmed in the result. */
+ * *ret_where and *ret_n tell how many files and where. Sets held or confirmed in the result. Deletions
+ * on main that wait, folder_deletion_waits(), are taken from those that the plan counts. */
 bool folder_guard_holds(
                 Folder *f,
                 const FolderRequest *request,
-                const SyncPlan *plan,
+                SyncPlan *plan,
                 FolderResult *result,
                 const char **ret_where,
                 size_t *ret_n);
@@ -236,7 +240,7 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
 /* --- folder-tell.c: what is told of a run --- */
 
-/* What is told of a run that goes on; the first one of a run counts. */
+/* What is told of a run that goes on; the first one of a run counts, but for what is minor. */
 void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path);
 /* What a scan met, what could not be put in place, and what content could not be had. */
 void folder_tell_scan(const SyncScanReport *report, FolderResult *result);
@@ -254,6 +258,9 @@ void folder_tell_loss(FolderResult *result);
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
+/* True if the deletion, one of the changes (sorted), may be half of a move to what is still to be read: apart, the
+ * content would travel again. It is committed once that was read. */
+bool folder_deletion_waits(const Folder *f, const SyncTree *changes, const char *path);
 /* True if main refuses the entry. */
 bool folder_is_refused(const FolderRequest *request, const SyncEntry *e) _pure_;
 

@@ -26,7 +26,7 @@ static void halt(FolderResult *result, SyncWord word, const char *format, ...) {
 }
 
 /* Returns true if it may go on. */
-static bool check_guard(Folder *f, const FolderRequest *request, const SyncPlan *plan, FolderResult *result) {
+static bool check_guard(Folder *f, const FolderRequest *request, SyncPlan *plan, FolderResult *result) {
         const SyncPlanStatistics *s = &plan->statistics;
         const char *where;
         size_t n;

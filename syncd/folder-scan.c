@@ -159,9 +159,56 @@ static int make_urgent(char *const *paths, SyncTree **ret) {
         return 0;
 }
 
-/* Files that are busy for too long are taken as they are. Those that only wait for their turn are not busy. */
+/* --- what is still to be read --- */
+
+int folder_compare_sizes(const void *a, const void *b) {
+        const uint64_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+static bool is_unread(const SyncEntry *e) {
+        return e->kind == SYNC_FILE && e->certainty == SYNC_UNKNOWN;
+}
+
+static int list_unread(Folder *f, const SyncTree *tree) {
+        size_t n = 0;
+
+        SYNC_TREE_FOREACH(e, tree)
+                n += is_unread(e);
+        f->unread = calloc(n + 1, sizeof(*f->unread));
+        if (!f->unread)
+                return -ENOMEM;
+        SYNC_TREE_FOREACH(e, tree)
+                if (is_unread(e))
+                        f->unread[f->n_unread++] = e->size;
+        qsort(f->unread, f->n_unread, sizeof(*f->unread), folder_compare_sizes);
+        return 0;
+}
+
+/* What the scan had no time to go on with is gone on with later. What is gone, or changes just now, is not. */
+static void end_reading(Folder *f, const SyncTree *tree) {
+        uint64_t inode = content_hash_passed_over(&f->hash);
+        bool unread = false;
+
+        content_hash_end(&f->hash);
+        if (inode == 0)
+                return;
+        SYNC_TREE_FOREACH(e, tree)
+                if (e->kind == SYNC_FILE && e->inode == inode) {
+                        unread |= e->certainty == SYNC_UNKNOWN;
+                        f->hash.restless |= e->certainty == SYNC_BUSY;
+                }
+        if (!unread)
+                content_hash_forget(&f->hash);
+}
+
+/* Files that are busy for too long, or change faster than they are read, are taken as they are. Those that only wait
+ * for their turn are not busy. */
 static void count_busy(Folder *f, const SyncScanReport *report, bool taken, int64_t now) {
-        if (report->n_busy > 0 && !taken) {
+        bool busy = report->n_busy > 0 || (report->n_put_off > 0 && f->hash.restless);
+
+        if (busy && !taken) {
                 if (f->busy_since == 0)
                         f->busy_since = now;
         } else if (!taken || report->n_put_off == 0)
@@ -170,7 +217,6 @@ static void count_busy(Folder *f, const SyncScanReport *report, bool taken, int6
 
 /* A series of runs that each read a part is gone on with after a restart, too. */
 static void count_put_off(Folder *f, size_t n, int64_t now) {
-        f->n_put_off = n;
         if (n > 0 && now - f->saved < f->checkpoint_sec)
                 return;
         if (n > 0)
@@ -213,13 +259,22 @@ int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report) {
                 if (q->full && !run.urgent)
                         enter_background(&run);
         }
+        if (q->in_parts) {
+                f->unread = mfree(f->unread);
+                f->n_unread = 0;
+        }
         r = scan(f, q, &s, &tree, report);
         leave_background(&run);
-        if (q->in_parts)
+        if (r != SYNC_SCAN_OK) {
                 content_hash_end(&f->hash);
-        if (r != SYNC_SCAN_OK)
                 return r;
+        }
         r = remember_linked(f, report);
+        if (q->in_parts) {
+                end_reading(f, tree);
+                if (r >= 0 && report->n_put_off > 0)
+                        r = list_unread(f, tree);
+        }
         if (r < 0) {
                 sync_tree_free(tree);
                 return r;

@@ -8,8 +8,9 @@
 #include "syncd/folder-internal.h"
 
 void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
-        if (result->outcome.word != SYNC_WORD_NONE)
+        if (result->outcome.word != SYNC_WORD_NONE && !result->minor)
                 return;
+        result->minor = false;
         result->outcome.word = word;
         (void) snprintf(result->text, sizeof(result->text), "%s: %.150s", what, path);
 }
@@ -42,7 +43,8 @@ void folder_tell_scan(const SyncScanReport *report, FolderResult *result) {
         if (!report->problem_path)
                 return;
         folder_complain(result, SYNC_WORD_BAD_ENTRY, text_of_problem(report->problem_error), report->problem_path);
-        /* What it is does not change by itself. */
+        /* What it is does not change by itself, and would keep all else from being told for ever. */
+        result->minor |= report->problem_error == SYNC_PROBLEM_KIND;
         result->outcome.again |= report->problem_error != SYNC_PROBLEM_KIND;
 }
 
@@ -120,7 +122,7 @@ void folder_tell_malformed(Folder *f, FolderResult *result) {
 }
 
 void folder_tell_loss(FolderResult *result) {
-        if (result->outcome.word != SYNC_WORD_NONE)
+        if (result->outcome.word != SYNC_WORD_NONE && !result->minor)
                 return;
         result->outcome.word = SYNC_WORD_STATE_LOST;
         strcpy(result->text, "it is made anew from the folder and main, and nothing is deleted");

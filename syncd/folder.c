@@ -28,6 +28,7 @@ Folder *folder_free(Folder *f) {
         sync_tree_free(f->waiting);
         sync_tree_free(f->index);
         strv_free(f->linked);
+        free(f->unread);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);
         sync_tree_free(f->main_from);

@@ -48,6 +48,7 @@ typedef struct FolderRequest {
 typedef struct FolderResult {
         SyncTreeResult outcome;
         char text[FOLDER_TEXT_MAX + 1]; /* to go with outcome.word; without one: what is waited for, or "" */
+        bool minor;                       /* outcome.word gives way to the next one */
         char held[FOLDER_HELD_SIZE];      /* id of what the guard holds, or "" */
         char confirmed[FOLDER_HELD_SIZE]; /* id of what it did not hold as that was confirmed, or "": to be requested
                                              again until it is on main, since this run may have to be repeated */

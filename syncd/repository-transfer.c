@@ -53,7 +53,7 @@ static void on_landed(char *const *message, void *userdata) {
                         r->pending = strv_length(r->poison.entries);
                         r->confirmed = mfree(r->confirmed);
                 }
-                r->synchronized = !more && r->unplaced == 0;
+                r->synchronized = !more && r->unplaced == 0 && !r->fsm.want_rest && !r->fsm.want_content;
                 if (more)
                         sync_fsm_pushed_part(
                                         &r->fsm, &revision, worker_message_get_number(message, "bytes-to-push"));

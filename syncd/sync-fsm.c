@@ -316,11 +316,11 @@ static void want_content(SyncFsm *m, const SyncTreeResult *result) {
                 pause_for(m, doubled(SYNC_CHANGED_MIN_USEC, SYNC_CHANGED_MAX_USEC, m->idle_contents - 2));
 }
 
-/* A pull is done when main is in the folder, or it is told what is not; what cannot be read or pushed here is
- * LastError's matter alone. */
+/* A pull is done when main is in the folder, or it is told what is not, and nobody but others can change that; what
+ * cannot be read or pushed here is LastError's matter alone. */
 static bool fails_orders(const SyncFsm *m, const SyncTreeResult *result) {
         return m->fetched && result->word != SYNC_WORD_NONE &&
-               (result->unplaced || (m->running.opseq > 0 && m->running.kind != SYNC_OP_PULL));
+               ((result->unplaced && !m->want_rest) || (m->running.opseq > 0 && m->running.kind != SYNC_OP_PULL));
 }
 
 void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
@@ -366,7 +366,7 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         m->replans = 0;
         if (fails_orders(m, result))
                 fail_orders(m, result->word);
-        else if (m->fetched || moved)
+        else if ((m->fetched || moved) && !(result->unplaced && m->want_rest))
                 report_pull(m);
         if (!m->candidate && !m->want_rest)
                 finish(m);
@@ -384,7 +384,7 @@ static void moved_main(SyncFsm *m, const SyncRevision *revision, bool more, uint
 
 static void push_landed(SyncFsm *m, const SyncRevision *revision) {
         moved_main(m, revision, false, 0);
-        if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PUSH)
+        if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PUSH && !m->want_rest)
                 answer(m, SYNC_OUTCOME_OK);
         else
                 report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);

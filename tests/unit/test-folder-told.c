@@ -144,6 +144,21 @@ static void make_socket(const WorldGateway *g, const char *name) {
         assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
 }
 
+static void what_is_no_file_does_not_keep_worse_from_being_told(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        SyncRefusal refused = { .path = "file" };
+        FolderRequest request = { .gateway_name = g->name, .full = true, .refused = &refused, .n_refused = 1 };
+        FolderResult result;
+
+        assert_int_equal(mkfifoat(g->root_fd, "special", 0644), 0);
+        world_write(w, g, "file", 100);
+        assert_int_equal(folder_run(g->folder, &request, &result), 0);
+        assert_told(&result, SYNC_WORD_BAD_ENTRY, "cannot be pushed: file");
+        folder_result_clear(&result);
+        world_free(w);
+}
+
 static void what_is_no_file_does_not_travel_and_is_told_of(void **state) {
         static const char text[] = "not synchronized, as it is a pipe, socket or device: special";
 
@@ -292,6 +307,7 @@ int main(void) {
                 cmocka_unit_test(a_file_in_use_that_main_deletes_is_pending),
                 cmocka_unit_test(what_is_left_in_a_directory_is_told_of),
                 cmocka_unit_test(what_changed_meanwhile_is_to_be_planned_anew),
+                cmocka_unit_test(what_is_no_file_does_not_keep_worse_from_being_told),
                 cmocka_unit_test(what_is_no_file_does_not_travel_and_is_told_of),
                 cmocka_unit_test(temporary_files_are_passed_over_in_silence),
                 cmocka_unit_test(what_is_too_deep_is_told_of_with_its_directory),

@@ -211,6 +211,39 @@ static void the_rest_is_read_once_what_is_there_was_pushed(void **state) {
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
+static void orders_are_answered_when_what_they_are_for_was_read(void **state) {
+        SyncFsm m = subscribed();
+
+        /* What is in the folder is not all on main yet. */
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PUSH, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 5, .candidate = true, .rest = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 6, .candidate = true });
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 7 });
+        assert_reports(&m, "push 7 ok");
+
+        /* Nor is main in the folder, where that has what nobody has read yet. */
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 8 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(
+                        &m,
+                        &(SyncTreeResult) { .base.n = 8, .word = SYNC_WORD_BAD_ENTRY, .rest = true, .unplaced = true });
+        assert_reports(&m, "");
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 8, .conflict = true });
+        assert_reports(&m, "pull 8 conflict");
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
 static void a_long_push_and_what_is_to_be_read_take_turns(void **state) {
         SyncFsm m = subscribed();
 
@@ -239,6 +272,7 @@ int main(void) {
                 cmocka_unit_test(a_push_that_lands_instead_of_stopping_has_landed),
                 cmocka_unit_test(a_suspension_stops_also_what_stops_already),
                 cmocka_unit_test(the_rest_is_read_once_what_is_there_was_pushed),
+                cmocka_unit_test(orders_are_answered_when_what_they_are_for_was_read),
                 cmocka_unit_test(a_long_push_and_what_is_to_be_read_take_turns),
         };
 
