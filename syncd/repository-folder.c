@@ -413,7 +413,9 @@ static void on_run_done(char *const *message, void *userdata) {
                 r->pending = 0;
         if (sync_revision_parse(strempty(worker_message_get(message, "revision")), &result.base) < 0)
                 result.base = r->fsm.revision;
-        (void) free_and_strdup(&r->text, worker_message_get(message, "text"));
+        /* Why the server is out of reach is still so. */
+        if (!r->fsm.local || result.word != SYNC_WORD_NONE)
+                (void) free_and_strdup(&r->text, worker_message_get(message, "text"));
         (void) free_and_strdup(&r->held, worker_message_get(message, "held"));
         /* The commit may lose the race for main, and be made again. */
         confirmed = worker_message_get(message, "confirmed");

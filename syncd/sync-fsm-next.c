@@ -44,7 +44,8 @@ static SyncAction begin_fetch(SyncFsm *m) {
 static SyncAction begin_tree(SyncFsm *m) {
         SyncAction action = { .kind = SYNC_ACTION_TREE, .full = m->want_full };
 
-        m->want_tree = m->want_full = m->want_rest = false;
+        m->want_tree = m->want_full = m->want_rest = m->want_local = false;
+        m->local = m->paused;
         m->phase = SYNC_PHASE_TREE;
         return action;
 }
@@ -99,6 +100,13 @@ static SyncAction next_of_transfer(SyncFsm *m) {
         return m->timer || m->slice_over ? (SyncAction) {} : wait_for(m, SYNC_SLICE_USEC);
 }
 
+/* What changes while the server is out of reach becomes a version too, once main has been seen. */
+static SyncAction next_of_pause(SyncFsm *m, uint32_t random) {
+        if (!m->timer)
+                return wait_for(m, jitter(m->pause_usec, random));
+        return (m->want_local || m->want_rest) && m->revision.n > 0 ? begin_tree(m) : (SyncAction) {};
+}
+
 static SyncAction next_of_idle(SyncFsm *m) {
         if (m->want_content && m->passed_over > SYNC_PASSED_OVER_MAX)
                 return begin_content(m);
@@ -151,8 +159,12 @@ SyncAction sync_fsm_next(SyncFsm *m, uint32_t random) {
                 break;
         }
         case SYNC_PHASE_PAUSE:
-                if (!m->timer && sync_fsm_is_allowed(m))
-                        return wait_for(m, jitter(m->pause_usec, random));
+                if (sync_fsm_is_allowed(m)) {
+                        SyncAction action = next_of_pause(m, random);
+
+                        if (action.kind != SYNC_ACTION_NONE)
+                                return action;
+                }
                 break;
         case SYNC_PHASE_IDLE:
         case SYNC_PHASE_TREE:

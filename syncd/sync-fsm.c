@@ -97,14 +97,14 @@ static void end_pause(SyncFsm *m) {
         /* There the timer is that of its slice. */
         if (m->phase == SYNC_PHASE_CONTENT || m->phase == SYNC_PHASE_PUSH)
                 return;
-        m->timer = false;
+        m->timer = m->paused = false;
         if (m->phase == SYNC_PHASE_PAUSE)
                 m->phase = SYNC_PHASE_IDLE;
 }
 
 /* Every way into synchronization begins with a pull and a look at everything. */
 static void begin(SyncFsm *m) {
-        m->want_fetch = m->want_tree = m->want_full = m->announce = true;
+        m->want_fetch = m->want_tree = m->want_full = m->want_local = m->announce = true;
         m->want_content = m->push_announced = m->pull_announced = false;
         m->failures = m->rounds = m->agains = m->replans = m->changes = m->poisoned = m->idle_contents = 0;
         m->push_passed_over = 0;
@@ -196,7 +196,7 @@ void sync_fsm_ordered(SyncFsm *m, SyncOp op) {
 }
 
 void sync_fsm_dirty(SyncFsm *m, bool full) {
-        m->want_tree = true;
+        m->want_tree = m->want_local = true;
         m->want_full |= full;
         m->agains = 0;
 }
@@ -223,6 +223,8 @@ static uint64_t doubled(uint64_t minimum, uint64_t maximum, unsigned times) {
 
 static void pause_for(SyncFsm *m, uint64_t usec) {
         m->phase = SYNC_PHASE_PAUSE;
+        m->paused = true;
+        m->want_local |= m->again;
         m->pause_usec = usec;
         m->timer = false;
 }
@@ -323,10 +325,30 @@ static bool fails_orders(const SyncFsm *m, const SyncTreeResult *result) {
                ((result->unplaced && !m->want_rest) || (m->running.opseq > 0 && m->running.kind != SYNC_OP_PULL));
 }
 
+/* A run that was begun in a pause. What is to be told of it and done about it is by the one that follows the next
+ * fetch, or by those of the next pause. */
+static void local_run_done(SyncFsm *m, const SyncTreeResult *result) {
+        m->phase = m->paused ? SYNC_PHASE_PAUSE : SYNC_PHASE_IDLE;
+        m->want_full |= result->halted;
+        m->want_rest = result->rest && !result->halted;
+        m->again = result->again;
+        m->candidate = result->candidate;
+        m->conflict |= result->conflict;
+        m->bytes_to_push = result->bytes_to_push;
+        if (!result->halted)
+                m->revision = result->base;
+        if (result->word != SYNC_WORD_NONE)
+                m->last_error = result->word;
+}
+
 void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         bool moved = result->base.n != m->revision.n;
 
         assert(m->phase == SYNC_PHASE_TREE);
+        if (m->local) {
+                local_run_done(m, result);
+                return;
+        }
         m->phase = SYNC_PHASE_IDLE;
         m->last_error = result->word;
         m->timer = m->want_content = false;

@@ -162,7 +162,7 @@ typedef enum SyncPhase {
         SYNC_PHASE_TREE,
         SYNC_PHASE_CONTENT,
         SYNC_PHASE_PUSH,
-        SYNC_PHASE_PAUSE, /* the timer runs and nothing else may */
+        SYNC_PHASE_PAUSE, /* the timer runs; the server is not asked, changes here get their commits */
 } SyncPhase;
 
 /* All fields are for reading only. */
@@ -178,11 +178,14 @@ typedef struct SyncFsm {
         bool want_fetch;
         bool want_tree;
         bool want_full;
+        bool want_local;       /* a look at the folder, even if main cannot be asked */
         bool want_content;
         bool want_rest;        /* "tree" has more to read, once what waits was done */
         bool candidate;        /* a commit waits to be pushed */
         bool again;            /* look again after SYNC_AGAIN_* */
         bool timer;            /* a WAIT was given out */
+        bool paused;           /* SYNC_PHASE_PAUSE, or a run of "tree" in it */
+        bool local;            /* the run of "tree" was begun in a pause */
         uint64_t pause_usec;   /* of SYNC_PHASE_PAUSE, before jitter */
 
         SyncOp waiting;        /* opseq 0: none. The latest order that has not begun */

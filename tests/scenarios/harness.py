@@ -187,6 +187,7 @@ def provision(testbed, gateways, subscription="home"):
         wait_until(f"{gateway} is subscribed", lambda g=gateway:
                    testbed.admin("device", "show", device(g))["state"] == "subscribed"
                    and testbed.parameter(g, "Status") == "Subscribed")
+        wait_until(f"{gateway} serves its LAN", lambda g=gateway: Files(testbed, g).smb("ls") or True)
 
 
 class Report:

@@ -260,6 +260,56 @@ static void a_long_push_and_what_is_to_be_read_take_turns(void **state) {
         assert_next(&m, SYNC_ACTION_PUSH);
 }
 
+static void a_lost_race_is_planned_again(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_dirty(&m, false);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 5, true);
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 6, .candidate = true, .conflict = true });
+        assert_reports(&m, "pull - conflict");
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
+        assert_next(&m, SYNC_ACTION_WAIT);
+        assert_next(&m, SYNC_ACTION_NONE);
+        sync_fsm_timer(&m);
+        assert_next(&m, SYNC_ACTION_FETCH);
+}
+
+static void races_without_end_lead_to_a_pause(void **state) {
+        SyncFsm m = subscribed();
+        unsigned pushes = 0;
+
+        sync_fsm_dirty(&m, false);
+        while (m.last_error == SYNC_WORD_NONE) {
+                switch (sync_fsm_next(&m, 0).kind) {
+                case SYNC_ACTION_FETCH:
+                        sync_fsm_fetched(&m, TRANSFER_OK);
+                        break;
+                case SYNC_ACTION_TREE:
+                        tree_done(&m, 6 + pushes, true);
+                        break;
+                case SYNC_ACTION_PUSH:
+                        pushes++;
+                        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
+                        break;
+                case SYNC_ACTION_WAIT:
+                        sync_fsm_timer(&m);
+                        break;
+                default:
+                        fail_msg("stuck");
+                }
+                m.n_reports = 0;
+        }
+        assert_int_equal(pushes, SYNC_ROUNDS_MAX + 1);
+        assert_next(&m, SYNC_ACTION_WAIT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_small_change_overtakes_a_large_push),
@@ -274,6 +324,8 @@ int main(void) {
                 cmocka_unit_test(the_rest_is_read_once_what_is_there_was_pushed),
                 cmocka_unit_test(orders_are_answered_when_what_they_are_for_was_read),
                 cmocka_unit_test(a_long_push_and_what_is_to_be_read_take_turns),
+                cmocka_unit_test(a_lost_race_is_planned_again),
+                cmocka_unit_test(races_without_end_lead_to_a_pause),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

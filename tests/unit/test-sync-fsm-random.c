@@ -103,6 +103,7 @@ static void assert_alive(const World *w) {
                 break;
         case SYNC_PHASE_PAUSE:
                 assert_true(w->timer || !sync_fsm_is_allowed(m));
+                assert_false(m->want_local && m->revision.n > 0 && sync_fsm_is_allowed(m));
                 break;
         case SYNC_PHASE_IDLE:
         default:

@@ -74,56 +74,6 @@ static void a_local_change_is_pushed_on_the_known_tip(void **state) {
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
-static void a_lost_race_is_planned_again(void **state) {
-        SyncFsm m = subscribed();
-
-        sync_fsm_dirty(&m, false);
-        assert_next(&m, SYNC_ACTION_TREE);
-        tree_done(&m, 5, true);
-        assert_next(&m, SYNC_ACTION_PUSH);
-        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
-        assert_next(&m, SYNC_ACTION_FETCH);
-        sync_fsm_fetched(&m, TRANSFER_OK);
-        assert_next(&m, SYNC_ACTION_TREE);
-        sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 6, .candidate = true, .conflict = true });
-        assert_reports(&m, "pull - conflict");
-        assert_next(&m, SYNC_ACTION_PUSH);
-        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
-        assert_next(&m, SYNC_ACTION_WAIT);
-        assert_next(&m, SYNC_ACTION_NONE);
-        sync_fsm_timer(&m);
-        assert_next(&m, SYNC_ACTION_FETCH);
-}
-
-static void races_without_end_lead_to_a_pause(void **state) {
-        SyncFsm m = subscribed();
-        unsigned pushes = 0;
-
-        sync_fsm_dirty(&m, false);
-        while (m.last_error == SYNC_WORD_NONE) {
-                switch (sync_fsm_next(&m, 0).kind) {
-                case SYNC_ACTION_FETCH:
-                        sync_fsm_fetched(&m, TRANSFER_OK);
-                        break;
-                case SYNC_ACTION_TREE:
-                        tree_done(&m, 6 + pushes, true);
-                        break;
-                case SYNC_ACTION_PUSH:
-                        pushes++;
-                        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
-                        break;
-                case SYNC_ACTION_WAIT:
-                        sync_fsm_timer(&m);
-                        break;
-                default:
-                        fail_msg("stuck");
-                }
-                m.n_reports = 0;
-        }
-        assert_int_equal(pushes, SYNC_ROUNDS_MAX + 1);
-        assert_next(&m, SYNC_ACTION_WAIT);
-}
-
 static void a_pull_is_answered_when_it_is_applied(void **state) {
         SyncFsm m = subscribed();
 
@@ -188,8 +138,14 @@ static void without_the_server_orders_fail_and_the_gateway_tries_on(void **state
                 assert_true(a.usec > last || a.usec == SYNC_BACKOFF_MAX_USEC);
                 last = a.usec;
                 assert_int_equal(sync_fsm_state(&m), SYNC_STATE_OFFLINE);
-                sync_fsm_dirty(&m, false);
-                assert_next(&m, SYNC_ACTION_NONE);
+                /* What is changed meanwhile becomes a version, each time. */
+                for (unsigned j = 0; j < 2; j++) {
+                        sync_fsm_dirty(&m, false);
+                        assert_next(&m, SYNC_ACTION_TREE);
+                        tree_done(&m, 5, true);
+                        assert_next(&m, SYNC_ACTION_NONE);
+                        assert_int_equal(sync_fsm_state(&m), SYNC_STATE_OFFLINE);
+                }
                 sync_fsm_timer(&m);
                 assert_next(&m, SYNC_ACTION_FETCH);
                 sync_fsm_fetched(&m, TRANSFER_UNREACHABLE);
@@ -209,6 +165,44 @@ static void without_the_server_orders_fail_and_the_gateway_tries_on(void **state
         assert_reports(&m, "push - ok");
         assert_int_equal(m.last_error, SYNC_WORD_NONE);
         assert_int_equal(sync_fsm_state(&m), SYNC_STATE_IDLE);
+}
+
+static void what_comes_during_a_run_without_the_server_is_done_behind_it(void **state) {
+        for (unsigned i = 0; i < 2; i++) {
+                SyncFsm m = subscribed();
+
+                sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+                assert_next(&m, SYNC_ACTION_FETCH);
+                sync_fsm_fetched(&m, TRANSFER_UNREACHABLE);
+                assert_reports(&m, "pull 7 error:Unreachable");
+                assert_next(&m, SYNC_ACTION_WAIT);
+                sync_fsm_dirty(&m, false);
+                assert_next(&m, SYNC_ACTION_TREE);
+                if (i == 0)
+                        sync_fsm_timer(&m);
+                else
+                        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 8 });
+                tree_done(&m, 5, true);
+                assert_reports(&m, "");
+                assert_next(&m, SYNC_ACTION_FETCH);
+                sync_fsm_fetched(&m, TRANSFER_OK);
+                assert_next(&m, SYNC_ACTION_TREE);
+                tree_done(&m, 6, true);
+                assert_reports(&m, i == 0 ? "pull - ok" : "pull 8 ok");
+        }
+}
+
+static void before_main_was_seen_nothing_is_committed(void **state) {
+        SyncFsm m = subscribed();
+
+        m.revision.n = 0;
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_UNREACHABLE);
+        assert_reports(&m, "pull 7 error:Unreachable");
+        assert_next(&m, SYNC_ACTION_WAIT);
+        sync_fsm_dirty(&m, true);
+        assert_next(&m, SYNC_ACTION_NONE);
 }
 
 static void an_order_ends_the_patience(void **state) {
@@ -453,12 +447,12 @@ int main(void) {
                 cmocka_unit_test(a_former_subscriber_synchronizes_in_ready),
                 cmocka_unit_test(a_suspended_gateway_stays_so_over_a_restart),
                 cmocka_unit_test(a_local_change_is_pushed_on_the_known_tip),
-                cmocka_unit_test(a_lost_race_is_planned_again),
-                cmocka_unit_test(races_without_end_lead_to_a_pause),
                 cmocka_unit_test(a_pull_is_answered_when_it_is_applied),
                 cmocka_unit_test(a_later_pull_stands_for_those_that_wait),
                 cmocka_unit_test(an_answered_order_is_not_done_again),
                 cmocka_unit_test(without_the_server_orders_fail_and_the_gateway_tries_on),
+                cmocka_unit_test(what_comes_during_a_run_without_the_server_is_done_behind_it),
+                cmocka_unit_test(before_main_was_seen_nothing_is_committed),
                 cmocka_unit_test(an_order_ends_the_patience),
                 cmocka_unit_test(a_held_deletion_fails_the_order),
                 cmocka_unit_test(what_a_halted_run_did_not_look_at_is_looked_at),
