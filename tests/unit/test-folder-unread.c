@@ -84,7 +84,8 @@ static void deletions_that_are_no_moves_are_held_though_something_is_to_be_read(
 
         for (unsigned i = 0; i < 4; i++)
                 world_write(w, g, (char[]) { (char) ('a' + i), 0 }, 100);
-        world_write(w, g, "stays", 100);
+        /* Of another size: it may have to be read once more, too. */
+        world_write(w, g, "stays", 200);
         world_settle(w);
         let_wait(g);
         world_write(w, g, "large", 9 * MIB);
