@@ -13,6 +13,7 @@ LINKS = ("lan", "gpon100", "gpon30", "adsl16", "adsl8")
 SLOW = ("adsl16", "adsl8")
 # A whole payload takes the slowest link half an hour above this.
 SLOW_BYTES_MAX = 10_000 * KB
+TOGETHER_SECONDS_MAX = 120
 
 
 def payloads(single=(), multiple=()):
@@ -135,7 +136,8 @@ class Phases(Benchmark):
     both folders. References: the payload at the effective rate of the direction. "Together" is the same payload
     without waiting: the others may fetch while the first still pushes; its reference is push + pull. "CWMP": the
     operator signals, as always. "prompt": who measures orders a prefetch when the first gateway says that it pushes,
-    and a pull when main has all. On the ADSL profiles no payload above 10,000 KB, and no repeats."""
+    and a pull when main has all. On the ADSL profiles no payload above 10,000 KB, and no repeats; "together" nothing
+    that takes more than two minutes in sequence."""
     name, title = "phases", "Push and pull"
     minutes = {"smoke": 3, "quick": 6, "full": 150}
     sizes = {
@@ -182,6 +184,8 @@ class Phases(Benchmark):
     def together(bed, link, sequence, size, record, way, signalling):
         """The payloads again, with what they took in sequence as the reference."""
         for chosen, seconds in sequence:
+            if min(seconds) > TOGETHER_SECONDS_MAX:
+                continue
             for _ in seconds[:size["together"]["repeats"]]:
                 moves, expected = prepare(bed.gateways[0], *chosen[1:])
                 outcome = way(bed, lambda g, m=moves: place(g, m), expected)
