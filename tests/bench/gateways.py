@@ -79,6 +79,14 @@ class Node:
         return ["sh", "-c", script, "sh", *filter(os.path.exists, groups), f"{own}/cgroup.procs", "--",
                 *self.in_network(*argv)]
 
+    def oom_kills(self):
+        """How many processes the host's limit of memory has ended."""
+        total = 0
+        for path in (f"/sys/fs/cgroup/memory/{self.namespace}/memory.oom_control", self.cgroup.parent / "memory.events"):
+            with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+        return total
+
     def cpu_seconds(self, *units):
         """Processor time that units (their cgroups) have taken, their past processes included."""
         total = 0

@@ -5,6 +5,7 @@ import json
 import statistics
 
 import goals
+import parts
 import plots
 from benchmark import ROOT, select, value_of
 
@@ -115,26 +116,32 @@ def cut(entry, benchmark):
     """What a shorter run leaves out of a full one."""
     full = json.loads(json.dumps(benchmark.sizes["full"]))
     smaller = [key for key in full if entry["sizes"].get(key) != full[key]]
-    if entry["mode"] == "full" or not smaller:
+    if not smaller:
         return ""
     return " Cut: " + " ".join(f"`{key}` {sizes_text(entry['sizes'].get(key, []))} (in a full run {sizes_text(full[key])})."
                                for key in smaller)
 
 
-def described(entry, benchmark):
-    """What was measured, when, where and how."""
-    env = entry["environment"]
-    busy = entry.get("busy")  # older values do not have it
-    text = (f"`{entry['command']}`, {entry['date']}, {entry['seconds']:.0f} s; {env['commit']}, {env['processor']}, "
-            f"{env['cores']} cores, kernel {env['kernel']}.")
+def described_run(part, whole):
+    """When, where and how one run measured. whole: whether it measured all that there is of the benchmark."""
+    env = part["environment"]
+    busy = part.get("busy")  # older values do not have it
+    text = "" if whole else f"{', '.join(part['links'])}: "
+    text += (f"`{part['command']}`, {part['date']}, {part['seconds']:.0f} s; {env['commit']}, {env['processor']}, "
+             f"{env['cores']} cores, kernel {env['kernel']}.")
     if busy is not None:
         text += f" Of the processors, {busy:.0%} was busy before it."
     if (busy or 0) > BUSY_SHARE_MAX:
         text += " **The machine was busy with other work: its times say little.**"
-    text += cut(entry, benchmark)
-    if entry["error"]:
-        text += f" **It did not end: {entry['error']}**"
+    if part["error"]:
+        text += f" **It did not end: {part['error']}**"
     return text
+
+
+def described(entry, benchmark):
+    """What was measured, when, where and how."""
+    found = parts.parts_of(entry)
+    return " ".join(described_run(part, len(found) == 1) for part in found) + cut(entry, benchmark)
 
 
 def section(name, benchmark, entry):

@@ -15,11 +15,13 @@ import traceback
 import environment
 import gateways
 import limits
+import parts
 import regression
 import report
 import suite
 from benchmark import ROOT, Recorder
 from gateways import Failure
+from suite.transfer import LINKS
 
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "results"
@@ -47,12 +49,17 @@ def summary(error):
     return f"{type(error).__name__}: {first}"
 
 
-def measure(benchmark, mode, bed_name, shared, seconds):
+def measure(benchmark, arguments, bed_name, shared, seconds):
     """Runs one benchmark for at most so many seconds; returns its entry for the results. shared: a Bed to use, or None
     for testbeds of its own."""
+    mode, links = arguments.mode, arguments.link if parts.has_links(benchmark) else None
     recorder, size = Recorder(say), benchmark.sizes[mode]
+    options = [f"--{mode}"]
+    if links:
+        options += [f"--link={link}" for link in links]
+        size = parts.restricted(size, links)
     entry = {"mode": mode, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "sizes": size,
-             "command": f"./bench --{mode} {benchmark.name}", "environment": environment.describe(), "error": None}
+             "command": f"./bench {' '.join(options)} {benchmark.name}", "environment": environment.describe(), "error": None}
     entry["busy"] = environment.busy_share()
     start = time.monotonic()
     try:
@@ -108,6 +115,8 @@ def parse_arguments(known):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     parser.set_defaults(mode="quick")
     parser.add_argument("--report", action="store_true", help="measure nothing; only regenerate the report, and compare")
+    parser.add_argument("--link", action="append", choices=LINKS, help="only this access link, where a benchmark has several; "
+                        "can be given again. What other runs of the same mode had of the other links stays")
     parser.add_argument("--output", metavar="FILE", type=pathlib.Path, help="keep the values there, and make no report")
     parser.add_argument("--testbed", metavar="NAME",
                         help="use this testbed, which is up (its folders are emptied), instead of new ones")
@@ -151,9 +160,11 @@ def run_all(arguments, known, path, shared):
             failed.append(name)
             say(f"not ok {name}: not begun, the time of the run is over")
             continue
-        entry = measure(benchmark, arguments.mode, bed_name, shared, seconds)
+        entry = measure(benchmark, arguments, bed_name, shared, seconds)
         # Read again: a run of hours should not lose what another one wrote meanwhile.
         results = load(path)
+        if arguments.link and parts.has_links(benchmark):
+            entry = parts.merged(results["benchmarks"].get(name), json.loads(json.dumps(entry)), benchmark)
         results["benchmarks"][name] = entry
         save(path, results)
         if entry["error"]:

@@ -28,6 +28,10 @@ class Workload:
     whole: bool = True
 
 
+class OutOfMemory(Exception):
+    """A peer was ended by the gateway's limit of memory."""
+
+
 def one_file(name, size):
     def prepare(scratch, _folder):
         payload.write_file(scratch / name, size, os.urandom)
@@ -91,7 +95,7 @@ class Peers(Benchmark):
                            "gpon30": {"single": (100 * KB, 10 * MB), "multiple": ((100, 100 * KB),)},
                            "adsl16": {"single": (10 * MB,), "multiple": ((10, 100 * KB),)},
                            "adsl8": {"single": (1 * MB,), "multiple": ((10, 100 * KB),)}},
-                 "repeats": 1, "lan_repeats": 3},
+                 "repeats": 1, "lan_repeats": 2},
     }
     tables = (
         Table("Parts of the theoretical time", "seconds", ("link", "workload"), ("system",), ratio=True),
@@ -153,11 +157,24 @@ class Peers(Benchmark):
                 bed.set_link(link)
                 for workload in chosen:
                     if workload.whole or not peer.whole_files_only:
-                        self.one(bed, link, peer, workload, record)
+                        self.within_memory(bed, link, peer, workload, record)
+            except OutOfMemory as end:
+                record.note(f"{end}.")
             finally:
                 peer.close()
         bed.set_link("none")
         bed.settle()
+
+    def within_memory(self, bed, link, peer, workload, record):
+        """What needs more memory than a gateway has is a result, and the end of this peer on this link."""
+        before = sum(g.oom_kills() for g in bed.gateways)
+        try:
+            self.one(bed, link, peer, workload, record)
+        except (Failure, OSError) as failure:
+            if sum(g.oom_kills() for g in bed.gateways) == before:
+                raise
+            raise OutOfMemory(f"{peer.name} needed more memory than a gateway has for \"{workload.name}\" on {link}, and was "
+                              "ended by its limit") from failure
 
     def one(self, bed, link, peer, workload, record):
         first = peer.first
