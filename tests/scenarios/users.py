@@ -79,7 +79,7 @@ class Users:
         self.known = {blob(b"")}  # every content that ever was in a file
         self.large = set()        # of these, those that git has in chunks only
         self.alive = set()        # (content, path)
-        self.doubtful = set()     # of these, those that a user may have overwritten unseen
+        self.doubtful = set()     # of these, those that a user may have overwritten or removed unseen
         self.holds = []
         self.log = []
         self.directories, self.names = DIRECTORIES, NAMES
@@ -200,9 +200,10 @@ class Users:
         if os.fstat(fd).st_nlink == 0:
             self.gone(path, content, inode)
         else:
-            # Another version was there by then, which the user did not see either: it is in history.
-            self.alive = {(c, p) for c, p in self.alive if p != path or c == content}
-            self.log.append("race: something else was removed")
+            # Perhaps another version was there by then, which the user did not see; or just what was seen, which has a name in
+            # the content area for a moment. Either is in history.
+            self.doubtful |= {(c, p) for c, p in self.alive if p == path}
+            self.log.append("race: it may have been something else that was removed")
         return os.close(fd)
 
     def held(self, st):
