@@ -371,7 +371,8 @@ int folder_update_chain(
                 r = extend(&u);
         if (r >= 0)
                 r = folder_chain_record(&u);
-        /* The push can begin. What a power cut takes now is not known to be ours on main, and comes back from there. */
+        /* The push can begin. What a power cut takes now, unlike a killed process, is not known to be ours on main, and
+         * comes back from there. */
         f->unsynced = true;
         if (r >= 0)
                 r = git_store_publish(f->store);

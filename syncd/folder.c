@@ -283,6 +283,22 @@ static int recover(Folder *f, const char *gateway_name, SyncConflictList *confli
         return r;
 }
 
+/* A worker that was killed may have had commits pushed whose references are not durable, nor what they vouch for. */
+static void adopt_published(Folder *f) {
+        int r;
+
+        if (!git_store_adopt(f->store))
+                return;
+        content_note_unsynced(&f->content, -EBADF);
+        r = content_sync(&f->content);
+        if (r >= 0)
+                r = git_store_sync(f->store);
+        if (r < 0) {
+                log_debug_errno(r, "What was published cannot be made durable yet: %m");
+                f->unsynced = true;
+        }
+}
+
 int folder_open(
                 Folder **ret,
                 const char *state_directory,
@@ -317,6 +333,7 @@ int folder_open(
         r = content_area_open(&f->content, f->staging_fd, FOLDER_DISK_FLOOR);
         if (r < 0)
                 return r;
+        adopt_published(f);
         f->hash = (ContentHash) { .store = f->store, .area = &f->content };
         f->busy_sec = FOLDER_BUSY_SEC;
         f->checkpoint_sec = FOLDER_CHECKPOINT_SEC;

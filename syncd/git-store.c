@@ -279,6 +279,10 @@ int git_store_publish(GitStore *store) {
         return object_log_publish(store->log);
 }
 
+bool git_store_adopt(GitStore *store) {
+        return object_log_adopt(store->log);
+}
+
 int git_store_sync(GitStore *store) {
         return object_log_sync(store->log);
 }

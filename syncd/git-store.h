@@ -100,13 +100,16 @@ bool git_store_has(GitStore *store, const git_oid *id);
 
 /* 0, -ENOENT or another error as above. Sees what other processes have synced. */
 int git_store_get_reference(GitStore *store, const char *name, git_oid *ret);
-/* Makes or moves the reference; the zero id removes it. Others see it after git_store_sync(). 0 or -ENOMEM.
- */
+/* Makes or moves the reference; the zero id removes it. Others see it after git_store_publish() or git_store_sync().
+ * 0 or -ENOMEM. */
 int git_store_set_reference(GitStore *store, const char *name, const git_oid *id);
 
-/* Lets other processes see the objects that this process wrote, without waiting for the disk. References stay with
- * it until git_store_sync(). 0 or a negative errno. */
+/* Lets other processes see the objects and references that this process wrote, without waiting for the disk: the
+ * references hold if the process is killed, and are as before after a power cut. 0 or a negative errno. */
 int git_store_publish(GitStore *store);
+/* True if the process in whose place this one is was killed before it synced what it had published: that is pending
+ * now, and what it vouches for may not be on the disk. Right behind git_store_open(). */
+bool git_store_adopt(GitStore *store);
 
 /* Makes all objects and references that this process wrote durable, in one step: after a power cut either
  * all references set since the last sync are as they were set, with all objects written before, or all are

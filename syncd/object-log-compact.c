@@ -120,7 +120,7 @@ static int copy_kept(ObjectLog *l, int fd, SyncWriter *w, uint64_t *offset) {
                         return (int) n;
                 if (n < (ssize_t) sizeof(header) || record_parse(header, &record) < 0)
                         return -EBADMSG;
-                if (record.type == RECORD_REFERENCES || !is_kept(l, &record.oid, &place) ||
+                if (!record_is_object(&record) || !is_kept(l, &record.oid, &place) ||
                     place.offset != at)
                         continue;
                 r = append_kept(l, &place, w);
@@ -130,7 +130,7 @@ static int copy_kept(ObjectLog *l, int fd, SyncWriter *w, uint64_t *offset) {
                 if (r < 0)
                         return r;
         }
-        r = log_references_write(w, &l->references);
+        r = log_references_write(w, &l->references, NULL);
         return r < 0 ? r : write_out(fd, w, offset, 1);
 }
 

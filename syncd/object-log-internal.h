@@ -21,6 +21,10 @@
 
 /* Of records only: name and id, NUL between them, for each reference that changes. All change or none. */
 #define RECORD_REFERENCES 16U
+/* The id of this run of the machine, then as above: references that may not be on the disk yet, nor what they vouch
+ * for. They hold until the machine is started again. */
+#define RECORD_PUBLISHED 17U
+#define BOOT_ID_SIZE 16U
 
 typedef enum RecordEncoding {
         ENCODING_STORED,
@@ -40,7 +44,7 @@ typedef struct Record {
         uint32_t crc;
         uint32_t payload_size;
         uint32_t content_size;
-        uint8_t type; /* ObjectType or RECORD_REFERENCES */
+        uint8_t type; /* ObjectType, RECORD_REFERENCES or RECORD_PUBLISHED */
         uint8_t encoding;
         uint8_t version; /* 0: whole; else a number above that of what it is the difference to */
         SyncOid oid;
@@ -53,6 +57,10 @@ bool record_is_intact(
                 const Record *r, const uint8_t data[static RECORD_HEADER_SIZE], const uint8_t *payload);
 static inline bool record_is_delta(const Record *r) {
         return r->encoding == ENCODING_DELTA || r->encoding == ENCODING_DELTA_DEFLATED;
+}
+
+static inline bool record_is_object(const Record *r) {
+        return r->type != RECORD_REFERENCES && r->type != RECORD_PUBLISHED;
 }
 
 /* The streams of zlib are costly to make. */
@@ -151,8 +159,11 @@ void log_references_done(LogReferences *l);
 int log_references_reserve(LogReferences *l, size_t n);
 /* Makes the changes, for which there is room, and empties them. A zero id removes. */
 void log_references_apply(LogReferences *l, LogReferences *changes);
-/* Appends the record of the references. 0 or -ENOMEM. */
-int log_references_write(SyncWriter *to, const LogReferences *references);
+/* Appends the record of the references; that of published ones if boot_id is not NULL. 0 or -ENOMEM. */
+int log_references_write(
+                SyncWriter *to, const LogReferences *references, const uint8_t boot_id[BOOT_ID_SIZE]);
+/* 0, or a negative errno where the kernel does not tell. */
+int log_boot_id(uint8_t ret[static BOOT_ID_SIZE]);
 
 struct ObjectLog {
         int directory_fd; /* locked: shared from the first question or addition to the sync; exclusive to
@@ -166,6 +177,7 @@ struct ObjectLog {
         uint64_t compacted_size;
         LogIndex index;
         LogReferences references;
+        LogReferences published; /* of these, those that are not durable, as they were read */
 
         SyncWriter pending;
         LogIndex pending_index; /* offsets in pending */

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is read of the file: the records behind what is known. And the references. */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/file.h"
+#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/object-log-internal.h"
 
 #define BUFFER_SIZE (64U << 10)
-#define REFERENCES_SIZE_MAX (OBJECT_LOG_REFERENCES_MAX * (OBJECT_LOG_NAME_MAX + 1 + SYNC_OID_SIZE))
+#define REFERENCES_SIZE_MAX (BOOT_ID_SIZE + OBJECT_LOG_REFERENCES_MAX * (OBJECT_LOG_NAME_MAX + 1 + SYNC_OID_SIZE))
+/* As text, with hyphens and a newline. */
+#define BOOT_ID_TEXT_MAX 64U
 static_assert(REFERENCES_SIZE_MAX <= BUFFER_SIZE, "a record of references is read at once");
 
 /* --- references --- */
@@ -78,11 +83,31 @@ static int set(LogReferences *l, const char *name, const SyncOid *oid) {
         return 0;
 }
 
-int log_references_write(SyncWriter *to, const LogReferences *references) {
+int log_boot_id(uint8_t ret[static BOOT_ID_SIZE]) {
+        _cleanup_free_ char *text = NULL;
+        char hex[2 * BOOT_ID_SIZE + 1];
+        size_t n = 0;
+        int r;
+
+        r = read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", BOOT_ID_TEXT_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        for (const char *p = text; *p && n < sizeof(hex) - 1; p++)
+                if (*p != '-')
+                        hex[n++] = *p;
+        hex[n] = '\0';
+        return parse_hex(hex, ret, BOOT_ID_SIZE);
+}
+
+int log_references_write(
+                SyncWriter *to, const LogReferences *references, const uint8_t boot_id[BOOT_ID_SIZE]) {
+
         _cleanup_free_ uint8_t *payload = NULL;
-        Record record = { .type = RECORD_REFERENCES, .encoding = ENCODING_STORED };
+        Record record = { .type = boot_id ? RECORD_PUBLISHED : RECORD_REFERENCES, .encoding = ENCODING_STORED };
         SyncWriter w = {};
 
+        if (boot_id)
+                sync_write_bytes(&w, boot_id, BOOT_ID_SIZE);
         for (size_t i = 0; i < references->n; i++) {
                 sync_write_bytes(&w, references->items[i].name, strlen(references->items[i].name) + 1);
                 sync_write_bytes(&w, references->items[i].oid.bytes, SYNC_OID_SIZE);
@@ -209,11 +234,50 @@ static int load_object(ObjectLog *l, const Record *record) {
         return 0;
 }
 
-static int load_references(ObjectLog *l, const uint8_t *payload, size_t size) {
+/* What was durable before is not what counts any more, or what was published is durable now. */
+static int note_published(ObjectLog *l, const LogReferences *changes, bool published) {
+        LogReferences now = {};
+
+        if (!published) {
+                for (size_t i = 0; i < changes->n; i++) {
+                        LogReference *item = find_reference(&l->published, changes->items[i].name);
+
+                        if (item)
+                                remove_reference(&l->published, item);
+                }
+                return 0;
+        }
+        for (size_t i = 0; i < changes->n; i++) {
+                int r = set(&now, changes->items[i].name, &changes->items[i].oid);
+
+                if (r < 0) {
+                        log_references_done(&now);
+                        return r;
+                }
+        }
+        log_references_done(&l->published);
+        l->published = now;
+        return 0;
+}
+
+static int load_references(ObjectLog *l, const Record *record, const uint8_t *payload) {
+        bool published = record->type == RECORD_PUBLISHED;
+        size_t size = record->payload_size;
+        uint8_t boot_id[BOOT_ID_SIZE];
         LogReferences changes = {};
         int r;
 
+        if (published) {
+                if (size < BOOT_ID_SIZE)
+                        return -EBADMSG;
+                if (log_boot_id(boot_id) < 0 || memcmp(payload, boot_id, BOOT_ID_SIZE) != 0)
+                        return 0;
+                payload += BOOT_ID_SIZE;
+                size -= BOOT_ID_SIZE;
+        }
         r = parse_references(payload, size, &changes);
+        if (r >= 0)
+                r = note_published(l, &changes, published);
         if (r >= 0)
                 r = log_references_reserve(&l->references, changes.n);
         if (r >= 0)
@@ -234,7 +298,7 @@ static int load_record(ObjectLog *l, Reader *reader) {
                 return r;
         if (record_parse(header, &record) < 0)
                 return 0;
-        if (record.type != RECORD_REFERENCES) {
+        if (record_is_object(&record)) {
                 r = check_payload(reader, header, &record);
                 if (r > 0)
                         r = load_object(l, &record) ?: 1;
@@ -248,7 +312,7 @@ static int load_record(ObjectLog *l, Reader *reader) {
                 if (r > 0)
                         r = record_is_intact(&record, header, payload);
                 if (r > 0)
-                        r = load_references(l, payload, record.payload_size) ?: 1;
+                        r = load_references(l, &record, payload) ?: 1;
         }
         if (r <= 0)
                 return r == -EBADMSG ? 0 : r;

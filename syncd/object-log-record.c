@@ -46,8 +46,7 @@ int record_parse(const uint8_t data[static RECORD_HEADER_SIZE], Record *ret) {
             (r.encoding == ENCODING_STORED && r.payload_size != r.content_size) ||
             (record_is_delta(&r) && r.payload_size < DELTA_HEADER_SIZE))
                 return -EBADMSG;
-        if (r.type == RECORD_REFERENCES ? r.encoding != ENCODING_STORED
-                                        : r.type < OBJECT_COMMIT || r.type > OBJECT_BLOB)
+        if (record_is_object(&r) ? r.type < OBJECT_COMMIT || r.type > OBJECT_BLOB : r.encoding != ENCODING_STORED)
                 return -EBADMSG;
         *ret = r;
         return 0;

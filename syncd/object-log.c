@@ -90,6 +90,7 @@ static int reopen(ObjectLog *l) {
         l->fd = TAKE_FD(fd);
         log_index_done(&l->index);
         log_references_done(&l->references);
+        log_references_done(&l->published);
         l->end = l->references_end = LOG_HEADER_SIZE;
         l->compacted_size = compacted_size;
         l->generation++;
@@ -251,6 +252,7 @@ ObjectLog *object_log_free(ObjectLog *l) {
         log_index_done(&l->index);
         log_index_done(&l->pending_index);
         log_references_done(&l->references);
+        log_references_done(&l->published);
         log_references_done(&l->pending_references);
         record_codec_done(&l->codec);
         free(l->pending.data);
@@ -271,7 +273,7 @@ static void take_pending(ObjectLog *l) {
                         break;
                 if (record.type == RECORD_REFERENCES)
                         l->references_end = l->end + at + RECORD_HEADER_SIZE + record.payload_size;
-                else if (object_log_find_in_file(l, &record.oid, &place) == -ENOENT)
+                else if (record_is_object(&record) && object_log_find_in_file(l, &record.oid, &place) == -ENOENT)
                         log_index_insert(&l->index, &record.oid, l->end + at);
         }
         l->end += l->pending.size;
@@ -302,15 +304,16 @@ static int write_locked(ObjectLog *l, bool durable) {
         return 0;
 }
 
-static int flush(ObjectLog *l, bool durable) {
+/* boot_id: to publish the references; they stay pending. May be NULL. */
+static int flush(ObjectLog *l, bool durable, const uint8_t boot_id[BOOT_ID_SIZE]) {
         size_t before = l->pending.size;
         int r;
 
         r = object_log_lock(l, LOCK_EX);
         if (r < 0)
                 return r;
-        if (durable && l->pending_references.n > 0)
-                r = log_references_write(&l->pending, &l->pending_references);
+        if ((durable || boot_id) && l->pending_references.n > 0)
+                r = log_references_write(&l->pending, &l->pending_references, boot_id);
         if (r >= 0)
                 r = write_locked(l, durable);
         if (r >= 0) {
@@ -386,7 +389,7 @@ int object_log_add(
         if (object_log_has(l, oid))
                 return 0;
         if (l->pending.size > 0 && l->pending.size + size > OBJECT_LOG_PENDING_MAX) {
-                r = flush(l, false);
+                r = flush(l, false, NULL);
                 if (r < 0)
                         return r;
         }
@@ -406,7 +409,20 @@ int object_log_add(
 }
 
 int object_log_publish(ObjectLog *l) {
-        return l->pending.size > 0 ? flush(l, false) : 0;
+        uint8_t boot_id[BOOT_ID_SIZE];
+
+        if (l->pending.size == 0 && l->pending_references.n == 0)
+                return 0;
+        return flush(l, false, log_boot_id(boot_id) < 0 ? NULL : boot_id);
+}
+
+bool object_log_adopt(ObjectLog *l) {
+        if (l->published.n == 0)
+                return false;
+        log_references_done(&l->pending_references);
+        l->pending_references = l->published;
+        l->published = (LogReferences) {};
+        return true;
 }
 
 int object_log_sync(ObjectLog *l) {
@@ -414,7 +430,7 @@ int object_log_sync(ObjectLog *l) {
         int r = 0;
 
         if (l->pending.size > 0 || references || l->dirty)
-                r = flush(l, true);
+                r = flush(l, true, NULL);
         if (r < 0)
                 return r;
         /* What no reference names yet is to stay until one does. */

@@ -73,9 +73,13 @@ int object_log_get_reference(ObjectLog *l, const char *name, SyncOid *ret);
 /* The zero id removes it. 0, -EINVAL (the name is empty or too long), -E2BIG or -ENOMEM. */
 int object_log_set_reference(ObjectLog *l, const char *name, const SyncOid *oid);
 
-/* Hands the objects that were added to the kernel, so that other processes see them; references stay pending. 0 or a
- * negative errno, then they are all pending still. */
+/* Hands what is pending to the kernel, so that other processes see it. The references stay pending, too: those that
+ * are published hold if this process ends, but not beyond the run of the machine. 0 or a negative errno, then all is
+ * pending still. */
 int object_log_publish(ObjectLog *l);
+/* Makes pending, in the place of what is, the references that a process published and did not live to make durable.
+ * False if there are none. Only right behind object_log_open(), by the process that takes the other's place. */
+bool object_log_adopt(ObjectLog *l);
 
 /* Writes what is pending, all references as one record, and waits until it is on the disk. 0 or a negative
  * errno; then the file is as it was, and all stays pending. */

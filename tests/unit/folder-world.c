@@ -224,7 +224,7 @@ void world_fetch(World *w, WorldGateway *g) {
         set_main(store, &tip);
 }
 
-void world_run(World *w, WorldGateway *g) {
+bool world_run_unfinished(World *w, WorldGateway *g) {
         FolderRequest request = {
                 .gateway_name = g->name,
                 .full = true,
@@ -239,7 +239,7 @@ void world_run(World *w, WorldGateway *g) {
         r = folder_run(g->folder, &request, &result);
         engine(w, false);
         if (!is_good(w, g, r))
-                return;
+                return false;
         g->words |= UINT64_C(1) << result.outcome.word;
         if (result.outcome.word != SYNC_WORD_NONE && !w->tolerant && g->n_refused == 0 &&
             !(g->may_lose_state && result.outcome.word == SYNC_WORD_STATE_LOST))
@@ -253,6 +253,14 @@ void world_run(World *w, WorldGateway *g) {
         g->conflict |= result.outcome.conflict;
         w->n_conflicts += result.conflicts.n;
         folder_result_clear(&result);
+        return true;
+}
+
+void world_run(World *w, WorldGateway *g) {
+        int r;
+
+        if (!world_run_unfinished(w, g))
+                return;
         engine(w, true);
         r = folder_finish_run(g->folder);
         engine(w, false);

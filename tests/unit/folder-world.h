@@ -66,6 +66,8 @@ unsigned world_random(World *w, unsigned n);
 /* The pieces of a cycle. A push returns false if main has moved or content has changed. */
 void world_fetch(World *w, WorldGateway *g);
 void world_run(World *w, WorldGateway *g);
+/* The same without what a worker does behind its answer: nothing is durable yet. False if the engine has ended. */
+bool world_run_unfinished(World *w, WorldGateway *g);
 void world_content(World *w, WorldGateway *g, size_t items_max);
 /* The same of another list than WANTED_MAIN. */
 void world_list_content(World *w, WorldGateway *g, const char *list, size_t items_max);

@@ -4,8 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <git2.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/str.h"
@@ -75,6 +78,33 @@ static void a_push_of_which_nobody_heard_is_not_made_again(void **state) {
         git_oid main = world_main(w->server);
         assert_int_equal(folder_revision(g->folder, &main, &revision), 0);
         assert_int_equal(revision.n, 3);
+        world_free(w);
+}
+
+/* Killed behind the push, before its commit was durable; and what it pushed was replaced by something else of the
+ * user's before the folder was looked at again. */
+static void a_kill_behind_a_push_makes_no_collision(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        world_write(w, g, "d/a", 100);
+        world_write(w, g, "b", 100);
+        world_settle(w);
+        world_write(w, g, "d/a", 101);
+        world_write(w, g, "b", 101);
+        assert_true(world_run_unfinished(w, g));
+        world_see(w, g);
+        assert_true(world_push_unheard(w, g));
+        assert_int_equal(unlinkat(g->root_fd, "d/a", 0), 0);
+        assert_int_equal(unlinkat(g->root_fd, "d", AT_REMOVEDIR), 0);
+        world_write(w, g, "d", 100);
+        world_write(w, g, "b", 102);
+        world_restart(w, g);
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        assert_int_equal(w->n_conflicts, 0);
         world_free(w);
 }
 
@@ -244,6 +274,7 @@ int main(void) {
                 cmocka_unit_test(small_files_do_not_wait_for_large_ones),
                 cmocka_unit_test(every_version_is_kept_while_main_is_away),
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
+                cmocka_unit_test(a_kill_behind_a_push_makes_no_collision),
                 cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),
                 cmocka_unit_test(a_refused_old_version_is_left_out_alone),
                 cmocka_unit_test(a_snapshot_goes_when_no_commit_needs_it),

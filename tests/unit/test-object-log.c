@@ -37,6 +37,69 @@ static void what_is_synced_stays(void **state) {
         assert_int_equal(log_get(f->log, "refs/a"), -1);
 }
 
+/* The process is killed: the kernel has all of it. */
+static void what_is_published_outlives_the_process(void **state) {
+        LogFixture *f = *state;
+        ObjectLog *other = log_open(f);
+
+        log_set(f->log, "refs/a", 1);
+        log_set(f->log, "refs/gone", 1);
+        assert_int_equal(object_log_sync(f->log), 0);
+        assert_false(object_log_adopt(f->log));
+        log_add_text(f->log, 2, "published");
+        log_set(f->log, "refs/a", 2);
+        assert_int_equal(object_log_set_reference(f->log, "refs/gone", &(SyncOid) {}), 0);
+        assert_int_equal(object_log_publish(f->log), 0);
+        assert_int_equal(log_get(other, "refs/a"), 2);
+        log_assert_text(other, 2, "published");
+        assert_int_equal(f->log->pending_references.n, 2);
+        /* What another process makes durable is its own. */
+        log_set(other, "refs/b", 3);
+        assert_int_equal(object_log_sync(other), 0);
+        object_log_free(other);
+        log_reopen(f);
+        assert_int_equal(log_get(f->log, "refs/a"), 2);
+        assert_int_equal(log_get(f->log, "refs/gone"), -1);
+        assert_int_equal(log_get(f->log, "refs/b"), 3);
+        assert_true(object_log_adopt(f->log));
+        assert_int_equal(f->log->pending_references.n, 2);
+        assert_int_equal(object_log_sync(f->log), 0);
+        log_reopen(f);
+        assert_false(object_log_adopt(f->log));
+        assert_int_equal(log_get(f->log, "refs/a"), 2);
+        assert_int_equal(log_get(f->log, "refs/gone"), -1);
+}
+
+/* The machine was started again: what the references vouch for may be gone. */
+static void what_was_published_in_another_run_of_the_machine_is_not_there(void **state) {
+        static const uint8_t boot_id[BOOT_ID_SIZE] = { 1 };
+        LogFixture *f = *state;
+        LogReferences changes = {};
+        _cleanup_free_ char *data = NULL;
+        SyncWriter w = {};
+        SyncOid two = log_oid(2);
+        size_t size;
+
+        log_set(f->log, "refs/a", 1);
+        assert_int_equal(object_log_sync(f->log), 0);
+        assert_int_equal(log_references_reserve(&changes, 1), 0);
+        changes.items[changes.n++] = (LogReference) { strdup("refs/a"), two };
+        data = log_read_file(f, &size);
+        sync_write_bytes(&w, data, size);
+        assert_int_equal(log_references_write(&w, &changes, boot_id), 0);
+        log_write_file(f, (char *) w.data, w.size);
+        log_references_done(&changes);
+        free(w.data);
+        log_reopen(f);
+        assert_int_equal(log_get(f->log, "refs/a"), 1);
+        assert_false(object_log_adopt(f->log));
+        /* And the log goes on behind it. */
+        log_set(f->log, "refs/a", 3);
+        assert_int_equal(object_log_sync(f->log), 0);
+        log_reopen(f);
+        assert_int_equal(log_get(f->log, "refs/a"), 3);
+}
+
 static void what_is_too_much_for_memory_is_written_early(void **state) {
         LogFixture *f = *state;
         ObjectLog *other = log_open(f);
@@ -354,6 +417,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_setup, log_teardown)
                 TEST(what_is_synced_stays),
+                TEST(what_is_published_outlives_the_process),
+                TEST(what_was_published_in_another_run_of_the_machine_is_not_there),
                 TEST(what_is_too_much_for_memory_is_written_early),
                 TEST(references_are_limited),
                 TEST(processes_see_what_others_synced),
