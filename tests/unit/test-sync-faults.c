@@ -23,7 +23,7 @@ static int run(const Folder *f, const SyncApply *apply, bool settle, SyncApplyRe
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         int k;
 
-        assert_int_equal(sync_plan(b, local, r, &context, &plan), 0);
+        plan = model_plan(b, local, r, &context);
         fault_enter();
         k = sync_apply(apply, plan, report);
         if (k >= 0 && settle)
