@@ -246,46 +246,20 @@ int dm_get_bool(DmModel *m, bool *ret, const char *format, ...) {
         return 0;
 }
 
-static int get_unsigned(uint64_t *ret, DmModel *m, const char *format, va_list ap)
-                __attribute__((format(printf, 3, 0)));
-
-static int get_unsigned(uint64_t *ret, DmModel *m, const char *format, va_list ap) {
+int dm_get_uint32(DmModel *m, uint32_t *ret, const char *format, ...) {
         _cleanup_free_ char *value = NULL;
         const DmParameter *p;
+        va_list ap;
         int r;
 
+        va_start(ap, format);
         r = get_any(m, format, ap, &p, &value);
+        va_end(ap);
         if (r < 0)
                 return r;
         if (p->type != DM_UNSIGNED_INT && p->type != DM_UNSIGNED_LONG)
                 return -EINVAL;
-        return parse_uint64(value, ret);
-}
-
-int dm_get_uint32(DmModel *m, uint32_t *ret, const char *format, ...) {
-        uint64_t value;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = get_unsigned(&value, m, format, ap);
-        va_end(ap);
-        if (r < 0)
-                return r;
-        if (value > UINT32_MAX)
-                return -ERANGE;
-        *ret = (uint32_t) value;
-        return 0;
-}
-
-int dm_get_uint64(DmModel *m, uint64_t *ret, const char *format, ...) {
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = get_unsigned(ret, m, format, ap);
-        va_end(ap);
-        return r;
+        return parse_uint32(value, ret);
 }
 
 bool dm_exists(DmModel *m, const char *format, ...) {

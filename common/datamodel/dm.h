@@ -101,11 +101,10 @@ void dm_model_set_listener(DmModel *m, DmListener listener, void *userdata);
  * caller's. 0, -ENOENT if there is no such parameter, -ENAMETOOLONG, -ENOMEM. */
 int dm_get_string(DmModel *m, char **ret, const char *path_format, ...) _printf_(3, 4);
 
-/* The same for a parameter of that type. Also -EINVAL if it has another type; -ERANGE for a list or a larger
- * number. */
+/* The same for a parameter of that type, unsignedLong included. Also -EINVAL if it has another type or is a list;
+ * -ERANGE for a larger number. */
 int dm_get_bool(DmModel *m, bool *ret, const char *path_format, ...) _printf_(3, 4);
 int dm_get_uint32(DmModel *m, uint32_t *ret, const char *path_format, ...) _printf_(3, 4);
-int dm_get_uint64(DmModel *m, uint64_t *ret, const char *path_format, ...) _printf_(3, 4);
 
 /* True if the object, row or parameter exists; a trailing dot does not matter. */
 bool dm_exists(DmModel *m, const char *path_format, ...) _printf_(2, 3);

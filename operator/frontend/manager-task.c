@@ -51,13 +51,9 @@ void manager_free_task_jobs(Manager *m) {
                 (void) task_job_free(m->task_jobs);
 }
 
-char *manager_task_key(int64_t id) {
-        return strfmt("task-%lld", (long long) id);
-}
-
 static int finish(Manager *m, const Task *t, const char *state, const char *result) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
-        _cleanup_free_ char *key = manager_task_key(t->id);
+        _cleanup_free_ char *key = strfmt("task-%lld", (long long) t->id);
         int r;
 
         r = key ? sqlite_begin(m->db) : -ENOMEM;

@@ -112,5 +112,3 @@ void manager_make_spool(Manager *m);
 /* Orders maintenance where it is due, and removes files that nobody published. */
 int manager_schedule_maintenance(Manager *m);
 void manager_free_task_jobs(Manager *m);
-/* Under this name the end of a task is waited for. The caller's; NULL if memory ran out. */
-char *manager_task_key(int64_t id);
