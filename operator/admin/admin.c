@@ -161,7 +161,7 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                                 return usage("--wait takes a number of seconds");
                         break;
                 case ARG_VERSION:
-                        puts(PROJECT_VERSION);
+                        puts("ispstorage-admin " PROJECT_VERSION);
                         return EXIT_SUCCESS;
                 case 'h':
                         fputs(help_text, stdout);
