@@ -58,7 +58,7 @@ static const char help_text[] =
                 "  --state, --repositories, --configuration=DIRECTORY\n"
                 "                     backup, restore: instead of /var/lib/ispstorage-operator,\n"
                 "                     /srv/ispstorage-repositories, /etc/ispstorage-operator\n"
-                "  --help, --version\n\n"
+                "  -h, --help, --version\n\n"
                 "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
 
 int usage(const char *text) {
