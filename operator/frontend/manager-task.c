@@ -56,11 +56,9 @@ static int finish(Manager *m, const Task *t, const char *state, const char *resu
         _cleanup_free_ char *key = strfmt("task-%lld", (long long) t->id);
         int r;
 
-        r = key ? sqlite_begin(m->db) : -ENOMEM;
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = store_task_set(m->db, t, state, result, manager_now());
+        r = key ? sqlite_begin(m->db, &transaction) : -ENOMEM;
+        if (r >= 0)
+                r = store_task_set(m->db, t, state, result, manager_now());
         if (r >= 0)
                 r = sqlite_commit(m->db);
         if (r >= 0)
