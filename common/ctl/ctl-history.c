@@ -273,8 +273,7 @@ static int on_restored(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
         if (s->shown)
                 fputs("\r\033[K", stderr);
         if (error) {
-                s->error = -sd_bus_message_get_errno(m);
-                log_error("%s.", error->message ?: error->name);
+                s->error = ctl_complain(error, -sd_bus_message_get_errno(m));
                 return 0;
         }
         r = sd_bus_message_read(m, "tt", &s->entries, &s->bytes);
