@@ -213,7 +213,7 @@ typedef struct FolderChunk {
 
 typedef struct FolderChunks {
         FolderChunk *items;
-        size_t n, n_allocated;
+        size_t n;
 } FolderChunks;
 
 /* Appends the chunks of a file that its part does not hold; new: it holds none. At most max are appended. 1 if all

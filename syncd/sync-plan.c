@@ -2,6 +2,7 @@
 #include <search.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/str.h"
 #include "syncd/sync-plan-internal.h"
 
@@ -9,23 +10,15 @@ typedef struct Planner {
         const SyncRows *rows;
         const SyncPlanContext *context;
         SyncStep *steps;
-        size_t n_steps, n_steps_allocated;
+        size_t n_steps;
         SyncPlan *plan;
-        size_t n_allocated;
         /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
         const char *moved_from, *moved_to;
 } Planner;
 
 static int add_step(Planner *p, const SyncStep *s) {
-        if (p->n_steps == p->n_steps_allocated) {
-                size_t wanted = MAX(2 * p->n_steps, (size_t) 64);
-                SyncStep *steps = reallocarray(p->steps, wanted, sizeof(*steps));
-
-                if (!steps)
-                        return -ENOMEM;
-                p->steps = steps;
-                p->n_steps_allocated = wanted;
-        }
+        if (ARRAY_GROW(p->steps, p->n_steps) < 0)
+                return -ENOMEM;
         p->steps[p->n_steps++] = *s;
         return 0;
 }
@@ -68,15 +61,8 @@ static int add_operation(Planner *p, SyncOperationKind kind, const SyncStep *s, 
                          const char *renamed_to) {
         SyncPlan *plan = p->plan;
 
-        if (plan->n_operations == p->n_allocated) {
-                size_t wanted_size = MAX(p->n_allocated * 2, (size_t) 16);
-                SyncOperation *o = reallocarray(plan->operations, wanted_size, sizeof(*o));
-
-                if (!o)
-                        return -ENOMEM;
-                plan->operations = o;
-                p->n_allocated = wanted_size;
-        }
+        if (ARRAY_GROW(plan->operations, plan->n_operations) < 0)
+                return -ENOMEM;
         plan->operations[plan->n_operations++] = (SyncOperation) {
                 .kind = kind,
                 .path = s->path,

@@ -32,8 +32,8 @@ int64_t sync_read_signed(SyncReader *r);
 /* Copies a string of less than size bytes, with a NUL behind; "" after a failure. A NUL within is one. */
 void sync_read_string(SyncReader *r, char *ret, size_t size);
 
-/* Reads a file that begins with the magic and ends with sync_write_crc32(); *ret gives what is between. *ret_data is the
- * caller's, who frees it after the reader. 0, -ENOENT, -EBADMSG (damaged, another kind, or of more than max bytes),
+/* Reads a file that begins with the magic and ends with sync_write_crc32(); *ret gives what is between. *ret_data is
+ * the caller's, who frees it after the reader. 0, -ENOENT, -EBADMSG (damaged, another kind, or of more than max bytes),
  * -ENOMEM, or another negative errno. */
 int sync_read_file(
                 int dir_fd, const char *name, const char *magic, size_t max, uint8_t **ret_data, SyncReader *ret);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/cleanup.h"
 #include "common/base/file.h"
 #include "common/base/str.h"
@@ -20,25 +21,12 @@ void wanted_done(Wanted *w) {
         *w = (Wanted) {};
 }
 
-/* Doubles the array whenever its size reaches a power of two. */
-static int make_room(void **array, size_t n, size_t size) {
-        void *p;
-
-        if (n & (n - 1))
-                return 0;
-        p = reallocarray(*array, n ? 2 * n : 1, size);
-        if (!p)
-                return -ENOMEM;
-        *array = p;
-        return 0;
-}
-
 int wanted_add_file(Wanted *w, const SyncOid *file, uint64_t size) {
         int r;
 
         if (w->n_files >= WANTED_FILES_MAX)
                 return -E2BIG;
-        r = make_room((void **) &w->files, w->n_files, sizeof(*w->files));
+        r = ARRAY_GROW(w->files, w->n_files);
         if (r < 0)
                 return r;
         w->files[w->n_files++] = (WantedFile) { .file = *file, .size = size, .complete = true };
@@ -51,7 +39,7 @@ int wanted_add_item(Wanted *w, const SyncOid *blob, uint64_t offset, uint32_t le
         assert(w->n_files > 0);
         if (w->n_items >= WANTED_ITEMS_MAX)
                 return -E2BIG;
-        r = make_room((void **) &w->items, w->n_items, sizeof(*w->items));
+        r = ARRAY_GROW(w->items, w->n_items);
         if (r < 0)
                 return r;
         w->items[w->n_items++] = (WantedItem) {

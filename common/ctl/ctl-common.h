@@ -37,8 +37,8 @@ json_t *ctl_json_string(const char *s);
 
 /* Calls a method of the repository; ret may be NULL. */
 int ctl_call(CtlContext *c, const char *method, sd_bus_message **ret, const char *types, ...);
-/* All parameters below a path of the data model, from the service that provides it: "name below the path" -> value, both
- * strings. *ret is the caller's. */
+/* All parameters below a path of the data model, from the service that provides it: "name below the path" -> value,
+ * both strings. *ret is the caller's. */
 int ctl_get_values(sd_bus *bus, const char *service, const char *object, const char *path, json_t **ret);
 /* A path as people write it: relative to the folder, "." for the folder, or absolute if it is below the folder's
  * directory. *ret is the caller's, relative, without slashes at its ends. */

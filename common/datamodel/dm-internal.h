@@ -115,7 +115,7 @@ struct DmUpdate {
         DmModel *model;
         DmOrigin origin;
         DmStep *steps;
-        size_t n, allocated;
+        size_t n;
         int error;
         bool committed;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdarg.h>
 
+#include "common/base/array.h"
 #include "common/base/parse.h"
 #include "common/datamodel/dm-internal.h"
 
@@ -66,34 +67,25 @@ void dm_values_done(DmValues *values) {
         *values = (DmValues){};
 }
 
-/* Lists grow at powers of two, so that no capacity has to be kept. */
-static void *grow(void *items, size_t n, size_t size) {
-        return n & (n - 1) ? items : reallocarray(items, n ? n * 2 : 1, size);
-}
-
 static int add_name(Visitor *v, const char *name, bool writable) {
-        DmName *items = grow(v->names->items, v->names->n, sizeof(*items));
         char *copy;
 
-        if (!items)
+        if (ARRAY_GROW(v->names->items, v->names->n) < 0)
                 return -ENOMEM;
-        v->names->items = items;
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
-        items[v->names->n++] = (DmName){ copy, writable };
+        v->names->items[v->names->n++] = (DmName){ copy, writable };
         return 0;
 }
 
 static int add_value(Visitor *v, const char *name, const DmNode *node, const DmParameter *p) {
-        DmValue *items = grow(v->values->items, v->values->n, sizeof(*items));
         _cleanup_free_ char *copy = NULL;
         char *value;
         int r;
 
-        if (!items)
+        if (ARRAY_GROW(v->values->items, v->values->n) < 0)
                 return -ENOMEM;
-        v->values->items = items;
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
@@ -104,7 +96,7 @@ static int add_value(Visitor *v, const char *name, const DmNode *node, const DmP
                 r = dm_read(v->m, node, p, &value);
         if (r < 0)
                 return r;
-        items[v->values->n++] = (DmValue){ TAKE_PTR(copy), dm_type_to_string(p->type), value };
+        v->values->items[v->values->n++] = (DmValue){ TAKE_PTR(copy), dm_type_to_string(p->type), value };
         return 0;
 }
 
