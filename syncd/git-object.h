@@ -26,6 +26,7 @@ typedef struct GitTreeReader {
         size_t size;
 } GitTreeReader;
 
+/* Reads the data of a tree object, which is borrowed. */
 void git_tree_reader_init(GitTreeReader *reader, const void *data, size_t size);
 /* 1 with an entry, 0 at the end, -EBADMSG for what is no tree. */
 int git_tree_next(GitTreeReader *reader, GitTreeEntry *ret);

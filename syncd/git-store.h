@@ -202,6 +202,7 @@ typedef struct GitChunkGroup {
  * It holds the tree of one group and the list of groups: about 100 bytes for each 8 MB of the file. */
 typedef struct GitChunkWriter GitChunkWriter;
 
+/* *ret is the caller's. 0 or -ENOMEM. */
 int git_chunk_writer_new(GitChunkWriter **ret, GitStore *store);
 GitChunkWriter *git_chunk_writer_free(GitChunkWriter *w);
 DEFINE_TRIVIAL_CLEANUP_FUNC(GitChunkWriter *, git_chunk_writer_free);

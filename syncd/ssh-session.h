@@ -18,6 +18,7 @@ int ssh_session_new(SshSession **ret, const SshTarget *target, const char *servi
 SshSession *ssh_session_free(SshSession *session);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SshSession *, ssh_session_free);
 
+/* What is said with the program at the other end. The session's. */
 PktStream *ssh_session_stream(SshSession *session);
 
 /* After reading or writing failed with error (a negative errno): closes the connection, waits for the end

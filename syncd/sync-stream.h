@@ -11,6 +11,7 @@ typedef struct SyncWriter {
         bool failed; /* memory ran out; everything after was dropped */
 } SyncWriter;
 
+/* Each appends; what fails shows in the writer. */
 void sync_write_bytes(SyncWriter *w, const void *data, size_t size);
 void sync_write_number(SyncWriter *w, uint64_t n);
 /* Small negative numbers stay short. */

@@ -29,6 +29,7 @@ typedef struct CtlContext {
 
 /* Logs why a call failed with r, and returns r. */
 int ctl_complain(const sd_bus_error *error, int r);
+/* Prints it, indented and in ASCII, to standard output. */
 int ctl_print_json(json_t *j);
 /* Names of others, of files or disks, must not control the terminal. */
 void ctl_print_safely(const char *s);
@@ -44,11 +45,13 @@ int ctl_get_values(sd_bus *bus, const char *service, const char *object, const c
  * directory. *ret is the caller's, relative, without slashes at its ends. */
 int ctl_relative_path(CtlContext *c, const char *argument, char **ret);
 
-/* --- the commands; arguments are those behind the command's name --- */
+/* --- the commands; arguments are those behind the command's name (ispstoragectl(1)) --- */
 
+/* Without arguments. */
 int ctl_status(CtlContext *c, char *arguments[]);
 int ctl_sync(CtlContext *c, char *arguments[]);
 int ctl_conflicts(CtlContext *c, char *arguments[]);
-int ctl_versions(CtlContext *c, char *arguments[]);
 int ctl_log(CtlContext *c, char *arguments[]);
+/* With one: a path. */
+int ctl_versions(CtlContext *c, char *arguments[]);
 int ctl_restore(CtlContext *c, char *arguments[]);

@@ -92,7 +92,9 @@ typedef enum DmLoadResult {
  * should not start: writing would destroy it). */
 int dm_model_load(DmModel *m, const char *dir, const char *file);
 
+/* What the model was made from. */
 const DmSchema *dm_model_schema(const DmModel *m);
+/* One for a model, NULL for none. */
 void dm_model_set_listener(DmModel *m, DmListener listener, void *userdata);
 
 /* --- Reading, for the provider --- */

@@ -69,8 +69,8 @@ static bool fail_at(FaultKind kind, unsigned number, bool lasting) {
         if (r < 0 && r != -EIO && r != -ENOSPC && r != -EDQUOT && r != -EMFILE)
                 fail_msg("%s at %u: %d", fault_kind_to_string(kind), number, r);
         if (!is_honest(&report, kind))
-                fail_msg("%s at %u: %s told as %s (%d)", fault_kind_to_string(kind), number, report.failures[0].path,
-                         sync_apply_result_to_string(report.failures[0].result), report.failures[0].error);
+                fail_msg("%s at %u: %s told as %d (%d)", fault_kind_to_string(kind), number, report.failures[0].path,
+                         (int) report.failures[0].result, report.failures[0].error);
         sync_apply_report_clear(&report);
         aftermath_check(state, false);
         assert_int_equal(folder_teardown(&state), 0);
