@@ -29,34 +29,6 @@ int agent_random(char ret[static AGENT_RANDOM_SIZE]) {
         return 0;
 }
 
-void agent_config_done(AgentConfig *c) {
-        free(c->manufacturer);
-        free(c->model_name);
-        free(c->product_class);
-        free(c->serial_number);
-        free(c->hardware_version);
-        free(c->software_version);
-        free(c->root_object);
-        strv_free(c->withheld);
-        free(c->acs_url);
-        free(c->acs_username);
-        free(c->acs_password);
-        free(c->trusted_certificates);
-        free(c->client_certificate);
-        free(c->clock_file);
-        free(c->discovery_file);
-        free(c->connection_request_address);
-        free(c->connection_request_interface);
-        free(c->state_directory);
-        free(c->runtime_directory);
-        free(c->session_worker);
-        free(c->transfer_worker);
-        free(c->helper_directory);
-        free(c->document_directory);
-        free(c->device_type_document);
-        strv_free(c->provider_directories);
-}
-
 Agent *agent_free(Agent *a) {
         if (!a)
                 return NULL;

@@ -5,6 +5,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "agent/agent-config.h"
 #include "agent/core/channel.h"
 #include "agent/core/configuration.h"
 #include "agent/core/connection-request.h"
@@ -28,35 +29,6 @@
 
 /* ScheduleInforms that can wait; an ACS has use for one or two. */
 #define SCHEDULED_INFORMS_MAX 8U
-
-/* MiB: a firmware image; what the services of the device need to go on. */
-#define TRANSFER_MAX_MIB_DEFAULT 512U
-#define TRANSFER_FLOOR_MIB_DEFAULT 16U
-
-/* The configuration file, for what the data model does not (yet) know. */
-typedef struct AgentConfig {
-        char *manufacturer, *model_name, *product_class, *serial_number, *hardware_version, *software_version;
-        char *root_object;          /* "InternetGatewayDevice" or "Device" */
-        const char *device_summary; /* the root object's profiles that are complete; NULL for none */
-        char **withheld;            /* parameters that this version of the root object does not have */
-        char *acs_url, *acs_username, *acs_password;
-        char *trusted_certificates; /* file */
-        char *client_certificate;   /* file, with its key; NULL for none */
-        char *clock_file;           /* there is one once the clock is right */
-        char *discovery_file;       /* what DHCP says about the ACS */
-        bool basic_without_tls;
-        char *connection_request_address;   /* numeric; NULL for all addresses */
-        char *connection_request_interface; /* NULL for all */
-        char *state_directory;
-        char *runtime_directory; /* empty after a boot of the device */
-        char *session_worker, *transfer_worker; /* paths of the executables */
-        char *helper_directory;     /* with the sockets of the helper units */
-        uint32_t transfer_max_mib;  /* largest file that is taken */
-        uint32_t transfer_floor_mib; /* stays free on the disk of the state directory */
-        char *document_directory;
-        char *device_type_document; /* of the root object, in that directory */
-        char **provider_directories;
-} AgentConfig;
 
 /* What happens to the device when the session is over. */
 typedef enum RestartKind {
@@ -118,9 +90,6 @@ struct Agent {
         char *last_error;
 };
 
-/* agent-manager.c: what it takes to be one. */
-void agent_config_done(AgentConfig *c);
-#define _cleanup_agent_config_ _cleanup_(agent_config_done)
 /* Takes the configuration over, whose place is empty then. 0 or a negative errno. This function logs. */
 int agent_new(Agent **ret, AgentConfig *config);
 Agent *agent_free(Agent *a);

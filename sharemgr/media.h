@@ -46,6 +46,7 @@ int media_append(Media *media, Medium *m);
 /* Compares two lists in all fields. */
 bool media_equal(const Media *a, const Media *b);
 
+/* The medium that has a volume with this file system, or NULL. The list's. */
 const Medium *media_find_by_uuid(const Media *media, const char *uuid) _pure_;
 
 /* Reads the description of a disk from sysfs; class_fd is /sys/class/block. Content and busy are left to

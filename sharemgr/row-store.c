@@ -45,13 +45,6 @@ const char *row_store_get(const RowStore *s, const char *path) {
         return row ? row->value : NULL;
 }
 
-const char *row_store_find(const RowStore *s, const char *value) {
-        for (size_t i = 0; i < s->n_rows; i++)
-                if (streq(s->rows[i].value, value))
-                        return s->rows[i].path;
-        return NULL;
-}
-
 static int append_row(RowStore *s, const char *path, const char *value) {
         Row *grown = reallocarray(s->rows, s->n_rows + 1, sizeof(Row)),
             row = { strdup(path), strdup(value) };

@@ -23,9 +23,6 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(RowStore *, row_store_free);
 /* The value, owned by the store and valid until the next change; NULL if there is none. */
 const char *row_store_get(const RowStore *s, const char *path) _pure_;
 
-/* The path that has this value, owned by the store; NULL if there is none. */
-const char *row_store_find(const RowStore *s, const char *value) _pure_;
-
 /* Sets (NULL removes) and makes it durable; nothing is written if it was so. After an error the store is as
  * before. 0, -EINVAL for a path or value that the file cannot hold, -ENOMEM, or a negative errno of the
  * disk. */

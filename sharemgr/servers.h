@@ -59,7 +59,9 @@ int servers_apply(Manager *m, const ShareSet *s, bool folder_left);
 /* To be called every few seconds: a configuration with which a unit ran for a while is good. */
 void servers_confirm(Manager *m);
 
+/* For the Status parameter of TR-140. */
 ServerStatus server_status(const Server *server);
+/* As the schema has it. */
 const char *server_status_to_string(ServerStatus status);
 
 /* True while any server is being reconfigured: then a volume cannot be unmounted. */

@@ -88,7 +88,7 @@ int share_folder_grant(ShareFolder *f, uint32_t user, uint32_t permissions) {
         return 0;
 }
 
-const ShareUser *share_set_find_user(const ShareSet *s, uint32_t instance) {
+static const ShareUser *find_user(const ShareSet *s, uint32_t instance) {
         for (size_t i = 0; i < s->n_users; i++)
                 if (s->users[i].instance == instance)
                         return s->users + i;
@@ -156,7 +156,7 @@ static const ShareFolder *find_online(const ShareSet *s, const char *directory) 
 }
 
 static bool is_lowered(const ShareSet *before, const ShareSet *now, const ShareUser *u, ShareProtocol protocol) {
-        const ShareUser *same = share_set_find_user(now, u->instance);
+        const ShareUser *same = find_user(now, u->instance);
 
         SHARE_SET_FOREACH_ONLINE(f, before) {
                 ShareAccess had = share_folder_access(before, f, u, protocol);

@@ -102,7 +102,6 @@ ShareFolder *share_volume_add_folder(ShareVolume *v);
 int share_folder_grant(ShareFolder *f, uint32_t user, uint32_t permissions);
 
 /* The element, or NULL. */
-const ShareUser *share_set_find_user(const ShareSet *s, uint32_t instance) _pure_;
 const ShareFolder *share_set_find_anonymous_folder(const ShareSet *s);
 
 /* True if nobody has to log in for this folder: by NetworkProtocolAuthReq and bit 2 of UserAccountAccess for

@@ -10,10 +10,11 @@
 #include "common/daemon/daemon-run.h"
 #include "sharemgr/manager.h"
 
-#define CONFIG_PATH "/etc/ispstorage/sharemgr.conf"
-
 /* A bridge of LAN ports is called so on most gateways. */
 #define INTERFACE_DEFAULT "lan0 br-lan"
+
+static const char *arg_config = "/etc/ispstorage/sharemgr.conf";
+static bool arg_check_config = false;
 
 static int parse_file_system(const char *value, void *data) {
         return file_system_is_ours(value) ? config_parse_string(value, data) : -EINVAL;
@@ -35,6 +36,7 @@ static int parse_tls(const char *value, void *data) {
         return -EINVAL;
 }
 
+/* Returns the number of lines that were skipped. */
 static int read_config(ManagerConfig *config) {
         const ConfigItem items[] = {
                 { "Media", "Match", config_parse_strv, &config->media },
@@ -55,12 +57,12 @@ static int read_config(ManagerConfig *config) {
         config->ftp_tls = SHARE_TLS_OFFERED;
         if ((r = config_parse_string("ext4", &config->file_system)) < 0)
                 return log_oom();
-        r = config_read(CONFIG_PATH, items);
+        r = config_read(arg_config, items);
         if (r < 0)
                 return r;
         if (!config->interfaces && config_parse_strv(INTERFACE_DEFAULT, &config->interfaces) < 0)
                 return log_oom();
-        return 0;
+        return r;
 }
 
 static int run(const ManagerConfig *config) {
@@ -82,54 +84,62 @@ static int run(const ManagerConfig *config) {
 }
 
 static int help(void) {
-        puts("ispstorage-sharemgr [OPTIONS]\n\n"
-             "Makes volumes, folders, accounts and LAN servers of the data model (StorageService, TR-140).\n\n"
-             "  -h --help          Show this help\n"
-             "     --version       Show the version\n"
-             "     --check-config  Read " CONFIG_PATH ", say what is wrong with it, and end");
+        printf("ispstorage-sharemgr [OPTIONS]\n\n"
+               "Makes volumes, folders, accounts and LAN servers of the data model (StorageService, TR-140).\n\n"
+               "  -h --help          Show this help\n"
+               "     --version       Show the version\n"
+               "     --config=FILE   Read this configuration instead of %s\n"
+               "     --check-config  Read the configuration, say what is wrong with it, and end\n",
+               arg_config);
         return 0;
 }
 
 /* Returns 1 to go on. */
-static int parse_options(int argc, char *argv[], bool *ret_check) {
-        enum { ARG_VERSION = 0x100, ARG_CHECK_CONFIG };
+static int parse_argv(int argc, char *argv[]) {
+        enum { ARG_VERSION = 0x100, ARG_CONFIG, ARG_CHECK_CONFIG };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
+                { "config", required_argument, NULL, ARG_CONFIG },
                 { "check-config", no_argument, NULL, ARG_CHECK_CONFIG },
                 {},
         };
         int c;
 
-        *ret_check = false;
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case 'h':
                         return help();
                 case ARG_VERSION:
-                        puts(PROJECT_VERSION);
+                        puts("ispstorage-sharemgr " PROJECT_VERSION);
                         return 0;
+                case ARG_CONFIG:
+                        arg_config = optarg;
+                        break;
                 case ARG_CHECK_CONFIG:
-                        *ret_check = true;
+                        arg_check_config = true;
                         break;
                 default:
                         return -EINVAL;
                 }
-        return optind == argc ? 1 : log_error_errno(-EINVAL, "No arguments are taken; see --help.");
+        if (optind < argc)
+                return log_error_errno(-EINVAL, "Unexpected argument: %s", argv[optind]);
+        return 1;
 }
 
 int main(int argc, char *argv[]) {
         ManagerConfig config = {};
-        bool check;
         int r;
 
         log_open();
-        r = parse_options(argc, argv, &check);
+        r = parse_argv(argc, argv);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         r = read_config(&config);
-        if (r >= 0 && !check)
+        if (arg_check_config)
+                r = r > 0 ? -EINVAL : r;
+        else if (r >= 0)
                 r = run(&config);
         manager_config_done(&config);
-        return r < 0 ? EXIT_FAILURE : r;
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

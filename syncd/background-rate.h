@@ -51,6 +51,7 @@ typedef struct BackgroundRate {
         uint64_t minute_usec;
 } BackgroundRate;
 
+/* A path of which nothing is known. */
 void background_rate_init(BackgroundRate *b);
 
 /* Takes a sample and sets rate. */

@@ -366,8 +366,8 @@ static void sweep(int dir_fd, unsigned age_sec, ContentKeep keep, void *userdata
         }
 }
 
-void content_sweep(ContentArea *a, unsigned age_sec, ContentKeep keep, void *userdata) {
-        sweep(a->content_fd, age_sec, keep, userdata);
+void content_sweep(ContentArea *a, unsigned age_sec) {
+        sweep(a->content_fd, age_sec, NULL, NULL);
 }
 
 void content_sweep_pending(ContentArea *a, ContentKeep keep, void *userdata) {

@@ -99,11 +99,10 @@ int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, Content
 int content_snapshot_finish(ContentArea *a, ContentSnapshot *s, const SyncOid *file);
 void content_snapshot_abandon(ContentSnapshot *s);
 
-/* Removes what was last written more than age_sec seconds ago and is not to be kept (keep NULL: nothing is), what
- * is in the folder by another name already, and what has no proper name. The second: the same of the snapshots,
- * whatever their age. */
+/* Removes what was last written more than age_sec seconds ago, what is in the folder by another name already, and what
+ * has no proper name. The second: the same of the snapshots, whatever their age, but for those that are to be kept. */
 typedef bool (*ContentKeep)(const SyncOid *file, void *userdata);
-void content_sweep(ContentArea *a, unsigned age_sec, ContentKeep keep, void *userdata);
+void content_sweep(ContentArea *a, unsigned age_sec);
 void content_sweep_pending(ContentArea *a, ContentKeep keep, void *userdata);
 
 /* --- what is to be fetched next: written by the tree worker, read by the transfer worker --- */

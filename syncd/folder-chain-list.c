@@ -2,6 +2,7 @@
 /* The list of the commits that main does not have yet. */
 #include <git2.h>
 
+#include "common/base/array.h"
 #include "syncd/folder-chain.h"
 
 int folder_chain_read(Folder *f, FolderChain *ret) {
@@ -42,13 +43,8 @@ void folder_chain_done(FolderChain *c) {
 }
 
 int folder_chain_append(FolderChain *c, const git_oid *commit) {
-        if ((c->n & (c->n - 1)) == 0) {
-                git_oid *commits = reallocarray(c->commits, c->n ? 2 * c->n : 1, sizeof(*commits));
-
-                if (!commits)
-                        return -ENOMEM;
-                c->commits = commits;
-        }
+        if (ARRAY_GROW(c->commits, c->n) < 0)
+                return -ENOMEM;
         c->commits[c->n++] = *commit;
         return 0;
 }

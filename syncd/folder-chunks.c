@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/array.h"
 #include "common/base/cleanup.h"
 #include "common/format/chunker.h"
 #include "syncd/folder-internal.h"
@@ -28,15 +29,8 @@ static bool has_chunk(int fd, const SyncOid *oid, uint64_t offset, uint32_t leng
 }
 
 static int add_chunk(FolderChunks *chunks, const FolderChunk *chunk) {
-        if (chunks->n == chunks->n_allocated) {
-                size_t wanted = MAX(2 * chunks->n, (size_t) 256);
-                FolderChunk *items = reallocarray(chunks->items, wanted, sizeof(*items));
-
-                if (!items)
-                        return -ENOMEM;
-                chunks->items = items;
-                chunks->n_allocated = wanted;
-        }
+        if (ARRAY_GROW(chunks->items, chunks->n) < 0)
+                return -ENOMEM;
         chunks->items[chunks->n++] = *chunk;
         return 0;
 }
@@ -194,7 +188,7 @@ int folder_copy_chunks(Folder *f, const SyncEntry wanted[], size_t n_wanted, Fol
 
 typedef struct OidList {
         SyncOid *items;
-        size_t n, n_allocated;
+        size_t n;
 } OidList;
 
 static int compare_oids(const void *a, const void *b) {
@@ -204,15 +198,8 @@ static int compare_oids(const void *a, const void *b) {
 static int add_oid(const SyncOid *chunk, uint64_t offset, uint32_t length, void *userdata) {
         OidList *l = userdata;
 
-        if (l->n == l->n_allocated) {
-                size_t wanted = MAX(2 * l->n, (size_t) 256);
-                SyncOid *items = reallocarray(l->items, wanted, sizeof(*items));
-
-                if (!items)
-                        return -ENOMEM;
-                l->items = items;
-                l->n_allocated = wanted;
-        }
+        if (ARRAY_GROW(l->items, l->n) < 0)
+                return -ENOMEM;
         l->items[l->n++] = *chunk;
         return 0;
 }

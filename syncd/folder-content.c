@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/base/array.h"
 #include "common/base/file.h"
 #include "common/base/str.h"
 #include "common/format/chunker.h"
@@ -265,15 +266,8 @@ static int list_file(Missing *m, size_t i) {
         if (!content_has_space(&m->folder->content, m->bytes))
                 return -ENOSPC;
         m->is_whole[i] = true;
-        if (m->chunks.n == m->chunks.n_allocated) {
-                size_t wanted = MAX(2 * m->chunks.n, (size_t) 256);
-                FolderChunk *items = reallocarray(m->chunks.items, wanted, sizeof(*items));
-
-                if (!items)
-                        return -ENOMEM;
-                m->chunks.items = items;
-                m->chunks.n_allocated = wanted;
-        }
+        if (ARRAY_GROW(m->chunks.items, m->chunks.n) < 0)
+                return -ENOMEM;
         m->chunks.items[m->chunks.n++] = whole;
         return 1;
 }

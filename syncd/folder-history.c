@@ -3,6 +3,7 @@
 #include <git2.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/str.h"
 #include "syncd/folder-history.h"
 #include "syncd/folder-internal.h"
@@ -20,13 +21,8 @@ void folder_history_clear(FolderHistory *h) {
 static int append(FolderHistory *h, const FolderVersion *v) {
         FolderVersion copy = *v;
 
-        if ((h->n & (h->n - 1)) == 0) {
-                FolderVersion *items = reallocarray(h->items, h->n ? 2 * h->n : 1, sizeof(*items));
-
-                if (!items)
-                        return -ENOMEM;
-                h->items = items;
-        }
+        if (ARRAY_GROW(h->items, h->n) < 0)
+                return -ENOMEM;
         copy.author = strdup(strempty(v->author));
         copy.message = strdup(strempty(v->message));
         if (!copy.author || !copy.message) {

@@ -23,6 +23,7 @@ typedef struct FolderHistory {
         ObjectWants wants;    /* metadata that is pruned: with it sizes and times are known */
 } FolderHistory;
 
+/* Frees the content, and leaves it zeroed. */
 void folder_history_clear(FolderHistory *h);
 
 /* The versions of a path ("": the folder) on main, older than the commit before ("" or NULL: all), at most limit.

@@ -91,12 +91,17 @@ struct Folder {
 
 /* --- folder.c --- */
 
+/* Where a test may cut the run (Folder.step). */
 void folder_step(Folder *f);
-int folder_get_reference(Folder *f, const char *name, git_oid *ret); /* the zero id if there is none */
-int folder_set_reference(Folder *f, const char *name, const git_oid *id); /* nothing is written if it is that already */
+/* The zero id if there is none. 0 or a negative errno. */
+int folder_get_reference(Folder *f, const char *name, git_oid *ret);
+/* Nothing is written if it is that already. 0 or a negative errno. */
+int folder_set_reference(Folder *f, const char *name, const git_oid *id);
+/* What all that apply is asked for has in common; borrows from f and gateway_name. */
 void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);
 /* The index follows what apply has put in place. 0 or a negative errno. */
 int folder_take_placed(Folder *f, const SyncApplyReport *report);
+/* The number of the commit in main's history. 0 or a negative errno. */
 int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret);
 
 /* --- folder-scan.c --- */
@@ -213,7 +218,7 @@ typedef struct FolderChunk {
 
 typedef struct FolderChunks {
         FolderChunk *items;
-        size_t n, n_allocated;
+        size_t n;
 } FolderChunks;
 
 /* Appends the chunks of a file that its part does not hold; new: it holds none. At most max are appended. 1 if all

@@ -3,6 +3,7 @@
 #include <git2.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/str.h"
 #include "syncd/folder-chain.h"
 
@@ -22,17 +23,10 @@ void folder_forget_needs(Folder *f) {
         f->n_needs = f->needs_commits = 0;
 }
 
-static int add_needs(Folder *f, const SyncTree *changes, size_t distance, size_t *n_allocated) {
+static int add_needs(Folder *f, const SyncTree *changes, size_t distance) {
         SYNC_TREE_FOREACH(e, changes) {
-                if (f->n_needs == *n_allocated) {
-                        size_t wanted = MAX(2 * f->n_needs, (size_t) 64);
-                        FolderNeed *needs = reallocarray(f->needs, wanted, sizeof(*needs));
-
-                        if (!needs)
-                                return -ENOMEM;
-                        f->needs = needs;
-                        *n_allocated = wanted;
-                }
+                if (ARRAY_GROW(f->needs, f->n_needs) < 0)
+                        return -ENOMEM;
                 f->needs[f->n_needs++] = (FolderNeed) { .oid = e->oid, .distance = distance };
         }
         return 0;
@@ -40,7 +34,7 @@ static int add_needs(Folder *f, const SyncTree *changes, size_t distance, size_t
 
 /* Each commit of a chain is compared with the one before it once, and not again when some of them have landed. */
 static int list_needs(Folder *f, const FolderChain *c) {
-        size_t n = 0, n_allocated = 0;
+        size_t n = 0;
 
         if (c->n <= f->needs_commits && git_oid_equal(&f->needs_tip, folder_chain_tip(c)))
                 return 0;
@@ -51,7 +45,7 @@ static int list_needs(Folder *f, const FolderChain *c) {
 
                 r = folder_chain_changes(f, c, i, &changes);
                 if (r >= 0)
-                        r = add_needs(f, changes, c->n - 1 - i, &n_allocated);
+                        r = add_needs(f, changes, c->n - 1 - i);
                 if (r < 0) {
                         folder_forget_needs(f);
                         return r;

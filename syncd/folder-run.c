@@ -311,7 +311,7 @@ static int plan_and_apply(
                 r = apply(f, request, plan, report, result);
                 if (r < 0)
                         return r;
-                content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC, NULL, NULL);
+                content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC);
         }
         return 1;
 }

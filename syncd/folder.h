@@ -58,6 +58,7 @@ typedef struct FolderResult {
         SyncConflictList conflicts;
 } FolderResult;
 
+/* Frees the content, and leaves it zeroed. */
 void folder_result_clear(FolderResult *result);
 
 /* Opens the folder at the absolute path, with its state in the directory, and finishes what an
@@ -128,6 +129,7 @@ typedef struct FolderRestoreResult {
         SyncConflictList conflicts;
 } FolderRestoreResult;
 
+/* Frees the content, and leaves it zeroed. */
 void folder_restore_result_clear(FolderRestoreResult *result);
 
 /* Puts what a commit has at a path into the folder, a bounded part of it at a time; missing directories are made.

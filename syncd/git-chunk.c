@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/cleanup.h"
 #include "common/format/chunker.h"
 #include "syncd/git-tree-internal.h"
@@ -19,7 +20,7 @@ struct GitChunkWriter {
         uint64_t group_length; /* bytes of content */
         uint64_t size;         /* of the file, so far */
         GitChunkGroup *groups;
-        size_t n_groups, allocated;
+        size_t n_groups;
 };
 
 /* --- writing --- */
@@ -71,15 +72,8 @@ static int end_group(GitChunkWriter *w) {
         GitChunkGroup *g;
         int r;
 
-        if (w->n_groups == w->allocated) {
-                size_t wanted = MAX((size_t) 16, w->allocated * 2);
-                GitChunkGroup *groups = reallocarray(w->groups, wanted, sizeof(*groups));
-
-                if (!groups)
-                        return -ENOMEM;
-                w->groups = groups;
-                w->allocated = wanted;
-        }
+        if (ARRAY_GROW(w->groups, w->n_groups) < 0)
+                return -ENOMEM;
         g = w->groups + w->n_groups;
         r = name_tree(w->store, &w->group, &g->oid);
         if (r < 0)

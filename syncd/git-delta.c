@@ -9,8 +9,7 @@
  */
 #define DELTA_COPY 0x80U
 #define DELTA_INSERT_MAX 127U
-/* What an instruction can copy; a size of zero stands for 64 KiB. */
-#define DELTA_COPY_MAX 0xffffffU
+/* A copy of size zero stands for 64 KiB. */
 #define DELTA_COPY_ZERO 0x10000U
 /* An offset has four bytes. */
 #define DELTA_OFFSET_MAX UINT32_MAX

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/str.h"
 #include "common/format/git-name.h"
 #include "syncd/git-tree-internal.h"
@@ -82,19 +83,11 @@ static bool parse_record(const char **at, const char *end, MetaRecord *ret) {
 
 int meta_blob_parse(char *data, size_t size, MetaBlob *ret) {
         MetaBlob b = { .data = data };
-        size_t allocated = 0;
 
         for (const char *p = data; p < data + size;) {
-                if (b.n == allocated) {
-                        size_t wanted = MAX((size_t) 16, allocated * 2);
-                        MetaRecord *records = reallocarray(b.records, wanted, sizeof(*records));
-
-                        if (!records) {
-                                meta_blob_done(&b);
-                                return -ENOMEM;
-                        }
-                        b.records = records;
-                        allocated = wanted;
+                if (ARRAY_GROW(b.records, b.n) < 0) {
+                        meta_blob_done(&b);
+                        return -ENOMEM;
                 }
                 if (!parse_record(&p, data + size, b.records + b.n) ||
                     (b.n > 0 && strcmp(b.records[b.n - 1].stored, b.records[b.n].stored) >= 0)) {

@@ -51,31 +51,6 @@ int git_tree_entry_compare(const GitTreeEntry *a, const GitTreeEntry *b) {
         return (int) ca - (int) cb;
 }
 
-/* "<word> <id>\n" at *data. */
-static bool take_id(const char **data, size_t *size, const char *word, git_oid *ret) {
-        size_t n = strlen(word), all = n + 1 + GIT_OID_HEXSZ + 1;
-
-        if (*size < all || memcmp(*data, word, n) != 0 || (*data)[n] != ' ' || (*data)[all - 1] != '\n' ||
-            git_oid_fromstrn(ret, *data + n + 1, GIT_OID_HEXSZ) < 0)
-                return false;
-        *data += all;
-        *size -= all;
-        return true;
-}
-
-int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *ret_parent) {
-        git_oid tree, parent = {}, another;
-        const char *p = data;
-
-        if (!take_id(&p, &size, "tree", &tree))
-                return -EBADMSG;
-        if (take_id(&p, &size, "parent", &parent) && take_id(&p, &size, "parent", &another))
-                return -EXDEV;
-        *ret_tree = tree;
-        *ret_parent = parent;
-        return 0;
-}
-
 bool git_commit_read_original(const char *data, size_t size, git_oid *ret) {
         static const char begin[] = "\n" GIT_COMMIT_ORIGINAL;
         const size_t n = sizeof(begin) - 1, all = n + GIT_OID_HEXSZ + 1;

@@ -11,7 +11,6 @@
 
 #define GIT_MODE_DIRECTORY 040000U
 #define GIT_MODE_FILE 0100644U
-#define GIT_MODE_EXECUTABLE 0100755U
 #define GIT_MODE_SYMLINK 0120000U
 
 typedef struct GitTreeEntry {
@@ -27,6 +26,7 @@ typedef struct GitTreeReader {
         size_t size;
 } GitTreeReader;
 
+/* Reads the data of a tree object, which is borrowed. */
 void git_tree_reader_init(GitTreeReader *reader, const void *data, size_t size);
 /* 1 with an entry, 0 at the end, -EBADMSG for what is no tree. */
 int git_tree_next(GitTreeReader *reader, GitTreeEntry *ret);
@@ -37,10 +37,6 @@ int git_tree_entry_compare(const GitTreeEntry *a, const GitTreeEntry *b) _pure_;
 static inline bool git_tree_entry_is_directory(const GitTreeEntry *e) {
         return e->mode == GIT_MODE_DIRECTORY;
 }
-
-/* The tree and the parent of a commit; the zero id without a parent. 0, -EBADMSG, or -EXDEV if there are
- * several parents. */
-int git_commit_read(const void *data, size_t size, git_oid *ret_tree, git_oid *ret_parent);
 
 /* What a commit was first written as (docs/repository-format.md, "Retention"), from the trailer of one that was
  * rewritten. False if it has none: then it is the original itself. */

@@ -54,13 +54,14 @@ static int mark_history(GitStore *store, const git_oid *tip) {
         return 0;
 }
 
-/* Marks the trees of older commits, newest first, as long as all that is marked has less than limit bytes.
- */
-static int mark_older_trees(GitStore *store, const git_oid *tip, uint64_t limit) {
+/* Marks the trees of a history, newest first, before end is reached, as long as all that is marked has less than limit
+ * bytes. */
+static int mark_trees(GitStore *store, const git_oid *tip, const git_oid *end, uint64_t limit) {
         git_oid tree;
         int r;
 
-        for (git_oid id = *tip; !git_oid_is_zero(&id) && object_log_marked_size(store->log) < limit;) {
+        for (git_oid id = *tip; !git_oid_is_zero(&id) && !git_oid_equal(&id, end) &&
+                                object_log_marked_size(store->log) < limit;) {
                 r = git_store_commit_tree(store, &id, &tree);
                 if (r >= 0)
                         r = mark_tree(store, &tree, 0);
@@ -74,7 +75,7 @@ static int mark_older_trees(GitStore *store, const git_oid *tip, uint64_t limit)
 
 /* Marks the trees of the own commits that are to be pushed: main has none of them yet. */
 static int mark_chain(GitStore *store) {
-        git_oid id, base = {}, tree;
+        git_oid id, base = {};
         int r;
 
         r = git_store_get_reference(store, GIT_STORE_CANDIDATE, &id);
@@ -83,16 +84,7 @@ static int mark_chain(GitStore *store) {
         r = git_store_get_reference(store, GIT_STORE_CHAIN_BASE, &base);
         if (r < 0 && r != -ENOENT)
                 return r;
-        while (!git_oid_is_zero(&id) && !git_oid_equal(&id, &base)) {
-                r = git_store_commit_tree(store, &id, &tree);
-                if (r >= 0)
-                        r = mark_tree(store, &tree, 0);
-                if (r >= 0)
-                        r = git_store_commit_parent(store, &id, &id);
-                if (r < 0)
-                        return ends_history(r) ? 0 : r;
-        }
-        return 0;
+        return mark_trees(store, &id, &base, UINT64_MAX);
 }
 
 static int mark(GitStore *store) {
@@ -126,7 +118,7 @@ static int mark(GitStore *store) {
         if (r < 0)
                 return r;
         size = object_log_marked_size(store->log);
-        return mark_older_trees(store, &tip, size + MAX(size / 2, (uint64_t) GIT_STORE_HISTORY_MIN));
+        return mark_trees(store, &tip, &(git_oid) {}, size + MAX(size / 2, (uint64_t) GIT_STORE_HISTORY_MIN));
 }
 
 /* What was needed at the last time is read and written again only when there is about as much more. */

@@ -205,7 +205,7 @@ int git_hash_bytes(git_object_t type, const void *data, size_t size, SyncOid *re
         return 0;
 }
 
-int git_store_write_named_similar(
+static int add_object(
                 GitStore *store,
                 git_object_t type,
                 const void *data,
@@ -240,7 +240,7 @@ int git_store_write_similar(
         if (r < 0)
                 return r;
         git_store_oid_from_sync(&id, &oid);
-        r = git_store_write_named_similar(store, type, data, size, &id, similar);
+        r = add_object(store, type, data, size, &id, similar);
         if (r >= 0 && ret)
                 *ret = id;
         return r;
@@ -253,7 +253,7 @@ int git_store_write(GitStore *store, git_object_t type, const void *data, size_t
 int git_store_write_named(
                 GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id) {
 
-        return git_store_write_named_similar(store, type, data, size, id, NULL);
+        return add_object(store, type, data, size, id, NULL);
 }
 
 bool git_store_has(GitStore *store, const git_oid *id) {

@@ -76,7 +76,7 @@ int git_store_write(GitStore *store, git_object_t type, const void *data, size_t
 int git_store_write_named(
                 GitStore *store, git_object_t type, const void *data, size_t size, const git_oid *id);
 
-/* Either with an older version of the object, from which the new one differs little: if the store has it,
+/* git_store_write() with an older version of the object, from which the new one differs little: if the store has it,
  * only the difference takes space. similar may be NULL or the zero id. */
 int git_store_write_similar(
                 GitStore *store,
@@ -85,13 +85,6 @@ int git_store_write_similar(
                 size_t size,
                 const git_oid *similar,
                 git_oid *ret);
-int git_store_write_named_similar(
-                GitStore *store,
-                git_object_t type,
-                const void *data,
-                size_t size,
-                const git_oid *id,
-                const git_oid *similar);
 
 /* True if the object is there. From this call or a write on, git_store_prune() of another process removes
  * nothing, until a git_store_sync() that makes a change of references durable, or one with nothing written
@@ -140,12 +133,9 @@ int git_hash_bytes(git_object_t type, const void *data, size_t size, SyncOid *re
 /* All of it. 0, -E2BIG (SYNC_ENTRIES_MAX), or an error as above. */
 int git_store_read_tree(GitStore *store, const git_oid *commit, SyncTree **ret);
 
-/* The entries at path and beneath it, "" for all; none if there is no such path. */
-int git_store_read_subtree(GitStore *store, const git_oid *commit, const char *path, SyncTree **ret);
-
-/* The same without holding them: calls the handler for each in the order of a SyncTree. The entry and its
- * path last until it returns. Memory is bounded by the directories on one path. Non-zero from the handler
- * ends the walk and is returned. */
+/* The entries at path and beneath it, "" for all, without holding them: calls the handler for each in the order of a
+ * SyncTree; not at all if there is no such path. The entry and its path last until it returns. Memory is bounded by the
+ * directories on one path. Non-zero from the handler ends the walk and is returned. */
 typedef int (*GitStoreEntryHandler)(const SyncEntry *entry, void *userdata);
 int git_store_foreach_entry(
                 GitStore *store,
@@ -196,17 +186,6 @@ char *git_store_take_malformed(GitStore *store);
  * *ret is the caller's. 0, -ENOENT, or an error as above. */
 int git_store_read_xattrs(GitStore *store, const git_oid *commit, const char *path, char **ret);
 
-/* Calls the handler for each metadata blob that the tree of the commit to names and the store does not have:
- * what a fetch without blobs must still ask for. Subtrees that the commit from (may be zero) has as well are
- * taken for complete. A blob may come more than once. Non-zero from the handler ends the walk and is
- * returned. */
-int git_store_foreach_missing_meta(
-                GitStore *store,
-                const git_oid *from,
-                const git_oid *to,
-                int (*handler)(const git_oid *id, void *userdata),
-                void *userdata);
-
 /* Adds what the store lacks to read the entry at a path of the commit, "" for all: trees, metadata, and with
  * beneath set all trees and metadata beneath it, those of chunks included. Where a tree is missing, it ends: fetch
  * it with all beneath, and ask again. Nothing is added if the commit has no such path. 0 or an error as above. */
@@ -226,6 +205,7 @@ typedef struct GitChunkGroup {
  * It holds the tree of one group and the list of groups: about 100 bytes for each 8 MB of the file. */
 typedef struct GitChunkWriter GitChunkWriter;
 
+/* *ret is the caller's. 0 or -ENOMEM. */
 int git_chunk_writer_new(GitChunkWriter **ret, GitStore *store);
 GitChunkWriter *git_chunk_writer_free(GitChunkWriter *w);
 DEFINE_TRIVIAL_CLEANUP_FUNC(GitChunkWriter *, git_chunk_writer_free);

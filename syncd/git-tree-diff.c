@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What differs between the folders in two commits, and what of it the store does not have. */
+/* What differs between the folders in two commits. */
 #include <string.h>
 
 #include "common/base/cleanup.h"
@@ -8,8 +8,6 @@
 static int add_entry(const SyncEntry *e, void *userdata) {
         return sync_tree_add(userdata, e);
 }
-
-/* --- differences --- */
 
 typedef struct Diff {
         GitStore *store;
@@ -137,115 +135,4 @@ int git_store_diff(
         *ret_from = TAKE_PTR(diff->trees[0]);
         *ret_to = TAKE_PTR(diff->trees[1]);
         return 0;
-}
-
-/* --- missing metadata --- */
-
-typedef struct MissingMeta {
-        GitStore *store;
-        int (*handler)(const git_oid *id, void *userdata);
-        void *userdata;
-        unsigned n_entries; /* so far, as in TreePath */
-} MissingMeta;
-
-static int check_blob(MissingMeta *m, const git_oid *id) {
-        return git_store_has(m->store, id) ? 0 : m->handler(id, m->userdata);
-}
-
-static int check_meta(MissingMeta *m, const RawEntry *entry) {
-        _cleanup_free_ char *data = NULL;
-        RawTree tree = {};
-        RawEntry e;
-        int r;
-
-        if (!git_mode_is_tree(entry->mode))
-                return check_blob(m, entry->id);
-        r = git_store_read_typed(m->store, entry->id, GIT_OBJECT_TREE, &data, &tree.size);
-        if (r < 0)
-                return r;
-        tree.data = data;
-        while ((r = raw_tree_next(&tree, &e)) > 0) {
-                r = check_blob(m, e.id);
-                if (r != 0)
-                        return r;
-        }
-        return r;
-}
-
-/* The next directory of the tree that does not sort before the name. */
-static int advance(RawTree *t, RawEntry *e, bool *have, const RawEntry *to) {
-        int r;
-
-        while (!*have || raw_entry_compare(e, to) < 0) {
-                r = raw_tree_next(t, e);
-                *have = r > 0;
-                if (r <= 0)
-                        return r;
-        }
-        return 1;
-}
-
-static int check_directory(MissingMeta *m, const git_oid *from, const git_oid *to, unsigned depth) {
-        _cleanup_free_ char *from_data = NULL, *to_data = NULL;
-        RawTree from_tree = {}, to_tree = {};
-        bool have = false, end = git_oid_is_zero(from);
-        RawEntry e, old;
-        int r = 0;
-
-        if (depth > SYNC_DEPTH_MAX + 1)
-                return -EBADMSG;
-        if (!end)
-                r = git_store_read_typed(m->store, from, GIT_OBJECT_TREE, &from_data, &from_tree.size);
-        if (r >= 0)
-                r = git_store_read_typed(m->store, to, GIT_OBJECT_TREE, &to_data, &to_tree.size);
-        if (r < 0)
-                return r;
-        from_tree.data = from_data;
-        to_tree.data = to_data;
-        while ((r = raw_tree_next(&to_tree, &e)) > 0) {
-                TreeItem item;
-                bool known;
-
-                if (m->n_entries++ >= 2 * SYNC_ENTRIES_MAX)
-                        return -E2BIG;
-                r = tree_item_parse(&e, depth == 1, &item);
-                if (r < 0)
-                        return r;
-                if (item.role == TREE_FORMAT || (item.role == TREE_ENTRY && item.kind != SYNC_DIRECTORY))
-                        continue;
-                if (!end) {
-                        r = advance(&from_tree, &old, &have, &e);
-                        if (r < 0)
-                                return r;
-                        end = r == 0;
-                }
-                known = !end && raw_entry_compare(&old, &e) == 0;
-                if (known && git_oid_equal(old.id, e.id))
-                        continue;
-                r = item.role == TREE_META
-                                    ? check_meta(m, &e)
-                                    : check_directory(m, known ? old.id : &(git_oid) {}, e.id, depth + 1);
-                if (r != 0)
-                        return r;
-        }
-        return r;
-}
-
-int git_store_foreach_missing_meta(
-                GitStore *store,
-                const git_oid *from,
-                const git_oid *to,
-                int (*handler)(const git_oid *id, void *userdata),
-                void *userdata) {
-
-        MissingMeta m = { .store = store, .handler = handler, .userdata = userdata };
-        git_oid from_root, to_root;
-        int r;
-
-        r = git_store_root(store, from, &from_root);
-        if (r >= 0)
-                r = git_store_root(store, to, &to_root);
-        if (r < 0 || git_oid_is_zero(&to_root) || git_oid_equal(&from_root, &to_root))
-                return r;
-        return check_directory(&m, &from_root, &to_root, 1);
 }

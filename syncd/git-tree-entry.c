@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/str.h"
 #include "common/format/chunker.h"
 #include "common/format/git-name.h"
@@ -152,15 +153,8 @@ void directory_done(Directory *d) {
 }
 
 static int directory_add(Directory *d, const TreeItem *item) {
-        if (d->n == d->allocated) {
-                size_t wanted = MAX((size_t) 16, d->allocated * 2);
-                TreeItem *items = reallocarray(d->items, wanted, sizeof(*items));
-
-                if (!items)
-                        return -ENOMEM;
-                d->items = items;
-                d->allocated = wanted;
-        }
+        if (ARRAY_GROW(d->items, d->n) < 0)
+                return -ENOMEM;
         d->items[d->n++] = *item;
         if (*item->stored != GIT_NAME_MARK)
                 return 0;

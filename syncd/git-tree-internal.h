@@ -142,7 +142,7 @@ int meta_write(GitStore *store,
 typedef struct Directory {
         char *data;
         TreeItem *items; /* its entries, by name */
-        size_t n, allocated;
+        size_t n;
         Meta meta;
 } Directory;
 

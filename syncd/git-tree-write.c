@@ -155,7 +155,7 @@ static int write_subdirectory(TreeWriter *w, Change *c, size_t prefix) {
                         &c->new_id);
 }
 
-static int make_file(TreeWriter *w, Change *c) {
+static int make_file(Change *c) {
         const SyncEntry *e = c->own;
         bool chunked;
 
@@ -199,7 +199,7 @@ static int make_entry(TreeWriter *w, Change *c, size_t prefix) {
         case SYNC_ABSENT:
                 return 0;
         case SYNC_FILE:
-                return make_file(w, c);
+                return make_file(c);
         case SYNC_SYMLINK:
                 c->is_there = true;
                 c->new.mode = GIT_FILEMODE_LINK;

@@ -256,13 +256,13 @@ static int add_entry(const SyncEntry *e, void *userdata) {
         return sync_tree_add(userdata, e);
 }
 
-int git_store_read_subtree(GitStore *store, const git_oid *commit, const char *path, SyncTree **ret) {
+int git_store_read_tree(GitStore *store, const git_oid *commit, SyncTree **ret) {
         _cleanup_sync_tree_free_ SyncTree *tree = NULL;
         int r;
 
         r = sync_tree_new(&tree);
         if (r >= 0)
-                r = git_store_foreach_entry(store, commit, path, add_entry, tree);
+                r = git_store_foreach_entry(store, commit, "", add_entry, tree);
         if (r < 0)
                 return r == -EINVAL ? -EBADMSG : r;
         r = sync_tree_sort(tree);
@@ -270,8 +270,4 @@ int git_store_read_subtree(GitStore *store, const git_oid *commit, const char *p
                 return r == -EEXIST ? -EBADMSG : r;
         *ret = TAKE_PTR(tree);
         return 0;
-}
-
-int git_store_read_tree(GitStore *store, const git_oid *commit, SyncTree **ret) {
-        return git_store_read_subtree(store, commit, "", ret);
 }

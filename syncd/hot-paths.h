@@ -26,6 +26,7 @@ typedef struct HotPaths {
         size_t n;
 } HotPaths;
 
+/* Forgets all, what waits included. */
 void hot_paths_clear(HotPaths *h);
 
 /* What is at the path was closed, moved there or removed. False if it is to be looked at now, true if later: it will

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/str.h"
 #include "syncd/git-store-internal.h"
 #include "syncd/git-tree-internal.h"
@@ -20,15 +21,8 @@ int object_wants_add(ObjectWants *w, const git_oid *id) {
 
         if (r <= 0)
                 return r;
-        if (w->n == w->n_allocated) {
-                size_t n = w->n_allocated > 0 ? w->n_allocated * 2 : 64;
-                git_oid *ids = reallocarray(w->ids, n, sizeof(*ids));
-
-                if (!ids)
-                        return -ENOMEM;
-                w->ids = ids;
-                w->n_allocated = n;
-        }
+        if (ARRAY_GROW(w->ids, w->n) < 0)
+                return -ENOMEM;
         w->ids[w->n++] = *id;
         return 0;
 }

@@ -9,7 +9,6 @@
 typedef struct ObjectWants {
         git_oid *ids;
         size_t n;
-        size_t n_allocated;
         ObjectMap known; /* what was looked at, or is wanted: hostile trees name the same again and again */
 } ObjectWants;
 

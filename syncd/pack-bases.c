@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <git2.h>
 
+#include "common/base/array.h"
 #include "syncd/pack-bases.h"
 #include "syncd/pack-reader.h"
 
@@ -19,27 +20,12 @@ void pack_bases_done(PackBases *b) {
         *b = (PackBases){};
 }
 
-/* Room for one more. */
-static int reserve(void **array, size_t *n_allocated, size_t n, size_t size) {
-        size_t more = *n_allocated > 0 ? *n_allocated * 2 : 64;
-        void *p;
-
-        if (n < *n_allocated)
-                return 0;
-        p = reallocarray(*array, more, size);
-        if (!p)
-                return -ENOMEM;
-        *array = p;
-        *n_allocated = more;
-        return 0;
-}
-
 int pack_bases_begin(PackBases *b, uint64_t offset) {
         int r;
 
         if (b->n_places == PACK_OFFSETS_MAX)
                 return 0;
-        r = reserve((void **) &b->places, &b->n_allocated, b->n_places, sizeof(*b->places));
+        r = ARRAY_GROW(b->places, b->n_places);
         if (r < 0)
                 return r;
         b->places[b->n_places++] = (PackPlace){ .offset = offset };
@@ -65,7 +51,7 @@ int pack_bases_keep(PackBases *b, const git_oid *id, git_object_t type, void *da
                 g[1] = g[0];
                 g[0] = (PackGeneration){};
         }
-        r = reserve((void **) &g->objects, &g->n_allocated, g->n, sizeof(*g->objects));
+        r = ARRAY_GROW(g->objects, g->n);
         if (r >= 0)
                 r = object_map_add(&g->names, id, (uint32_t) g->n);
         if (r <= 0) {

@@ -18,7 +18,6 @@ typedef struct PackGeneration {
         ObjectMap names; /* indexes of objects */
         PackBase *objects;
         size_t n;
-        size_t n_allocated;
         size_t bytes;
 } PackGeneration;
 
@@ -32,7 +31,6 @@ typedef struct PackBases {
         PackGeneration generations[2]; /* the present one first */
         PackPlace *places;             /* ascending */
         size_t n_places;
-        size_t n_allocated;
 } PackBases;
 
 void pack_bases_done(PackBases *b);

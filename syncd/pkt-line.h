@@ -43,6 +43,7 @@ typedef struct PktStream {
  * packets; -EBADMSG for anything else. */
 int pkt_line_parse_length(const void *digits);
 
+/* Both descriptors are borrowed, and non-blocking or not. No limits. */
 void pkt_stream_init(PktStream *s, int in_fd, int out_fd);
 
 /* Reads one packet. *ret_data points into the stream's buffer until the next read. 0; -EPIPE at the end

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/cleanup.h"
 #include "syncd/git-delta.h"
 #include "syncd/git-object.h"
@@ -15,28 +16,13 @@ void push_list_done(PushList *l) {
         *l = (PushList){};
 }
 
-/* Room for one more. */
-static int reserve(void **array, size_t *n_allocated, size_t n, size_t size) {
-        size_t more = *n_allocated > 0 ? *n_allocated * 2 : 64;
-        void *p;
-
-        if (n < *n_allocated)
-                return 0;
-        p = reallocarray(*array, more, size);
-        if (!p)
-                return -ENOMEM;
-        *array = p;
-        *n_allocated = more;
-        return 0;
-}
-
 /* The file is the last one, or becomes it. */
 static int add_file(PushList *l, const SyncOid *oid, uint64_t size, const char *path) {
         int r;
 
         if (l->n_files > 0 && sync_oid_equal(&l->files[l->n_files - 1].oid, oid))
                 return 0;
-        r = reserve((void **) &l->files, &l->n_files_allocated, l->n_files, sizeof(*l->files));
+        r = ARRAY_GROW(l->files, l->n_files);
         if (r < 0)
                 return r;
         l->files[l->n_files] = (PushFile){ .oid = *oid, .size = size, .path = strdup(path) };
@@ -49,7 +35,7 @@ static int add_file(PushList *l, const SyncOid *oid, uint64_t size, const char *
 static int add_item(PushList *l, const PushItem *item) {
         int r;
 
-        r = reserve((void **) &l->items, &l->n_allocated, l->n, sizeof(*l->items));
+        r = ARRAY_GROW(l->items, l->n);
         if (r >= 0)
                 r = object_map_add(&l->index, &item->id, (uint32_t) l->n);
         if (r > 0)

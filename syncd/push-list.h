@@ -26,10 +26,8 @@ typedef struct PushFile {
 typedef struct PushList {
         PushItem *items;
         size_t n;
-        size_t n_allocated;
         PushFile *files;
         size_t n_files;
-        size_t n_files_allocated;
         ObjectMap index; /* of items by their ids */
 } PushList;
 

@@ -9,6 +9,8 @@
 /* The object of an instance; the caller's. NULL: no memory. */
 char *repository_bus_path(uint32_t instance);
 
+/* The methods of these names, as sd_bus_message_handler_t; userdata is the ManagerEntry. They answer when a worker
+ * has. */
 int repository_bus_list_versions(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int repository_bus_list_versions_before(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int repository_bus_list_commits(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -37,7 +37,7 @@ static _Noreturn void exec_child(char *const argv[], int in_fd, int out_fd, int 
         _exit(SSH_EXIT_FAILURE);
 }
 
-int ssh_session_new_command(SshSession **ret, char *const argv[]) {
+static int spawn(SshSession **ret, char *const argv[]) {
         _cleanup_(ssh_session_freep) SshSession *s = NULL;
         /* Each pair is the child's end and ours. */
         _cleanup_close_ int child_in = -EBADF, child_out = -EBADF, child_err = -EBADF;
@@ -83,7 +83,7 @@ int ssh_session_new(SshSession **ret, const SshTarget *target, const char *servi
         r = ssh_command_build(target, service, &argv);
         if (r < 0)
                 return r;
-        return ssh_session_new_command(ret, argv);
+        return spawn(ret, argv);
 }
 
 /* Returns the exit status, or -1 if there is none. */

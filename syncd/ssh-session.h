@@ -14,14 +14,11 @@ typedef struct SshSession SshSession;
 /* Starts ssh. Whether the server was reached shows when its first packet is read. 0 or a negative errno. */
 int ssh_session_new(SshSession **ret, const SshTarget *target, const char *service);
 
-/* Starts a program in the place of ssh, with the same ends: "git upload-pack <directory>" reaches a
- * repository on this machine. 0 or a negative errno. */
-int ssh_session_new_command(SshSession **ret, char *const argv[]);
-
 /* Kills the process if it still runs. Returns NULL. */
 SshSession *ssh_session_free(SshSession *session);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SshSession *, ssh_session_free);
 
+/* What is said with the program at the other end. The session's. */
 PktStream *ssh_session_stream(SshSession *session);
 
 /* After reading or writing failed with error (a negative errno): closes the connection, waits for the end

@@ -28,6 +28,7 @@ typedef struct StagingEntry {
 /* Names the gateway by its public key, a line "<type> <base64> [<comment>]". 0, -EINVAL or -EIO. */
 int staging_gateway_name(const char *public_key, char ret[static STAGING_GATEWAY_DIGITS + 1]);
 
+/* "refs/staging/<gateway>/<tree>". */
 void staging_reference_name(const char *gateway, const git_oid *tree, char ret[static STAGING_NAME_MAX]);
 
 /* Makes the tree of the entries, which are put in its order; no two are equal. *ret is the caller's. 0 or

@@ -306,18 +306,3 @@ void sync_apply_report_clear(SyncApplyReport *r) {
         sync_conflict_list_clear(&r->conflicts);
         *r = (SyncApplyReport) {};
 }
-
-const char *sync_apply_result_to_string(SyncApplyResult r) {
-        static const char *const names[_SYNC_APPLY_RESULT_MAX] = {
-                [SYNC_APPLY_DONE] = "done",
-                [SYNC_APPLY_STALE] = "stale",
-                [SYNC_APPLY_BUSY] = "busy",
-                [SYNC_APPLY_NOT_EMPTY] = "not-empty",
-                [SYNC_APPLY_NO_SPACE] = "no-space",
-                [SYNC_APPLY_NO_CONTENT] = "no-content",
-                [SYNC_APPLY_UNSUPPORTED] = "unsupported",
-                [SYNC_APPLY_FAILED] = "failed",
-        };
-
-        return r < _SYNC_APPLY_RESULT_MAX ? names[r] : "unknown";
-}

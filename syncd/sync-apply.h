@@ -84,8 +84,8 @@ typedef struct SyncApplyReport {
         size_t n_kept;                  /* files of unknown origin found in the staging directory and left there */
 } SyncApplyReport;
 
+/* Frees the content, and leaves it zeroed. */
 void sync_apply_report_clear(SyncApplyReport *r);
-const char *sync_apply_result_to_string(SyncApplyResult r);
 
 /* Opens (and makes, 0700) "<volume>/.ispstorage/<folder_id>"; folder_id is a single valid name. Never
  * follows a link. The file descriptor is the caller's. 0, -EINVAL, -ELOOP or -ENOTDIR if something else

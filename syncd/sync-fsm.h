@@ -92,11 +92,14 @@ typedef enum SyncState {
         _SYNC_STATE_MAX,
 } SyncState;
 
+/* The words of the schema (common/datamodel/sync.xml); from a string: _SYNC_STATUS_INVALID and _SYNC_WORD_INVALID for
+ * what is none. SYNC_WORD_NONE is "". */
 const char *sync_status_to_string(SyncStatus status);
 SyncStatus sync_status_from_string(const char *s);
 const char *sync_word_to_string(SyncWord word);
 SyncWord sync_word_from_string(const char *s);
 const char *sync_state_to_string(SyncState state);
+/* What to tell of a transfer. */
 SyncWord sync_word_from_transfer(TransferResult result);
 /* What to tell when the tree worker cannot go on, by the negative errno. */
 SyncWord sync_word_from_error(int error);

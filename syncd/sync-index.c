@@ -67,7 +67,6 @@ int sync_index_save(int dir_fd, const char *name, const SyncTree *t) {
         _cleanup_free_ uint8_t *data = NULL;
         const char *previous = "";
         SyncWriter w = {};
-        uint32_t crc;
 
         sync_write_bytes(&w, MAGIC, strlen(MAGIC));
         sync_write_number(&w, sync_tree_size(t));
@@ -75,9 +74,7 @@ int sync_index_save(int dir_fd, const char *name, const SyncTree *t) {
                 write_entry(&w, e, previous);
                 previous = e->path;
         }
-        crc = sync_crc32(w.data, w.size);
-        for (unsigned i = 0; i < 4; i++, crc >>= 8)
-                sync_write_bytes(&w, &(uint8_t) { crc & 0xFF }, 1);
+        sync_write_crc32(&w);
         data = w.data;
         if (w.failed)
                 return -ENOMEM;
@@ -106,27 +103,15 @@ static int parse(SyncReader *r, SyncTree *t) {
 
 int sync_index_load(int dir_fd, const char *name, SyncTree **ret) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
-        _cleanup_free_ char *data = NULL;
+        _cleanup_free_ uint8_t *data = NULL;
         SyncReader reader;
-        uint32_t crc = 0;
-        size_t size;
         int r;
 
-        r = read_file(dir_fd, name, INDEX_FILE_MAX, &data, &size);
-        if (r < 0)
-                return r;
-        if (size < strlen(MAGIC) + 4 || memcmp(data, MAGIC, strlen(MAGIC)) != 0)
-                return -EBADMSG;
-        for (unsigned i = 0; i < 4; i++)
-                crc |= (uint32_t) (uint8_t) data[size - 4 + i] << (8 * i);
-        if (crc != sync_crc32(data, size - 4))
-                return -EBADMSG;
-
-        r = sync_tree_new(&t);
-        if (r < 0)
-                return r;
-        reader = (SyncReader) { .data = (uint8_t *) data, .size = size - 4, .at = strlen(MAGIC) };
-        r = parse(&reader, t);
+        r = sync_read_file(dir_fd, name, MAGIC, INDEX_FILE_MAX, &data, &reader);
+        if (r >= 0)
+                r = sync_tree_new(&t);
+        if (r >= 0)
+                r = parse(&reader, t);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);

@@ -59,7 +59,9 @@ void repository_bus_emit_conflict(ManagerEntry *e, const SyncConflict *conflict)
 /* What the ACS writes (sync-provider.c); userdata is the Manager. */
 extern const DmProvider sync_provider;
 
+/* The entry of an instance, or NULL. The manager's. */
 ManagerEntry *manager_find(Manager *m, uint32_t instance);
+/* A new instance, with what its state directory has. 0 or a negative errno. */
 int manager_add(Manager *m, uint32_t instance);
-/* With its state, and, if the folder is online, what it left beside it. */
+/* Ends an instance with its state, and, if the folder is online, what it left beside it. */
 void manager_remove(Manager *m, uint32_t instance);

@@ -39,6 +39,7 @@ typedef struct SyncRevision {
 /* An error word: the closed list of LastError in the schema. */
 #define SYNC_WORD_MAX 32U
 
+/* As in SyncOp. */
 const char *sync_op_kind_to_string(SyncOpKind kind);
 
 /* Reads "<kind> <opseq>": one blank, opseq a decimal number above 0 without leading zeros. 0, or -EINVAL,

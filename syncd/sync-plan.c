@@ -2,6 +2,7 @@
 #include <search.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/str.h"
 #include "syncd/sync-plan-internal.h"
 
@@ -9,43 +10,15 @@ typedef struct Planner {
         const SyncRows *rows;
         const SyncPlanContext *context;
         SyncStep *steps;
-        size_t n_steps, n_steps_allocated;
+        size_t n_steps;
         SyncPlan *plan;
-        size_t n_allocated;
         /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
         const char *moved_from, *moved_to;
 } Planner;
 
-/* In a tree every entry's parent is a directory of it. */
-static bool tree_is_whole(const SyncTree *t) {
-        const char *parents[SYNC_DEPTH_MAX] = {};
-
-        SYNC_TREE_FOREACH(e, t) {
-                const char *slash = strrchr(e->path, '/');
-                size_t depth = 0;
-
-                for (const char *p = e->path; *p; p++)
-                        depth += *p == '/';
-                if (slash && (!parents[depth - 1] || !sync_path_is_below(e->path, parents[depth - 1])))
-                        return false;
-                for (size_t i = depth; i < SYNC_DEPTH_MAX && parents[i]; i++)
-                        parents[i] = NULL;
-                if (e->kind == SYNC_DIRECTORY)
-                        parents[depth] = e->path;
-        }
-        return true;
-}
-
 static int add_step(Planner *p, const SyncStep *s) {
-        if (p->n_steps == p->n_steps_allocated) {
-                size_t wanted = MAX(2 * p->n_steps, (size_t) 64);
-                SyncStep *steps = reallocarray(p->steps, wanted, sizeof(*steps));
-
-                if (!steps)
-                        return -ENOMEM;
-                p->steps = steps;
-                p->n_steps_allocated = wanted;
-        }
+        if (ARRAY_GROW(p->steps, p->n_steps) < 0)
+                return -ENOMEM;
         p->steps[p->n_steps++] = *s;
         return 0;
 }
@@ -88,15 +61,8 @@ static int add_operation(Planner *p, SyncOperationKind kind, const SyncStep *s, 
                          const char *renamed_to) {
         SyncPlan *plan = p->plan;
 
-        if (plan->n_operations == p->n_allocated) {
-                size_t wanted_size = MAX(p->n_allocated * 2, (size_t) 16);
-                SyncOperation *o = reallocarray(plan->operations, wanted_size, sizeof(*o));
-
-                if (!o)
-                        return -ENOMEM;
-                plan->operations = o;
-                p->n_allocated = wanted_size;
-        }
+        if (ARRAY_GROW(plan->operations, plan->n_operations) < 0)
+                return -ENOMEM;
         plan->operations[plan->n_operations++] = (SyncOperation) {
                 .kind = kind,
                 .path = s->path,
@@ -352,40 +318,6 @@ int sync_plan_rows(const SyncRows *rows, const SyncPlanContext *context, SyncPla
         return 0;
 }
 
-typedef struct WholeTrees {
-        const SyncTree *local, *remote;
-        SyncWalk walk;
-} WholeTrees;
-
-static int next_of_trees(SyncRow *ret, void *userdata) {
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        WholeTrees *t = userdata;
-        const char *path = sync_walk_next(&t->walk, entries);
-
-        *ret = (SyncRow) { .path = path, .base = entries[0], .remote = entries[2] };
-        if (path)
-                ret->local = sync_tree_find_local(t->local, path);
-        return path != NULL;
-}
-
-static bool is_taken_in_trees(const char *path, void *userdata) {
-        const WholeTrees *t = userdata;
-
-        return sync_tree_find(t->local, path) || sync_tree_find(t->remote, path);
-}
-
-int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context,
-              SyncPlan **ret) {
-        WholeTrees trees = { .local = local, .remote = remote, .walk = { .trees = { base, local, remote } } };
-        SyncRows rows = { .next = next_of_trees, .is_taken = is_taken_in_trees, .userdata = &trees };
-
-        if (!tree_is_whole(base) || !tree_is_whole(local) || !tree_is_whole(remote))
-                return -EINVAL;
-        SYNC_TREE_FOREACH(e, base)
-                rows.base_files += e->kind != SYNC_DIRECTORY;
-        return sync_plan_rows(&rows, context, ret);
-}
-
 SyncPlan *sync_plan_free(SyncPlan *p) {
         if (!p)
                 return NULL;
@@ -417,51 +349,9 @@ bool sync_base_holds(const SyncRow *row, const SyncEntry *placed) {
         return true;
 }
 
-int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed,
-                      SyncTree **ret_held) {
-        _cleanup_sync_tree_free_ SyncTree *held = NULL;
-        SyncWalk walk = { .trees = { base, local, target, placed } };
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        const char *path;
-        int r;
-
-        r = sync_tree_new(&held);
-        if (r < 0)
-                return r;
-
-        while ((path = sync_walk_next(&walk, entries))) {
-                SyncRow row = {
-                        .path = path,
-                        .base = entries[0],
-                        .local = sync_tree_find_local(local, path),
-                        .remote = entries[2],
-                };
-                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
-
-                if (!sync_base_holds(&row, entries[3]))
-                        continue;
-                r = sync_tree_add(held, row.base ?: &absent);
-                if (r < 0)
-                        return r;
-        }
-        *ret_held = TAKE_PTR(held);
-        return 0;
-}
-
 bool sync_guard_exceeded(size_t n_deleted, size_t n_files, uint32_t max_count, uint32_t max_percent) {
         if (max_count > 0 && n_deleted > max_count)
                 return true;
         return max_percent > 0 && n_deleted >= SYNC_GUARD_MIN &&
                n_deleted * UINT64_C(100) > n_files * (uint64_t) max_percent;
-}
-
-const char *sync_operation_kind_to_string(SyncOperationKind k) {
-        static const char *const names[_SYNC_OPERATION_KIND_MAX] = {
-                [SYNC_CREATE] = "create",
-                [SYNC_REPLACE] = "replace",
-                [SYNC_DELETE] = "delete",
-                [SYNC_CHMOD] = "chmod",
-        };
-
-        return k < _SYNC_OPERATION_KIND_MAX ? names[k] : "unknown";
 }

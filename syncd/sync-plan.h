@@ -6,7 +6,7 @@
  *
  *      base = sync_tree_patch(tree of the base commit, held); local = scan; remote = tree of main's tip
  *      record the tip as target; plan; apply the operations; local = what apply placed, and a scan of what it names
- *      held = sync_base_advance(base, local, remote, placed)
+ *      held = base's entries at the paths where sync_base_holds()
  *      record, at once, base commit = tip, held, no target; settle what was displaced
  *      plan as_is, with sync_tree_patch(remote, held) as base: its commits, if any, make the tree
  *      sync_tree_patch(remote, commits), committed with the tip as parent; record it as candidate; push
@@ -14,9 +14,8 @@
  *
  * After a crash: if main's history contains the recorded candidate, it is the base commit (else the
  * user's next edit would collide with their own last one). If a target is recorded, the apply was cut:
- * recover (sync-apply.h), scan, and held is again sync_base_advance(base, local, target, placed). A base
- * that is lost is the empty tree: the result is then the union of both sides, nothing is deleted, and
- * what differs is kept under both names. */
+ * recover (sync-apply.h), scan, and find held again, for the target. A base that is lost is the empty tree: the
+ * result is then the union of both sides, nothing is deleted, and what differs is kept under both names. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -86,34 +85,23 @@ typedef struct SyncRows {
         void *userdata;
 } SyncRows;
 
-/* Plans one run. 0, -ENOMEM, or an error of rows->next(). */
+/* Plans one run. base must not have anything that was not in this folder once (see above). *ret is the caller's, and
+ * points into the rows. 0, -ENOMEM, or an error of rows->next(). */
 int sync_plan_rows(const SyncRows *rows, const SyncPlanContext *context, SyncPlan **ret);
 
-/* The same from whole trees. They are sorted and outlive the plan, which points into them. base must not hold
- * anything that was not in this folder once (see above). 0, -ENOMEM, or -EINVAL (a tree in which a parent
- * is not a directory). */
-int sync_plan(const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context,
-              SyncPlan **ret);
 SyncPlan *sync_plan_free(SyncPlan *p);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SyncPlan *, sync_plan_free);
 #define _cleanup_sync_plan_free_ _cleanup_(sync_plan_freep)
 
-/* One path of sync_base_advance(): true if the old base's entry (or its absence) stays base although main is elsewhere;
- * row->remote is the target's entry. */
+/* After (part of) the plan towards a target was applied: true if the old base's entry (or its absence) stays base at
+ * this path although the target has another, because an operation was needed and has not been done (a full disk, a busy
+ * file, a crash); else what is there would be taken for a user's change. row->local is what is in the folder now,
+ * row->remote the target's entry. placed is what apply or recovery says it has put in place, which a user may have
+ * changed again since; NULL for nothing. Seldom true. */
 bool sync_base_holds(const SyncRow *row, const SyncEntry *placed);
-
-/* After (part of) the plan towards target was applied and local is what is in the folder now: the set of
- * changes to target that gives the new base. It holds the old base's entry where an operation was needed
- * and has not been done (a full disk, a busy file, a crash), so that this is not taken for a user's change.
- * placed is what apply or recovery says it has put in place, for entries that a user changed again since;
- * NULL for nothing. The result is usually empty. 0 or -ENOMEM. */
-int sync_base_advance(const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed,
-                      SyncTree **ret_held);
 
 /* The mass-delete guard: true if deletions of n_deleted of n_files are to be held for confirmation,
  * because they exceed max_count or max_percent (0: that limit is off). Fewer than SYNC_GUARD_MIN never
  * are by percentage: a folder of few files is no mass. */
 #define SYNC_GUARD_MIN 10U
 bool sync_guard_exceeded(size_t n_deleted, size_t n_files, uint32_t max_count, uint32_t max_percent) _pure_;
-
-const char *sync_operation_kind_to_string(SyncOperationKind k);

@@ -36,4 +36,5 @@ bool sync_refusal_holds(const SyncRefusal *r, const SyncEntry *e);
  * "" is the whole folder. Returns whether anything was forgotten. */
 bool sync_poison_changed(SyncPoison *p, const char *path);
 
+/* Frees the content, and leaves it empty. */
 void sync_poison_clear(SyncPoison *p);

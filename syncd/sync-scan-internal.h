@@ -23,6 +23,8 @@ typedef struct Scanner {
         size_t n_linked;
 } Scanner;
 
+/* Begins a scan; the arguments are those of sync_scan() and outlive it. *ret, which free() ends, and *ret_tree are the
+ * caller's. 0 or -ENOMEM. */
 int sync_scanner_new(Scanner **ret, const SyncScan *scan, const SyncTree *index, SyncScanReport *report,
                      SyncTree **ret_tree);
 

@@ -58,6 +58,7 @@ typedef struct SyncScanReport {
         char **linked;                  /* paths that were looked at besides those that were asked for; or NULL */
 } SyncScanReport;
 
+/* Frees the content, and leaves it zeroed. */
 void sync_scan_report_clear(SyncScanReport *r);
 
 /* Reads the whole folder. index is the last result (NULL for none): what has the same identity there is

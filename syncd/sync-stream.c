@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "common/base/cleanup.h"
+#include "common/base/file.h"
 #include "syncd/sync-stream.h"
+
+#define CRC_SIZE 4U
 
 void sync_write_bytes(SyncWriter *w, const void *data, size_t size) {
         if (w->failed)
@@ -41,6 +45,13 @@ void sync_write_string(SyncWriter *w, const char *s) {
 
         sync_write_number(w, size);
         sync_write_bytes(w, s, size);
+}
+
+void sync_write_crc32(SyncWriter *w) {
+        uint32_t crc = w->failed ? 0 : sync_crc32(w->data, w->size);
+
+        for (unsigned i = 0; i < CRC_SIZE; i++, crc >>= 8)
+                sync_write_bytes(w, &(uint8_t) { crc & 0xFF }, 1);
 }
 
 const void *sync_read_bytes(SyncReader *r, size_t size) {
@@ -84,6 +95,29 @@ void sync_read_string(SyncReader *r, char *ret, size_t size) {
         } else
                 memcpy(ret, bytes, length);
         ret[length] = '\0';
+}
+
+int sync_read_file(
+                int dir_fd, const char *name, const char *magic, size_t max, uint8_t **ret_data, SyncReader *ret) {
+
+        _cleanup_free_ char *data = NULL;
+        size_t size, begin = strlen(magic);
+        uint32_t crc = 0;
+        int r;
+
+        r = read_file(dir_fd, name, max, &data, &size);
+        if (r < 0)
+                return r == -EFBIG ? -EBADMSG : r;
+        if (size < begin + CRC_SIZE || memcmp(data, magic, begin) != 0)
+                return -EBADMSG;
+        size -= CRC_SIZE;
+        for (unsigned i = 0; i < CRC_SIZE; i++)
+                crc |= (uint32_t) (uint8_t) data[size + i] << (8 * i);
+        if (crc != sync_crc32(data, size))
+                return -EBADMSG;
+        *ret_data = (uint8_t *) TAKE_PTR(data);
+        *ret = (SyncReader) { .data = *ret_data, .size = size, .at = begin };
+        return 0;
 }
 
 uint32_t sync_crc32(const void *data, size_t size) {

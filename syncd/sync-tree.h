@@ -82,9 +82,11 @@ int sync_tree_sort(SyncTree *t);
  * -ENOMEM. */
 int sync_tree_sort_last(SyncTree *t);
 
+/* The number of entries. */
 size_t sync_tree_size(const SyncTree *t) _pure_;
 /* The i-th entry; i < sync_tree_size(). Belongs to the tree. */
 const SyncEntry *sync_tree_at(const SyncTree *t, size_t i) _pure_;
+/* The first entry, and the place behind the last one. */
 const SyncEntry *sync_tree_begin(const SyncTree *t) _pure_;
 const SyncEntry *sync_tree_end(const SyncTree *t) _pure_;
 #define SYNC_TREE_FOREACH(e, t)                                                                              \
@@ -136,6 +138,7 @@ bool sync_name_is_ignored(const char *name) _pure_;
 /* True if a component of the path is such a name. */
 bool sync_path_is_ignored(const char *path) _pure_;
 
+/* True if all bytes are equal. */
 bool sync_oid_equal(const SyncOid *a, const SyncOid *b) _pure_;
 
 /* True if both are the same to a user: kind, content, executable bit; NULL is an absent entry. Times do

@@ -39,7 +39,9 @@ typedef struct WatchTable {
 int watch_table_init(WatchTable *t);
 void watch_table_done(WatchTable *t);
 
+/* The node that has this watch descriptor, or NULL. */
 WatchNode *watch_table_find_wd(const WatchTable *t, int wd) _pure_;
+/* The node of this name in the parent's directory, or NULL. */
 WatchNode *watch_table_find_child(const WatchTable *t, const WatchNode *parent, const char *name) _pure_;
 
 /* Makes a node; parent NULL makes the folder's. 0 or -ENOMEM. */
@@ -51,6 +53,7 @@ int watch_table_attach(WatchTable *t, WatchNode *n, WatchNode *parent, const cha
 /* Frees a node with all beneath it. unwatch is called for each watch descriptor, and may be NULL. */
 void watch_table_remove(WatchTable *t, WatchNode *n, void (*unwatch)(int wd, void *userdata), void *userdata);
 
+/* Has the node's directory listed, once however often it is called; thoroughly: with all beneath it, known or not. */
 void watch_table_queue(WatchTable *t, WatchNode *n, bool thoroughly);
 /* The next node to be listed, taken out of the queue, or NULL. */
 WatchNode *watch_table_next_pending(WatchTable *t);

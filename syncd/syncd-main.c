@@ -42,7 +42,7 @@ static int parse_arguments(int argc, char *argv[]) {
                 case 'h':
                         return help(argv[0]);
                 case ARG_VERSION:
-                        puts(PROJECT_VERSION);
+                        puts("ispstorage-syncd " PROJECT_VERSION);
                         return 0;
                 case ARG_STATE_DIRECTORY:
                         arg_state_directory = optarg;
@@ -53,7 +53,9 @@ static int parse_arguments(int argc, char *argv[]) {
                 default:
                         return -EINVAL;
                 }
-        return optind == argc ? 1 : -EINVAL;
+        if (optind < argc)
+                return log_error_errno(-EINVAL, "Unexpected argument: %s", argv[optind]);
+        return 1;
 }
 
 static int run(void) {

@@ -173,14 +173,14 @@ static TransferResult open_session(TransferLink *l, const Greeting *g, SshSessio
         return open_with_key(l, INSTANCE_KEY, g, ret);
 }
 
-void transfer_link_close_upload(TransferLink *l) {
+static void close_upload(TransferLink *l) {
         l->upload = transfer_link_close(l, l->upload);
 }
 
 TransferResult transfer_link_upload(TransferLink *l, bool fresh, PktStream **ret) {
         /* A new key is to be tried as soon as there is one. */
         if (fresh || has_next_key(l))
-                transfer_link_close_upload(l);
+                close_upload(l);
         l->upload_reused = l->upload ? rate_clock_monotonic.now(NULL) : 0;
         if (!l->upload) {
                 TransferResult result = open_session(l, &(Greeting){ .service = UPLOAD_PACK }, &l->upload);
@@ -202,7 +202,7 @@ TransferResult transfer_link_upload_failed(TransferLink *l, int error) {
 
         if (error == -E2BIG)
                 (void) free_and_strdup(&l->text, "the server sends more than a gateway takes");
-        transfer_link_close_upload(l);
+        close_upload(l);
         return result;
 }
 

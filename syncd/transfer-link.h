@@ -37,7 +37,6 @@ TransferResult transfer_link_upload_failed(TransferLink *l, int error);
 /* True if the failure is that of a session which died while it waited: another try with a new one is due. What the
  * server has ended says so at once; what fell silent is no case for a connection that is waited for as long again. */
 bool transfer_link_upload_died(const TransferLink *l, int error);
-void transfer_link_close_upload(TransferLink *l);
 
 /* Opens a session of git-receive-pack, or takes the one that was opened beforehand, and reads the references
  * that there are (receive_pack_begin()); the handler is called with NULL when it begins, perhaps again. The

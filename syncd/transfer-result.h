@@ -25,6 +25,7 @@ typedef enum TransferResult {
         _TRANSFER_RESULT_INVALID = -EINVAL,
 } TransferResult;
 
+/* A word, for messages between processes. */
 const char *transfer_result_to_string(TransferResult result);
 
 /* _TRANSFER_RESULT_INVALID for an unknown word. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/cleanup.h"
 #include "common/base/file.h"
 #include "common/base/str.h"
@@ -20,25 +21,12 @@ void wanted_done(Wanted *w) {
         *w = (Wanted) {};
 }
 
-/* Doubles the array whenever its size reaches a power of two. */
-static int make_room(void **array, size_t n, size_t size) {
-        void *p;
-
-        if (n & (n - 1))
-                return 0;
-        p = reallocarray(*array, n ? 2 * n : 1, size);
-        if (!p)
-                return -ENOMEM;
-        *array = p;
-        return 0;
-}
-
 int wanted_add_file(Wanted *w, const SyncOid *file, uint64_t size) {
         int r;
 
         if (w->n_files >= WANTED_FILES_MAX)
                 return -E2BIG;
-        r = make_room((void **) &w->files, w->n_files, sizeof(*w->files));
+        r = ARRAY_GROW(w->files, w->n_files);
         if (r < 0)
                 return r;
         w->files[w->n_files++] = (WantedFile) { .file = *file, .size = size, .complete = true };
@@ -51,7 +39,7 @@ int wanted_add_item(Wanted *w, const SyncOid *blob, uint64_t offset, uint32_t le
         assert(w->n_files > 0);
         if (w->n_items >= WANTED_ITEMS_MAX)
                 return -E2BIG;
-        r = make_room((void **) &w->items, w->n_items, sizeof(*w->items));
+        r = ARRAY_GROW(w->items, w->n_items);
         if (r < 0)
                 return r;
         w->items[w->n_items++] = (WantedItem) {
@@ -84,7 +72,6 @@ static int write_file(int state_fd, const char *name, const uint8_t *data, size_
 int wanted_save(int state_fd, const char *name, const Wanted *w) {
         _cleanup_free_ uint8_t *data = NULL;
         SyncWriter out = {};
-        uint32_t crc;
         size_t item = 0;
 
         sync_write_bytes(&out, MAGIC, strlen(MAGIC));
@@ -102,9 +89,7 @@ int wanted_save(int state_fd, const char *name, const Wanted *w) {
                         sync_write_number(&out, w->items[item].length);
                 }
         }
-        crc = sync_crc32(out.data, out.size);
-        for (unsigned i = 0; i < 4; i++, crc >>= 8)
-                sync_write_bytes(&out, &(uint8_t) { crc & 0xFF }, 1);
+        sync_write_crc32(&out);
         data = out.data;
         if (out.failed)
                 return -ENOMEM;
@@ -161,24 +146,14 @@ static int parse(SyncReader *r, Wanted *w) {
 }
 
 int wanted_load(int state_fd, const char *name, Wanted *ret) {
-        _cleanup_free_ char *data = NULL;
-        Wanted w = {};
+        _cleanup_free_ uint8_t *data = NULL;
         SyncReader reader;
-        uint32_t crc = 0;
-        size_t size;
+        Wanted w = {};
         int r;
 
-        r = read_file(state_fd, name, WANTED_FILE_MAX, &data, &size);
-        if (r < 0)
-                return r == -EFBIG ? -EBADMSG : r;
-        if (size < strlen(MAGIC) + 4 || memcmp(data, MAGIC, strlen(MAGIC)) != 0)
-                return -EBADMSG;
-        for (unsigned i = 0; i < 4; i++)
-                crc |= (uint32_t) (uint8_t) data[size - 4 + i] << (8 * i);
-        if (crc != sync_crc32(data, size - 4))
-                return -EBADMSG;
-        reader = (SyncReader) { .data = (uint8_t *) data, .size = size - 4, .at = strlen(MAGIC) };
-        r = parse(&reader, &w);
+        r = sync_read_file(state_fd, name, MAGIC, WANTED_FILE_MAX, &data, &reader);
+        if (r >= 0)
+                r = parse(&reader, &w);
         if (r < 0) {
                 wanted_done(&w);
                 return r;

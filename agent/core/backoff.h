@@ -7,10 +7,7 @@
 /* TR-069 table 3: from the tenth retry on the interval grows no more. */
 #define BACKOFF_RETRIES_MAX 10U
 
-/* ManagementServer.CWMPRetryMinimumWaitInterval (seconds) and CWMPRetryIntervalMultiplier (thousandths). */
-#define BACKOFF_MINIMUM_DEFAULT 5U
-#define BACKOFF_MULTIPLIER_DEFAULT 2000U
-
-/* The wait before retry number retry_count (1 is the first), in microseconds: random, is any 64 bits, picks evenly in
- * [m * k^(n-1), m * k^n]. Values out of the parameters' ranges are taken as the nearest allowed. */
+/* The wait before retry number retry_count (1 is the first), in microseconds: random, any 64 bits, picks evenly in
+ * [m * k^(n-1), m * k^n]. m is ManagementServer.CWMPRetryMinimumWaitInterval (minimum_sec, seconds), k is
+ * CWMPRetryIntervalMultiplier (thousandths). Values out of the parameters' ranges are taken as the nearest allowed. */
 uint64_t backoff_interval_usec(unsigned retry_count, uint32_t minimum_sec, uint32_t multiplier, uint64_t random);

@@ -18,7 +18,6 @@ struct ConfigurationJob {
         ParameterList values; /* of the file */
         ParameterList added;  /* rows, in order */
         size_t next_row;
-        bool undoing;
         uint32_t fault;
         char *text;
         ConfigurationHandler handler;

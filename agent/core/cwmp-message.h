@@ -117,6 +117,7 @@ const char *cwmp_message_type_to_string(CwmpMessageType type);
 /* True for what an ACS may ask of a CPE, known or not: it must be answered. */
 bool cwmp_message_is_request(const CwmpMessage *m);
 
+/* Writes what cwmp_message_get() reads. What fails shows in the writer. */
 void cwmp_message_put(WireWriter *w, const CwmpMessage *m);
-/* NULL if the data is not a message; the reader then holds the error. */
+/* A new message of the caller's; NULL if the data is not one, and the reader then holds the error. */
 CwmpMessage *cwmp_message_get(WireReader *r);

@@ -35,6 +35,7 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(InformQueue *, inform_queue_free);
  * errno. */
 int inform_queue_add(InformQueue *q, InformEvent event, const char *command_key);
 
+/* True if no event waits to be told, those included that were sent and not acknowledged. */
 bool inform_queue_is_empty(const InformQueue *q);
 
 /* Appends the events in the order of their codes (name: code, value: CommandKey) and remembers what was

@@ -16,6 +16,7 @@ int journal_new(Journal **ret, const char *path);
 Journal *journal_free(Journal *j);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Journal *, journal_free);
 
+/* True if no provider owes a Commit. */
 bool journal_is_empty(const Journal *j);
 
 /* Adds what one provider (by the name of its file) was asked to prepare; the settings are copied. 0 or -ENOMEM. */

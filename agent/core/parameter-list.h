@@ -52,6 +52,7 @@ Parameter *parameter_list_find(const ParameterList *l, const char *name);
 /* True if the name is the pattern with a number for each "{i}": "A.{i}.B" stands for "A.12.B". */
 bool parameter_name_matches(const char *pattern, const char *name) _pure_;
 
+/* Writes what parameter_list_get() reads. What fails shows in the writer. */
 void parameter_list_put(WireWriter *w, const ParameterList *l);
 /* Appends to the (empty) list; defects show in the reader. */
 void parameter_list_get(WireReader *r, ParameterList *l);

@@ -58,6 +58,8 @@ char *rpc_full_name(const Rpc *rpc, const char *relative);
  * is not valid, or -ENOMEM. */
 int rpc_ask(Rpc *rpc, ProviderMethod method, const char *path, bool next_level);
 
+/* The methods of their names (TR-069 annex A): each takes the request from rpc->request, adds calls to providers as
+ * steps, and sets the response or a fault at its end. */
 void rpc_get_parameter_values(Rpc *rpc);
 void rpc_get_parameter_names(Rpc *rpc);
 void rpc_set_parameter_values(Rpc *rpc);

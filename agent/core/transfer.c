@@ -19,7 +19,7 @@ void transfer_done(Transfer *t) {
         *t = (Transfer) {};
 }
 
-void transfer_put(WireWriter *w, const Transfer *t) {
+static void put_transfer(WireWriter *w, const Transfer *t) {
         wire_put_u32(w, t->kind);
         wire_put_u32(w, t->state);
         wire_put_u32(w, t->number);
@@ -50,7 +50,8 @@ void transfer_put(WireWriter *w, const Transfer *t) {
 /* A start, an end, a mode and a number. */
 #define WINDOW_WIRE_MIN 16U
 
-void transfer_get(WireReader *r, Transfer *ret) {
+/* Defects show in the reader; what was read is in *ret all the same and is the caller's. */
+static void get_transfer(WireReader *r, Transfer *ret) {
         *ret = (Transfer) {
                 .kind = wire_get_u32(r),
                 .state = wire_get_u32(r),
@@ -88,16 +89,16 @@ void transfer_get(WireReader *r, Transfer *ret) {
         ret->complete_time = (int64_t) wire_get_u64(r);
 }
 
-int transfer_copy(const Transfer *t, Transfer *ret) {
+static int copy_transfer(const Transfer *t, Transfer *ret) {
         _cleanup_wire_writer_ WireWriter w = {};
         _cleanup_transfer_ Transfer copy = {};
 
-        transfer_put(&w, t);
+        put_transfer(&w, t);
         int r = wire_finish(&w);
         if (r < 0)
                 return r;
         WireReader reader = { .data = w.data, .size = w.size };
-        transfer_get(&reader, &copy);
+        get_transfer(&reader, &copy);
         r = wire_reader_end(&reader);
         if (r < 0)
                 return r;
@@ -110,7 +111,7 @@ int transfer_copy(const Transfer *t, Transfer *ret) {
 int transfer_list_add(TransferList *l, const Transfer *t) {
         if (l->n >= TRANSFERS_MAX)
                 return -ENOSPC;
-        int r = transfer_copy(t, l->items + l->n);
+        int r = copy_transfer(t, l->items + l->n);
         if (r >= 0)
                 l->n++;
         return r;
@@ -125,7 +126,7 @@ void transfer_list_done(TransferList *l) {
 void transfer_list_put(WireWriter *w, const TransferList *l) {
         wire_put_u32(w, (uint32_t) l->n);
         for (size_t i = 0; i < l->n; i++)
-                transfer_put(w, l->items + i);
+                put_transfer(w, l->items + i);
 }
 
 /* Twenty words and more; any lower bound will do. */
@@ -137,7 +138,7 @@ void transfer_list_get(WireReader *r, TransferList *l) {
         if (n > TRANSFERS_MAX)
                 r->error = -EBADMSG;
         while (l->n < n && r->error == 0)
-                transfer_get(r, l->items + l->n++);
+                get_transfer(r, l->items + l->n++);
 }
 
 static bool is_too_long(const char *s) {

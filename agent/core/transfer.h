@@ -63,17 +63,9 @@ typedef struct TransferList {
 void transfer_done(Transfer *t);
 #define _cleanup_transfer_ _cleanup_(transfer_done)
 
-/* Makes *ret a copy. 0 or -ENOMEM. */
-int transfer_copy(const Transfer *t, Transfer *ret);
-
-void transfer_put(WireWriter *w, const Transfer *t);
-/* Defects show in the reader; what was read is in *ret all the same and is the caller's. */
-void transfer_get(WireReader *r, Transfer *ret);
-
 /* Appends a copy. 0, -ENOMEM, or -ENOSPC. */
 int transfer_list_add(TransferList *l, const Transfer *t);
 void transfer_list_done(TransferList *l);
-#define _cleanup_transfer_list_ _cleanup_(transfer_list_done)
 void transfer_list_put(WireWriter *w, const TransferList *l);
 /* Appends to the (empty) list; defects show in the reader. */
 void transfer_list_get(WireReader *r, TransferList *l);

@@ -19,10 +19,12 @@ typedef struct WireWriter {
 void wire_writer_done(WireWriter *w);
 #define _cleanup_wire_writer_ _cleanup_(wire_writer_done)
 
+/* Four and eight bytes in the machine's own order: nothing of this leaves the device. */
 void wire_put_u32(WireWriter *w, uint32_t v);
 void wire_put_u64(WireWriter *w, uint64_t v);
 /* s may be NULL, which is read back as NULL. */
 void wire_put_string(WireWriter *w, const char *s);
+/* A count and the strings; NULL is an empty list. */
 void wire_put_strv(WireWriter *w, char *const *l);
 
 /* 0 or -ENOMEM. */
@@ -36,12 +38,14 @@ typedef struct WireReader {
         int error;
 } WireReader;
 
+/* What wire_put_u32() and wire_put_u64() wrote. */
 uint32_t wire_get_u32(WireReader *r);
 uint64_t wire_get_u64(WireReader *r);
 /* A count of elements that take at least element_size bytes each: never more than the rest of the data can hold. */
 size_t wire_get_count(WireReader *r, size_t element_size);
 /* A new string of the caller's, or NULL. */
 char *wire_get_string(WireReader *r);
+/* A new list of the caller's, NULL for an empty one. */
 char **wire_get_strv(WireReader *r);
 
 /* 0 if everything was read without a defect to the last byte, else -EBADMSG or -ENOMEM. */

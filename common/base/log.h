@@ -35,7 +35,6 @@ int log_internal(int level, int error, const char *format, ...) _printf_(3, 4);
 #define log_error(...) ((void) log_full_errno(LOG_ERR, 0, __VA_ARGS__))
 
 #define log_debug_errno(error, ...) log_full_errno(LOG_DEBUG, error, __VA_ARGS__)
-#define log_info_errno(error, ...) log_full_errno(LOG_INFO, error, __VA_ARGS__)
 #define log_warning_errno(error, ...) log_full_errno(LOG_WARNING, error, __VA_ARGS__)
 #define log_error_errno(error, ...) log_full_errno(LOG_ERR, error, __VA_ARGS__)
 

@@ -52,19 +52,6 @@ int parse_int64(const char *s, int64_t *ret) {
         return 0;
 }
 
-int parse_int32(const char *s, int32_t *ret) {
-        int64_t v;
-        int r;
-
-        r = parse_int64(s, &v);
-        if (r < 0)
-                return r;
-        if (v < INT32_MIN || v > INT32_MAX)
-                return -ERANGE;
-        *ret = (int32_t) v;
-        return 0;
-}
-
 int parse_boolean(const char *s, bool *ret) {
         static const char *const yes[] = { "1", "true", "yes", "on" }, *const no[] = { "0", "false", "no", "off" };
 

@@ -10,7 +10,6 @@
  * 0, -EINVAL if it is not a number, -ERANGE if it does not fit. *ret is untouched on failure. */
 int parse_uint32(const char *s, uint32_t *ret);
 int parse_uint64(const char *s, uint64_t *ret);
-int parse_int32(const char *s, int32_t *ret);
 int parse_int64(const char *s, int64_t *ret);
 
 /* "1", "true", "yes", "on" and "0", "false", "no", "off" (the forms of a configuration file; XML Schema's boolean,

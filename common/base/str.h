@@ -38,6 +38,7 @@ int free_and_strdup(char **p, const char *s);
 /* True if s is valid UTF-8 (RFC 3629) without NUL. */
 bool utf8_is_valid(const char *s) _pure_;
 
+/* Lists of strings end with NULL; NULL is the empty list. Frees list and strings; returns NULL. */
 void *strv_free(char **l);
 DEFINE_TRIVIAL_CLEANUP_FUNC(char **, strv_free);
 #define _cleanup_strv_free_ _cleanup_(strv_freep)
@@ -45,7 +46,9 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(char **, strv_free);
 /* l may be a member of a const object: "+ 0" makes it a value, without the qualifier. */
 #define STRV_FOREACH(s, l) for (typeof((l) + 0) s = (l); s && *s; s++)
 
+/* The number of strings. */
 size_t strv_length(char *const *l) _pure_;
+/* True if one of them is equal to s. */
 bool strv_contains(char *const *l, const char *s) _pure_;
 
 /* Append a copy of s. 0 or -ENOMEM, then the list is as before. */

@@ -48,7 +48,10 @@ extern const sd_bus_vtable dm_bus_vtable[];
 
 /* --- dm-bus-objects.c --- */
 
+/* Puts an object on the bus for each that the model has, and the object manager. 0 or a negative errno; what was added
+ * then goes with dm_bus_remove_objects(). */
 int dm_bus_add_objects(DmBus *b);
+/* Takes them off; also after a failure half way. */
 void dm_bus_remove_objects(DmBus *b);
 
 /* The bus path of an object's data-model path, with a dot at its end. NULL if memory ran out. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.ispstorage.DataModel1: dbus-interfaces/org.ispstorage.DataModel1.xml says what each member means. */
+#include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/bus/bus-error.h"
@@ -115,7 +116,7 @@ static int method_get_notify_rules(sd_bus_message *m, void *userdata, sd_bus_err
 
 typedef struct Settings {
         DmSetting *items;
-        size_t n, allocated;
+        size_t n;
 } Settings;
 
 static void settings_done(Settings *settings) {
@@ -129,15 +130,8 @@ static int read_settings(sd_bus_message *m, Settings *settings) {
 
         r = sd_bus_message_enter_container(m, 'a', "(sss)");
         while (r >= 0 && (r = sd_bus_message_read(m, "(sss)", &s.name, &s.type, &s.value)) > 0) {
-                if (settings->n == settings->allocated) {
-                        size_t allocated = MAX(settings->allocated * 2, (size_t) 16);
-                        DmSetting *items = reallocarray(settings->items, allocated, sizeof(*items));
-
-                        if (!items)
-                                return -ENOMEM;
-                        settings->items = items;
-                        settings->allocated = allocated;
-                }
+                if (ARRAY_GROW(settings->items, settings->n) < 0)
+                        return -ENOMEM;
                 settings->items[settings->n++] = s;
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);

@@ -10,6 +10,14 @@
 /* A part of the history may have to be fetched. */
 #define CALL_TIMEOUT_USEC (UINT64_C(600) * 1000000)
 
+/* Texts of ours have no full stop, those of sd-bus do. */
+int ctl_complain(const sd_bus_error *error, int r) {
+        const char *text = error->message ?: strerror(-r);
+
+        log_error("%s%s", text, endswith(text, ".") ? "" : ".");
+        return r;
+}
+
 int ctl_print_json(json_t *j) {
         if (json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0)
                 return log_error_errno(-EIO, "Failed to print: %m");
@@ -51,35 +59,21 @@ int ctl_call(CtlContext *c, const char *method, sd_bus_message **ret, const char
         if (r < 0)
                 return log_error_errno(r, "Failed to make a call: %m");
         r = sd_bus_call(c->bus, m, CALL_TIMEOUT_USEC, &error, ret);
-        if (r < 0)
-                log_error("%s.", error.message ?: strerror(-r));
-        return MIN(r, 0);
+        return r < 0 ? ctl_complain(&error, r) : 0;
 }
 
-int ctl_get_values(CtlContext *c, const char *path, json_t **ret) {
+int ctl_get_values(sd_bus *bus, const char *service, const char *object, const char *path, json_t **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         json_auto_t *values = json_object();
         const char *name, *type, *value;
         int r;
 
-        r = sd_bus_call_method(
-                        c->bus,
-                        CTL_SYNC_NAME,
-                        CTL_SYNC_PATH,
-                        DATA_MODEL,
-                        "GetValues",
-                        &error,
-                        &reply,
-                        "as",
-                        1,
-                        path);
+        r = sd_bus_call_method(bus, service, object, DATA_MODEL, "GetValues", &error, &reply, "as", 1, path);
         if (r < 0 && sd_bus_error_has_name(&error, "org.ispstorage.Error.InvalidName"))
-                return log_error_errno(r, "There is no instance %" PRIu32 ".", c->instance);
-        if (r < 0) {
-                log_error("%s", error.message ?: strerror(-r));
-                return r;
-        }
+                return log_error_errno(r, "There is no %s", path);
+        if (r < 0)
+                return ctl_complain(&error, r);
         r = sd_bus_message_enter_container(reply, 'a', "(sss)");
         while (r >= 0 && (r = sd_bus_message_read(reply, "(sss)", &name, &type, &value)) > 0)
                 (void) json_object_set_new(values, startswith(name, path) ?: name, json_string(value));
@@ -97,10 +91,8 @@ static int beneath_directory(CtlContext *c, const char *argument, const char **r
 
         r = sd_bus_get_property_string(
                         c->bus, CTL_SYNC_NAME, c->object, CTL_SYNC_REPOSITORY, "Directory", &error, &directory);
-        if (r < 0) {
-                log_error("%s", error.message ?: strerror(-r));
-                return r;
-        }
+        if (r < 0)
+                return ctl_complain(&error, r);
         rest = *directory ? startswith(argument, directory) : NULL;
         if (!rest || (*rest != '/' && *rest != 0))
                 return log_error_errno(

@@ -123,8 +123,8 @@ static int get_list(CtlContext *c, const char *path, uint32_t limit, List *l) {
         }
 }
 
-static void print_time(json_t *item, const char *key) {
-        const char *text = json_string_value(json_object_get(item, key));
+static void print_time(json_t *item) {
+        const char *text = json_string_value(json_object_get(item, "time"));
         char buf[CTL_TIME_SIZE];
         int64_t t;
 
@@ -140,7 +140,7 @@ static void print_version(json_t *v) {
         json_t *size = json_object_get(v, "size");
         bool has_size = json_is_integer(size) && !streq(kind, "deleted") && !streq(kind, "directory");
 
-        print_time(v, "time");
+        print_time(v);
         printf("%.*s  ", COMMIT_SHOWN, string_of(v, "version"));
         if (has_size)
                 printf("%13" JSON_INTEGER_FORMAT "  ", json_integer_value(size));
@@ -151,7 +151,7 @@ static void print_version(json_t *v) {
 }
 
 static void print_commit(json_t *v) {
-        print_time(v, "time");
+        print_time(v);
         printf("%.*s  %-16s  ", COMMIT_SHOWN, string_of(v, "version"), string_of(v, "message"));
         ctl_print_safely(string_of(v, "gateway"));
         putchar('\n');
@@ -273,8 +273,7 @@ static int on_restored(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
         if (s->shown)
                 fputs("\r\033[K", stderr);
         if (error) {
-                s->error = -sd_bus_message_get_errno(m);
-                log_error("%s.", error->message ?: error->name);
+                s->error = ctl_complain(error, -sd_bus_message_get_errno(m));
                 return 0;
         }
         r = sd_bus_message_read(m, "tt", &s->entries, &s->bytes);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "common/base/log.h"
-#include "common/base/parse.h"
 #include "common/base/str.h"
+#include "common/ctl/ctl-common.h"
 #include "common/ctl/ctl-share.h"
 
 #define SHARE_NAME "org.ispstorage.Share1"
@@ -41,55 +38,13 @@ static const char *value(const Context *c, const char *format, ...) {
         return strempty(json_string_value(json_object_get(c->values, name)));
 }
 
-static int complain(const sd_bus_error *error, int r) {
-        log_error("%s", error->message ?: strerror(-r));
-        return r;
-}
-
 static int get_values(sd_bus *bus, json_t **ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        json_auto_t *values = json_object();
-        const char *name, *type, *text;
-        int r;
-
-        r = sd_bus_call_method(
-                        bus,
-                        SHARE_NAME,
-                        SHARE_PATH,
-                        "org.ispstorage.DataModel1",
-                        "GetValues",
-                        &error,
-                        &reply,
-                        "as",
-                        1,
-                        STORAGE_SERVICE);
-        if (r < 0)
-                return complain(&error, r);
-        r = sd_bus_message_enter_container(reply, 'a', "(sss)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(sss)", &name, &type, &text)) > 0)
-                (void) json_object_set_new(
-                                values, startswith(name, STORAGE_SERVICE) ?: name, json_string(text));
-        if (r < 0)
-                return log_error_errno(r, "Failed to read the answer: %m");
-        *ret = TAKE_PTR(values);
-        return 0;
+        return ctl_get_values(bus, SHARE_NAME, SHARE_PATH, STORAGE_SERVICE, ret);
 }
 
 /* --- Tables: arrays of objects of strings --- */
 
-/* What users and disks named must not control the terminal. */
-static void print_cell(const char *s, size_t width) {
-        size_t n = 0;
-
-        for (; *s; s++) {
-                putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
-                n += ((unsigned char) *s & 0xc0) != 0x80; /* of a character of UTF-8 the first byte */
-        }
-        for (; n < width; n++)
-                putchar(' ');
-}
-
+/* In characters of UTF-8, which have one byte each that is no continuation. */
 static size_t text_width(const char *s) {
         size_t n = 0;
 
@@ -98,16 +53,24 @@ static size_t text_width(const char *s) {
         return n;
 }
 
+static void print_cell(const char *s, size_t width) {
+        ctl_print_safely(s);
+        for (size_t n = text_width(s); n < width; n++)
+                putchar(' ');
+}
+
 static void print_table(json_t *rows, const char *const *columns) {
         size_t widths[COLUMNS_MAX] = {}, i, n;
         json_t *row;
 
         for (n = 0; columns[n]; n++)
                 widths[n] = text_width(columns[n]);
-        json_array_foreach(rows, i, row) for (size_t k = 0; k < n; k++) widths[k] =
-                        MAX(widths[k],
-                            MIN(COLUMN_WIDTH_MAX,
-                                text_width(json_string_value(json_object_get(row, columns[k])))));
+        json_array_foreach(rows, i, row)
+                for (size_t k = 0; k < n; k++) {
+                        size_t width = text_width(json_string_value(json_object_get(row, columns[k])));
+
+                        widths[k] = MAX(widths[k], MIN(COLUMN_WIDTH_MAX, width));
+                }
         for (size_t k = 0; k < n; k++)
                 print_cell(columns[k], k + 1 < n ? widths[k] + 2 : 0);
         putchar('\n');
@@ -120,13 +83,9 @@ static void print_table(json_t *rows, const char *const *columns) {
 }
 
 static int show(json_t *rows, bool json, const char *const *columns) {
-        if (!json) {
-                print_table(rows, columns);
-                return 0;
-        }
-        if (json_dumpf(rows, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0)
-                return -EIO;
-        putchar('\n');
+        if (json)
+                return ctl_print_json(rows);
+        print_table(rows, columns);
         return 0;
 }
 
@@ -281,7 +240,7 @@ static int add_sessions(sd_bus *bus, json_t *rows) {
         if (r >= 0)
                 r = sd_bus_call(bus, call, CALL_TIMEOUT_USEC, &error, &reply);
         if (r < 0)
-                return complain(&error, r);
+                return ctl_complain(&error, r);
         r = sd_bus_message_enter_container(reply, 'a', "(ssssasas)");
         while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "ssssasas")) > 0) {
                 _cleanup_strv_free_ char **shares = NULL, **files = NULL;
@@ -319,7 +278,7 @@ static int end_session(sd_bus *bus, const char *id) {
 
         r = sd_bus_call_method(
                         bus, SHARE_NAME, SHARE_PATH, SHARE_MANAGER, "EndSession", &error, NULL, "s", id);
-        return r < 0 ? complain(&error, r) : 0;
+        return r < 0 ? ctl_complain(&error, r) : 0;
 }
 
 /* The row of the medium with this name, which is unique; NULL if there is none. */
@@ -369,7 +328,7 @@ static int wipe(const Context *c, const char *name) {
                 r = sd_bus_message_append(call, "ss", path, name);
         if (r >= 0)
                 r = sd_bus_call(c->bus, call, WIPE_TIMEOUT_USEC, &error, NULL);
-        return r < 0 ? complain(&error, r) : 0;
+        return r < 0 ? ctl_complain(&error, r) : 0;
 }
 
 static int wipe_medium(sd_bus *bus, const char *name) {

@@ -61,7 +61,7 @@ int ctl_status(CtlContext *c, char *arguments[]) {
 
         if (!path)
                 return log_oom();
-        r = ctl_get_values(c, path, &values);
+        r = ctl_get_values(c->bus, CTL_SYNC_NAME, CTL_SYNC_PATH, path, &values);
         if (r < 0)
                 return r;
         if (c->json)
@@ -113,7 +113,7 @@ int ctl_conflicts(CtlContext *c, char *arguments[]) {
 
         if (!path)
                 return log_oom();
-        r = ctl_get_values(c, path, &values);
+        r = ctl_get_values(c->bus, CTL_SYNC_NAME, CTL_SYNC_PATH, path, &values);
         if (r < 0)
                 return r;
         rows = conflict_rows(values);

@@ -36,6 +36,7 @@ int worker_spawn(
 Worker *worker_free(Worker *w);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Worker *, worker_free);
 
+/* Its process, until the exit handler was called. */
 pid_t worker_pid(const Worker *w);
 
 /* True if the process ended by itself with status 0. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The list of changes that listeners and providers see, made from the steps of a transaction. */
+#include "common/base/array.h"
 #include "common/datamodel/dm-internal.h"
 
 typedef struct Builder {
         const DmUpdate *update;
         DmChanges changes;
-        size_t allocated;
 } Builder;
 
 void dm_changes_done(DmChanges *changes) {
@@ -18,20 +18,6 @@ void dm_changes_done(DmChanges *changes) {
         *changes = (DmChanges){};
 }
 
-static int grow(Builder *b) {
-        size_t allocated = MAX(b->allocated * 2, (size_t) 16);
-        DmChange *items;
-
-        if (b->changes.n < b->allocated)
-                return 0;
-        items = reallocarray(b->changes.items, allocated, sizeof(*items));
-        if (!items)
-                return -ENOMEM;
-        b->changes.items = items;
-        b->allocated = allocated;
-        return 0;
-}
-
 static int append(
                 Builder *b,
                 DmChangeKind kind,
@@ -42,7 +28,7 @@ static int append(
         char path[DM_PATH_MAX + 1];
         DmChange *c;
 
-        if (grow(b) < 0)
+        if (ARRAY_GROW(b->changes.items, b->changes.n) < 0)
                 return -ENOMEM;
         c = &b->changes.items[b->changes.n++];
         *c = (DmChange){ .kind = kind, .object = node->object, .parameter = p };

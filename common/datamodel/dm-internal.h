@@ -48,23 +48,33 @@ struct DmModel {
 
 /* --- dm-node.c --- */
 
+/* A node with nothing set but its Alias, and the objects below it that always exist; not attached. parent is NULL for
+ * the root, instance 0 for what is no row. The caller's; NULL if memory ran out. */
 DmNode *dm_node_new(const DmSchema *schema, const DmObject *object, DmNode *parent, uint32_t instance);
 DmNode *dm_node_free(DmNode *node);
 DEFINE_TRIVIAL_CLEANUP_FUNC(DmNode *, dm_node_free);
 
 /* The path with a dot at the end. The generator has made sure that it fits. Returns buf. */
 char *dm_node_path(const DmNode *node, char buf[static DM_PATH_MAX + 1]);
+/* The instance numbers in its path, from the root on. */
 void dm_node_instances(const DmNode *node, uint32_t instances[static DM_DEPTH_MAX]);
+/* True if it can be reached from the root. */
 bool dm_node_is_attached(const DmNode *node);
+/* The table that a row is of. */
 DmTable *dm_node_table(const DmNode *row);
 
 /* The stored value, or the default. Never NULL. */
 const char *dm_node_value(const DmNode *node, const DmParameter *p);
+/* Where the value is stored, NULL in it for the default. */
 char **dm_node_slot(const DmNode *node, const DmParameter *p);
 
+/* The index of the first row whose instance number is not smaller. */
 size_t dm_table_position(const DmTable *table, uint32_t instance);
+/* The row with the instance number, or NULL. */
 DmNode *dm_table_find(const DmTable *table, uint32_t instance);
+/* Attaches the row, which is the table's then. 0 or -ENOMEM. */
 int dm_table_insert(DmTable *table, DmNode *row);
+/* Detaches the row, which is the caller's then. The space stays, so that putting it back cannot fail. */
 void dm_table_remove(DmTable *table, DmNode *row);
 
 typedef enum DmRefKind {
@@ -87,6 +97,7 @@ int dm_resolve(const DmModel *m, const char *path, DmRef *ret);
 int dm_path_vformat(char buf[static DM_PATH_MAX + 1], const char *format, va_list ap)
                 __attribute__((format(printf, 2, 0)));
 
+/* The schema's object that is the node's child of this index. */
 const DmObject *dm_child_object(const DmModel *m, const DmNode *node, size_t child);
 
 /* Calls f for all rows or objects of that kind below node. Stops at the first error and returns it. */
@@ -115,14 +126,17 @@ struct DmUpdate {
         DmModel *model;
         DmOrigin origin;
         DmStep *steps;
-        size_t n, allocated;
+        size_t n;
         int error;
         bool committed;
 };
 
-/* canonical is taken, also on failure. Equal values make no step, except for triggers from outside. */
+/* canonical is taken, also on failure. Equal values make no step, except for triggers from outside. 0 or -ENOMEM. */
 int dm_update_set_node(DmUpdate *u, DmNode *node, const DmParameter *p, char *canonical);
+/* A new row with the next instance number in the table of this child. 0, -ENOSPC (full, or out of numbers) or
+ * -ENOMEM. */
 int dm_update_add_row(DmUpdate *u, DmNode *node, size_t child, DmNode **ret);
+/* With all below it. 0 or -ENOMEM. */
 int dm_update_delete_row(DmUpdate *u, DmNode *row);
 
 typedef struct DmChanges {
@@ -130,6 +144,7 @@ typedef struct DmChanges {
         size_t n;
 } DmChanges;
 
+/* What listeners are told of the update's steps: each row and value once. *ret is the caller's. 0 or -ENOMEM. */
 int dm_changes_build(const DmUpdate *u, DmChanges *ret);
 void dm_changes_done(DmChanges *changes);
 

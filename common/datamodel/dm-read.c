@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdarg.h>
 
+#include "common/base/array.h"
 #include "common/base/parse.h"
 #include "common/datamodel/dm-internal.h"
 
@@ -66,34 +67,25 @@ void dm_values_done(DmValues *values) {
         *values = (DmValues){};
 }
 
-/* Lists grow at powers of two, so that no capacity has to be kept. */
-static void *grow(void *items, size_t n, size_t size) {
-        return n & (n - 1) ? items : reallocarray(items, n ? n * 2 : 1, size);
-}
-
 static int add_name(Visitor *v, const char *name, bool writable) {
-        DmName *items = grow(v->names->items, v->names->n, sizeof(*items));
         char *copy;
 
-        if (!items)
+        if (ARRAY_GROW(v->names->items, v->names->n) < 0)
                 return -ENOMEM;
-        v->names->items = items;
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
-        items[v->names->n++] = (DmName){ copy, writable };
+        v->names->items[v->names->n++] = (DmName){ copy, writable };
         return 0;
 }
 
 static int add_value(Visitor *v, const char *name, const DmNode *node, const DmParameter *p) {
-        DmValue *items = grow(v->values->items, v->values->n, sizeof(*items));
         _cleanup_free_ char *copy = NULL;
         char *value;
         int r;
 
-        if (!items)
+        if (ARRAY_GROW(v->values->items, v->values->n) < 0)
                 return -ENOMEM;
-        v->values->items = items;
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
@@ -104,7 +96,7 @@ static int add_value(Visitor *v, const char *name, const DmNode *node, const DmP
                 r = dm_read(v->m, node, p, &value);
         if (r < 0)
                 return r;
-        items[v->values->n++] = (DmValue){ TAKE_PTR(copy), dm_type_to_string(p->type), value };
+        v->values->items[v->values->n++] = (DmValue){ TAKE_PTR(copy), dm_type_to_string(p->type), value };
         return 0;
 }
 
@@ -246,46 +238,20 @@ int dm_get_bool(DmModel *m, bool *ret, const char *format, ...) {
         return 0;
 }
 
-static int get_unsigned(uint64_t *ret, DmModel *m, const char *format, va_list ap)
-                __attribute__((format(printf, 3, 0)));
-
-static int get_unsigned(uint64_t *ret, DmModel *m, const char *format, va_list ap) {
+int dm_get_uint32(DmModel *m, uint32_t *ret, const char *format, ...) {
         _cleanup_free_ char *value = NULL;
         const DmParameter *p;
+        va_list ap;
         int r;
 
+        va_start(ap, format);
         r = get_any(m, format, ap, &p, &value);
+        va_end(ap);
         if (r < 0)
                 return r;
         if (p->type != DM_UNSIGNED_INT && p->type != DM_UNSIGNED_LONG)
                 return -EINVAL;
-        return parse_uint64(value, ret);
-}
-
-int dm_get_uint32(DmModel *m, uint32_t *ret, const char *format, ...) {
-        uint64_t value;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = get_unsigned(&value, m, format, ap);
-        va_end(ap);
-        if (r < 0)
-                return r;
-        if (value > UINT32_MAX)
-                return -ERANGE;
-        *ret = (uint32_t) value;
-        return 0;
-}
-
-int dm_get_uint64(DmModel *m, uint64_t *ret, const char *format, ...) {
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = get_unsigned(ret, m, format, ap);
-        va_end(ap);
-        return r;
+        return parse_uint32(value, ret);
 }
 
 bool dm_exists(DmModel *m, const char *format, ...) {

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "common/base/array.h"
 #include "common/base/parse.h"
 #include "common/datamodel/dm-internal.h"
 #include "common/datamodel/dm-value.h"
@@ -89,15 +90,8 @@ DmUpdate *dm_update_free(DmUpdate *u) {
 }
 
 static DmStep *add_step(DmUpdate *u, DmChangeKind kind, DmNode *node) {
-        if (u->n == u->allocated) {
-                size_t allocated = MAX(u->allocated * 2, (size_t) 16);
-                DmStep *steps = reallocarray(u->steps, allocated, sizeof(*steps));
-
-                if (!steps)
-                        return NULL;
-                u->steps = steps;
-                u->allocated = allocated;
-        }
+        if (ARRAY_GROW(u->steps, u->n) < 0)
+                return NULL;
         u->steps[u->n] = (DmStep){ .kind = kind, .node = node };
         return &u->steps[u->n++];
 }

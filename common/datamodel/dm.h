@@ -92,7 +92,9 @@ typedef enum DmLoadResult {
  * should not start: writing would destroy it). */
 int dm_model_load(DmModel *m, const char *dir, const char *file);
 
+/* What the model was made from. */
 const DmSchema *dm_model_schema(const DmModel *m);
+/* One for a model, NULL for none. */
 void dm_model_set_listener(DmModel *m, DmListener listener, void *userdata);
 
 /* --- Reading, for the provider --- */
@@ -101,11 +103,10 @@ void dm_model_set_listener(DmModel *m, DmListener listener, void *userdata);
  * caller's. 0, -ENOENT if there is no such parameter, -ENAMETOOLONG, -ENOMEM. */
 int dm_get_string(DmModel *m, char **ret, const char *path_format, ...) _printf_(3, 4);
 
-/* The same for a parameter of that type. Also -EINVAL if it has another type; -ERANGE for a list or a larger
- * number. */
+/* The same for a parameter of that type, unsignedLong included. Also -EINVAL if it has another type or is a list;
+ * -ERANGE for a larger number. */
 int dm_get_bool(DmModel *m, bool *ret, const char *path_format, ...) _printf_(3, 4);
 int dm_get_uint32(DmModel *m, uint32_t *ret, const char *path_format, ...) _printf_(3, 4);
-int dm_get_uint64(DmModel *m, uint64_t *ret, const char *path_format, ...) _printf_(3, 4);
 
 /* True if the object, row or parameter exists; a trailing dot does not matter. */
 bool dm_exists(DmModel *m, const char *path_format, ...) _printf_(2, 3);

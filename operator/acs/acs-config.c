@@ -6,7 +6,6 @@
 
 #define DATABASE "/var/lib/ispstorage-operator/acs/acs.db"
 #define TLS_DIRECTORY "/etc/ispstorage-operator/tls/"
-/* The longest wait for further commands keeps a thread. */
 #define COMMAND_LINGER_MAX 10000U
 
 void acs_config_done(AcsConfig *c) {
@@ -122,9 +121,9 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 { "Registry", "Parameters", config_parse_strv, &c.parameters },
                 {},
         };
-        int r;
+        int problems, r;
 
-        r = config_read(path ?: ACS_CONFIG_PATH, items);
+        r = problems = config_read(path ?: ACS_CONFIG_PATH, items);
         if (r >= 0)
                 r = apply_defaults(&c);
         if (r >= 0)
@@ -134,5 +133,5 @@ int acs_config_read(AcsConfig *ret, const char *path) {
                 return r;
         }
         *ret = c;
-        return 0;
+        return problems;
 }

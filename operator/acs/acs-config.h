@@ -22,7 +22,8 @@ typedef struct AcsConfig {
         char **parameters;         /* of interest, relative to the root object */
 } AcsConfig;
 
-/* Reads the file, or ACS_CONFIG_PATH if path is NULL, over the defaults. Logs what is wrong with it. 0,
- * -EINVAL if a value is out of its range, or a negative errno if it could not be read. */
+/* Reads the file, or ACS_CONFIG_PATH if path is NULL, over the defaults. Logs what is wrong with it. The
+ * number of lines that were skipped, -EINVAL if a value is out of its range, or a negative errno if it could not be
+ * read. */
 int acs_config_read(AcsConfig *ret, const char *path);
 void acs_config_done(AcsConfig *c);

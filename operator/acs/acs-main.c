@@ -105,14 +105,14 @@ static int serve(const AcsConfig *config) {
         return r < 0 ? log_error_errno(r, "The event loop failed: %m") : r;
 }
 
-static int check_config(const AcsConfig *config) {
+static int check_config(const AcsConfig *config, int problems) {
         SSL_CTX *tls = NULL;
         int r = 0;
 
         if (config->port > 0)
                 r = acs_load_tls(config, &tls);
         SSL_CTX_free(tls);
-        return r;
+        return r >= 0 && problems > 0 ? -EINVAL : r;
 }
 
 static int run(int argc, char *argv[]) {
@@ -134,7 +134,7 @@ static int run(int argc, char *argv[]) {
         case ACTION_LIST_DEVICES:
                 return acs_cli_list_devices(&config, arg_json);
         case ACTION_CHECK_CONFIG:
-                return check_config(&config);
+                return check_config(&config, r);
         }
         return -EINVAL;
 }

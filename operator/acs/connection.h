@@ -53,6 +53,7 @@ int connection_new(Connection **ret, const ConnectionContext *context, int fd, b
 Connection *connection_free(Connection *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Connection *, connection_free);
 
+/* Its socket, to be waited for. */
 int connection_fd(const Connection *c);
 
 /* When (microseconds of CLOCK_MONOTONIC) what it waits for must have happened; then its socket is to be shut down, and

@@ -32,7 +32,9 @@ typedef struct SessionSlot {
         bool closing : 1;
 } SessionSlot;
 
+/* An empty table, for any number of threads. *ret is the caller's. 0 or -ENOMEM. */
 int session_table_new(SessionTable **ret);
+/* No thread may use it any more; frees all sessions. Returns NULL. */
 SessionTable *session_table_free(SessionTable *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SessionTable *, session_table_free);
 

@@ -34,6 +34,7 @@ int session_new(Session **ret, const char *device, const SessionSettings *settin
 Session *session_free(Session *s);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Session *, session_free);
 
+/* As given to session_new(); the session's. */
 const char *session_device(const Session *s);
 
 /* Takes one message and gives the verdict; with SESSION_REPLY the envelope in *ret_envelope, in the

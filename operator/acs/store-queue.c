@@ -56,11 +56,9 @@ int store_command_add(
         CommandState state;
         int r;
 
-        r = sqlite_begin(s->db);
-        if (r < 0)
-                return r;
-        transaction = s->db;
-        r = sqlite_get_int(s->db, &known, "SELECT 1 FROM device WHERE id = ?", "s", device);
+        r = sqlite_begin(s->db, &transaction);
+        if (r >= 0)
+                r = sqlite_get_int(s->db, &known, "SELECT 1 FROM device WHERE id = ?", "s", device);
         if (r < 0)
                 return r;
         r = sqlite_get_int(
@@ -131,10 +129,9 @@ int store_command_finish(Store *s, const char *device, const char *id, int64_t n
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int r;
 
-        r = sqlite_begin(s->db);
+        r = sqlite_begin(s->db, &transaction);
         if (r < 0)
                 return r;
-        transaction = s->db;
         r = sqlite_run(s->db,
                        "UPDATE command SET finished = ?, payload = NULL, result_id = ?, result = ?"
                        " WHERE device = ? AND id = ? AND finished IS NULL",
@@ -157,11 +154,9 @@ int store_command_cancel(Store *s, const char *device, const char *id, int64_t n
         int64_t known;
         int r;
 
-        r = sqlite_begin(s->db);
-        if (r < 0)
-                return r;
-        transaction = s->db;
-        r = sqlite_get_int(s->db, &known, "SELECT 1 FROM device WHERE id = ?", "s", device);
+        r = sqlite_begin(s->db, &transaction);
+        if (r >= 0)
+                r = sqlite_get_int(s->db, &known, "SELECT 1 FROM device WHERE id = ?", "s", device);
         if (r < 0)
                 return r;
         r = sqlite_run(s->db,
@@ -289,10 +284,9 @@ static int outbox_delete(Store *s, char *const *pairs) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int r, n = 0;
 
-        r = sqlite_begin(s->db);
+        r = sqlite_begin(s->db, &transaction);
         if (r < 0)
                 return r;
-        transaction = s->db;
         for (; pairs && *pairs; pairs += 2) {
                 r = sqlite_run(s->db, "DELETE FROM outbox WHERE id = ? AND device = ?", "ss", pairs[1], pairs[0]);
                 if (r < 0)

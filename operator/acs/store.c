@@ -105,10 +105,9 @@ int store_device_inform(Store *s, const DeviceRecord *d, const Message *m, bool 
         int64_t provisioned;
         int r;
 
-        r = sqlite_begin(s->db);
+        r = sqlite_begin(s->db, &transaction);
         if (r < 0)
                 return r;
-        transaction = s->db;
         r = sqlite_get_int(
                        s->db,
                        &provisioned,

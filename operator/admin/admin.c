@@ -58,7 +58,7 @@ static const char help_text[] =
                 "  --state, --repositories, --configuration=DIRECTORY\n"
                 "                     backup, restore: instead of /var/lib/ispstorage-operator,\n"
                 "                     /srv/ispstorage-repositories, /etc/ispstorage-operator\n"
-                "  --help, --version\n\n"
+                "  -h, --help, --version\n\n"
                 "Exit codes: 0 done, 1 refused, 2 usage, 3 the frontend does not answer, 4 no result in time.\n";
 
 int usage(const char *text) {
@@ -161,7 +161,7 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                                 return usage("--wait takes a number of seconds");
                         break;
                 case ARG_VERSION:
-                        puts(PROJECT_VERSION);
+                        puts("ispstorage-admin " PROJECT_VERSION);
                         return EXIT_SUCCESS;
                 case 'h':
                         fputs(help_text, stdout);

@@ -48,11 +48,9 @@ static int migrate_step(sqlite3 *db, const char *const *migrations, int64_t n_mi
         int64_t version;
         int r;
 
-        r = sqlite_begin(db);
-        if (r < 0)
-                return r;
-        transaction = db;
-        r = sqlite_get_int(db, &version, "PRAGMA user_version", "");
+        r = sqlite_begin(db, &transaction);
+        if (r >= 0)
+                r = sqlite_get_int(db, &version, "PRAGMA user_version", "");
         if (r < 0)
                 return r;
         if (version > n_migrations)
@@ -215,23 +213,33 @@ int sqlite_run(sqlite3 *db, const char *sql, const char *types, ...) {
         return sqlite3_total_changes(db) - before;
 }
 
+/* The first row; -ENOENT if there is none, or its first column is NULL. */
+static int get_row(sqlite3 *db, sqlite3_stmt **ret, const char *sql, const char *types, va_list ap) {
+        _cleanup_sqlite_finalize_ sqlite3_stmt *s = NULL;
+        int r;
+
+        r = prepare_va(db, &s, sql, types, ap);
+        if (r >= 0)
+                r = sqlite_step(s);
+        if (r < 0)
+                return r;
+        if (r == 0 || sqlite3_column_type(s, 0) == SQLITE_NULL)
+                return -ENOENT;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
 int sqlite_get_int(sqlite3 *db, int64_t *ret, const char *sql, const char *types, ...) {
         _cleanup_sqlite_finalize_ sqlite3_stmt *s = NULL;
         va_list ap;
         int r;
 
         va_start(ap, types);
-        r = prepare_va(db, &s, sql, types, ap);
+        r = get_row(db, &s, sql, types, ap);
         va_end(ap);
-        if (r < 0)
-                return r;
-        r = sqlite_step(s);
-        if (r < 0)
-                return r;
-        if (r == 0 || sqlite3_column_type(s, 0) == SQLITE_NULL)
-                return -ENOENT;
-        *ret = sqlite3_column_int64(s, 0);
-        return 0;
+        if (r >= 0)
+                *ret = sqlite3_column_int64(s, 0);
+        return r;
 }
 
 int sqlite_get_text(sqlite3 *db, char **ret, const char *sql, const char *types, ...) {
@@ -240,16 +248,9 @@ int sqlite_get_text(sqlite3 *db, char **ret, const char *sql, const char *types,
         int r;
 
         va_start(ap, types);
-        r = prepare_va(db, &s, sql, types, ap);
+        r = get_row(db, &s, sql, types, ap);
         va_end(ap);
-        if (r < 0)
-                return r;
-        r = sqlite_step(s);
-        if (r < 0)
-                return r;
-        if (r == 0 || sqlite3_column_type(s, 0) == SQLITE_NULL)
-                return -ENOENT;
-        return sqlite_column_dup(s, 0, ret);
+        return r < 0 ? r : sqlite_column_dup(s, 0, ret);
 }
 
 int sqlite_column_dup(sqlite3_stmt *s, int column, char **ret) {
@@ -271,10 +272,13 @@ void sqlite_set_lazy(sqlite3 *db, bool lazy) {
         (void) sqlite3_exec(db, lazy ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", NULL, NULL, NULL);
 }
 
-int sqlite_begin(sqlite3 *db) {
+int sqlite_begin(sqlite3 *db, sqlite3 **ret_transaction) {
         int r = sqlite_run(db, "BEGIN IMMEDIATE", "");
 
-        return r < 0 ? r : 0;
+        if (r < 0)
+                return r;
+        *ret_transaction = db;
+        return 0;
 }
 
 int sqlite_commit(sqlite3 *db) {

@@ -36,7 +36,7 @@ static inline void sqlite_rollbackp(sqlite3 **db) {
 
 #define _cleanup_sqlite_close_ _cleanup_(sqlite_closep)
 #define _cleanup_sqlite_finalize_ _cleanup_(sqlite_finalizep)
-/* "_cleanup_sqlite_rollback_ sqlite3 *transaction = db;" right behind a successful sqlite_begin(). */
+/* "_cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;", for sqlite_begin(). */
 #define _cleanup_sqlite_rollback_ _cleanup_(sqlite_rollbackp) _unused_
 
 /* Opens or creates the database: write-ahead log, foreign keys enforced, every commit synced to disk.
@@ -80,9 +80,9 @@ static inline const char *sqlite_column_str(sqlite3_stmt *s, int column) {
  * that is not lazy is, of this or of another connection: never is one there without all before it. */
 void sqlite_set_lazy(sqlite3 *db, bool lazy);
 
-/* Starts a transaction that may write (BEGIN IMMEDIATE: the lock is taken now, not half way). 0 or an
- * error. */
-int sqlite_begin(sqlite3 *db);
+/* Starts a transaction that may write (BEGIN IMMEDIATE: the lock is taken now, not half way). *ret_transaction becomes
+ * db, for _cleanup_sqlite_rollback_. 0 or an error. */
+int sqlite_begin(sqlite3 *db, sqlite3 **ret_transaction);
 
 /* Ends it; when this returns 0 the changes are on disk. */
 int sqlite_commit(sqlite3 *db);

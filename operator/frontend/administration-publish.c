@@ -64,10 +64,9 @@ int administration_publish(Manager *m, const json_t *order, json_t **ret, char *
                 return r;
         if (json_array_size(subscriptions) == 0)
                 return administration_complain(ret_error, -EINVAL, strdup("\"subscriptions\" is missing."));
-        r = sqlite_begin(m->db);
+        r = sqlite_begin(m->db, &transaction);
         if (r < 0)
                 return r;
-        transaction = m->db;
         json_array_foreach(subscriptions, i, name) {
                 _cleanup_(subscription_freep) Subscription *s = NULL;
                 int64_t id;

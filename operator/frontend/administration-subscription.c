@@ -58,11 +58,9 @@ int administration_change(Manager *m, const char *subscription, const json_t *or
 
         if (json_object_size(order) == 0)
                 return administration_complain(ret_error, -EINVAL, strdup("There is nothing to change."));
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = administration_load(m, subscription, &s, ret_error);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = administration_load(m, subscription, &s, ret_error);
         if (r >= 0)
                 r = change(s, order, ret_error);
         if (r >= 0)
@@ -89,11 +87,9 @@ int administration_remove(Manager *m, const char *subscription, bool erase, char
         _cleanup_strv_free_ char **devices = NULL;
         int r;
 
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = administration_load(m, subscription, &s, ret_error);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = administration_load(m, subscription, &s, ret_error);
         if (r >= 0)
                 r = store_device_ids(m->db, subscription, &devices);
         if (r < 0)
@@ -126,11 +122,9 @@ int administration_task(
         _cleanup_(subscription_freep) Subscription *s = NULL;
         int r;
 
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = administration_load(m, subscription, &s, ret_error);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = administration_load(m, subscription, &s, ret_error);
         if (r >= 0)
                 r = store_task_insert(m->db, subscription, kind, "[]", manager_now(), ret_id);
         if (r >= 0)
@@ -183,11 +177,9 @@ int administration_retain(
         bool now = false;
         int r;
 
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = administration_load(m, subscription, &s, ret_error);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = administration_load(m, subscription, &s, ret_error);
         if (r >= 0)
                 r = read_retention(m, s, order, &words, &now, ret_error);
         if (r >= 0)

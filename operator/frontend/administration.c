@@ -86,11 +86,9 @@ int administration_create(Manager *m, const json_t *order, char **ret_error) {
                 return -ENOMEM;
         r = read_subscription(order, s, ret_error);
         if (r >= 0)
-                r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = store_subscription_insert(m->db, s);
+                r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = store_subscription_insert(m->db, s);
         if (r == -EEXIST)
                 return administration_complain(ret_error, r, strfmt("The subscription %s exists.", s->name));
         if (r >= 0)
@@ -115,11 +113,9 @@ int administration_suspend(Manager *m, const char *subscription, bool suspended,
         _cleanup_(subscription_freep) Subscription *s = NULL;
         int r;
 
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = administration_load(m, subscription, &s, ret_error);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = administration_load(m, subscription, &s, ret_error);
         if (r < 0)
                 return r;
         s->suspended = suspended;
@@ -172,11 +168,9 @@ int administration_allow(
 
         r = gateway_name ? administration_check_text("The gateway's name", gateway_name, ret_error) : 0;
         if (r >= 0)
-                r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = administration_load(m, subscription, &s, ret_error);
+                r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = administration_load(m, subscription, &s, ret_error);
         if (r >= 0)
                 r = load_device(m, device, true, &d, ret_error);
         if (r < 0)
@@ -226,11 +220,9 @@ int administration_disallow(Manager *m, const char *device, char **ret_error) {
         _cleanup_(device_freep) Device *d = NULL;
         int r;
 
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = load_device(m, device, false, &d, ret_error);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = load_device(m, device, false, &d, ret_error);
         if (r >= 0)
                 r = store_key_revoke(m->db, device);
         if (r >= 0)
@@ -329,11 +321,9 @@ int administration_command(
         _cleanup_free_ char *id = NULL;
         int r;
 
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = load_device(m, device, false, &d, ret_error);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = load_device(m, device, false, &d, ret_error);
         if (r < 0)
                 return r;
         if (!d->root)

@@ -114,6 +114,7 @@ const char *device_status_to_string(DeviceStatus s);
 DeviceStatus device_status_from_string(const char *s);
 const char *device_state_to_string(DeviceState s);
 
+/* What administrators are shown (ispstorage-admin(8), "Devices"). */
 DeviceState device_state(const Device *d);
 
 /* Reads "<n>.<commit>"; "" is 0 and "". *ret_commit points into s. 0 or -EINVAL. */

@@ -15,40 +15,43 @@ static const char *arg_config = "/etc/ispstorage-operator/frontend.conf";
 static void help(void) {
         printf("ispstorage-frontend [OPTIONS]\n\n"
                "The operator's storage frontend. Its sockets come from the service manager.\n\n"
-               "  -c --config=FILE  configuration instead of %s\n"
-               "  -h --help         this text\n"
-               "     --version      the version\n",
+               "     --config=FILE  read this configuration instead of %s\n"
+               "  -h --help         show this help\n"
+               "     --version      show the version\n",
                arg_config);
 }
 
 /* 1 to go on, 0 to end with success, -EINVAL. */
 static int parse_argv(int argc, char *argv[]) {
         enum {
-                ARG_VERSION = 0x100,
+                ARG_CONFIG = 0x100,
+                ARG_VERSION,
         };
         static const struct option options[] = {
-                { "config", required_argument, NULL, 'c' },
+                { "config", required_argument, NULL, ARG_CONFIG },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 {},
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "c:h", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
-                case 'c':
+                case ARG_CONFIG:
                         arg_config = optarg;
                         break;
                 case 'h':
                         help();
                         return 0;
                 case ARG_VERSION:
-                        puts(PROJECT_VERSION);
+                        puts("ispstorage-frontend " PROJECT_VERSION);
                         return 0;
                 default:
                         return -EINVAL;
                 }
-        return optind < argc ? -EINVAL : 1;
+        if (optind < argc)
+                return log_error_errno(-EINVAL, "Unexpected argument: %s", argv[optind]);
+        return 1;
 }
 
 /* The two sockets, told apart by the names that their units give them. -EBADF stays for one that is not

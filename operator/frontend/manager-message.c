@@ -301,11 +301,9 @@ static int store_message(
         int r;
 
         m->finished = strv_free(m->finished);
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = store_inbox_insert(m->db, id, manager_now());
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = store_inbox_insert(m->db, id, manager_now());
         if (r > 0)
                 r = kind == TOPIC_INFORM ? process_inform(m, device, message)
                                          : process_result(m, device, message);

@@ -137,11 +137,9 @@ static int take_answer(Manager *m, const RepositoryJob *j, char *answer) {
         _cleanup_(subscription_freep) Subscription *s = NULL;
         int r;
 
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = store_subscription_load(m->db, j->subscription, &s);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = store_subscription_load(m->db, j->subscription, &s);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         r = streq(answer, "removed") ? store_subscription_delete(m->db, s->name) : take_revision(m, j, s, answer);
@@ -285,11 +283,9 @@ static int follow_push(
 
         if (n == 0 || find_job(m, subscription))
                 return 0;
-        r = sqlite_begin(m->db);
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = store_subscription_load(m->db, subscription, &s);
+        r = sqlite_begin(m->db, &transaction);
+        if (r >= 0)
+                r = store_subscription_load(m->db, subscription, &s);
         if (r < 0)
                 return r;
         if (!s->repository_ready || s->removing)

@@ -51,20 +51,14 @@ void manager_free_task_jobs(Manager *m) {
                 (void) task_job_free(m->task_jobs);
 }
 
-char *manager_task_key(int64_t id) {
-        return strfmt("task-%lld", (long long) id);
-}
-
 static int finish(Manager *m, const Task *t, const char *state, const char *result) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
-        _cleanup_free_ char *key = manager_task_key(t->id);
+        _cleanup_free_ char *key = strfmt("task-%lld", (long long) t->id);
         int r;
 
-        r = key ? sqlite_begin(m->db) : -ENOMEM;
-        if (r < 0)
-                return r;
-        transaction = m->db;
-        r = store_task_set(m->db, t, state, result, manager_now());
+        r = key ? sqlite_begin(m->db, &transaction) : -ENOMEM;
+        if (r >= 0)
+                r = store_task_set(m->db, t, state, result, manager_now());
         if (r >= 0)
                 r = sqlite_commit(m->db);
         if (r >= 0)

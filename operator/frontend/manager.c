@@ -36,10 +36,9 @@ static int publish_commands(Manager *m) {
 
         if (!m->mqtt || !mqtt_client_is_connected(m->mqtt))
                 return 0;
-        r = sqlite_begin(m->db);
+        r = sqlite_begin(m->db, &transaction);
         if (r < 0)
                 return r;
-        transaction = m->db;
         for (;;) {
                 _cleanup_(command_freep) Command *c = NULL;
                 _cleanup_free_ char *topic = NULL;
@@ -106,10 +105,9 @@ static int step_devices(Manager *m, char **ids, bool refresh) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
         int r;
 
-        r = sqlite_begin(m->db);
+        r = sqlite_begin(m->db, &transaction);
         if (r < 0)
                 return r;
-        transaction = m->db;
         STRV_FOREACH(id, ids) {
                 _cleanup_(device_freep) Device *d = NULL;
 

@@ -50,7 +50,9 @@ int manager_new(Manager **ret, sd_event *event, const FrontendConfig *config, in
 Manager *manager_free(Manager *m);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free);
 
+/* Seconds since 1970, UTC. */
 int64_t manager_now(void);
+/* To spread waits; 0 as long as the kernel has none. */
 uint32_t manager_random(void);
 
 /* After a commit: publishes what waits, sets the timer, wakes who waits for results. */
@@ -112,5 +114,3 @@ void manager_make_spool(Manager *m);
 /* Orders maintenance where it is due, and removes files that nobody published. */
 int manager_schedule_maintenance(Manager *m);
 void manager_free_task_jobs(Manager *m);
-/* Under this name the end of a task is waited for. The caller's; NULL if memory ran out. */
-char *manager_task_key(int64_t id);

@@ -23,6 +23,10 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Task *, task_free);
 /* Tasks and their results are kept for this long. */
 #define TASK_KEEP_SEC (30 * 86400)
 
+/* Each function returns 0 unless it says otherwise, or a negative errno (sqlite.h). Times are seconds since 1970,
+ * UTC. */
+
+/* arguments: a JSON array of strings. ret_id may be NULL. */
 int store_task_insert(
                 sqlite3 *db,
                 const char *subscription,
@@ -30,7 +34,8 @@ int store_task_insert(
                 const char *arguments,
                 int64_t now,
                 int64_t *ret_id);
-int store_task_load(sqlite3 *db, int64_t id, Task **ret); /* -ENOENT */
+/* *ret is the caller's. Also -ENOENT. */
+int store_task_load(sqlite3 *db, int64_t id, Task **ret);
 /* Copying to the mirror takes as long as the mirror likes, and nothing else may wait for it: it is a class
  * of its own. */
 bool task_is_mirror(const Task *t);
@@ -47,4 +52,5 @@ int store_task_insert_maintenance(sqlite3 *db, int64_t now, int64_t interval, ui
 /* Orders a copy to the mirror for the subscription (NULL: for all) if main has moved since the last one. One
  * that failed is tried again after some minutes. */
 int store_task_insert_mirror(sqlite3 *db, const char *subscription, int64_t now);
+/* Deletes those that ended more than TASK_KEEP_SEC ago. */
 int store_task_expire(sqlite3 *db, int64_t now);

@@ -50,6 +50,7 @@ typedef enum CommandPurpose {
         _COMMAND_PURPOSE_MAX,
 } CommandPurpose;
 
+/* For the log and the database. */
 const char *command_purpose_to_string(CommandPurpose p);
 
 typedef struct Command {
@@ -65,21 +66,28 @@ typedef struct Command {
 Command *command_free(Command *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Command *, command_free);
 
+/* Opens the database, makes or migrates it (sqlite_open()). *ret is the caller's.  Each function below returns 0
+ * unless it says otherwise, or a negative errno: those of sqlite.h, and what stands behind it. What they give out is
+ * the caller's. Times are seconds since 1970, UTC. */
 int store_open(const char *path, sqlite3 **ret);
 
 /* a-z 0-9 . _ -, beginning with a letter or digit, not ending in ".git" or ".": a name of a directory and of
  * a URL. */
 bool subscription_name_is_valid(const char *name);
 
-int store_subscription_insert(sqlite3 *db, const Subscription *s);              /* -EEXIST */
-int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret); /* -ENOENT */
+/* Also -EEXIST. */
+int store_subscription_insert(sqlite3 *db, const Subscription *s);
+/* Also -ENOENT. */
+int store_subscription_load(sqlite3 *db, const char *name, Subscription **ret);
 /* A tip that is another at a number that is not higher, as retention makes it, is to be mirrored once more. */
 int store_subscription_save(sqlite3 *db, const Subscription *s);
-int store_subscription_delete(sqlite3 *db, const char *name); /* -EEXIST while it has devices */
+/* Also -EEXIST while it has devices. */
+int store_subscription_delete(sqlite3 *db, const char *name);
 /* unfinished: only those whose repository is still to be made or removed. */
 int store_subscription_names(sqlite3 *db, bool unfinished, char ***ret);
 
-int store_device_load(sqlite3 *db, const char *id, Device **ret); /* -ENOENT */
+/* Also -ENOENT. */
+int store_device_load(sqlite3 *db, const char *id, Device **ret);
 /* Inserts or replaces; the key rows stay. next_check: INT64_MAX for none. */
 int store_device_save(sqlite3 *db, const Device *d, int64_t next_check);
 /* With keys and operations; what the ACS was told to do with it is cancelled. 0 or -ENOENT. */
@@ -93,16 +101,18 @@ int store_device_next_check(sqlite3 *db, int64_t *ret);
 /* Devices that are not known to be where they should be (for the look around after a reconnect). */
 int store_device_unequal(sqlite3 *db, char ***ret);
 
-/* Makes the key the device's newest and keeps the one before it (it is in use until the new one was
- * accepted). key is
- * "<type> <base64>[ comment]". 1 if it is new, 0 if it was there, -EINVAL if it is not an ed25519 key,
- * -EEXIST if it belongs to another device. */
+/* Makes the key the device's newest and keeps the one before it (it is in use until the new one was accepted). key is
+ * "<type> <base64>[ comment]". 1 if it is new, 0 if it was there, -EINVAL if it is not an ed25519 key, -EEXIST if it
+ * belongs to another device. */
 int store_key_authorize(sqlite3 *db, const char *device, const char *key, int64_t now);
+/* All keys of the device. */
 int store_key_revoke(sqlite3 *db, const char *device);
 /* Ids of the keys that open the subscription's repository now. */
 int store_key_ids(sqlite3 *db, const char *subscription, char ***ret);
-int store_key_device(sqlite3 *db, int64_t key, char **ret_device); /* -ENOENT */
+/* Whose key it is. Also -ENOENT. */
+int store_key_device(sqlite3 *db, int64_t key, char **ret_device);
 
+/* The order of this opseq to synchronize: kind is "pull" or "prefetch", wanted the n of the revision. */
 int store_operation_insert(
                 sqlite3 *db,
                 const char *device,
@@ -127,12 +137,14 @@ int store_command_insert(
                 const json_t *command,
                 int64_t now,
                 char **ret_id);
-int store_command_load(sqlite3 *db, const char *id, Command **ret); /* -ENOENT */
+/* Also -ENOENT. */
+int store_command_load(sqlite3 *db, const char *id, Command **ret);
 /* The oldest command that is to be published. 1 with *ret, 0 if there is none. */
 int store_command_next(sqlite3 *db, Command **ret);
 /* Lets commands be published again that are not finished and were published before then: the ACS knows them
  * by their id. */
 int store_command_republish(sqlite3 *db, int64_t before);
+/* The broker has it. */
 int store_command_published(sqlite3 *db, const char *id, int64_t now);
 /* Finishes: an administrator's keeps its result, others are forgotten. */
 int store_command_finish(sqlite3 *db, const Command *c, const char *result, int64_t now);

@@ -59,9 +59,9 @@ int bridge_config_read(BridgeConfig *ret, const char *path) {
                 BROKER_CONFIG_ITEMS(&c.broker),
                 {},
         };
-        int r;
+        int problems, r;
 
-        r = config_read(path ?: BRIDGE_CONFIG_PATH, items);
+        r = problems = config_read(path ?: BRIDGE_CONFIG_PATH, items);
         if (r >= 0)
                 r = apply_defaults(&c);
         if (r >= 0)
@@ -71,5 +71,5 @@ int bridge_config_read(BridgeConfig *ret, const char *path) {
                 return r;
         }
         *ret = c;
-        return 0;
+        return problems;
 }

@@ -13,7 +13,7 @@ typedef struct BridgeConfig {
         BrokerConfig broker;
 } BridgeConfig;
 
-/* Reads the file, or BRIDGE_CONFIG_PATH if path is NULL, over the defaults. Logs what is wrong with it. 0,
- * -EINVAL if a value is not usable, or a negative errno if it could not be read. */
+/* Reads the file, or BRIDGE_CONFIG_PATH if path is NULL, over the defaults. Logs what is wrong with it. The
+ * number of lines that were skipped, -EINVAL if a value is not usable, or a negative errno if it could not be read. */
 int bridge_config_read(BridgeConfig *ret, const char *path);
 void bridge_config_done(BridgeConfig *c);

@@ -90,8 +90,10 @@ static int run(int argc, char *argv[]) {
         if (r <= 0)
                 return r;
         r = bridge_config_read(&config, arg_config);
-        if (r < 0 || arg_check_config)
+        if (r < 0)
                 return r;
+        if (arg_check_config)
+                return r > 0 ? -EINVAL : 0;
         return serve(&config);
 }
 

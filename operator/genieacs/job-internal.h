@@ -55,5 +55,3 @@ void job_retry(Job *job, Step step);
 /* Begins with the device's next command, or, before the first one, with what an earlier run had left; frees the job
  * if there is neither. */
 void job_next(Job *job);
-
-void job_forget(Job *job);

@@ -39,7 +39,7 @@ static int compare_jobs(const void *a, const void *b) {
         return strcmp(((const Job *) a)->device, ((const Job *) b)->device);
 }
 
-void job_forget(Job *job) {
+static void forget(Job *job) {
         (void) tdelete(job, &job->jobs->jobs, compare_jobs);
         (void) job_free(job);
 }
@@ -70,7 +70,7 @@ static void wait_for(Job *job, Step step, uint64_t usec) {
                             on_timer,
                             job) < 0)
                 /* The frontend asks for the command again, and it is taken up where the store has it. */
-                job_forget(job);
+                forget(job);
 }
 
 /* Half of the time for sure, the other half by chance: what failed together does not come back together. */
@@ -116,7 +116,7 @@ void job_next(Job *job) {
         if (r < 0)
                 (void) log_error_errno(r, "%s: failed to read the next command: %m", job->device);
         if (r < 0 || (r == 0 && job->is_swept))
-                job_forget(job);
+                forget(job);
         else if (!job->is_swept)
                 resume(job);
         else
@@ -187,7 +187,7 @@ Jobs *jobs_free(Jobs *j) {
         if (!j)
                 return NULL;
         while (j->jobs)
-                job_forget(*(Job **) j->jobs);
+                forget(*(Job **) j->jobs);
         (void) sd_event_unref(j->event);
         free(j);
         return NULL;

@@ -14,6 +14,7 @@ typedef struct ObjectReader ObjectReader;
 /* Takes a piece of an object. 0 to go on, or a negative errno. */
 typedef int (*ObjectSink)(const void *data, size_t size, void *userdata);
 
+/* Starts git cat-file for the repository in GIT_DIR. *ret is the caller's. 0, -ENOMEM or another negative errno. */
 int object_reader_new(ObjectReader **ret);
 ObjectReader *object_reader_free(ObjectReader *r);
 DEFINE_TRIVIAL_CLEANUP_FUNC(ObjectReader *, object_reader_free);

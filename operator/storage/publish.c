@@ -40,7 +40,8 @@ static void change_done(Change *c) {
         *c = (Change){};
 }
 
-bool publish_path_is_valid(const char *path) {
+/* True for a relative path of names: not empty, no "." or "..", no slash at the ends. */
+static bool path_is_valid(const char *path) {
         size_t n = strlen(path);
 
         if (n == 0 || n > PUBLISH_PATH_MAX)
@@ -348,7 +349,7 @@ int publish(const char *directory,
         *slash = 0;
         for (size_t i = 0; r >= 0 && i < n_files; i++) {
                 *ret_path = files[i].path;
-                r = publish_path_is_valid(files[i].path) && !strchr(files[i].file, '/')
+                r = path_is_valid(files[i].path) && !strchr(files[i].file, '/')
                                     ? published_import(repositories, files[i].file, &changes[i].content)
                                     : -EINVAL;
         }

@@ -25,6 +25,3 @@ int publish(const char *directory,
             size_t n_files,
             unsigned *ret_n,
             const char **ret_path);
-
-/* True for a relative path of names: not empty, no "." or "..", no slash at the ends. */
-bool publish_path_is_valid(const char *path) _pure_;

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "common/base/array.h"
 #include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
@@ -29,7 +30,7 @@ typedef struct Part {
 
 typedef struct Parts {
         Part *parts;
-        size_t n, room;
+        size_t n;
 } Parts;
 
 static int git(const char *const arguments[]) {
@@ -65,14 +66,8 @@ static int add_part(Parts *p, const void *data, size_t size) {
         char head[32];
         Part *part;
 
-        if (p->n == p->room) {
-                Part *grown = reallocarray(p->parts, p->room * 2 + 64, sizeof(Part));
-
-                if (!grown)
-                        return -ENOMEM;
-                p->parts = grown;
-                p->room = p->room * 2 + 64;
-        }
+        if (ARRAY_GROW(p->parts, p->n) < 0)
+                return -ENOMEM;
         part = p->parts + p->n++;
         pieces[0].size = pieces[0].len = (size_t) snprintf(head, sizeof(head), "blob %zu", size) + 1;
         pieces[0].data = head;

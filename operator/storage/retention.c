@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "common/base/array.h"
 #include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
@@ -110,18 +111,8 @@ static int append_version(History *h, RetentionVersion **times, const char *id, 
         r = commit_time(c, &time);
         if (r < 0)
                 return r;
-        if ((h->n & (h->n - 1)) == 0) {
-                Version *versions = reallocarray(h->versions, h->n ? 2 * h->n : 1, sizeof(*versions));
-                RetentionVersion *more;
-
-                if (!versions)
-                        return -ENOMEM;
-                h->versions = versions;
-                more = reallocarray(*times, h->n ? 2 * h->n : 1, sizeof(*more));
-                if (!more)
-                        return -ENOMEM;
-                *times = more;
-        }
+        if (ARRAY_GROW(h->versions, h->n) < 0 || ARRAY_GROW(*times, h->n) < 0)
+                return -ENOMEM;
         (*times)[h->n] = (RetentionVersion){ .time = time };
         h->versions[h->n] = (Version){};
         (void) strcpy(h->versions[h->n].id, id);

@@ -109,7 +109,7 @@ def parse_arguments(known):
                     "values that were committed.",
         epilog=f"benchmarks:\n{names}\n\nResults of benchmarks that are not named stay as they are.")
     mode = parser.add_mutually_exclusive_group()
-    for name, text in (("quick", f"under 20 minutes in all, ended after {limits.RUN_MINUTES['quick']} (default)"),
+    for name, text in (("quick", f"about 20 minutes in all, ended after {limits.RUN_MINUTES['quick']} (default)"),
                        ("full", "up to 6 hours in all"),
                        ("smoke", "tiny sizes: whether they work, nothing else; the report is left alone")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)

@@ -41,7 +41,7 @@ void bus_pair_done(BusPair *p) {
         p->event = sd_event_unref(p->event);
 }
 
-void bus_pair_wait(BusPair *p, const bool *flag) {
+static void wait_for(BusPair *p, const bool *flag) {
         while (!*flag)
                 assert_true(sd_event_run(p->event, WAIT_USEC) > 0);
 }
@@ -64,7 +64,7 @@ sd_bus_message *bus_pair_call(BusPair *p, sd_bus_message *call, sd_bus_error *er
         Answer a = {};
 
         assert_true(sd_bus_call_async(p->client, &slot, call, on_answer, &a, 0) >= 0);
-        bus_pair_wait(p, &a.there);
+        wait_for(p, &a.there);
         sd_bus_slot_unref(slot);
         sd_bus_message_unref(call);
         if (!sd_bus_message_is_method_error(a.message, NULL))

@@ -21,6 +21,3 @@ sd_bus_message *bus_pair_call(BusPair *p, sd_bus_message *call, sd_bus_error *er
 
 /* A call of a method on a fixed object, to be filled with arguments. */
 sd_bus_message *bus_pair_new_call(BusPair *p, const char *path, const char *interface, const char *member);
-
-/* Runs the loop until *flag is true. */
-void bus_pair_wait(BusPair *p, const bool *flag);

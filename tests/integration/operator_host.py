@@ -179,7 +179,7 @@ LogLevel ERROR
         # The sockets at the descriptors and with the names that systemd would pass (sd_listen_fds(3)); bash knows its pid.
         start = ('exec 3<&"$1" 4<&"$2"; shift 2; export LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=api:hook; exec "$@"')
         self.spawn("frontend", "/bin/bash", "-c", start, "bash", str(self.api.fileno()), str(self.hook.fileno()),
-                   *wrapper, str(self.build / "operator/frontend/ispstorage-frontend"), "-c", str(self.directory / "frontend.conf"),
+                   *wrapper, str(self.build / "operator/frontend/ispstorage-frontend"), f"--config={self.directory}/frontend.conf",
                    pass_fds=[self.api.fileno(), self.hook.fileno()])
 
     def kill(self, name):

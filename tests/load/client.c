@@ -18,6 +18,8 @@
 
 #define RESPONSE_MAX (256U * 1024U)
 #define ACCURACY_USEC 1000U
+/* ManagementServer.CWMPRetryIntervalMultiplier, thousandths: its default. */
+#define RETRY_MULTIPLIER 2000U
 
 static uint64_t random_number(void) {
         uint64_t n = 0;
@@ -65,7 +67,7 @@ static void end_session(Client *c, bool succeeded) {
                 c->context->n_sessions++;
         else
                 usec = backoff_interval_usec(
-                                c->retries, c->context->retry_minimum, BACKOFF_MULTIPLIER_DEFAULT, random_number());
+                                c->retries, c->context->retry_minimum, RETRY_MULTIPLIER, random_number());
         r = gateway_work(&c->gateway);
         if (r >= 0 && c->gateway.events != 0)
                 r = client_schedule(c, usec);

@@ -95,10 +95,11 @@ void expect_state(Fixture *f, const char *id, DeviceState state) {
 
 void main_is_at(Fixture *f, uint64_t n) {
         _cleanup_(subscription_freep) Subscription *s = NULL;
+        sqlite3 *transaction;
 
         assert_int_equal(store_subscription_load(f->manager.db, "home", &s), 0);
         s->revision = n;
-        assert_int_equal(sqlite_begin(f->manager.db), 0);
+        assert_int_equal(sqlite_begin(f->manager.db, &transaction), 0);
         assert_int_equal(store_subscription_save(f->manager.db, s), 0);
         assert_int_equal(manager_step_subscription(&f->manager, "home"), 0);
         assert_int_equal(sqlite_commit(f->manager.db), 0);
@@ -106,10 +107,11 @@ void main_is_at(Fixture *f, uint64_t n) {
 
 void let_time_pass(Fixture *f, const char *id) {
         _cleanup_(device_freep) Device *d = device(f, id);
+        sqlite3 *transaction;
 
         d->not_before = 0;
         d->expected_until = 0;
-        assert_int_equal(sqlite_begin(f->manager.db), 0);
+        assert_int_equal(sqlite_begin(f->manager.db, &transaction), 0);
         assert_int_equal(manager_step(&f->manager, d), 0);
         assert_int_equal(sqlite_commit(f->manager.db), 0);
 }

@@ -118,7 +118,8 @@ void fixture_export(GitFixture *f, const git_oid *id) {
         }
 }
 
-void fixture_import(GitFixture *f, const char *hex, git_oid *ret) {
+/* Takes an object that git has, and what it reaches if it is a commit or a tree, into the store. */
+static void import(GitFixture *f, const char *hex, git_oid *ret) {
         _cleanup_free_ char *command = strfmt("rev-list --objects --missing=allow-any %s", hex),
                             *list = fixture_run(f, command);
         _cleanup_strv_free_ char **lines = NULL;
@@ -158,7 +159,7 @@ void fixture_foreign_commit(GitFixture *f, const char *lines, git_oid *ret) {
                                lines);
         _cleanup_free_ char *out = fixture_run(f, command);
 
-        fixture_import(f, out, ret);
+        import(f, out, ret);
 }
 
 /* --- trees --- */

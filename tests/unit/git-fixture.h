@@ -20,8 +20,6 @@ void fixture_reopen(GitFixture *f);
 char *fixture_run(GitFixture *f, const char *arguments);
 /* Gives the objects that the commit or tree reaches to git, as far as the store has them. */
 void fixture_export(GitFixture *f, const git_oid *id);
-/* Takes an object that git has, and what it reaches if it is a commit or a tree, into the store. */
-void fixture_import(GitFixture *f, const char *hex, git_oid *ret);
 
 /* A commit of a tree that git mktree makes of the lines, which printf(1) expands. */
 void fixture_foreign_commit(GitFixture *f, const char *lines, git_oid *ret);

@@ -36,7 +36,6 @@ typedef struct Reading {
         const struct Reading *elsewhere; /* where thin packs find their bases */
         int large_fd;
         git_oid large;
-        bool no_find;
         PackSummary summary;
 } Reading;
 

@@ -10,5 +10,3 @@ extern const char aftermath_base[], aftermath_local[], aftermath_remote[];
 /* What the daemon does after a start: recover, advance the base, run again. With base_recorded, the disturbance came
  * after that. Nothing may be lost, and all must end as it would have without the disturbance. */
 void aftermath_check(const Folder *f, bool base_recorded);
-/* Nothing is lost, and nothing is there that nobody wrote. */
-void aftermath_check_contents(const Folder *f);

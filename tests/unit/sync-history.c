@@ -236,7 +236,7 @@ static SyncPlan *make_plan(World *w, const Gateway *g, const SyncTree *base, boo
         };
         SyncPlan *plan;
 
-        assert_int_equal(sync_plan(base, g->folder, w->commits[w->n_commits - 1], &context, &plan), 0);
+        plan = model_plan(base, g->folder, w->commits[w->n_commits - 1], &context);
         w->n_collisions += plan->statistics.collisions;
         return plan;
 }
@@ -249,7 +249,7 @@ static void advance(const World *w, Gateway *g) {
         _cleanup_sync_tree_free_ SyncTree *base = base_of(w, g);
         SyncTree *held;
 
-        assert_int_equal(sync_base_advance(base, g->folder, w->commits[g->target], g->placed, &held), 0);
+        held = model_advance_base(base, g->folder, w->commits[g->target], g->placed);
         replace(&g->held, held);
         replace(&g->placed, NULL);
         g->base = g->target;

@@ -187,3 +187,62 @@ SyncTree *model_apply(const SyncTree *local, const SyncPlan *plan, bool (*fails)
         }
         return t;
 }
+
+/* --- the planner on whole trees --- */
+
+typedef struct WholeTrees {
+        const SyncTree *local, *remote;
+        SyncWalk walk;
+} WholeTrees;
+
+static int next_of_trees(SyncRow *ret, void *userdata) {
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        WholeTrees *t = userdata;
+        const char *path = sync_walk_next(&t->walk, entries);
+
+        *ret = (SyncRow) { .path = path, .base = entries[0], .remote = entries[2] };
+        if (path)
+                ret->local = sync_tree_find_local(t->local, path);
+        return path != NULL;
+}
+
+static bool is_taken_in_trees(const char *path, void *userdata) {
+        const WholeTrees *t = userdata;
+
+        return sync_tree_find(t->local, path) || sync_tree_find(t->remote, path);
+}
+
+SyncPlan *model_plan(
+                const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context) {
+        WholeTrees trees = { .local = local, .remote = remote, .walk = { .trees = { base, local, remote } } };
+        SyncRows rows = { .next = next_of_trees, .is_taken = is_taken_in_trees, .userdata = &trees };
+        SyncPlan *plan = NULL;
+
+        SYNC_TREE_FOREACH(e, base)
+                rows.base_files += e->kind != SYNC_DIRECTORY;
+        assert_int_equal(sync_plan_rows(&rows, context, &plan), 0);
+        return plan;
+}
+
+SyncTree *model_advance_base(
+                const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed) {
+        SyncWalk walk = { .trees = { base, local, target, placed } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        SyncTree *held = NULL;
+        const char *path;
+
+        assert_int_equal(sync_tree_new(&held), 0);
+        while ((path = sync_walk_next(&walk, entries))) {
+                SyncRow row = {
+                        .path = path,
+                        .base = entries[0],
+                        .local = sync_tree_find_local(local, path),
+                        .remote = entries[2],
+                };
+                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
+
+                if (sync_base_holds(&row, entries[3]))
+                        assert_int_equal(sync_tree_add(held, row.base ?: &absent), 0);
+        }
+        return held;
+}

@@ -23,3 +23,13 @@ void model_entry(SyncEntry *e, const char *path, const char *state);
  * that depend on them. */
 SyncTree *model_apply(const SyncTree *local, const SyncPlan *plan, bool (*fails)(size_t i, void *userdata),
                       void *userdata);
+
+/* Plans from whole trees, which are sorted and outlive the plan. The caller's. */
+SyncPlan *model_plan(
+                const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context);
+
+/* After (part of) the plan towards target was applied and local is what is in the folder now: the changes to target
+ * that give the new base, as sync_base_holds() tells of each path. placed is what apply or recovery says it has put in
+ * place, or NULL. The caller's. */
+SyncTree *model_advance_base(
+                const SyncTree *base, const SyncTree *local, const SyncTree *target, const SyncTree *placed);

@@ -124,6 +124,6 @@ int run_sync(const Folder *f, const SyncApply *apply, const SyncTree *base, cons
         _cleanup_sync_tree_free_ SyncTree *local = folder_scan(f, NULL);
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
 
-        assert_int_equal(sync_plan(base, local, remote, &context, &plan), 0);
+        plan = model_plan(base, local, remote, &context);
         return sync_apply(apply, plan, report);
 }

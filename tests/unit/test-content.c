@@ -103,10 +103,10 @@ static void what_is_in_the_folder_is_swept(void **state) {
         assert_int_equal(content_part_complete(&f->area, &file_b), 0);
         assert_int_equal(content_link(&f->area, &file_a, f->fd, "placed"), 0);
         assert_int_equal(content_link(&f->area, &file_a, f->fd, "placed"), -EEXIST);
-        content_sweep(&f->area, 3600, NULL, NULL);
+        content_sweep(&f->area, 3600);
         assert_false(content_has(&f->area, &file_a));
         assert_true(content_has(&f->area, &file_b));
-        content_sweep(&f->area, 0, NULL, NULL);
+        content_sweep(&f->area, 0);
         assert_false(content_has(&f->area, &file_b));
 }
 

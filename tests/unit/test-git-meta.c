@@ -125,102 +125,12 @@ static void malformed_metadata_counts_as_none(void **state) {
         }
 }
 
-/* --- what a fetch without blobs leaves out --- */
-
-typedef struct Missing {
-        GitStore *from, *to;
-        unsigned n;
-} Missing;
-
-static int fetch_meta(const git_oid *id, void *userdata) {
-        Missing *m = userdata;
-        _cleanup_free_ void *data = NULL;
-        git_object_t type;
-        size_t size;
-
-        assert_int_equal(git_store_read(m->from, id, &type, &data, &size), 0);
-        assert_int_equal(type, GIT_OBJECT_BLOB);
-        assert_int_equal(git_store_write_named(m->to, type, data, size, id), 0);
-        m->n++;
-        return 0;
-}
-
-/* All but blobs. */
-static void copy_trees(GitStore *from, GitStore *to, const git_oid *id) {
-        _cleanup_free_ void *data = NULL;
-        git_object_t type;
-        size_t size;
-        git_oid tree;
-
-        if (git_store_read(from, id, &type, &data, &size) < 0 || type == GIT_OBJECT_BLOB)
-                return;
-        assert_int_equal(git_store_write_named(to, type, data, size, id), 0);
-        if (type == GIT_OBJECT_COMMIT) {
-                assert_int_equal(git_store_commit_tree(from, id, &tree), 0);
-                copy_trees(from, to, &tree);
-        } else {
-                RawTree raw = { .data = data, .size = size };
-                RawEntry e;
-
-                while (raw_tree_next(&raw, &e) > 0)
-                        copy_trees(from, to, e.id);
-        }
-}
-
-static void missing_metadata_is_found(void **state) {
-        GitFixture *f = *state;
-        _cleanup_(git_store_freep) GitStore *other = NULL;
-        _cleanup_free_ char *directory = strfmt("%s/other", f->directory);
-        _cleanup_sync_tree_free_ SyncTree *t = fixture_new_tree(), *change = fixture_new_tree(),
-                                          *back = NULL, *now = NULL;
-        Missing m = { .from = f->store };
-        git_oid first, second;
-        SyncTree *none = NULL;
-
-        assert_int_equal(git_store_open(&other, directory), 0);
-        m.to = other;
-        fixture_add(f, t, "a", SYNC_DIRECTORY, false, NULL);
-        fixture_add(f, t, "a/x", SYNC_FILE, false, "x");
-        fixture_add(f, t, "b", SYNC_DIRECTORY, false, NULL);
-        fixture_add(f, t, "c", SYNC_DIRECTORY, false, NULL);
-        fixture_add(f, t, "c/y", SYNC_FILE, false, "x");
-        for (unsigned i = 0; i < 600; i++) {
-                char name[16];
-
-                (void) sprintf(name, "b/%u", i);
-                fixture_add(f, t, name, SYNC_FILE, false, "x");
-        }
-        assert_int_equal(sync_tree_sort(t), 0);
-        fixture_commit_changes(f, NULL, t, 1, "gw", &first);
-        fixture_add(f, change, "b/17", SYNC_FILE, false, "other");
-        fixture_add(f, change, "c/y", SYNC_FILE, false, "other");
-        assert_int_equal(sync_tree_sort(change), 0);
-        fixture_commit_changes(f, &first, change, 2, "gw", &second);
-
-        copy_trees(f->store, other, &first);
-        assert_int_equal(git_store_read_tree(other, &first, &none), -ENOENT);
-        assert_int_equal(git_store_foreach_missing_meta(other, &(git_oid) {}, &first, fetch_meta, &m), 0);
-        /* The root's, a's, c's, and b's buckets. */
-        assert_in_range(m.n, 3 + 200, 3 + 256);
-        assert_int_equal(git_store_read_tree(other, &first, &back), 0);
-        assert_same_tree(back, t);
-
-        m.n = 0;
-        copy_trees(f->store, other, &second);
-        assert_int_equal(git_store_foreach_missing_meta(other, &first, &second, fetch_meta, &m), 0);
-        assert_int_equal(m.n, 2);
-        assert_int_equal(git_store_read_tree(other, &second, &now), 0);
-        assert_int_equal(git_store_foreach_missing_meta(other, &first, &second, fetch_meta, &m), 0);
-        assert_int_equal(m.n, 2);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
                 TEST(extended_attributes_travel),
                 TEST(a_tree_has_the_id_of_the_format),
                 TEST(malformed_metadata_counts_as_none),
-                TEST(missing_metadata_is_found),
 #undef TEST
         };
 

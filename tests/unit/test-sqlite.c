@@ -130,20 +130,20 @@ static void constraints_hold(void **state) {
 static void insert_and_fail(sqlite3 *db) {
         _cleanup_sqlite_rollback_ sqlite3 *transaction = NULL;
 
-        assert_int_equal(sqlite_begin(db), 0);
-        transaction = db;
+        assert_int_equal(sqlite_begin(db, &transaction), 0);
         assert_int_equal(sqlite_run(db, "INSERT INTO parent (name) VALUES ('lost')", ""), 1);
 }
 
 static void a_transaction_that_is_left_early_is_rolled_back(void **state) {
         Fixture *f = *state;
         _cleanup_sqlite_close_ sqlite3 *db = NULL, *other = NULL;
+        sqlite3 *transaction;
         int64_t n;
 
         assert_int_equal(sqlite_open(f->path, migrations_1, &db), 0);
         assert_int_equal(sqlite_open(f->path, migrations_1, &other), 0);
         insert_and_fail(db);
-        assert_int_equal(sqlite_begin(db), 0);
+        assert_int_equal(sqlite_begin(db, &transaction), 0);
         assert_int_equal(sqlite_run(db, "INSERT INTO parent (name) VALUES ('kept')", ""), 1);
         assert_int_equal(sqlite_commit(db), 0);
         assert_int_equal(sqlite_get_int(other, &n, "SELECT count(*) FROM parent WHERE name = 'kept'", ""), 0);
