@@ -19,7 +19,7 @@ class LanServers(Benchmark):
     LAN through the share manager's configuration and through one that has nothing but a share, by the same smbd on the same folder.
     Each follows the other at once, they take turns in who is first, and the disk has all of what was written before the next begins;
     compared are the medians of the rounds, of the clock and of the server's processor time. The clock has the disk and the client in it:
-    where chance is larger than what is looked for, as with the large file, the processor time decides. Accounts and
+    where chance is larger than what is looked for, as with the large file on a busy machine, the processor time says more. Accounts and
     folders: 200 accounts in 20 groups and 50 folders with rights for both in one transaction, until an account reaches the last folder
     over SMB, FTP and HTTP. Resident memory of the share manager when it is idle."""
     name, title = "nas", "The NAS on the LAN"
