@@ -60,14 +60,13 @@ static const char global_constant[] =
                 "ea support = yes\n"
                 "nt acl support = no\n"
                 "follow symlinks = no\n"
-                "wide links = no\n"
-                "veto files = /" STAGING_DIRECTORY "/" SNAPSHOTS_DIRECTORY "/lost+found/\n";
+                "wide links = no\n";
 
 /* Metadata of macOS in extended attributes, as syncd carries them, instead of files "._*" beside the users'
- * own. */
+ * own. Characters that Windows does not allow in a name stay as the client sends them (docs/tr140.md). */
 static const char apple_constant[] = "fruit:metadata = stream\n"
                                      "fruit:resource = stream\n"
-                                     "fruit:encoding = native\n"
+                                     "fruit:encoding = private\n"
                                      "fruit:model = MacSamba\n"
                                      "fruit:posix_rename = yes\n"
                                      "fruit:nfs_aces = no\n"
@@ -79,7 +78,7 @@ static const char apple_constant[] = "fruit:metadata = stream\n"
 static void write_modules(FILE *out, const ShareSmbOptions *options, bool snapshots) {
         fprintf(out,
                 "vfs objects =%s%s acl_xattr\n",
-                options->apple ? " catia fruit streams_xattr" : "",
+                options->apple ? " fruit streams_xattr" : "",
                 snapshots ? " shadow_copy2" : "");
 }
 

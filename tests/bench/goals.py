@@ -14,7 +14,7 @@ REASONS: dict = {
     "pull": "what has arrived is verified by another process than the one that has the network, after its last byte",
     "cut-through": "the others begin two seconds and more after the push, when its first batch has landed and was seen; it varies, from 0.67 on",
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
-    "smb": "for each file that is made the names are translated (catia, which macOS needs) and its rights are written down (acl_xattr)",
+    "smb": "for each file that is made Samba becomes root twice to look for rights that nobody has set (acl_xattr)",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "server": "git's upload-pack and pack-objects take the most of it, and sshd encrypts what they copy to it",
     "wire-large": "the headers and acknowledgements of TCP are most of it, as in every transfer of the run",

@@ -100,8 +100,9 @@ def measure(nas, megabytes, files, rounds):
 
 
 def summary(ours, stock):
-    """Of the seconds of as many rounds: the ratio of the medians, and the deviation of that ratio that chance alone gives, from how far the
-    ratios of the rounds are apart (their median distance from their middle, which a few rounds that something else disturbed do not move)."""
+    """Of the seconds, or processor seconds, of as many rounds: the ratio of the medians, and the deviation of that ratio that chance alone
+    gives, from how far the ratios of the rounds are apart (their median distance from their middle, which a few rounds that something else
+    disturbed do not move)."""
     ratios = [a / b for a, b in zip(ours, stock, strict=True)]
     middle = statistics.median(ratios)
     distance = statistics.median(abs(r - middle) for r in ratios)

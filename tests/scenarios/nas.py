@@ -110,6 +110,11 @@ class Nas:
             raise Failure(out.strip())
         return out
 
+    def server_name(self):
+        """What the SMB server calls itself."""
+        out = self.testbed.lan(GATEWAY, "rpcclient", ADDRESS, "-U", f"alice%{PASSWORDS['alice']}", "-c", "srvinfo")
+        return out.split()[0].decode()
+
     def may_write(self, user="alice"):
         """True if a directory that the user makes over SMB is there."""
         self.smb_raw("mkdir probe", user)

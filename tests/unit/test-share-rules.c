@@ -301,6 +301,39 @@ static void test_groups_and_quotas(void **state) {
         assert_true(dm_exists(f->model, STORAGE_SERVICE "LogicalVolume.1.Folder.1.GroupAccess.1"));
 }
 
+/* TR-106: a path name of a row, of this service; one that is weak may lead to a row that is not there (any more). */
+static void test_references_stay_in_the_service(void **state) {
+        Fixture *f = *state;
+        static const struct {
+                const char *parameter, *good;
+        } references[] = {
+                { "LogicalVolume.1.PhysicalReference", STORAGE_SERVICE "PhysicalMedium.77" },
+                { "LogicalVolume.1.Folder.1.UserAccess.1.UserReference", STORAGE_SERVICE "UserAccount.77" },
+                { "LogicalVolume.1.Folder.1.GroupAccess.1.GroupReference", STORAGE_SERVICE "UserGroup.77" },
+                { "FTPServer.AnonymousUser.StartingFolder", STORAGE_SERVICE "LogicalVolume.7.Folder.7" },
+        };
+        static const char *const bad[] = {
+                STORAGE_SERVICE "FTPServer",
+                STORAGE_SERVICE "LogicalVolume.1",
+                STORAGE_SERVICE "LogicalVolume.1.Folder.1.UserAccess.1",
+                "Services.StorageService.2.PhysicalMedium.1",
+                "Services.StorageService.2.UserAccount.1",
+                "Services.StorageService.2.UserGroup.1",
+                "Services.StorageService.2.LogicalVolume.1.Folder.1",
+                "DeviceInfo",
+                "../UserAccount.1",
+        };
+
+        add(f, "LogicalVolume.1.Folder.1.GroupAccess.");
+        add(f, "LogicalVolume.1.Folder.1.UserAccess.");
+        for (size_t i = 0; i < ELEMENTSOF(references); i++) {
+                for (size_t k = 0; k < ELEMENTSOF(bad); k++)
+                        assert_refused(f, references[i].parameter, bad[k]);
+                assert_accepted(f, references[i].parameter, references[i].good);
+                assert_accepted(f, references[i].parameter, "");
+        }
+}
+
 static void test_settings(void **state) {
         Fixture *f = *state;
 
@@ -365,6 +398,16 @@ static void test_names_of_media_are_unique(void **state) {
         assert_string_equal(second, "sda-2");
         assert_int_equal(share_rules_medium_name(f->model, "sdb", &third), 0);
         assert_string_equal(third, "sdb");
+
+        /* Of two that have no serial number, which is a unique key as well. */
+        u = dm_update_free(u);
+        assert_int_equal(dm_update_new(&u, f->model), 0);
+        assert_int_equal(dm_update_add(u, NULL, STORAGE_SERVICE "PhysicalMedium."), 0);
+        assert_int_equal(dm_update_set(u, "sdb", STORAGE_SERVICE "PhysicalMedium.2.Name"), 0);
+        assert_int_equal(dm_update_commit(u), 0);
+        assert_refused(f, "PhysicalMedium.2.Name", "sda");
+        assert_refused(f, "PhysicalMedium.1.Name", "sdb");
+        assert_accepted(f, "PhysicalMedium.1.Name", "attic", "PhysicalMedium.2.Name", "sda");
 }
 
 int main(void) {
@@ -375,6 +418,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_accounts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_groups_and_quotas, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_references_stay_in_the_service, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_names_of_media_are_unique, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_set_has_what_is_enabled, setup, teardown),
