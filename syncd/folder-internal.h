@@ -240,14 +240,17 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
 /* --- folder-tell.c: what is told of a run --- */
 
-/* What is told of a run that goes on; the first one of a run counts, but for what is minor. */
-void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path);
+/* Of a run that goes on; the first word of a run counts, but for what is minor. The outcome's no_pull and no_push
+ * follow the rule in docs/sync-decisions.md, "Orders". */
+
 /* What a scan met, what could not be put in place, and what content could not be had. */
 void folder_tell_scan(const SyncScanReport *report, FolderResult *result);
 void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult *result);
 void folder_tell_lack(const FolderLack *lack, FolderResult *result);
-/* What base has at these paths, the folder does not have yet. */
-void folder_tell_unplaced(const SyncTree *unplaced, FolderResult *result);
+/* What of base the folder does not have yet (Folder.held), and why. */
+void folder_tell_unplaced(const Folder *f, FolderResult *result);
+/* What main refuses. */
+void folder_tell_refused(const FolderRequest *request, FolderResult *result);
 /* Whose metadata on main, of what the run has looked at, are malformed. */
 void folder_tell_malformed(Folder *f, FolderResult *result);
 /* That the state was lost, if there is nothing worse to be told. */

@@ -27,6 +27,8 @@ typedef enum SyncScanResult {
 
 /* Neither file, directory nor symlink: it is not looked into, and never travels. */
 #define SYNC_PROBLEM_KIND 1
+/* True for the problem_error of what can never travel, as it is now: by its kind, or where it lies. */
+bool sync_problem_is_lasting(int error) _pure_;
 
 typedef struct SyncScan {
         int root_fd;                    /* the folder, a directory opened for reading */

@@ -8,8 +8,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <git2.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/str.h"
@@ -301,4 +304,13 @@ void world_check_told(WorldGateway *g, const FolderResult *result) {
         while ((path = sync_walk_next(&walk, entries)))
                 if (!sync_entry_equal(entries[0], entries[1]) && !(entries[1] && entries[1]->certainty >= SYNC_BUSY))
                         fail_msg("%s: nothing is pending, but %s is another one", g->name, path);
+}
+
+void world_obey_permissions(void) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+        assert_int_equal(syscall(SYS_capget, &header, data), 0);
+        data[0].effective &= ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH);
+        assert_int_equal(syscall(SYS_capset, &header, data), 0);
 }

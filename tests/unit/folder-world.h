@@ -94,6 +94,8 @@ void world_see(World *w, WorldGateway *g);
 void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 /* Waits until what is written later has a stamp of its own: then a scan is sure of the file. */
 void world_let_settle(const WorldGateway *g, const char *path);
+/* From now on the process may not read what permissions forbid, even as root. */
+void world_obey_permissions(void);
 /* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
 char *world_text(const WorldGateway *g);
 /* Rewrites main as retention does: the last n_recent versions are kept, and of those before them each with a chance of

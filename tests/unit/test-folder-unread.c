@@ -221,6 +221,33 @@ static void nor_while_somebody_writes_to_it(void **state) {
         world_free(w);
 }
 
+static void what_is_still_to_be_read_is_not_in_use(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderRequest request = { .gateway_name = g->name, .full = true };
+        FolderResult result;
+
+        world_write(w, g, "large", 5 * MIB);
+        world_settle(w);
+        assert_int_equal(unlinkat(g[1].root_fd, "large", 0), 0);
+        (void) run(g + 1, NULL, 0);
+        assert_true(world_push(w, g + 1));
+        world_write(w, g, "large", 5 * MIB);
+        world_let_settle(g, "large");
+        let_wait(g);
+        world_fetch(w, g);
+        assert_int_equal(folder_run(g->folder, &request, &result), 0);
+        assert_true(result.outcome.rest && result.outcome.unplaced);
+        assert_int_equal(result.outcome.no_pull, SYNC_WORD_NONE);
+        assert_string_equal(result.text, "still to be read: large");
+        folder_result_clear(&result);
+        folder_set_waits(g->folder, NULL, NULL);
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(many_files_that_move_are_no_deletions),
@@ -228,6 +255,7 @@ int main(void) {
                 cmocka_unit_test(a_directory_becomes_a_file_while_something_is_to_be_read),
                 cmocka_unit_test(what_is_to_be_pushed_is_not_taken_back_while_it_is_read_again),
                 cmocka_unit_test(nor_while_somebody_writes_to_it),
+                cmocka_unit_test(what_is_still_to_be_read_is_not_in_use),
                 cmocka_unit_test(what_others_come_before_is_not_begun_anew),
                 cmocka_unit_test(what_changes_faster_than_it_is_read_gets_a_version_and_holds_up_no_other),
         };
