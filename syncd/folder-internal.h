@@ -30,6 +30,14 @@ typedef struct FolderNeed {
         size_t distance; /* from the chain's tip to the last commit that does: it stays when the first ones land */
 } FolderNeed;
 
+/* The chain of commits that are to be pushed (folder-chain.h) as it was last read. */
+typedef struct FolderKnownChain {
+        git_oid base;
+        git_oid *commits; /* the oldest first */
+        uint64_t *bytes;  /* what each takes to be pushed; UINT64_MAX: not counted yet */
+        size_t n;
+} FolderKnownChain;
+
 struct Folder {
         GitStore *store;
         ContentArea content;
@@ -83,6 +91,7 @@ struct Folder {
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
         bool kept_released;    /* looked for, once: folder_release_kept() */
+        FolderKnownChain chain;
         FolderNeed *needs;     /* sorted by oid; of so many commits, the last of which is the tip */
         size_t n_needs;
         size_t needs_commits;  /* 0: nothing is known */
@@ -283,6 +292,7 @@ int folder_update_chain(
 int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret);
 /* The commit to be pushed next, the zero id if there is none, and what it takes. */
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes);
+void folder_known_chain_done(FolderKnownChain *k);
 
 /* --- folder-pending.c --- */
 

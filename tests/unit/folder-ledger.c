@@ -288,6 +288,29 @@ void world_check_bounds(World *w, unsigned n_actions) {
         }
 }
 
+/* What is known of the chain is what there is to be read. */
+static void check_chain(WorldGateway *g, const FolderResult *result) {
+        Folder *f = g->folder;
+        FolderKnownChain known = f->chain;
+        uint64_t bytes;
+        git_oid push;
+
+        f->chain = (FolderKnownChain) {};
+        assert_int_equal(folder_next_push(f, &push, &bytes), 0);
+        if (result->outcome.candidate) {
+                assert_true(git_oid_equal(&push, &result->push));
+                assert_int_equal(bytes, result->outcome.bytes_to_push);
+                assert_int_equal(f->chain.n, known.n);
+        }
+        for (size_t i = 0; i < MIN(known.n, f->chain.n); i++) {
+                assert_true(git_oid_equal(known.commits + i, f->chain.commits + i));
+                assert_true(known.bytes[i] == UINT64_MAX || f->chain.bytes[i] == UINT64_MAX ||
+                            known.bytes[i] == f->chain.bytes[i]);
+        }
+        folder_known_chain_done(&f->chain);
+        f->chain = known;
+}
+
 void world_check_told(WorldGateway *g, const FolderResult *result) {
         _cleanup_sync_tree_free_ SyncTree *base = NULL;
         const SyncEntry *entries[SYNC_WALK_MAX];
@@ -296,6 +319,7 @@ void world_check_told(WorldGateway *g, const FolderResult *result) {
         SyncWalk walk;
 
         check_conflicts(g, &result->conflicts);
+        check_chain(g, result);
         if (result->outcome.halted || result->outcome.missing || result->pending + result->unplaced > 0)
                 return;
         assert_int_equal(git_oid_fromstr(&commit, result->outcome.base.commit), 0);

@@ -105,8 +105,9 @@ void world_thin(World *w, unsigned n_recent, unsigned n);
 void world_check_ledger(World *w);
 /* How many are not. */
 unsigned world_count_lost(World *w);
-/* Fails the test unless what the run says is so: the folder holds base, if nothing is pending on either side, and what
- * was moved aside in a collision is another version than the one that has its name now. */
+/* Fails the test unless what the run says is so: the folder holds base, if nothing is pending on either side, what was
+ * moved aside in a collision is another version than the one that has its name now, and what is to be pushed is what
+ * the store says. */
 void world_check_told(WorldGateway *g, const FolderResult *result);
 /* Fails the test if, at rest, a gateway keeps snapshots for a push, or there were more collisions than n_actions of
  * users can have made. */
