@@ -23,6 +23,7 @@ typedef struct WorldGateway {
         bool again;    /* the last run wants another one, even if nothing happens */
         bool rest;     /* and at once, as it has not read everything yet */
         bool changed;  /* the last push found other content than was committed */
+        char *const *paths; /* all that the next run looks at; NULL: everything */
         const SyncRefusal *refused; /* by main */
         size_t n_refused;
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
@@ -48,6 +49,7 @@ typedef struct World {
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
         size_t n_conflicts;
+        bool odd; /* something may be in a folder that cannot be read, or never travels */
         bool shallow; /* a fetch brings the trees of main's tip only, as if the others were pruned */
 
         /* Tests of faults: called around what the engine does, or NULL. */
