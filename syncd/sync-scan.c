@@ -324,6 +324,8 @@ static int make_starts(Scanner *s, char *const *paths, SyncTree *starts) {
                         continue;
                 shorten(s, copy);
                 r = strv_extend(&sorted, copy);
+                if (r >= 0 && !streq(copy, *path))
+                        r = strv_extend(&s->report->linked, copy);
                 if (r < 0)
                         return r;
         }

@@ -57,7 +57,8 @@ typedef struct SyncScanReport {
         char *problem_path;
         int problem_error;              /* a negative errno, or SYNC_PROBLEM_KIND */
         char *busy_path;                /* the first entry that is changing, or NULL */
-        char **linked;                  /* paths that were looked at besides those that were asked for; or NULL */
+        char **linked;                  /* paths that were looked at besides those that were asked for: other names of
+                                           files, and directories above that were not known yet; or NULL */
 } SyncScanReport;
 
 void sync_scan_report_clear(SyncScanReport *r);

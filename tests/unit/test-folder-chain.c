@@ -267,7 +267,8 @@ static void a_long_chain_makes_no_run_longer(void **state) {
                 reads = count_reads() - reads;
                 if (i == FEW)
                         few = reads;
-                world_check_told(g, &result);
+                if (i == FEW || i == MANY)
+                        world_check_told(g, &result);
                 g->push = result.push;
                 folder_result_clear(&result);
                 assert_int_equal(folder_finish_run(g->folder), 0);

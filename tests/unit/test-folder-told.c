@@ -372,6 +372,30 @@ static void a_write_through_one_name_travels_at_once_with_all(void **state) {
         world_free(w);
 }
 
+/* The event of the directory comes later than that of what is in it. */
+static void a_new_directory_travels_with_what_is_told_of_it(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderResult result;
+
+        world_write(w, g, "other", 100);
+        world_settle(w);
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        world_write(w, g, "d/a", 100);
+        world_write(w, g, "d/b", 100);
+        world_let_settle(g, "d/b");
+        result = run_at(g, "d/b");
+        assert_told(&result, SYNC_WORD_NONE, "");
+        assert_int_equal(result.pending, 3);
+        g->push = result.push;
+        assert_true(world_push(w, g));
+        folder_result_clear(&result);
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 /* No base yet is not a lost one. */
 static void a_new_instance_has_lost_nothing(void **state) {
         World *w = world_new(1, 1);
@@ -397,6 +421,7 @@ int main(void) {
                 cmocka_unit_test(temporary_files_are_passed_over_in_silence),
                 cmocka_unit_test(what_is_too_deep_is_told_of_with_its_directory),
                 cmocka_unit_test(a_write_through_one_name_travels_at_once_with_all),
+                cmocka_unit_test(a_new_directory_travels_with_what_is_told_of_it),
                 cmocka_unit_test(lost_state_is_told_until_it_is_made_anew),
                 cmocka_unit_test(a_new_instance_has_lost_nothing),
         };
