@@ -227,12 +227,12 @@ static void what_is_still_to_be_read_is_not_in_use(void **state) {
         FolderRequest request = { .gateway_name = g->name, .full = true };
         FolderResult result;
 
-        world_write(w, g, "large", 5 * MIB);
+        world_write(w, g, "large", 2 * MIB);
         world_settle(w);
         assert_int_equal(unlinkat(g[1].root_fd, "large", 0), 0);
         (void) run(g + 1, NULL, 0);
         assert_true(world_push(w, g + 1));
-        world_write(w, g, "large", 5 * MIB);
+        world_write(w, g, "large", 2 * MIB);
         world_let_settle(g, "large");
         let_wait(g);
         world_fetch(w, g);
@@ -286,10 +286,10 @@ static void a_collision_that_waits_is_not_overwritten_by_being_read_again(void *
 
         world_write(w, g, "other", 100);
         world_settle(w);
-        world_write(w, g + 1, "large", 5 * MIB);
+        world_write(w, g + 1, "large", 2 * MIB);
         (void) run(g + 1, NULL, 0);
         assert_true(world_push(w, g + 1));
-        world_write(w, g, "large", 5 * MIB);
+        world_write(w, g, "large", 2 * MIB);
         fd = openat(g->root_fd, "large", O_RDWR | O_CLOEXEC);
         assert_int_equal(futimens(fd, long_ago), 0);
         world_fetch(w, g);
@@ -307,7 +307,7 @@ static void a_collision_that_waits_is_not_overwritten_by_being_read_again(void *
         assert_true(n > 1);
         assert_int_equal(count_copies(g), 0);
         /* If it turns out to be another one, the first one is not lost. */
-        world_write(w, g, "large", 5 * MIB);
+        world_write(w, g, "large", 2 * MIB);
         assert_int_equal(futimens(fd, long_ago), 0);
         assert_true(run_with_change(w, g));
         /* Its snapshot outlasts the push of all else. */
