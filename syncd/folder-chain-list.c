@@ -1,37 +1,109 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The list of the commits that main does not have yet. */
 #include <git2.h>
+#include <string.h>
 
 #include "common/base/array.h"
 #include "syncd/folder-chain.h"
 
-int folder_chain_read(Folder *f, FolderChain *ret) {
-        FolderChain c = {};
-        git_oid id;
-        int r;
+void folder_known_chain_done(FolderKnownChain *k) {
+        free(k->commits);
+        free(k->bytes);
+        *k = (FolderKnownChain) {};
+}
 
-        r = folder_get_reference(f, GIT_STORE_CHAIN_BASE, &c.base);
-        if (r >= 0)
-                r = folder_get_reference(f, GIT_STORE_CANDIDATE, &id);
-        while (r >= 0 && !git_oid_is_zero(&id) && !git_oid_equal(&id, &c.base)) {
-                r = folder_chain_append(&c, &id);
+/* How many commits of the known chain go up to this one, 0 for its base; or -1. */
+static ssize_t find_known(const FolderKnownChain *k, const git_oid *id) {
+        for (size_t i = k->n; i > 0; i--)
+                if (git_oid_equal(k->commits + i - 1, id))
+                        return (ssize_t) i;
+        return k->n > 0 && git_oid_equal(&k->base, id) ? 0 : -1;
+}
+
+/* Those from behind the base up to the commit, if they are known: where they begin there, and how many they are, else
+ * none. */
+static size_t known_between(const FolderKnownChain *k, const git_oid *base, const git_oid *id, size_t *ret_begin) {
+        ssize_t begin = find_known(k, base), end = begin < 0 ? -1 : find_known(k, id);
+
+        if (begin < 0 || end <= begin)
+                return 0;
+        *ret_begin = (size_t) begin;
+        return (size_t) (end - begin);
+}
+
+/* The chain was read: its first n_known commits are those that were known, from begin on. */
+static int remember(FolderKnownChain *k, const FolderChain *c, size_t begin, size_t n_known) {
+        FolderKnownChain new = { .base = c->base, .n = c->n };
+
+        if (n_known == c->n && n_known == k->n)
+                return 0;
+        if (c->n > 0) {
+                new.commits = reallocarray(NULL, c->n, sizeof(*new.commits));
+                new.bytes = reallocarray(NULL, c->n, sizeof(*new.bytes));
+                if (!new.commits || !new.bytes) {
+                        folder_known_chain_done(&new);
+                        return -ENOMEM;
+                }
+                memcpy(new.commits, c->commits, c->n * sizeof(*new.commits));
+        }
+        for (size_t i = 0; i < c->n; i++)
+                new.bytes[i] = i < n_known ? k->bytes[begin + i] : UINT64_MAX;
+        folder_known_chain_done(k);
+        *k = new;
+        return 0;
+}
+
+static void reverse(FolderChain *c) {
+        for (size_t i = 0; i < c->n / 2; i++) {
+                git_oid swap = c->commits[i];
+
+                c->commits[i] = c->commits[c->n - 1 - i];
+                c->commits[c->n - 1 - i] = swap;
+        }
+}
+
+/* From the commit back to the base, or to what is known: c has the last one first. */
+static int read_back(Folder *f, git_oid id, FolderChain *c, size_t *ret_begin, size_t *ret_n_known) {
+        size_t begin = 0, n = 0;
+        int r = 0;
+
+        while (r >= 0 && !git_oid_is_zero(&id) && !git_oid_equal(&id, &c->base)) {
+                n = known_between(&f->chain, &c->base, &id, &begin);
+                if (n > 0)
+                        break;
+                r = folder_chain_append(c, &id);
                 if (r >= 0)
                         r = git_store_commit_parent(f->store, &id, &id);
         }
         /* What does not lead back to its base is of another life of this store. */
-        if (r == -ENOENT || (r >= 0 && c.n > 0 && !git_oid_equal(&id, &c.base))) {
-                c.n = 0;
+        if (r == -ENOENT || (r >= 0 && n == 0 && !git_oid_equal(&id, &c->base))) {
+                c->n = 0;
                 r = 0;
         }
+        for (size_t i = n; i > 0 && r >= 0; i--)
+                r = folder_chain_append(c, f->chain.commits + begin + i - 1);
+        *ret_begin = begin;
+        *ret_n_known = n;
+        return r;
+}
+
+int folder_chain_read(Folder *f, FolderChain *ret) {
+        size_t begin = 0, n_known = 0;
+        FolderChain c = {};
+        git_oid tip;
+        int r;
+
+        r = folder_get_reference(f, GIT_STORE_CHAIN_BASE, &c.base);
+        if (r >= 0)
+                r = folder_get_reference(f, GIT_STORE_CANDIDATE, &tip);
+        if (r >= 0)
+                r = read_back(f, tip, &c, &begin, &n_known);
+        reverse(&c);
+        if (r >= 0)
+                r = remember(&f->chain, &c, begin, n_known);
         if (r < 0) {
                 folder_chain_done(&c);
                 return r;
-        }
-        for (size_t i = 0; i < c.n / 2; i++) {
-                git_oid swap = c.commits[i];
-
-                c.commits[i] = c.commits[c.n - 1 - i];
-                c.commits[c.n - 1 - i] = swap;
         }
         *ret = c;
         return 0;

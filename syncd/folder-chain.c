@@ -388,22 +388,24 @@ int folder_update_chain(
 static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {
         _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
         Replaced replaced = {};
+        uint64_t sum = 0;
         int r;
 
         r = git_store_diff(f->store, folder_chain_parent(c, i), c->commits + i, &from, &to);
         if (r < 0)
                 return r;
         replaced.tree = from;
-        *ret = 0;
         SYNC_TREE_FOREACH(e, to) {
                 uint64_t bytes = 0;
 
                 r = new_bytes(f, e, &replaced, &bytes);
                 if (r < 0)
                         break;
-                *ret += bytes;
+                sum += bytes;
         }
         folder_oids_done(&replaced.oids);
+        if (r >= 0)
+                *ret = sum;
         return r;
 }
 
@@ -415,12 +417,13 @@ int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
         *ret = (git_oid) {};
         r = folder_chain_read(f, &c);
         for (size_t i = 0; r >= 0 && i < c.n; i++) {
-                uint64_t bytes = 0;
+                uint64_t *bytes = f->chain.bytes + i;
 
-                r = count_bytes(f, &c, i, &bytes);
-                if (r < 0 || (i > 0 && sum + bytes > PUSH_BYTES))
+                if (*bytes == UINT64_MAX)
+                        r = count_bytes(f, &c, i, bytes);
+                if (r < 0 || (i > 0 && sum + *bytes > PUSH_BYTES))
                         break;
-                sum += bytes;
+                sum += *bytes;
                 *ret = c.commits[i];
         }
         *ret_bytes = sum;

@@ -18,7 +18,8 @@ typedef struct ChainUpdate {
         FolderChain chain;
 } ChainUpdate;
 
-/* As the references say; empty if what they name is not there. *ret must be done with. 0 or a negative errno. */
+/* As the references say; empty if what they name is not there. *ret must be done with. Of a long chain only what is new
+ * since the last time is read; then Folder.chain is the same. 0 or a negative errno. */
 int folder_chain_read(Folder *f, FolderChain *ret);
 void folder_chain_done(FolderChain *c);
 int folder_chain_append(FolderChain *c, const git_oid *commit);

@@ -30,6 +30,14 @@ typedef struct FolderNeed {
         size_t distance; /* from the chain's tip to the last commit that does: it stays when the first ones land */
 } FolderNeed;
 
+/* The chain of commits that are to be pushed (folder-chain.h) as it was last read. */
+typedef struct FolderKnownChain {
+        git_oid base;
+        git_oid *commits; /* the oldest first */
+        uint64_t *bytes;  /* what each takes to be pushed; UINT64_MAX: not counted yet */
+        size_t n;
+} FolderKnownChain;
+
 struct Folder {
         GitStore *store;
         ContentArea content;
@@ -83,6 +91,7 @@ struct Folder {
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */
         size_t n_on_main;
         bool kept_released;    /* looked for, once: folder_release_kept() */
+        FolderKnownChain chain;
         FolderNeed *needs;     /* sorted by oid; of so many commits, the last of which is the tip */
         size_t n_needs;
         size_t needs_commits;  /* 0: nothing is known */
@@ -245,14 +254,17 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 
 /* --- folder-tell.c: what is told of a run --- */
 
-/* What is told of a run that goes on; the first one of a run counts, but for what is minor. */
-void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path);
+/* Of a run that goes on; the first word of a run counts, but for what is minor. The outcome's no_pull and no_push
+ * follow the rule in docs/sync-decisions.md, "Orders". */
+
 /* What a scan met, what could not be put in place, and what content could not be had. */
 void folder_tell_scan(const SyncScanReport *report, FolderResult *result);
 void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult *result);
 void folder_tell_lack(const FolderLack *lack, FolderResult *result);
-/* What base has at these paths, the folder does not have yet. */
-void folder_tell_unplaced(const SyncTree *unplaced, FolderResult *result);
+/* What of base the folder does not have yet (Folder.held), and why. */
+void folder_tell_unplaced(const Folder *f, FolderResult *result);
+/* What main refuses. */
+void folder_tell_refused(const FolderRequest *request, FolderResult *result);
 /* Whose metadata on main, of what the run has looked at, are malformed. */
 void folder_tell_malformed(Folder *f, FolderResult *result);
 /* That the state was lost, if there is nothing worse to be told. */
@@ -285,6 +297,7 @@ int folder_update_chain(
 int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret);
 /* The commit to be pushed next, the zero id if there is none, and what it takes. */
 int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes);
+void folder_known_chain_done(FolderKnownChain *k);
 
 /* --- folder-pending.c --- */
 

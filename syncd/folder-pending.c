@@ -64,9 +64,11 @@ static int list_needs(Folder *f, const FolderChain *c) {
 
 /* What is in no commit yet, and may be in one later. */
 static int list_uncommitted(Folder *f, FolderOids *ret) {
-        ret->items = calloc(sync_tree_size(f->differing) + 1, sizeof(*ret->items));
+        ret->items = calloc(sync_tree_size(f->differing) + sync_tree_size(f->waiting) + 1, sizeof(*ret->items));
         if (!ret->items)
                 return -ENOMEM;
+        SYNC_TREE_FOREACH(e, f->waiting)
+                ret->items[ret->n++] = e->oid;
         SYNC_TREE_FOREACH(e, f->differing) {
                 const SyncEntry *local = sync_tree_find(f->index, e->path);
 

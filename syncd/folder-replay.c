@@ -244,9 +244,24 @@ static int add_waiting_beneath(Folder *f, const char *path, SyncTree *waiting) {
         return r;
 }
 
+/* Those that waited the last time at paths of which nothing can be said now: they may still be there. */
+static int add_undecided(Folder *f, SyncTree *waiting) {
+        int r = 0;
+
+        SYNC_TREE_FOREACH(e, f->waiting) {
+                const SyncEntry *local = sync_tree_find_local(f->index, e->path);
+
+                if (local && local->certainty >= SYNC_BUSY)
+                        r = sync_tree_add(waiting, e);
+                if (r < 0)
+                        break;
+        }
+        return r;
+}
+
 /* The local side of the plan's collisions: files, and those in directories that base does not have. */
 static int list_waiting(Folder *f, const SyncPlan *plan, SyncTree *waiting) {
-        int r = 0;
+        int r = add_undecided(f, waiting);
 
         for (size_t i = 0; i < plan->n_operations && r >= 0; i++) {
                 const SyncOperation *o = plan->operations + i;

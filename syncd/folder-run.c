@@ -365,11 +365,10 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
         sync_apply_report_clear(&report);
         if (r < 0 || r == 2)
                 return MIN(r, 0);
-        folder_tell_unplaced(f->held, result);
+        folder_tell_unplaced(f, result);
         r = folder_commit(f, request, result);
         folder_tell_malformed(f, result);
-        if (request->n_refused > 0)
-                folder_complain(result, SYNC_WORD_BAD_ENTRY, "cannot be pushed", request->refused[0].path);
+        folder_tell_refused(request, result);
         folder_step(f);
         if (r >= 0)
                 r = settle(f, request, result);

@@ -167,20 +167,16 @@ int folder_compare_sizes(const void *a, const void *b) {
         return (*x > *y) - (*x < *y);
 }
 
-static bool is_unread(const SyncEntry *e) {
-        return e->kind == SYNC_FILE && e->certainty == SYNC_UNKNOWN;
-}
-
 static int list_unread(Folder *f, const SyncTree *tree) {
         size_t n = 0;
 
         SYNC_TREE_FOREACH(e, tree)
-                n += is_unread(e);
+                n += sync_entry_is_unread(e);
         f->unread = calloc(n + 1, sizeof(*f->unread));
         if (!f->unread)
                 return -ENOMEM;
         SYNC_TREE_FOREACH(e, tree)
-                if (is_unread(e))
+                if (sync_entry_is_unread(e))
                         f->unread[f->n_unread++] = e->size;
         qsort(f->unread, f->n_unread, sizeof(*f->unread), folder_compare_sizes);
         return 0;

@@ -7,12 +7,19 @@
 #include "common/base/log.h"
 #include "syncd/folder-internal.h"
 
-void folder_complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
+static void complain(FolderResult *result, SyncWord word, const char *what, const char *path) {
         if (result->outcome.word != SYNC_WORD_NONE && !result->minor)
                 return;
         result->minor = false;
         result->outcome.word = word;
         (void) snprintf(result->text, sizeof(result->text), "%s: %.150s", what, path);
+}
+
+/* The same of what keeps main from the folder, or (no_push) the folder from main. */
+static void bar(FolderResult *result, SyncWord *barred, SyncWord word, const char *what, const char *path) {
+        if (*barred == SYNC_WORD_NONE)
+                *barred = word;
+        complain(result, word, what, path);
 }
 
 /* Why something has to wait, though nothing is wrong. */
@@ -42,9 +49,12 @@ void folder_tell_scan(const SyncScanReport *report, FolderResult *result) {
                 note(result, "in use", report->busy_path);
         if (!report->problem_path)
                 return;
-        folder_complain(result, SYNC_WORD_BAD_ENTRY, text_of_problem(report->problem_error), report->problem_path);
+        complain(result, SYNC_WORD_BAD_ENTRY, text_of_problem(report->problem_error), report->problem_path);
         /* What it is does not change by itself, and would keep all else from being told for ever. */
-        result->minor |= report->problem_error == SYNC_PROBLEM_KIND;
+        if (sync_problem_is_lasting(report->problem_error))
+                result->minor = true;
+        else
+                result->outcome.no_push = SYNC_WORD_BAD_ENTRY;
         result->outcome.again |= report->problem_error != SYNC_PROBLEM_KIND;
 }
 
@@ -57,7 +67,7 @@ static void complain_of_failure(FolderResult *result, const SyncApplyFailure *fa
                 (void) snprintf(what, sizeof(what), "this disk cannot have it (%s)", strerror(-failure->error));
         else
                 (void) snprintf(what, sizeof(what), "cannot be put in place (%s)", strerror(-failure->error));
-        folder_complain(result, SYNC_WORD_BAD_ENTRY, what, failure->path);
+        bar(result, &result->outcome.no_pull, SYNC_WORD_BAD_ENTRY, what, failure->path);
 }
 
 void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult *result) {
@@ -68,7 +78,7 @@ void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult
                 result->outcome.again = true;
                 switch (failure->result) {
                 case SYNC_APPLY_NO_SPACE:
-                        folder_complain(result, SYNC_WORD_DISK_FULL, "no space for", failure->path);
+                        bar(result, &result->outcome.no_pull, SYNC_WORD_DISK_FULL, "no space for", failure->path);
                         break;
                 case SYNC_APPLY_NO_CONTENT:
                         f->distrust = true;
@@ -95,21 +105,44 @@ void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult
         }
 }
 
-void folder_tell_unplaced(const SyncTree *unplaced, FolderResult *result) {
-        result->unplaced = sync_tree_size(unplaced);
+/* The folder has something there that nothing can be said of, and the scan has told why. */
+static bool is_barred(const SyncEntry *local) {
+        return local && local->certainty == SYNC_UNKNOWN && !sync_entry_is_unread(local);
+}
+
+void folder_tell_unplaced(const Folder *f, FolderResult *result) {
+        result->unplaced = sync_tree_size(f->held);
         result->outcome.unplaced = result->unplaced > 0;
-        /* What else keeps main's version out has been told. */
-        if (result->unplaced > 0 && !result->outcome.missing)
-                note(result, "in use", sync_tree_at(unplaced, 0)->path);
+        SYNC_TREE_FOREACH(e, f->held) {
+                const SyncEntry *local = sync_tree_find_local(f->index, e->path);
+
+                if (is_barred(local)) {
+                        if (result->outcome.no_pull == SYNC_WORD_NONE)
+                                result->outcome.no_pull = SYNC_WORD_BAD_ENTRY;
+                } else if (!result->outcome.missing)
+                        /* What else keeps main's version out has been told. */
+                        note(result,
+                             local && sync_entry_is_unread(local) ? "still to be read" : "in use",
+                             e->path);
+        }
+}
+
+void folder_tell_refused(const FolderRequest *request, FolderResult *result) {
+        if (request->n_refused > 0)
+                bar(result,
+                    &result->outcome.no_push,
+                    SYNC_WORD_BAD_ENTRY,
+                    "cannot be pushed",
+                    request->refused[0].path);
 }
 
 void folder_tell_lack(const FolderLack *lack, FolderResult *result) {
         result->outcome.bytes_missing = lack->bytes;
         result->outcome.missing = lack->bytes > 0;
         if (lack->no_space)
-                folder_complain(result, SYNC_WORD_DISK_FULL, "no space for", lack->no_space);
+                bar(result, &result->outcome.no_pull, SYNC_WORD_DISK_FULL, "no space for", lack->no_space);
         if (lack->malformed)
-                folder_complain(result, SYNC_WORD_BAD_ENTRY, "malformed on main", lack->malformed[0]);
+                bar(result, &result->outcome.no_pull, SYNC_WORD_BAD_ENTRY, "malformed on main", lack->malformed[0]);
 }
 
 void folder_tell_malformed(Folder *f, FolderResult *result) {
@@ -118,7 +151,7 @@ void folder_tell_malformed(Folder *f, FolderResult *result) {
         if (!path)
                 return;
         log_warning("The metadata of the directory \"%s\" on main are malformed, and left out.", path);
-        folder_complain(result, SYNC_WORD_BAD_ENTRY, "malformed metadata on main, in", *path ? path : "the folder");
+        complain(result, SYNC_WORD_BAD_ENTRY, "malformed metadata on main, in", *path ? path : "the folder");
 }
 
 void folder_tell_loss(FolderResult *result) {

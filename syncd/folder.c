@@ -24,6 +24,7 @@ Folder *folder_free(Folder *f) {
                 return NULL;
         folder_forget_sources(f);
         folder_forget_needs(f);
+        folder_known_chain_done(&f->chain);
         content_hash_forget(&f->hash);
         sync_tree_free(f->waiting);
         sync_tree_free(f->index);

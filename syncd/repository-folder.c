@@ -382,11 +382,16 @@ static bool get_flag(char *const *message, const char *key) {
         return streq_ptr(worker_message_get(message, key), "1");
 }
 
+static SyncWord get_word(char *const *message, const char *key) {
+        SyncWord word = sync_word_from_string(strempty(worker_message_get(message, key)));
+
+        return word >= 0 ? word : SYNC_WORD_INTERNAL_ERROR;
+}
+
 static void on_run_done(char *const *message, void *userdata) {
         SyncTreeResult result = {};
         Repository *r = userdata;
         const char *pending, *confirmed;
-        SyncWord word;
 
         if (!message || r->fsm.phase != SYNC_PHASE_TREE)
                 return;
@@ -394,8 +399,9 @@ static void on_run_done(char *const *message, void *userdata) {
                 repository_take_conflict(r, message);
                 return;
         }
-        word = sync_word_from_string(strempty(worker_message_get(message, "word")));
-        result.word = word >= 0 ? word : SYNC_WORD_INTERNAL_ERROR;
+        result.word = get_word(message, "word");
+        result.no_pull = get_word(message, "no-pull");
+        result.no_push = get_word(message, "no-push");
         result.halted = get_flag(message, "halted");
         result.candidate = get_flag(message, "candidate");
         result.conflict = get_flag(message, "conflict");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "syncd/sync-fsm.h"
+#include "syncd/sync-fsm-internal.h"
 
 void sync_fsm_init(
                 SyncFsm *m,
@@ -30,58 +30,11 @@ bool sync_fsm_is_allowed(const SyncFsm *m) {
                (m->status == SYNC_STATUS_READY && m->subscribed_before);
 }
 
-static void report(SyncFsm *m, SyncOp op, SyncOutcome outcome, SyncWord word) {
-        if (op.opseq > m->last_opseq && outcome != SYNC_OUTCOME_STARTED)
-                m->last_opseq = op.opseq;
-        /* A later report of a burst says all that the ACS needs. */
-        if (m->n_reports == SYNC_REPORTS_MAX)
-                m->n_reports--;
-        m->reports[m->n_reports++] = (SyncReport) { .op = op, .outcome = outcome, .word = word };
-}
-
-/* An answer to a prefetch waits until no order of the folder is left: one below would count as answered
- * with it, one above answers it. */
-static void answer_prefetch(SyncFsm *m) {
-        if (m->prefetch.opseq == 0)
-                return;
-        if (m->prefetch.opseq <= m->last_opseq)
-                m->want_prefetch = false;
-        else if (!m->prefetch_done || m->running.opseq > 0 || m->waiting.opseq > 0)
-                return;
-        else
-                report(m,
-                       m->prefetch,
-                       m->prefetch_word == SYNC_WORD_NONE ? SYNC_OUTCOME_OK : SYNC_OUTCOME_ERROR,
-                       m->prefetch_word);
-        m->prefetch = (SyncOp) {};
-        m->prefetch_done = false;
-}
-
-/* Something else does, or prevents, what the prefetch is for. */
-static void end_prefetch(SyncFsm *m, SyncWord word) {
-        m->stop_prefetch = m->prefetching && !m->prefetch_stop_given;
-        m->want_prefetch = false;
-        if (m->prefetch.opseq == 0 || m->prefetch_done)
-                return;
-        m->prefetch_done = true;
-        m->prefetch_word = word;
-}
-
-/* Answers the order that is being done, and the waiting one if it cannot be done either. */
-static void fail_orders(SyncFsm *m, SyncWord word) {
-        if (m->running.opseq > 0)
-                report(m, m->running, SYNC_OUTCOME_ERROR, word);
-        if (m->waiting.opseq > 0)
-                report(m, m->waiting, SYNC_OUTCOME_ERROR, word);
-        m->running = m->waiting = (SyncOp) {};
-        answer_prefetch(m);
-}
-
 /* Synchronization is not allowed any more. */
 static void end(SyncFsm *m, SyncWord word) {
         m->want_content = false;
-        end_prefetch(m, word);
-        fail_orders(m, word);
+        sync_fsm_end_prefetch(m, word);
+        sync_fsm_fail_orders(m, word);
 }
 
 /* Why an order cannot be done at all. */
@@ -169,7 +122,7 @@ void sync_fsm_ordered(SyncFsm *m, SyncOp op) {
                 return;
         if (!sync_fsm_is_allowed(m)) {
                 if (op.opseq > 0)
-                        report(m, op, SYNC_OUTCOME_ERROR, reason_not_allowed(m));
+                        sync_fsm_report(m, op, SYNC_OUTCOME_ERROR, reason_not_allowed(m));
                 return;
         }
         if (op.kind == SYNC_OP_PREFETCH) {
@@ -181,7 +134,7 @@ void sync_fsm_ordered(SyncFsm *m, SyncOp op) {
                 return;
         }
         if (op.kind == SYNC_OP_PULL)
-                end_prefetch(m, SYNC_WORD_NONE);
+                sync_fsm_end_prefetch(m, SYNC_WORD_NONE);
         /* The latest order stands for all that wait; what they want adds up. */
         if (op.opseq > 0)
                 m->waiting = op;
@@ -192,7 +145,7 @@ void sync_fsm_ordered(SyncFsm *m, SyncOp op) {
                 m->want_full = true;
         /* Somebody expects an answer: no more patience. */
         end_pause(m);
-        answer_prefetch(m);
+        sync_fsm_answer_prefetch(m);
 }
 
 void sync_fsm_dirty(SyncFsm *m, bool full) {
@@ -242,7 +195,7 @@ static void step_back(SyncFsm *m, SyncWord word) {
                   doubled(refused ? SYNC_BACKOFF_REFUSED_USEC : SYNC_BACKOFF_MIN_USEC,
                           SYNC_BACKOFF_MAX_USEC,
                           m->failures++));
-        fail_orders(m, word);
+        sync_fsm_fail_orders(m, word);
         m->announce = true;
 }
 
@@ -281,29 +234,6 @@ void sync_fsm_content_done(SyncFsm *m, TransferResult result) {
         m->idle_contents++;
 }
 
-static void answer(SyncFsm *m, SyncOutcome outcome) {
-        report(m, m->running, outcome, SYNC_WORD_NONE);
-        m->running = (SyncOp) {};
-}
-
-/* The folder and main are equal, as far as this gateway knows. */
-static void finish(SyncFsm *m) {
-        m->rounds = 0;
-        m->announce = m->conflict = m->fetched = false;
-        if (m->running.opseq > 0)
-                answer(m, SYNC_OUTCOME_OK);
-}
-
-static void report_pull(SyncFsm *m) {
-        SyncOutcome outcome = m->conflict ? SYNC_OUTCOME_CONFLICT : SYNC_OUTCOME_OK;
-
-        if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PULL)
-                answer(m, outcome);
-        else if (m->announce)
-                report(m, (SyncOp) { .kind = SYNC_OP_PULL }, outcome, SYNC_WORD_NONE);
-        m->announce = m->conflict = m->pull_announced = false;
-}
-
 /* Content is to be fetched, unless that brings nothing: a server that does not have it, or a disk that does
  * not keep it. */
 static void want_content(SyncFsm *m, const SyncTreeResult *result) {
@@ -316,13 +246,6 @@ static void want_content(SyncFsm *m, const SyncTreeResult *result) {
                 step_back(m, SYNC_WORD_TRANSFER_FAILED);
         else if (m->idle_contents > 1)
                 pause_for(m, doubled(SYNC_CHANGED_MIN_USEC, SYNC_CHANGED_MAX_USEC, m->idle_contents - 2));
-}
-
-/* A pull is done when main is in the folder, or it is told what is not, and nobody but others can change that; what
- * cannot be read or pushed here is LastError's matter alone. */
-static bool fails_orders(const SyncFsm *m, const SyncTreeResult *result) {
-        return m->fetched && result->word != SYNC_WORD_NONE &&
-               ((result->unplaced && !m->want_rest) || (m->running.opseq > 0 && m->running.kind != SYNC_OP_PULL));
 }
 
 /* A run that was begun in a pause. What is to be told of it and done about it is by the one that follows the next
@@ -363,7 +286,7 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         if (result->halted) {
                 /* What it was to look at it may not have looked at. */
                 m->want_full = true;
-                fail_orders(m, result->word);
+                sync_fsm_fail_orders(m, result->word);
                 m->fetched = false;
                 return;
         }
@@ -372,27 +295,21 @@ void sync_fsm_tree_done(SyncFsm *m, const SyncTreeResult *result) {
         m->announce |= moved;
         /* What is prefetched is now fetched. */
         if (m->prefetching && (moved || result->missing))
-                end_prefetch(m, SYNC_WORD_NONE);
+                sync_fsm_end_prefetch(m, SYNC_WORD_NONE);
         if (result->missing) {
                 want_content(m, result);
-                answer_prefetch(m);
+                sync_fsm_answer_prefetch(m);
                 return;
         }
         m->passed_over = m->idle_contents = 0;
         m->bytes_missing = 0;
         if (result->replan && m->replans++ < SYNC_REPLANS_MAX) {
                 m->want_tree = true;
-                answer_prefetch(m);
+                sync_fsm_answer_prefetch(m);
                 return;
         }
         m->replans = 0;
-        if (fails_orders(m, result))
-                fail_orders(m, result->word);
-        else if ((m->fetched || moved) && !(result->unplaced && m->want_rest))
-                report_pull(m);
-        if (!m->candidate && !m->want_rest)
-                finish(m);
-        answer_prefetch(m);
+        sync_fsm_answer_run(m, result, moved);
 }
 
 /* Main has moved to a commit of ours; bytes are those of the next one. */
@@ -407,13 +324,13 @@ static void moved_main(SyncFsm *m, const SyncRevision *revision, bool more, uint
 static void push_landed(SyncFsm *m, const SyncRevision *revision) {
         moved_main(m, revision, false, 0);
         if (m->running.opseq > 0 && m->running.kind == SYNC_OP_PUSH && !m->want_rest)
-                answer(m, SYNC_OUTCOME_OK);
+                sync_fsm_answer(m, SYNC_OUTCOME_OK);
         else
-                report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
+                sync_fsm_report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
         /* The rest of main, or of what is in the folder, is still on its way. */
         if (!m->want_content && !m->want_rest)
-                finish(m);
-        answer_prefetch(m);
+                sync_fsm_finish(m);
+        sync_fsm_answer_prefetch(m);
 }
 
 void sync_fsm_pushed_part(SyncFsm *m, const SyncRevision *revision, uint64_t bytes_to_push) {
@@ -421,8 +338,8 @@ void sync_fsm_pushed_part(SyncFsm *m, const SyncRevision *revision, uint64_t byt
         (void) transfer_ended(m);
         moved_main(m, revision, true, bytes_to_push);
         /* No order is done yet. */
-        report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
-        answer_prefetch(m);
+        sync_fsm_report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
+        sync_fsm_answer_prefetch(m);
 }
 
 static void push_again_at_once_or_later(SyncFsm *m) {
@@ -455,7 +372,7 @@ void sync_fsm_prefetched(SyncFsm *m, TransferResult result) {
                 m->prefetch_done = true;
                 m->prefetch_word = sync_word_from_transfer(result);
         }
-        answer_prefetch(m);
+        sync_fsm_answer_prefetch(m);
 }
 
 void sync_fsm_pushed(SyncFsm *m, TransferResult result, const SyncRevision *revision) {

@@ -145,6 +145,8 @@ typedef struct SyncTreeResult {
         bool missing;       /* content of main has to be fetched before the run is complete */
         bool replan;        /* something was not as planned: another run, at once, may do it */
         bool unplaced;      /* something of base is not in the folder: PendingChanges counts it */
+        SyncWord no_pull;   /* with unplaced: why some of that cannot be put there; NONE: it only waits for others */
+        SyncWord no_push;   /* why something of the folder that could travel cannot come to main; NONE: nothing */
         uint64_t bytes_missing; /* how much; 0: not known */
         uint64_t bytes_to_push; /* of the candidate, as far as main does not have it yet */
         SyncRevision base;  /* what the folder holds */

@@ -13,11 +13,15 @@ void sync_scan_report_clear(SyncScanReport *r) {
         *r = (SyncScanReport) {};
 }
 
-/* The first one is told; an entry of a kind that never travels only if there is nothing worse. */
+bool sync_problem_is_lasting(int error) {
+        return error == SYNC_PROBLEM_KIND || error == -ENAMETOOLONG;
+}
+
+/* The first one is told; an entry that can never travel only if there is nothing worse. */
 static void note_problem(Scanner *s, int error) {
         SyncScanReport *r = s->report;
 
-        if (r->problem_error && (r->problem_error != SYNC_PROBLEM_KIND || error == SYNC_PROBLEM_KIND))
+        if (r->problem_error && (!sync_problem_is_lasting(r->problem_error) || sync_problem_is_lasting(error)))
                 return;
         r->problem_error = error;
         (void) free_and_strdup(&r->problem_path, s->path);
@@ -57,6 +61,9 @@ static int keep_unknown(Scanner *s, int error) {
                 if (!streq(e.path, s->path) && !sync_path_is_below(e.path, s->path))
                         break;
                 e.certainty = SYNC_UNKNOWN;
+                /* It is not time that this lacks. */
+                if (sync_entry_is_unread(&e))
+                        e.kind = SYNC_SPECIAL;
                 r = add_entry(s, &e);
                 if (r < 0)
                         return r;
@@ -317,6 +324,8 @@ static int make_starts(Scanner *s, char *const *paths, SyncTree *starts) {
                         continue;
                 shorten(s, copy);
                 r = strv_extend(&sorted, copy);
+                if (r >= 0 && !streq(copy, *path))
+                        r = strv_extend(&s->report->linked, copy);
                 if (r < 0)
                         return r;
         }

@@ -27,6 +27,8 @@ typedef enum SyncScanResult {
 
 /* Neither file, directory nor symlink: it is not looked into, and never travels. */
 #define SYNC_PROBLEM_KIND 1
+/* True for the problem_error of what can never travel, as it is now: by its kind, or where it lies. */
+bool sync_problem_is_lasting(int error) _pure_;
 
 typedef struct SyncScan {
         int root_fd;                    /* the folder, a directory opened for reading */
@@ -55,7 +57,8 @@ typedef struct SyncScanReport {
         char *problem_path;
         int problem_error;              /* a negative errno, or SYNC_PROBLEM_KIND */
         char *busy_path;                /* the first entry that is changing, or NULL */
-        char **linked;                  /* paths that were looked at besides those that were asked for; or NULL */
+        char **linked;                  /* paths that were looked at besides those that were asked for: other names of
+                                           files, and directories above that were not known yet; or NULL */
 } SyncScanReport;
 
 /* Frees the content, and leaves it zeroed. */

@@ -368,6 +368,12 @@ bool sync_entry_equal(const SyncEntry *a, const SyncEntry *b) {
         return sync_oid_equal(&a->oid, &b->oid) && (a->kind != SYNC_FILE || a->executable == b->executable);
 }
 
+bool sync_entry_is_unread(const SyncEntry *e) {
+        static const SyncOid none = {};
+
+        return e->kind == SYNC_FILE && e->certainty == SYNC_UNKNOWN && sync_oid_equal(&e->oid, &none);
+}
+
 bool sync_entry_same_identity(const SyncEntry *a, const SyncEntry *b) {
         return a->kind == b->kind && a->inode == b->inode && a->size == b->size && a->mtime_ns == b->mtime_ns &&
                a->ctime_ns == b->ctime_ns;

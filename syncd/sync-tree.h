@@ -145,6 +145,8 @@ bool sync_oid_equal(const SyncOid *a, const SyncOid *b) _pure_;
  * not count (a folder restored from a backup is not a changed one), and an entry that is busy, unknown or
  * special equals nothing. */
 bool sync_entry_equal(const SyncEntry *a, const SyncEntry *b) _pure_;
+/* True for a local file that is SYNC_UNKNOWN only because a scan had no time to read it. */
+bool sync_entry_is_unread(const SyncEntry *e) _pure_;
 /* True if both describe the same unmodified inode: kind, inode, size, mtime and ctime. */
 bool sync_entry_same_identity(const SyncEntry *a, const SyncEntry *b) _pure_;
 

@@ -121,6 +121,8 @@ static int send_result(TreeWorker *w, const FolderResult *result) {
             (r = worker_message_addf(&message, "missing", "%d", o->missing)) < 0 ||
             (r = worker_message_addf(&message, "replan", "%d", o->replan)) < 0 ||
             (r = worker_message_addf(&message, "unplaced", "%zu", result->unplaced)) < 0 ||
+            (r = worker_message_add(&message, "no-pull", sync_word_to_string(o->no_pull))) < 0 ||
+            (r = worker_message_add(&message, "no-push", sync_word_to_string(o->no_push))) < 0 ||
             (r = worker_message_addf(
                              &message, "bytes-missing", "%llu", (unsigned long long) o->bytes_missing)) < 0 ||
             (r = worker_message_addf(

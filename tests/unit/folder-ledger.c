@@ -8,8 +8,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <git2.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/str.h"
@@ -42,7 +45,7 @@ void world_write(World *w, WorldGateway *g, const char *path, size_t size) {
                 text[n] = (char) (seed >> 56);
         }
         w->contents[tag] = (WorldContent) { .oid = name_content(text, n) };
-        fd = openat(g->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        fd = openat(g->root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
         if (fd >= 0) {
                 assert_int_equal(loop_write(fd, text, n), 0);
                 close(fd);
@@ -285,6 +288,29 @@ void world_check_bounds(World *w, unsigned n_actions) {
         }
 }
 
+/* What is known of the chain is what there is to be read. */
+static void check_chain(WorldGateway *g, const FolderResult *result) {
+        Folder *f = g->folder;
+        FolderKnownChain known = f->chain;
+        uint64_t bytes;
+        git_oid push;
+
+        f->chain = (FolderKnownChain) {};
+        assert_int_equal(folder_next_push(f, &push, &bytes), 0);
+        if (result->outcome.candidate) {
+                assert_true(git_oid_equal(&push, &result->push));
+                assert_int_equal(bytes, result->outcome.bytes_to_push);
+                assert_int_equal(f->chain.n, known.n);
+        }
+        for (size_t i = 0; i < MIN(known.n, f->chain.n); i++) {
+                assert_true(git_oid_equal(known.commits + i, f->chain.commits + i));
+                assert_true(known.bytes[i] == UINT64_MAX || f->chain.bytes[i] == UINT64_MAX ||
+                            known.bytes[i] == f->chain.bytes[i]);
+        }
+        folder_known_chain_done(&f->chain);
+        f->chain = known;
+}
+
 void world_check_told(WorldGateway *g, const FolderResult *result) {
         _cleanup_sync_tree_free_ SyncTree *base = NULL;
         const SyncEntry *entries[SYNC_WALK_MAX];
@@ -293,12 +319,25 @@ void world_check_told(WorldGateway *g, const FolderResult *result) {
         SyncWalk walk;
 
         check_conflicts(g, &result->conflicts);
+        check_chain(g, result);
         if (result->outcome.halted || result->outcome.missing || result->pending + result->unplaced > 0)
                 return;
         assert_int_equal(git_oid_fromstr(&commit, result->outcome.base.commit), 0);
         assert_int_equal(git_store_read_tree(folder_store(g->folder), &commit, &base), 0);
         walk = (SyncWalk) { .trees = { base, g->folder->index } };
-        while ((path = sync_walk_next(&walk, entries)))
-                if (!sync_entry_equal(entries[0], entries[1]) && !(entries[1] && entries[1]->certainty >= SYNC_BUSY))
+        while ((path = sync_walk_next(&walk, entries))) {
+                const SyncEntry *local = sync_tree_find_local(g->folder->index, path);
+
+                if (!sync_entry_equal(entries[0], entries[1]) && !(local && local->certainty >= SYNC_BUSY))
                         fail_msg("%s: nothing is pending, but %s is another one", g->name, path);
+        }
+}
+
+void world_obey_permissions(void) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+        assert_int_equal(syscall(SYS_capget, &header, data), 0);
+        data[0].effective &= ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH);
+        assert_int_equal(syscall(SYS_capset, &header, data), 0);
 }

@@ -23,6 +23,7 @@ typedef struct WorldGateway {
         bool again;    /* the last run wants another one, even if nothing happens */
         bool rest;     /* and at once, as it has not read everything yet */
         bool changed;  /* the last push found other content than was committed */
+        char *const *paths; /* all that the next run looks at; NULL: everything */
         const SyncRefusal *refused; /* by main */
         size_t n_refused;
         int error;     /* what ended the engine, with a tolerant world: the gateway has to be restarted */
@@ -48,6 +49,7 @@ typedef struct World {
         unsigned n_contents;
         uint64_t bytes_pushed, bytes_fetched;
         size_t n_conflicts;
+        bool odd; /* something may be in a folder that cannot be read, or never travels */
         bool shallow; /* a fetch brings the trees of main's tip only, as if the others were pruned */
 
         /* Tests of faults: called around what the engine does, or NULL. */
@@ -96,6 +98,8 @@ void world_see(World *w, WorldGateway *g);
 void world_write(World *w, WorldGateway *g, const char *path, size_t size);
 /* Waits until what is written later has a stamp of its own: then a scan is sure of the file. */
 void world_let_settle(const WorldGateway *g, const char *path);
+/* From now on the process may not read what permissions forbid, even as root. */
+void world_obey_permissions(void);
 /* All of the folder as text: a line for each entry, with the tag of its content. The caller frees it. */
 char *world_text(const WorldGateway *g);
 /* Rewrites main as retention does: the last n_recent versions are kept, and of those before them each with a chance of
@@ -105,8 +109,9 @@ void world_thin(World *w, unsigned n_recent, unsigned n);
 void world_check_ledger(World *w);
 /* How many are not. */
 unsigned world_count_lost(World *w);
-/* Fails the test unless what the run says is so: the folder holds base, if nothing is pending on either side, and what
- * was moved aside in a collision is another version than the one that has its name now. */
+/* Fails the test unless what the run says is so: the folder holds base, if nothing is pending on either side, what was
+ * moved aside in a collision is another version than the one that has its name now, and what is to be pushed is what
+ * the store says. */
 void world_check_told(WorldGateway *g, const FolderResult *result);
 /* Fails the test if, at rest, a gateway keeps snapshots for a push, or there were more collisions than n_actions of
  * users can have made. */

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <git2.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -268,6 +269,50 @@ static void attributes_travel_up_to_a_size(void **state) {
         world_free(w);
 }
 
+/* System calls of this process that read. */
+static unsigned long count_reads(void) {
+        _cleanup_fclose_ FILE *f = fopen("/proc/self/io", "re");
+        unsigned long n;
+
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%*s %*u %*s %*u syscr: %lu", &n), 1);
+        return n;
+}
+
+static void a_long_chain_makes_no_run_longer(void **state) {
+        enum { FEW = 20, MANY = 300 };
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        char *const paths[] = { (char *) "a", NULL };
+        FolderRequest request = { .gateway_name = g->name, .paths = paths };
+        unsigned long reads = 0, few = 0;
+        FolderResult result;
+
+        world_write(w, g, "b", 100);
+        world_settle(w);
+        for (unsigned i = 1; i <= MANY; i++) {
+                world_write(w, g, "a", 100 + i);
+                reads = count_reads();
+                assert_int_equal(folder_run(g->folder, &request, &result), 0);
+                reads = count_reads() - reads;
+                if (i == FEW)
+                        few = reads;
+                if (i == FEW || i == MANY)
+                        world_check_told(g, &result);
+                g->push = result.push;
+                folder_result_clear(&result);
+                assert_int_equal(folder_finish_run(g->folder), 0);
+                world_see(w, g);
+        }
+        assert_int_equal(g->folder->chain.n, MANY);
+        assert_true(reads < 2 * few);
+        /* One that did not make it reads all of it, once. */
+        world_restart(w, g);
+        world_settle(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(attributes_travel_up_to_a_size),
@@ -278,6 +323,7 @@ int main(void) {
                 cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),
                 cmocka_unit_test(a_refused_old_version_is_left_out_alone),
                 cmocka_unit_test(a_snapshot_goes_when_no_commit_needs_it),
+                cmocka_unit_test(a_long_chain_makes_no_run_longer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,85 @@ static void a_file_in_use_that_main_deletes_is_pending(void **state) {
         world_free(w);
 }
 
+static void assert_barred(const FolderResult *result, SyncWord no_pull, SyncWord no_push) {
+        assert_int_equal(result->outcome.no_pull, no_pull);
+        assert_int_equal(result->outcome.no_push, no_push);
+}
+
+static void a_pipe_and_a_file_in_use_bar_nothing(void **state) {
+        World *w = world_with_deletion("letter.odt", false);
+        WorldGateway *g = w->gateways;
+        int fd = openat(g->root_fd, "letter.odt", O_WRONLY | O_CLOEXEC);
+        FolderResult result;
+
+        assert_true(fd >= 0);
+        assert_int_equal(mkfifoat(g->root_fd, "pipe", 0644), 0);
+        result = run_at(g, NULL);
+        assert_told(&result, SYNC_WORD_BAD_ENTRY, "not synchronized, as it is a pipe, socket or device: pipe");
+        assert_int_equal(result.unplaced, 1);
+        assert_barred(&result, SYNC_WORD_NONE, SYNC_WORD_NONE);
+        close(fd);
+        world_free(w);
+}
+
+static void a_pipe_in_the_place_of_what_main_has_bars_that(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderResult result;
+
+        assert_int_equal(mkdirat(g[1].root_fd, "d", 0755), 0);
+        world_write(w, g + 1, "d/a", 100);
+        world_write(w, g + 1, "other", 100);
+        world_run(w, g + 1);
+        assert_true(world_push(w, g + 1));
+        assert_int_equal(mkfifoat(g->root_fd, "d", 0644), 0);
+        world_fetch(w, g);
+        result = run_at(g, NULL);
+        assert_true(result.outcome.missing);
+        world_content(w, g, SIZE_MAX);
+        result = run_at(g, NULL);
+        assert_told(&result, SYNC_WORD_BAD_ENTRY, "not synchronized, as it is a pipe, socket or device: d");
+        assert_int_equal(result.unplaced, 2);
+        assert_barred(&result, SYNC_WORD_BAD_ENTRY, SYNC_WORD_NONE);
+        assert_int_equal(faccessat(g->root_fd, "other", F_OK, 0), 0);
+        assert_int_equal(unlinkat(g->root_fd, "d", 0), 0);
+        world_settle(w);
+        world_check_equal(w);
+        world_free(w);
+}
+
+static void what_cannot_be_read_bars_what_is_about_it(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderResult result;
+
+        world_obey_permissions();
+        world_write(w, g, "secret", 100);
+        world_settle(w);
+        /* What can never travel, before it in the order of the scan, does not hide it. */
+        assert_int_equal(mkfifoat(g->root_fd, "pipe", 0644), 0);
+        assert_int_equal(fchmodat(g->root_fd, "secret", 0, 0), 0);
+        result = run_at(g, NULL);
+        assert_told(&result, SYNC_WORD_BAD_ENTRY, "no permission to read: secret");
+        assert_barred(&result, SYNC_WORD_NONE, SYNC_WORD_BAD_ENTRY);
+        assert_true(result.outcome.again);
+
+        assert_int_equal(unlinkat(g[1].root_fd, "secret", 0), 0);
+        world_run(w, g + 1);
+        assert_true(world_push(w, g + 1));
+        world_fetch(w, g);
+        result = run_at(g, NULL);
+        assert_int_equal(result.unplaced, 1);
+        assert_barred(&result, SYNC_WORD_BAD_ENTRY, SYNC_WORD_BAD_ENTRY);
+        assert_int_equal(faccessat(g->root_fd, "secret", F_OK, AT_EACCESS), 0);
+
+        assert_int_equal(fchmodat(g->root_fd, "secret", 0644, 0), 0);
+        result = run_at(g, NULL);
+        assert_barred(&result, SYNC_WORD_NONE, SYNC_WORD_NONE);
+        assert_int_equal(result.unplaced, 0);
+        world_free(w);
+}
+
 static void what_is_left_in_a_directory_is_told_of(void **state) {
         World *w = world_with_deletion("photos", true);
         WorldGateway *g = w->gateways;
@@ -155,6 +234,7 @@ static void what_is_no_file_does_not_keep_worse_from_being_told(void **state) {
         world_write(w, g, "file", 100);
         assert_int_equal(folder_run(g->folder, &request, &result), 0);
         assert_told(&result, SYNC_WORD_BAD_ENTRY, "cannot be pushed: file");
+        assert_barred(&result, SYNC_WORD_NONE, SYNC_WORD_BAD_ENTRY);
         folder_result_clear(&result);
         world_free(w);
 }
@@ -180,6 +260,7 @@ static void what_is_no_file_does_not_travel_and_is_told_of(void **state) {
                 world_let_settle(g, "file");
                 result = run_at(g, NULL);
                 assert_told(&result, SYNC_WORD_BAD_ENTRY, text);
+                assert_barred(&result, SYNC_WORD_NONE, SYNC_WORD_NONE);
                 assert_int_equal(result.pending, 1);
                 assert_true(result.outcome.candidate);
                 /* Looking again makes nothing else of it. */
@@ -232,6 +313,7 @@ static void what_is_too_deep_is_told_of_with_its_directory(void **state) {
         *strrchr(path, '/') = 0;
         (void) snprintf(expected, sizeof(expected), "too deep, or too long a path, in: %.150s", path);
         assert_told(&result, SYNC_WORD_BAD_ENTRY, expected);
+        assert_barred(&result, SYNC_WORD_NONE, SYNC_WORD_NONE);
         world_free(w);
 }
 
@@ -290,6 +372,30 @@ static void a_write_through_one_name_travels_at_once_with_all(void **state) {
         world_free(w);
 }
 
+/* The event of the directory comes later than that of what is in it. */
+static void a_new_directory_travels_with_what_is_told_of_it(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderResult result;
+
+        world_write(w, g, "other", 100);
+        world_settle(w);
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        world_write(w, g, "d/a", 100);
+        world_write(w, g, "d/b", 100);
+        world_let_settle(g, "d/b");
+        result = run_at(g, "d/b");
+        assert_told(&result, SYNC_WORD_NONE, "");
+        assert_int_equal(result.pending, 3);
+        g->push = result.push;
+        assert_true(world_push(w, g));
+        folder_result_clear(&result);
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 /* No base yet is not a lost one. */
 static void a_new_instance_has_lost_nothing(void **state) {
         World *w = world_new(1, 1);
@@ -305,6 +411,9 @@ static void a_new_instance_has_lost_nothing(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_in_use_that_main_deletes_is_pending),
+                cmocka_unit_test(a_pipe_and_a_file_in_use_bar_nothing),
+                cmocka_unit_test(a_pipe_in_the_place_of_what_main_has_bars_that),
+                cmocka_unit_test(what_cannot_be_read_bars_what_is_about_it),
                 cmocka_unit_test(what_is_left_in_a_directory_is_told_of),
                 cmocka_unit_test(what_changed_meanwhile_is_to_be_planned_anew),
                 cmocka_unit_test(what_is_no_file_does_not_keep_worse_from_being_told),
@@ -312,6 +421,7 @@ int main(void) {
                 cmocka_unit_test(temporary_files_are_passed_over_in_silence),
                 cmocka_unit_test(what_is_too_deep_is_told_of_with_its_directory),
                 cmocka_unit_test(a_write_through_one_name_travels_at_once_with_all),
+                cmocka_unit_test(a_new_directory_travels_with_what_is_told_of_it),
                 cmocka_unit_test(lost_state_is_told_until_it_is_made_anew),
                 cmocka_unit_test(a_new_instance_has_lost_nothing),
         };

@@ -221,6 +221,108 @@ static void nor_while_somebody_writes_to_it(void **state) {
         world_free(w);
 }
 
+static void what_is_still_to_be_read_is_not_in_use(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderRequest request = { .gateway_name = g->name, .full = true };
+        FolderResult result;
+
+        world_write(w, g, "large", 2 * MIB);
+        world_settle(w);
+        assert_int_equal(unlinkat(g[1].root_fd, "large", 0), 0);
+        (void) run(g + 1, NULL, 0);
+        assert_true(world_push(w, g + 1));
+        world_write(w, g, "large", 2 * MIB);
+        world_let_settle(g, "large");
+        let_wait(g);
+        world_fetch(w, g);
+        assert_int_equal(folder_run(g->folder, &request, &result), 0);
+        assert_true(result.outcome.rest && result.outcome.unplaced);
+        assert_int_equal(result.outcome.no_pull, SYNC_WORD_NONE);
+        assert_string_equal(result.text, "still to be read: large");
+        folder_result_clear(&result);
+        folder_set_waits(g->folder, NULL, NULL);
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
+/* Conflict names in the commits that are to be pushed. */
+static size_t count_copies(WorldGateway *g) {
+        GitStore *store = folder_store(g->folder);
+        size_t n = 0;
+        git_oid at;
+
+        assert_int_equal(git_store_get_reference(store, GIT_STORE_CANDIDATE, &at), 0);
+        while (!git_oid_is_zero(&at)) {
+                _cleanup_sync_tree_free_ SyncTree *t = NULL;
+
+                assert_int_equal(git_store_read_tree(store, &at, &t), 0);
+                SYNC_TREE_FOREACH(e, t)
+                        n += strstr(e->path, g->name) != NULL;
+                assert_int_equal(git_store_commit_parent(store, &at, &at), 0);
+        }
+        return n;
+}
+
+/* A run that has something to commit; true if more is to be read. */
+static bool run_with_change(World *w, WorldGateway *g) {
+        SyncTreeResult r;
+
+        world_write(w, g, "small", 100);
+        r = run(g, "small", 0);
+        assert_true(r.candidate);
+        return r.rest;
+}
+
+/* Somebody has it open for writing, so that each run reads it again. */
+static void a_collision_that_waits_is_not_overwritten_by_being_read_again(void **state) {
+        const struct timespec long_ago[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = 1000000000 } };
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        unsigned n = 0;
+        int fd;
+
+        world_write(w, g, "other", 100);
+        world_settle(w);
+        world_write(w, g + 1, "large", 2 * MIB);
+        (void) run(g + 1, NULL, 0);
+        assert_true(world_push(w, g + 1));
+        world_write(w, g, "large", 2 * MIB);
+        fd = openat(g->root_fd, "large", O_RDWR | O_CLOEXEC);
+        assert_int_equal(futimens(fd, long_ago), 0);
+        world_fetch(w, g);
+        world_write(w, g, "small", 100);
+        assert_true(run(g, NULL, 0).missing);
+        world_see(w, g);
+        assert_int_equal(sync_tree_find(g->folder->index, "large")->certainty, SYNC_RACY);
+        assert_int_equal(sync_tree_size(g->folder->waiting), 1);
+        let_wait(g);
+        while (run_with_change(w, g)) {
+                assert_int_equal(sync_tree_find(g->folder->index, "large")->certainty, SYNC_UNKNOWN);
+                assert_int_equal(count_copies(g), 0);
+                assert_true(n++ < RUNS_MAX);
+        }
+        assert_true(n > 1);
+        assert_int_equal(count_copies(g), 0);
+        /* If it turns out to be another one, the first one is not lost. */
+        world_write(w, g, "large", 2 * MIB);
+        assert_int_equal(futimens(fd, long_ago), 0);
+        assert_true(run_with_change(w, g));
+        /* Its snapshot outlasts the push of all else. */
+        assert_true(world_push(w, g));
+        while (run_with_change(w, g))
+                assert_true(n++ < RUNS_MAX);
+        assert_int_equal(count_copies(g), 1);
+        close(fd);
+        folder_set_waits(g->folder, NULL, NULL);
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(many_files_that_move_are_no_deletions),
@@ -228,6 +330,8 @@ int main(void) {
                 cmocka_unit_test(a_directory_becomes_a_file_while_something_is_to_be_read),
                 cmocka_unit_test(what_is_to_be_pushed_is_not_taken_back_while_it_is_read_again),
                 cmocka_unit_test(nor_while_somebody_writes_to_it),
+                cmocka_unit_test(what_is_still_to_be_read_is_not_in_use),
+                cmocka_unit_test(a_collision_that_waits_is_not_overwritten_by_being_read_again),
                 cmocka_unit_test(what_others_come_before_is_not_begun_anew),
                 cmocka_unit_test(what_changes_faster_than_it_is_read_gets_a_version_and_holds_up_no_other),
         };

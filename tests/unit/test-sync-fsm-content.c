@@ -234,7 +234,8 @@ static void a_poisoned_path_is_left_out(void **state) {
         sync_fsm_poisoned(&m);
         assert_next(&m, SYNC_ACTION_TREE);
         sync_fsm_tree_done(&m, &(SyncTreeResult) {
-                .base.n = 5, .candidate = true, .word = SYNC_WORD_BAD_ENTRY });
+                .base.n = 5, .candidate = true, .word = SYNC_WORD_BAD_ENTRY, .no_push = SYNC_WORD_BAD_ENTRY });
+        assert_reports(&m, "push 7 error:BadEntry");
         assert_int_equal(sync_fsm_state(&m), SYNC_STATE_DEGRADED);
         assert_next(&m, SYNC_ACTION_PUSH);
         sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });

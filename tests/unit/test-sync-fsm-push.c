@@ -236,7 +236,11 @@ static void orders_are_answered_when_what_they_are_for_was_read(void **state) {
         assert_next(&m, SYNC_ACTION_TREE);
         sync_fsm_tree_done(
                         &m,
-                        &(SyncTreeResult) { .base.n = 8, .word = SYNC_WORD_BAD_ENTRY, .rest = true, .unplaced = true });
+                        &(SyncTreeResult) { .base.n = 8,
+                                            .word = SYNC_WORD_BAD_ENTRY,
+                                            .no_pull = SYNC_WORD_BAD_ENTRY,
+                                            .rest = true,
+                                            .unplaced = true });
         assert_reports(&m, "");
         assert_next(&m, SYNC_ACTION_TREE);
         sync_fsm_tree_done(&m, &(SyncTreeResult) { .base.n = 8, .conflict = true });

@@ -142,6 +142,10 @@ static void end_tree(World *w, bool good) {
         result.rest = !good && one_in(w, 4);
         result.replan = result.again && one_in(w, 2);
         result.unplaced = one_in(w, 4);
+        if (result.word == SYNC_WORD_BAD_ENTRY && one_in(w, 2))
+                result.no_push = SYNC_WORD_BAD_ENTRY;
+        if (result.word == SYNC_WORD_BAD_ENTRY && result.unplaced && one_in(w, 2))
+                result.no_pull = SYNC_WORD_BAD_ENTRY;
         if (!result.missing && !result.halted) {
                 w->pull_applied = w->pull_fetched;
                 result.base.n = w->main_n += one_in(w, 2);

@@ -248,78 +248,6 @@ static void what_a_halted_run_did_not_look_at_is_looked_at(void **state) {
         assert_true(a.full);
 }
 
-/* A run of the tree worker on what is fetched, of which not all could be put in place. */
-static void tree_done_but(SyncFsm *m, const SyncTreeResult *result) {
-        assert_next(m, SYNC_ACTION_TREE);
-        sync_fsm_tree_done(m, result);
-}
-
-static void what_changed_meanwhile_is_planned_anew_before_the_answer(void **state) {
-        SyncFsm m = subscribed();
-
-        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
-        assert_next(&m, SYNC_ACTION_FETCH);
-        sync_fsm_fetched(&m, TRANSFER_OK);
-        tree_done_but(&m, &(SyncTreeResult) { .base.n = 6, .again = true, .replan = true, .unplaced = true });
-        assert_reports(&m, "");
-        tree_done_but(&m, &(SyncTreeResult) { .base.n = 6, .conflict = true });
-        assert_reports(&m, "pull 7 conflict");
-
-        /* Who changes it all the time does not keep the answer. */
-        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 8 });
-        assert_next(&m, SYNC_ACTION_FETCH);
-        sync_fsm_fetched(&m, TRANSFER_OK);
-        for (unsigned i = 0; i <= SYNC_REPLANS_MAX; i++) {
-                assert_reports(&m, "");
-                tree_done_but(&m, &(SyncTreeResult) { .base.n = 7, .again = true, .replan = true, .unplaced = true });
-        }
-        assert_reports(&m, "pull 8 ok");
-        assert_next(&m, SYNC_ACTION_WAIT);
-}
-
-static void a_pull_fails_for_what_main_has_and_not_for_what_is_here(void **state) {
-        static const struct {
-                SyncOpKind kind;
-                bool unplaced;
-                const char *report;
-        } orders[] = {
-                { SYNC_OP_PULL, true, "pull 7 error:BadEntry" },
-                { SYNC_OP_PULL, false, "pull 7 ok" },
-                { SYNC_OP_PUSH, false, "push 7 error:BadEntry" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(orders); i++) {
-                SyncFsm m = subscribed();
-
-                sync_fsm_ordered(&m, (SyncOp) { orders[i].kind, 7 });
-                assert_next(&m, SYNC_ACTION_FETCH);
-                sync_fsm_fetched(&m, TRANSFER_OK);
-                tree_done_but(&m, &(SyncTreeResult) {
-                        .base.n = 6, .word = SYNC_WORD_BAD_ENTRY, .unplaced = orders[i].unplaced });
-                assert_reports(&m, orders[i].report);
-                assert_int_equal(m.last_error, SYNC_WORD_BAD_ENTRY);
-        }
-}
-
-static void a_lost_state_is_told_and_holds_up_nothing(void **state) {
-        SyncFsm m = subscribed();
-
-        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
-        assert_next(&m, SYNC_ACTION_FETCH);
-        sync_fsm_fetched(&m, TRANSFER_OK);
-        tree_done_but(&m, &(SyncTreeResult) { .word = SYNC_WORD_STATE_LOST, .replan = true });
-        assert_int_equal(m.last_error, SYNC_WORD_STATE_LOST);
-        tree_done_but(&m, &(SyncTreeResult) { .base.n = 6, .word = SYNC_WORD_STATE_LOST, .missing = true });
-        assert_next(&m, SYNC_ACTION_CONTENT);
-        assert_int_equal(m.last_error, SYNC_WORD_STATE_LOST);
-        assert_int_equal(sync_fsm_state(&m), SYNC_STATE_PULLING);
-        sync_fsm_content_done(&m, TRANSFER_OK);
-        m.n_reports = 0;
-        tree_done_but(&m, &(SyncTreeResult) { .base.n = 6 });
-        assert_reports(&m, "pull 7 ok");
-        assert_int_equal(m.last_error, SYNC_WORD_NONE);
-}
-
 static void push_and_rescan_are_answered_at_the_end(void **state) {
         SyncFsm m = subscribed();
 
@@ -456,9 +384,6 @@ int main(void) {
                 cmocka_unit_test(an_order_ends_the_patience),
                 cmocka_unit_test(a_held_deletion_fails_the_order),
                 cmocka_unit_test(what_a_halted_run_did_not_look_at_is_looked_at),
-                cmocka_unit_test(what_changed_meanwhile_is_planned_anew_before_the_answer),
-                cmocka_unit_test(a_pull_fails_for_what_main_has_and_not_for_what_is_here),
-                cmocka_unit_test(a_lost_state_is_told_and_holds_up_nothing),
                 cmocka_unit_test(push_and_rescan_are_answered_at_the_end),
                 cmocka_unit_test(an_order_is_answered_with_the_last_of_several_commits),
                 cmocka_unit_test(a_busy_file_is_looked_at_again),
