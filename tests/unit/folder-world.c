@@ -232,12 +232,14 @@ void world_run(World *w, WorldGateway *g) {
                 .refused = g->refused,
                 .n_refused = g->n_refused,
         };
+        size_t n_moved = g->folder->n_moved;
         FolderResult result;
         int r;
 
         engine(w, true);
         r = folder_run(g->folder, &request, &result);
         engine(w, false);
+        w->n_moved += g->folder->n_moved - n_moved;
         if (!is_good(w, g, r))
                 return;
         g->words |= UINT64_C(1) << result.outcome.word;
