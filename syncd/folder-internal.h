@@ -86,6 +86,8 @@ struct Folder {
         FolderSource *sources; /* sorted; while a plan is applied */
         size_t n_sources;
         const FolderOrigin *origin; /* NULL: it is main's */
+        bool may_not_move;     /* a rename within the folder was refused: what only moves is copied */
+        size_t n_moved;        /* files that got another name since the folder was opened */
         bool distrust;         /* a file did not hold what the index says: content is fetched, not copied */
         SyncTree *waiting;     /* the local side of collisions that wait for main's: in no commit yet; or NULL */
         SyncOid *on_main;      /* sorted; content that main has, of what is being applied */

@@ -204,6 +204,8 @@ static int apply(
         r = sync_apply(&a, plan, report);
         if (r < 0)
                 return r;
+        f->n_moved += report->n_moved;
+        f->may_not_move |= report->moves_refused;
         folder_tell_failures(f, report, result);
         r = take_conflicts(report, result);
         if (r < 0)

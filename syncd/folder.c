@@ -135,6 +135,7 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
                 .now = time(NULL),
                 .gateway_name = gateway_name,
                 .hasher = { .file = content_hash_file, .bytes = content_hash_bytes, .userdata = &f->hash },
+                .may_move = !f->distrust && !f->may_not_move,
                 .content = &f->content,
                 .write_content = folder_write_content,
                 .restore_metadata = restore_metadata,

@@ -108,6 +108,8 @@ static int sync_directories(ApplyRun *run, Batch *b) {
                         return -errno;
                 if (b->items[i].parent_fd >= 0 && fsync(b->items[i].parent_fd) < 0)
                         return -errno;
+                if (b->items[i].from_fd >= 0 && fsync(b->items[i].from_fd) < 0)
+                        return -errno;
         }
         return fsync(run->apply->staging_fd) < 0 ? -errno : 0;
 }
@@ -129,6 +131,7 @@ static int write_intents(ApplyRun *run, Batch *b) {
                 r = sync_journal_intend(
                                 run->journal,
                                 item->operation,
+                                item->move ? item->move->from->path : NULL,
                                 is_kept(run, item->operation->local),
                                 item->number,
                                 item->placed.inode,
@@ -153,6 +156,15 @@ static bool is_still_needed(const ApplyRun *run, const Batch *b, const ApplyItem
         return false;
 }
 
+static int put_in_place(ApplyRun *run, ApplyItem *item) {
+        int r;
+
+        if (item->move)
+                return apply_move(run, item);
+        r = apply_name_staged(run, item);
+        return r < 0 ? r : apply_swap(run, item);
+}
+
 /* Does one operation; only what must end the run is an error. */
 static int do_item(ApplyRun *run, const Batch *b, ApplyItem *item) {
         const SyncEntry *local = item->operation->local;
@@ -166,9 +178,7 @@ static int do_item(ApplyRun *run, const Batch *b, ApplyItem *item) {
         }
         if (item->result != SYNC_APPLY_DONE)
                 return 0;
-        r = apply_name_staged(run, item);
-        if (r >= 0)
-                r = apply_swap(run, item);
+        r = put_in_place(run, item);
         if (r < 0 && !item->swapped) {
                 apply_fail(item, apply_result_of(r), r);
                 r = 0;
@@ -194,7 +204,7 @@ static int finish_item(ApplyRun *run, ApplyItem *item) {
         if (item->result != SYNC_APPLY_DONE)
                 return apply_report_failure(run, item->operation->path, item->result, item->error);
         run->report->n_done++;
-        if (item->operation->kind != SYNC_CHMOD)
+        if (item->operation->kind != SYNC_CHMOD && !item->move)
                 run->report->bytes_written += item->placed.size;
         return 0;
 }
@@ -233,6 +243,7 @@ static void close_batch(Batch *b) {
         for (size_t i = 0; i < b->n; i++) {
                 safe_close(b->items[i].new_fd);
                 safe_close(b->items[i].parent_fd);
+                safe_close(b->items[i].from_fd);
         }
         b->n = 0;
         b->bytes = 0;
@@ -251,22 +262,54 @@ static int flush_batch(ApplyRun *run, Batch *b) {
         return apply_settle(run, SYNC_GRACE_NS);
 }
 
+/* A deletion that is one half of a move is decided once the other half was tried. 1 if nothing is left to be done. */
+static int decide_moved(ApplyRun *run, const SyncOperation *o, const ApplyMove *move, Batch *b) {
+        int r;
+
+        if (!move || o->kind != SYNC_DELETE)
+                return 0;
+        if (move->state == APPLY_MOVE_PLANNED) {
+                r = flush_batch(run, b);
+                if (r < 0)
+                        return r;
+        }
+        if (move->state == APPLY_MOVE_DONE)
+                run->report->n_done++;
+        else if (move->state != APPLY_MOVE_REFUSED)
+                return 0;
+        else {
+                r = apply_report_failure(run, o->path, SYNC_APPLY_STALE, 0);
+                if (r < 0)
+                        return r;
+        }
+        return 1;
+}
+
 static int run_plan(ApplyRun *run, const SyncPlan *plan, Batch *b) {
         int r;
 
         for (size_t i = 0; i < plan->n_operations; i++) {
-                ApplyItem *item = b->items + b->n++;
+                ApplyMove *move = run->moves ? run->moves[i] : NULL;
+                ApplyItem *item;
 
+                r = decide_moved(run, plan->operations + i, move, b);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        continue;
+                item = b->items + b->n++;
                 *item = (ApplyItem) {
                         .operation = plan->operations + i,
                         .number = run->journal->next_number + b->n,
                         .new_fd = -EBADF,
                         .parent_fd = -EBADF,
+                        .from_fd = -EBADF,
+                        .move = plan->operations[i].kind == SYNC_CREATE ? move : NULL,
                 };
                 r = apply_stage(run, item);
                 if (r < 0)
                         return r;
-                b->bytes += item->placed.size;
+                b->bytes += item->move ? 0 : item->placed.size;
                 if (b->n < SYNC_BATCH_FILES && b->bytes < SYNC_BATCH_BYTES)
                         continue;
                 r = flush_batch(run, b);
@@ -292,8 +335,11 @@ int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *re
                 return -ENOMEM;
 
         run.journal = journal;
-        r = run_plan(&run, plan, batch);
+        r = apply_find_moves(&run, plan);
+        if (r >= 0)
+                r = run_plan(&run, plan, batch);
         close_batch(batch);
+        apply_forget_moves(&run);
         k = report->placed ? sync_tree_sort_last(report->placed) : 0;
         return r < 0 ? r : k;
 }

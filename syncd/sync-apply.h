@@ -7,6 +7,10 @@
  * plan expected and its content is kept elsewhere. A journal in the staging directory says what may be
  * displaced content.
  *
+ * A file that is to be created with what another one has that is to be deleted is not made anew: that one is renamed,
+ * with all writers kept out (a lease) from the last look until it is known under its new name. It has one name at any
+ * time, is never in the staging directory, and a crash leaves it at one of the two.
+ *
  * What a later record relies on is synced itself: a file's content and mode by a sync of the file, its name, and
  * that a name is gone, by one of the directory. ext4 and XFS write all that was done before along with any sync;
  * btrfs logs the one inode. */
@@ -36,6 +40,7 @@ typedef struct SyncApply {
         int64_t now;                    /* seconds since 1970 UTC, for conflict names */
         const char *gateway_name;
         SyncHasher hasher;              /* called with store = false, to verify */
+        bool may_move;                  /* else what only has another name on main is made anew, too */
         ContentArea *content;           /* files that are complete there are put in place as they are; or NULL */
         /* Writes the content into the file, which is empty and open for reading and writing, where no file of the
          * content area can be taken. -ENOENT: the content is not at hand (not fetched, or damaged). For a symlink's
@@ -71,7 +76,10 @@ typedef struct SyncApplyFailure {
 
 typedef struct SyncApplyReport {
         size_t n_done;
-        uint64_t bytes_written;
+        size_t n_moved;                 /* files that were renamed: two operations each */
+        bool moves_refused;             /* the file system does not rename all that it could hold: from now on
+                                         * may_move is to be false, or the same will be tried again */
+        uint64_t bytes_written;         /* what was only renamed is not counted */
         /* The set of changes to the local tree that was made, with the new identities: sync_tree_patch()
          * the index with it. */
         SyncTree *placed;

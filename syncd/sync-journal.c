@@ -19,6 +19,7 @@ typedef enum RecordKind {
         RECORD_INTENT = 1,
         RECORD_OUTCOME,
         RECORD_BASE_RECORDED,
+        RECORD_MOVE, /* an intent, too, with moved_from in the place of renamed_to */
 } RecordKind;
 
 char *sync_staged_name(uint64_t number, char buf[static SYNC_STAGED_NAME_SIZE]) {
@@ -88,8 +89,8 @@ static SyncIntent *find_intent(SyncJournal *j, uint64_t number) {
         return NULL;
 }
 
-static int read_intent(SyncJournal *j, SyncReader *r) {
-        char path[SYNC_PATH_MAX + 1], renamed_to[SYNC_PATH_MAX + 1];
+static int read_intent(SyncJournal *j, SyncReader *r, bool move) {
+        char path[SYNC_PATH_MAX + 1], other[SYNC_PATH_MAX + 1], *copy;
         SyncIntent *i = new_intent(j);
 
         if (!i)
@@ -98,18 +99,22 @@ static int read_intent(SyncJournal *j, SyncReader *r) {
         i->kind = sync_read_number(r) & 0xFF;
         i->kept = sync_read_number(r) == 1;
         sync_read_string(r, path, sizeof(path));
-        sync_read_string(r, renamed_to, sizeof(renamed_to));
+        sync_read_string(r, other, sizeof(other));
         read_entry(r, &i->local);
         read_entry(r, &i->wanted);
         if (r->failed || i->kind >= _SYNC_OPERATION_KIND_MAX || i->number < j->next_number ||
-            !sync_path_is_valid(path) || (renamed_to[0] && !sync_path_is_valid(renamed_to))) {
+            !sync_path_is_valid(path) || ((other[0] || move) && !sync_path_is_valid(other))) {
                 j->n_intents--;
                 return -EBADMSG;
         }
         i->path = strdup(path);
-        i->renamed_to = renamed_to[0] ? strdup(renamed_to) : NULL;
+        copy = other[0] ? strdup(other) : NULL;
+        if (move)
+                i->moved_from = copy;
+        else
+                i->renamed_to = copy;
         j->next_number = i->number + 1;
-        return i->path && (i->renamed_to || !renamed_to[0]) ? 0 : -ENOMEM;
+        return i->path && (copy || !other[0]) ? 0 : -ENOMEM;
 }
 
 static int read_outcome(SyncJournal *j, SyncReader *r) {
@@ -131,7 +136,9 @@ static int read_outcome(SyncJournal *j, SyncReader *r) {
 static int read_record(SyncJournal *j, SyncReader *r) {
         switch (sync_read_number(r)) {
         case RECORD_INTENT:
-                return read_intent(j, r);
+                return read_intent(j, r, false);
+        case RECORD_MOVE:
+                return read_intent(j, r, true);
         case RECORD_OUTCOME:
                 return read_outcome(j, r);
         case RECORD_BASE_RECORDED:
@@ -227,6 +234,7 @@ static void forget_intents(SyncJournal *j) {
         for (size_t i = 0; i < j->n_intents; i++) {
                 free(j->intents[i].path);
                 free(j->intents[i].renamed_to);
+                free(j->intents[i].moved_from);
         }
         j->n_intents = 0;
 }
@@ -275,7 +283,13 @@ static int append(SyncJournal *j, SyncWriter *record) {
 }
 
 int sync_journal_intend(
-                SyncJournal *j, const SyncOperation *o, bool kept, uint64_t number, uint64_t new_inode, size_t *ret) {
+                SyncJournal *j,
+                const SyncOperation *o,
+                const char *moved_from,
+                bool kept,
+                uint64_t number,
+                uint64_t new_inode,
+                size_t *ret) {
 
         const SyncEntry absent = {};
         SyncIntent *i = new_intent(j);
@@ -288,20 +302,21 @@ int sync_journal_intend(
         i->kept = kept;
         i->path = strdup(o->path);
         i->renamed_to = o->renamed_to ? strdup(o->renamed_to) : NULL;
+        i->moved_from = moved_from ? strdup(moved_from) : NULL;
         i->local = o->local ? *o->local : absent;
         i->wanted = o->wanted ? *o->wanted : absent;
         i->wanted.inode = new_inode;
         i->local.path = i->wanted.path = NULL;
         j->next_number = number + 1;
-        if (!i->path || (o->renamed_to && !i->renamed_to))
+        if (!i->path || (o->renamed_to && !i->renamed_to) || (moved_from && !i->moved_from))
                 return -ENOMEM;
 
-        sync_write_number(&w, RECORD_INTENT);
+        sync_write_number(&w, moved_from ? RECORD_MOVE : RECORD_INTENT);
         sync_write_number(&w, number);
         sync_write_number(&w, i->kind);
         sync_write_number(&w, i->kept);
         sync_write_string(&w, i->path);
-        sync_write_string(&w, strempty(i->renamed_to));
+        sync_write_string(&w, strempty(i->moved_from ?: i->renamed_to));
         write_entry(&w, &i->local);
         write_entry(&w, &i->wanted);
         *ret = i - j->intents;

@@ -20,6 +20,8 @@ typedef struct SyncIntent {
         SyncOperationKind kind;
         char *path;
         char *renamed_to;   /* or NULL */
+        char *moved_from;   /* the file comes from there, by its name alone, and nothing is in the staging directory; or
+                             * NULL. Two operations in one */
         bool kept;          /* local's content is on main: the displaced file may go if it is what local says */
         SyncEntry local;    /* what is to be displaced, SYNC_ABSENT if nothing; without a path */
         SyncEntry wanted;   /* what is to come, SYNC_ABSENT if nothing; inode is the new one's; without a path */
@@ -48,9 +50,15 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(SyncJournal *, sync_journal_free);
 #define _cleanup_sync_journal_free_ _cleanup_(sync_journal_freep)
 
 /* Appends what is about to be done. Durable after sync_journal_sync(). Copies the strings. *ret is its
- * index. 0 or a negative errno. */
+ * index. moved_from may be NULL. 0 or a negative errno. */
 int sync_journal_intend(
-                SyncJournal *j, const SyncOperation *o, bool kept, uint64_t number, uint64_t new_inode, size_t *ret);
+                SyncJournal *j,
+                const SyncOperation *o,
+                const char *moved_from,
+                bool kept,
+                uint64_t number,
+                uint64_t new_inode,
+                size_t *ret);
 int sync_journal_sync(SyncJournal *j);
 /* Appends the outcome. displaced may be NULL. Need not be durable. 0, or a negative errno: then it is as before. */
 int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns);

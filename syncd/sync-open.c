@@ -80,17 +80,27 @@ void sync_entry_set_stat(SyncEntry *e, const struct stat *st) {
         e->ctime_ns = nanoseconds(&st->st_ctim);
 }
 
-SyncUse sync_file_use(int fd) {
+SyncUse sync_file_hold(int fd) {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
         /* A read lease is refused exactly if someone can write: by a descriptor or by a mapping that outlived it. */
-        if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
-                if (errno == EAGAIN)
-                        return SYNC_USE_WRITER;
-        } else
-                (void) fcntl(fd, F_SETLEASE, F_UNLCK);
-
-        if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN)
+                return SYNC_USE_WRITER;
+        if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) {
+                sync_file_release(fd);
                 return SYNC_USE_LOCKED;
+        }
         return SYNC_USE_NONE;
+}
+
+void sync_file_release(int fd) {
+        (void) fcntl(fd, F_SETLEASE, F_UNLCK);
+}
+
+SyncUse sync_file_use(int fd) {
+        SyncUse use = sync_file_hold(fd);
+
+        if (use == SYNC_USE_NONE)
+                sync_file_release(fd);
+        return use;
 }

@@ -30,3 +30,7 @@ typedef enum SyncUse {
 /* Looks, and leaves no lease behind. fd is of a regular file, open for reading only. A file system
  * without leases counts as no writer. */
 SyncUse sync_file_use(int fd);
+/* The same, but with SYNC_USE_NONE who wants to write to it waits, or has EWOULDBLOCK, until sync_file_release() or fd
+ * is closed: for the moment of a rename. A file system without leases keeps nobody out. */
+SyncUse sync_file_hold(int fd);
+void sync_file_release(int fd);

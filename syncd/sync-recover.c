@@ -11,11 +11,11 @@
 #define KEPT_MAX 10000U
 
 /* The entry is base from now on. Its identity is not vouched for: a user may have changed it since. */
-static int report_placed(ApplyRun *run, const SyncIntent *intent, const SyncEntry *entry) {
+static int report_placed(ApplyRun *run, const char *path, const SyncEntry *entry) {
         SyncEntry e = *entry;
         int r;
 
-        e.path = intent->path;
+        e.path = path;
         e.certainty = SYNC_RACY;
         if (e.kind == SYNC_DIRECTORY || e.kind == SYNC_ABSENT)
                 e.certainty = SYNC_SETTLED;
@@ -66,7 +66,35 @@ static int recover_intent(ApplyRun *run, SyncIntent *intent) {
                 if (r < 0)
                         return r;
         }
-        return placed && !intent->recorded ? report_placed(run, intent, &intent->wanted) : 0;
+        return placed && !intent->recorded ? report_placed(run, intent->path, &intent->wanted) : 0;
+}
+
+static bool is_at(ApplyRun *run, const char *path, uint64_t inode) {
+        _cleanup_close_ int fd = -EBADF;
+        const char *name;
+        struct stat st;
+
+        fd = sync_open_parent(run->apply->root_fd, path, &name);
+        return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+               st.st_ino == inode;
+}
+
+/* The file has one of its two names, and is whole: nothing is to be done. */
+static int recover_move(ApplyRun *run, SyncIntent *intent) {
+        const SyncEntry absent = { .kind = SYNC_ABSENT };
+        int r;
+
+        if (!intent->finished) {
+                bool moved = is_at(run, intent->path, intent->wanted.inode);
+
+                r = sync_journal_finish(run->journal, intent - run->journal->intents, moved, NULL, 0);
+                if (r < 0)
+                        return r;
+        }
+        if (!intent->succeeded || intent->recorded)
+                return 0;
+        r = report_placed(run, intent->path, &intent->wanted);
+        return r < 0 ? r : report_placed(run, intent->moved_from, &absent);
 }
 
 /* An entry that no journal tells of. It can be content of ours whose intent was not durable yet, or, if the journal was
@@ -152,7 +180,8 @@ int sync_apply_recover(const SyncApply *apply, SyncApplyReport *report) {
                 return r;
         run.journal = journal;
         for (size_t i = 0; i < journal->n_intents; i++) {
-                r = recover_intent(&run, journal->intents + i);
+                r = journal->intents[i].moved_from ? recover_move(&run, journal->intents + i)
+                                                   : recover_intent(&run, journal->intents + i);
                 if (r < 0)
                         return r;
                 apply_step(&run);

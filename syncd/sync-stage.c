@@ -150,7 +150,7 @@ static mode_t mode_of(const SyncEntry *wanted) {
         return wanted->executable ? mode | S_IXUSR | (wanted->mode ? wanted->mode & 0111 : EXECUTABLE_MODE) : mode;
 }
 
-static int set_metadata(ApplyRun *run, const SyncEntry *wanted, int fd) {
+int apply_set_metadata(ApplyRun *run, const SyncEntry *wanted, int fd) {
         const SyncApply *a = run->apply;
         struct timespec times[2];
         int r;
@@ -174,7 +174,7 @@ static int stage_file(ApplyRun *run, ApplyItem *item) {
         if (r == -ENOENT)
                 r = make_content(run, wanted, &fd);
         if (r >= 0)
-                r = set_metadata(run, wanted, fd);
+                r = apply_set_metadata(run, wanted, fd);
         if (r < 0)
                 return r;
         item->new_fd = TAKE_FD(fd);
@@ -260,7 +260,7 @@ int apply_stage(ApplyRun *run, ApplyItem *item) {
         const SyncEntry *wanted = item->operation->wanted;
         int r;
 
-        if (!wanted || item->operation->kind == SYNC_CHMOD)
+        if (!wanted || item->operation->kind == SYNC_CHMOD || apply_can_move(run, item))
                 return 0;
         switch (wanted->kind) {
         case SYNC_FILE:

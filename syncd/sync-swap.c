@@ -52,7 +52,7 @@ static int check_local(const ApplyItem *item, const char *name, SyncUse *ret_use
         return sync_entry_same_identity(&now, local) ? 0 : -ENOENT;
 }
 
-static int report_placed(ApplyRun *run, const char *path, const SyncEntry *e) {
+int apply_report_placed(ApplyRun *run, const char *path, const SyncEntry *e) {
         SyncEntry copy = *e;
         int r;
 
@@ -71,7 +71,7 @@ static int report_changed(ApplyRun *run, const ApplyItem *item) {
         int r;
 
         e.certainty = SYNC_BUSY;
-        r = report_placed(run, item->operation->path, &e);
+        r = apply_report_placed(run, item->operation->path, &e);
         return r < 0 ? r : apply_report_failure(run, item->operation->path, SYNC_APPLY_STALE, 0);
 }
 
@@ -85,10 +85,10 @@ static int note_placed(ApplyRun *run, ApplyItem *item, const char *name) {
                 return report_changed(run, item);
         if (now.kind == SYNC_FILE && now.mtime_ns > item->swap_ns - SYNC_RACY_NS)
                 now.certainty = SYNC_RACY;
-        return report_placed(run, item->operation->path, &now);
+        return apply_report_placed(run, item->operation->path, &now);
 }
 
-static int rename_swap(ApplyItem *item, int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+int apply_rename(ApplyItem *item, int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
         item->swap_ns = apply_now_ns();
         if (renameat2(from_fd, from, to_fd, to, flags) < 0)
                 return -errno;
@@ -101,7 +101,7 @@ static int swap_create(ApplyRun *run, ApplyItem *item, const char *name, const c
         int r;
 
         apply_step(run);
-        r = rename_swap(item, run->apply->staging_fd, staged, item->parent_fd, name, RENAME_NOREPLACE);
+        r = apply_rename(item, run->apply->staging_fd, staged, item->parent_fd, name, RENAME_NOREPLACE);
         if (r >= 0) {
                 apply_step(run);
                 return note_placed(run, item, name);
@@ -116,7 +116,7 @@ static int swap_create(ApplyRun *run, ApplyItem *item, const char *name, const c
         }
         /* Somebody else made the same directory. */
         there.certainty = SYNC_SETTLED;
-        return report_placed(run, item->operation->path, &there);
+        return apply_report_placed(run, item->operation->path, &there);
 }
 
 /* What has just come into the staging directory is dealt with at once if waiting would not tell more. */
@@ -150,7 +150,7 @@ static int swap_replace(ApplyRun *run, ApplyItem *item, const char *name, const 
         if (r < 0)
                 return r;
         apply_step(run);
-        r = rename_swap(item, run->apply->staging_fd, staged, item->parent_fd, name, RENAME_EXCHANGE);
+        r = apply_rename(item, run->apply->staging_fd, staged, item->parent_fd, name, RENAME_EXCHANGE);
         if (r < 0)
                 return r;
         apply_step(run);
@@ -171,7 +171,7 @@ static int swap_delete(ApplyRun *run, ApplyItem *item, const char *name, const c
         if (item->operation->local->kind == SYNC_DIRECTORY) {
                 if (unlinkat(item->parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
                         return -errno;
-                return report_placed(run, item->operation->path, &absent);
+                return apply_report_placed(run, item->operation->path, &absent);
         }
         r = check_local(item, name, &use);
         if (r < 0)
@@ -181,11 +181,11 @@ static int swap_delete(ApplyRun *run, ApplyItem *item, const char *name, const c
                 return 0;
         }
         apply_step(run);
-        r = rename_swap(item, item->parent_fd, name, run->apply->staging_fd, staged, RENAME_NOREPLACE);
+        r = apply_rename(item, item->parent_fd, name, run->apply->staging_fd, staged, RENAME_NOREPLACE);
         if (r < 0)
                 return r;
         apply_step(run);
-        r = report_placed(run, item->operation->path, &absent);
+        r = apply_report_placed(run, item->operation->path, &absent);
         if (r < 0)
                 return r;
         r = handle_displaced(run, item, staged, false);
@@ -220,7 +220,7 @@ static int swap_mode(ApplyRun *run, ApplyItem *item, const char *name) {
         item->new_fd = TAKE_FD(fd);
         if (now.size != local->size || now.mtime_ns != local->mtime_ns)
                 return report_changed(run, item);
-        return report_placed(run, item->operation->path, &now);
+        return apply_report_placed(run, item->operation->path, &now);
 }
 
 int apply_swap(ApplyRun *run, ApplyItem *item) {

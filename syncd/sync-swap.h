@@ -9,3 +9,8 @@
  * is in item->result. 0 or another negative errno; item->swapped says whether the folder was changed
  * before it. */
 int apply_swap(ApplyRun *run, ApplyItem *item);
+
+/* renameat2(), by which the folder changes. 0 or a negative errno. */
+int apply_rename(ApplyItem *item, int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+/* The path is from now on known as the entry says; SYNC_ABSENT: nothing is there. 0 or -ENOMEM. */
+int apply_report_placed(ApplyRun *run, const char *path, const SyncEntry *e);

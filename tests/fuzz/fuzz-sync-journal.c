@@ -40,6 +40,7 @@ static size_t check(const Scratch *s) {
                 if ((i > 0 && intent->number <= last) || intent->number >= j->next_number ||
                     !sync_path_is_valid(intent->path) ||
                     (intent->renamed_to && !sync_path_is_valid(intent->renamed_to)) ||
+                    (intent->moved_from && (intent->renamed_to || !sync_path_is_valid(intent->moved_from))) ||
                     intent->local.kind >= _SYNC_KIND_MAX || intent->wanted.kind >= _SYNC_KIND_MAX ||
                     intent->displaced.kind >= _SYNC_KIND_MAX)
                         abort();

@@ -334,6 +334,42 @@ static void a_mode_stays(void **state) {
         close_world(w);
 }
 
+/* The file has one name afterwards, the new one, and all of its content. */
+static void a_file_that_was_moved_stays_there(void **state) {
+        static const unsigned numbers[] = { 1, 6 };
+        World *w = open_world(arg_seed);
+        WorldGateway *g = w->gateways, *other = w->gateways + 1;
+
+        assert_int_equal(mkdirat(other->root_fd, "from", 0755), 0);
+        assert_int_equal(mkdirat(other->root_fd, "to", 0755), 0);
+        /* With few of them each is synced, and its two directories. */
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+                char from[32], to[32];
+
+                for (unsigned k = 0; k < numbers[i]; k++) {
+                        (void) snprintf(from, sizeof(from), "from/%zu.%u", i, k);
+                        world_write(w, other, from, 9000);
+                }
+                world_settle(w);
+                world_let_settle(g, from);
+                world_run(w, g);
+                begin_transaction(g);
+                for (unsigned k = 0; k < numbers[i]; k++) {
+                        (void) snprintf(from, sizeof(from), "from/%zu.%u", i, k);
+                        (void) snprintf(to, sizeof(to), "to/%zu.%u", i, k);
+                        assert_int_equal(renameat(other->root_fd, from, other->root_fd, to), 0);
+                }
+                w->n_moved = 0;
+                work(w, other);
+                world_fetch(w, g);
+                world_run(w, g);
+                assert_int_equal(w->n_moved, numbers[i]);
+                check_nothing_comes_back(w);
+                world_check_origin(w);
+        }
+        close_world(w);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_applied_stays_applied),
@@ -341,6 +377,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(what_was_seen_is_never_lost),
                 cmocka_unit_test(what_was_held_is_base_when_it_came),
                 cmocka_unit_test(a_mode_stays),
+                cmocka_unit_test(a_file_that_was_moved_stays_there),
         };
 
         if (argc != 7 || parse_uint64(argv[5], &arg_rounds) < 0 || parse_uint64(argv[6], &arg_seed) < 0)

@@ -11,7 +11,9 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
@@ -340,4 +342,14 @@ void world_obey_permissions(void) {
         assert_int_equal(syscall(SYS_capget, &header, data), 0);
         data[0].effective &= ~(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH);
         assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+void world_let_settle(const WorldGateway *g, const char *path) {
+        struct timespec now;
+        struct stat st;
+
+        assert_int_equal(fstatat(g->root_fd, path, &st, 0), 0);
+        do
+                assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+        while ((now.tv_sec - st.st_ctim.tv_sec) * 1000000000 + now.tv_nsec - st.st_ctim.tv_nsec <= SYNC_RACY_NS);
 }

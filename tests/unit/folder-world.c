@@ -233,6 +233,7 @@ bool world_run_unfinished(World *w, WorldGateway *g) {
                 .refused = g->refused,
                 .n_refused = g->n_refused,
         };
+        size_t n_moved = g->folder->n_moved;
         FolderResult result;
         int r;
 
@@ -240,6 +241,7 @@ bool world_run_unfinished(World *w, WorldGateway *g) {
         engine(w, true);
         r = folder_run(g->folder, &request, &result);
         engine(w, false);
+        w->n_moved += g->folder->n_moved - n_moved;
         if (!is_good(w, g, r))
                 return false;
         g->words |= UINT64_C(1) << result.outcome.word;
@@ -488,14 +490,4 @@ void world_settle(World *w) {
                 if (!busy && !again)
                         break;
         }
-}
-
-void world_let_settle(const WorldGateway *g, const char *path) {
-        struct timespec now;
-        struct stat st;
-
-        assert_int_equal(fstatat(g->root_fd, path, &st, 0), 0);
-        do
-                assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
-        while ((now.tv_sec - st.st_ctim.tv_sec) * 1000000000 + now.tv_nsec - st.st_ctim.tv_nsec <= SYNC_RACY_NS);
 }

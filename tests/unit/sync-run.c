@@ -87,6 +87,13 @@ char *run_text(const Folder *f) {
         return model_text(named);
 }
 
+void run_assert_folder(const Folder *f, const char *expected) {
+        _cleanup_sync_tree_free_ SyncTree *t = model_tree(expected);
+        _cleanup_free_ char *wanted = model_text(t), *text = run_text(f);
+
+        assert_string_equal(text, wanted);
+}
+
 static int write_content(const SyncOid *oid, uint64_t size, int fd, void *userdata) {
         for (const char *kind = "fl"; *kind; kind++) {
                 char digit = digit_of(*kind, oid);
@@ -112,6 +119,7 @@ SyncApply run_apply(const Folder *f) {
                 .gid = (gid_t) -1,
                 .now = MODEL_NOW,
                 .gateway_name = MODEL_GATEWAY,
+                .may_move = true,
                 .hasher = folder_hasher,
                 .write_content = write_content,
                 .is_kept = is_kept,

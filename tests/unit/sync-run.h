@@ -13,7 +13,10 @@ void run_populate(const Folder *f, const char *text);
 /* What is in the folder, in the same words; unknown content is "f?". */
 char *run_text(const Folder *f);
 
-/* For sync_apply(): content 1 to 9 can be written, 1 to 5 is kept elsewhere. */
+/* Fails the test unless that is in the folder; names of collisions as in model_tree(). */
+void run_assert_folder(const Folder *f, const char *expected);
+
+/* For sync_apply(): content 1 to 9 can be written, 1 to 5 is kept elsewhere; files may be moved. */
 SyncApply run_apply(const Folder *f);
 
 /* Scans, plans and applies from base to remote; the report is the caller's to clear. */

@@ -15,98 +15,9 @@
 #include "common/base/cleanup.h"
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
-#include "tests/unit/folder-world.h"
+#include "tests/unit/folder-users.h"
 
-#define MIB (1U << 20)
-
-static const char *const paths[] = { "a", "b", "d", "d/a", "d/b", "d/e", "d/e/c", "A" };
-
-/* What somebody has open for writing. */
-typedef struct Open {
-        int fds[8];
-        unsigned n;
-} Open;
-
-static void close_one(Open *open) {
-        if (open->n > 0)
-                close(open->fds[--open->n]);
-}
-
-/* What is no ordinary file, or is not left in peace. */
-static void act_oddly(World *w, WorldGateway *g, Open *open) {
-        const char *path = paths[world_random(w, ELEMENTSOF(paths))],
-                   *other = paths[world_random(w, ELEMENTSOF(paths))];
-
-        switch (world_random(w, 6)) {
-        case 0:
-                (void) linkat(g->root_fd, path, g->root_fd, other, 0);
-                break;
-        case 1:
-                (void) mkfifoat(g->root_fd, path, 0644);
-                break;
-        case 2:
-                (void) fchmodat(g->root_fd, path, world_random(w, 3) ? 0644 : 0, 0);
-                break;
-        case 3:
-        case 4:
-                if (open->n == ELEMENTSOF(open->fds))
-                        close_one(open);
-                open->fds[open->n] = openat(g->root_fd, path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-                if (open->fds[open->n] < 0)
-                        break;
-                open->n++;
-                world_write(w, g, path, 20);
-                break;
-        default:
-                close_one(open);
-        }
-}
-
-/* All is ordinary again. */
-static void tidy(World *w, Open *open) {
-        while (open->n > 0)
-                close_one(open);
-        for (unsigned i = 0; i < w->n_gateways; i++) {
-                WorldGateway *g = w->gateways + i;
-                _cleanup_free_ char *command = strfmt(
-                                "chmod -R u+rwX %s && find %s -type p -delete", g->path, g->path);
-
-                assert_int_equal(system(command), 0);
-                folder_set_waits(g->folder, NULL, NULL);
-                g->folder->read_min_msec = FOLDER_READ_MIN_MSEC;
-        }
-}
-
-static void act(World *w, WorldGateway *g) {
-        const char *path = paths[world_random(w, ELEMENTSOF(paths))],
-                   *other = paths[world_random(w, ELEMENTSOF(paths))];
-
-        switch (world_random(w, 10)) {
-        case 0:
-        case 1:
-        case 2:
-                world_write(w, g, path, world_random(w, 8) == 0 ? MIB + world_random(w, MIB) : 20);
-                break;
-        case 3:
-                (void) unlinkat(g->root_fd, path, 0);
-                break;
-        case 4:
-                (void) mkdirat(g->root_fd, path, 0755);
-                break;
-        case 5:
-                (void) unlinkat(g->root_fd, path, AT_REMOVEDIR);
-                break;
-        case 6:
-        case 7:
-                (void) renameat(g->root_fd, path, g->root_fd, other);
-                break;
-        case 8:
-                (void) symlinkat(other, g->root_fd, path);
-                break;
-        default:
-                (void) fchmodat(g->root_fd, path, world_random(w, 2) ? 0755 : 0644, 0);
-        }
-}
+/* --- gateways --- */
 
 typedef struct Countdown {
         unsigned left;
@@ -122,7 +33,7 @@ static void count_down(void *userdata) {
 /* A run that is killed at one of its steps. */
 static void crash(World *w, WorldGateway *g) {
         FolderRequest request = { .gateway_name = g->name, .full = true };
-        Countdown countdown = { .left = world_random(w, 30) };
+        Countdown countdown = { .left = world_random(w, 60) };
         FolderResult result = {};
         pid_t pid = fork();
         int status;
@@ -177,7 +88,7 @@ static void run_in_part(World *w, WorldGateway *g, Met *met) {
 
         if (world_random(w, 2)) {
                 for (unsigned i = 0; i < ELEMENTSOF(some) - 1; i++)
-                        some[i] = (char *) paths[world_random(w, ELEMENTSOF(paths))];
+                        some[i] = (char *) user_paths[world_random(w, USER_PATHS)];
                 g->paths = some;
         }
         g->folder->read_min_msec = waits ? 0 : FOLDER_READ_MIN_MSEC;
@@ -225,68 +136,130 @@ static void step(World *w, WorldGateway *g, bool retention, Met *met) {
         }
 }
 
-static void anything(uint64_t seed, bool retention, Met *met) {
+typedef struct Meanwhile {
+        World *world;
+        WorldGateway *gateway;
+} Meanwhile;
+
+static void meanwhile(void *userdata) {
+        Meanwhile *m = userdata;
+
+        user_act_meanwhile(m->world, m->gateway);
+}
+
+/* A run during which a user goes on. */
+static void disturbed_run(World *w, WorldGateway *g) {
+        FolderRequest request = { .gateway_name = g->name, .full = true };
+        Meanwhile m = { .world = w, .gateway = g };
+        size_t n_moved = g->folder->n_moved;
+        FolderResult result = {};
+
+        g->folder->step = meanwhile;
+        g->folder->step_userdata = &m;
+        assert_true(folder_run(g->folder, &request, &result) >= 0);
+        g->folder->step = NULL;
+        w->n_moved += g->folder->n_moved - n_moved;
+        w->n_conflicts += result.conflicts.n;
+        g->push = (git_oid) {};
+        g->missing = result.outcome.missing;
+        folder_result_clear(&result);
+        assert_int_equal(folder_finish_run(g->folder), 0);
+        world_see(w, g);
+}
+
+typedef enum Mode {
+        MODE_ANYTHING,
+        MODE_RETENTION, /* versions expire meanwhile */
+        MODE_RENAMES,   /* there is a tree, and most of what users do is to rename something */
+        MODE_ODD,       /* entries that cannot be read or never travel; in every fourth world versions expire, too */
+} Mode;
+
+static void act(World *w, WorldGateway *g, Mode mode, UserOpen *open) {
+        if (mode == MODE_RENAMES)
+                user_rearrange(w, g);
+        else if (mode == MODE_ODD && world_random(w, 3) == 0)
+                user_act_oddly(w, g, open);
+        else
+                user_act(w, g);
+}
+
+/* Returns how many files the gateways moved. */
+static size_t anything(uint64_t seed, Mode mode, Met *met) {
+        bool retention = mode == MODE_RETENTION || (mode == MODE_ODD && seed % 4 == 3);
         World *w = world_new(2 + seed % 2, seed);
         unsigned n_actions = 0;
-        Open open = {};
+        UserOpen open = {};
+        size_t n_moved;
 
-        w->odd = met;
+        w->odd = mode == MODE_ODD;
+        if (mode == MODE_RENAMES)
+                user_plant(w);
         for (unsigned i = 0; i < 120; i++) {
                 WorldGateway *g = w->gateways + world_random(w, w->n_gateways);
 
-                if (met && world_random(w, 4) == 0) {
-                        act_oddly(w, g, &open);
+                if (world_random(w, 2)) {
+                        act(w, g, mode, &open);
                         n_actions++;
-                } else if (world_random(w, 2)) {
-                        act(w, g);
-                        n_actions++;
+                } else if (mode == MODE_RENAMES && world_random(w, 8) == 0) {
+                        disturbed_run(w, g);
+                        /* Any of its steps may have been one. */
+                        n_actions += 30;
                 } else
-                        step(w, g, retention, met);
+                        step(w, g, retention, mode == MODE_ODD ? met : NULL);
                 if (i % 60 == 59) {
-                        tidy(w, &open);
+                        user_make_ordinary(w, &open);
                         world_settle(w);
                         world_check_equal(w);
                         world_check_bounds(w, n_actions);
                 }
         }
         world_check_ledger(w);
+        n_moved = w->n_moved;
         world_free(w);
+        return n_moved;
 }
 
-static void many_times(bool retention, Met *met) {
+static void many_times(Mode mode) {
         const char *given = getenv("SEED"), *many = getenv("SEEDS");
         unsigned n = given ? 1 : many ? (unsigned) atoi(many) : 12;
+        size_t n_moved = 0;
+        Met met = {};
 
         for (unsigned i = 0; i < n; i++) {
                 uint64_t seed = given ? strtoull(given, NULL, 10) : i + 1;
 
                 print_message("SEED=%llu\n", (unsigned long long) seed);
-                anything(seed, retention || (met && seed % 4 == 3), met);
+                n_moved += anything(seed, mode, &met);
         }
+        print_message("%zu files were moved; undecided: %u to be read, %u that cannot be, %u in use\n",
+                      n_moved, met.unread, met.barred, met.busy);
+        assert_true(mode != MODE_RENAMES || given || n_moved > n);
+        assert_true(mode != MODE_ODD || given || (met.unread > 0 && met.barred > 0 && met.busy > 0));
 }
 
 static void anything_in_any_order(void **state) {
-        many_times(false, NULL);
+        many_times(MODE_ANYTHING);
 }
 
 static void anything_while_versions_expire(void **state) {
-        many_times(true, NULL);
+        many_times(MODE_RETENTION);
+}
+
+static void anything_that_is_renamed(void **state) {
+        many_times(MODE_RENAMES);
 }
 
 /* Hard links, pipes, files in use, or without permissions, or too large to be read at once. */
 static void anything_with_odd_entries(void **state) {
-        Met met = {};
-
         world_obey_permissions();
-        many_times(false, &met);
-        print_message("undecided: %u to be read, %u that cannot be, %u in use\n", met.unread, met.barred, met.busy);
-        assert_true(getenv("SEED") || (met.unread > 0 && met.barred > 0 && met.busy > 0));
+        many_times(MODE_ODD);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(anything_in_any_order),
                 cmocka_unit_test(anything_while_versions_expire),
+                cmocka_unit_test(anything_that_is_renamed),
                 cmocka_unit_test(anything_with_odd_entries),
         };
 

@@ -18,6 +18,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
+#include "syncd/sync-open.h"
 #include "tests/unit/folder-world.h"
 
 #define MIB ((size_t) 1 << 20)
@@ -68,6 +69,56 @@ static void a_large_file_travels_once(void **state) {
         assert_int_equal(w->bytes_fetched, 9 * MIB);
         assert_int_equal(fstatat(w->gateways[1].root_fd, "moved", &st, 0), 0);
         assert_int_equal(st.st_size, 9 * MIB);
+        world_free(w);
+}
+
+static uint64_t inode_of(const WorldGateway *g, const char *path) {
+        struct stat st;
+
+        assert_int_equal(fstatat(g->root_fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+        return st.st_ino;
+}
+
+/* Neither copied nor read: the index vouches for it under its new name, and so do its chunks. */
+static void a_renamed_directory_is_renamed_by_the_others(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *one = w->gateways, *two = w->gateways + 1;
+        uint64_t large, small, fetched;
+        const SyncEntry *known;
+        SyncEntry now = {};
+        struct stat st;
+        int fd;
+
+        assert_int_equal(mkdirat(one->root_fd, "d", 0755), 0);
+        world_write(w, one, "d/large", 9 * MIB);
+        world_write(w, one, "d/small", 100);
+        world_settle(w);
+        world_let_settle(two, "d/small");
+        world_run(w, two);
+        large = inode_of(two, "d/large");
+        small = inode_of(two, "d/small");
+        fetched = w->bytes_fetched;
+        assert_int_equal(renameat(one->root_fd, "d", one->root_fd, "e"), 0);
+        world_settle(w);
+        assert_text(two, "e 3 0 0 \ne/large 1 0 0 \ne/small 1 0 1 \n");
+        assert_int_equal(w->n_moved, 2);
+        assert_int_equal(inode_of(two, "e/large"), large);
+        assert_int_equal(inode_of(two, "e/small"), small);
+        assert_int_equal(w->bytes_fetched, fetched);
+        assert_int_equal(w->n_conflicts, 0);
+
+        known = sync_tree_find(two->folder->index, "e/large");
+        assert_int_equal(fstatat(two->root_fd, "e/large", &st, 0), 0);
+        sync_entry_set_stat(&now, &st);
+        assert_int_equal(known->certainty, SYNC_SETTLED);
+        assert_true(sync_entry_same_identity(&now, known));
+
+        fd = openat(one->root_fd, "e/large", O_WRONLY | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, "changed", 7, 4 * MIB), 7);
+        close(fd);
+        world_settle(w);
+        assert_equal_folders(w);
+        assert_true(w->bytes_fetched - fetched < MIB);
         world_free(w);
 }
 
@@ -347,6 +398,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_reaches_the_others),
                 cmocka_unit_test(a_large_file_travels_once),
+                cmocka_unit_test(a_renamed_directory_is_renamed_by_the_others),
                 cmocka_unit_test(a_change_in_a_large_file_travels_alone),
                 cmocka_unit_test(a_fetch_that_is_cut_goes_on),
                 cmocka_unit_test(a_change_that_a_restore_came_across_stays_one),

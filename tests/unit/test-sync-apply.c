@@ -18,13 +18,6 @@ static const SyncApplyFailure *failure_at(const SyncApplyReport *r, const char *
         return NULL;
 }
 
-static void assert_folder(const Folder *f, const char *expected) {
-        _cleanup_sync_tree_free_ SyncTree *t = model_tree(expected);
-        _cleanup_free_ char *wanted = model_text(t), *text = run_text(f);
-
-        assert_string_equal(text, wanted);
-}
-
 /* Only the marker is left, so nothing waits and no journal is open. */
 static void assert_settled(const Folder *f) {
         assert_int_equal(folder_count(f->staging_fd, "."), 1);
@@ -46,7 +39,7 @@ static void go(const Folder *f, const char *base, const char *local, const char 
         settle(&a, &report);
         assert_int_equal(report.n_failures, 0);
         assert_int_equal(report.conflicts.n, n_conflicts);
-        assert_folder(f, expected);
+        run_assert_folder(f, expected);
         assert_settled(f);
         sync_apply_report_clear(&report);
 }
@@ -137,7 +130,7 @@ static void a_file_changed_since_the_scan_is_left_alone(void **state) {
         for (size_t i = 0; i < report.n_failures; i++)
                 assert_int_equal(report.failures[i].result, SYNC_APPLY_STALE);
         settle(&a, &report);
-        assert_folder(f, "a=f7 b=f8 c=f9 d=f6");
+        run_assert_folder(f, "a=f7 b=f8 c=f9 d=f6");
         assert_settled(f);
         sync_apply_report_clear(&report);
 }
@@ -178,7 +171,7 @@ static void a_locked_file_is_a_collision(void **state) {
         assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
         assert_int_equal(run_sync(f, &a, b, r, &report), 0);
         assert_int_equal(report.conflicts.n, 1);
-        assert_folder(f, "a=f2 a!=f1");
+        run_assert_folder(f, "a=f2 a!=f1");
         sync_apply_report_clear(&report);
 }
 
@@ -204,7 +197,7 @@ static void an_open_file_is_not_deleted(void **state) {
         assert_int_equal(run_sync(f, &a, b, r, &report), 0);
         assert_int_equal(failure_at(&report, "d/a")->result, SYNC_APPLY_BUSY);
         assert_int_equal(failure_at(&report, "d")->result, SYNC_APPLY_NOT_EMPTY);
-        assert_folder(f, "d=d d/a=f1");
+        run_assert_folder(f, "d=d d/a=f1");
         sync_apply_report_clear(&report);
 }
 
@@ -271,7 +264,7 @@ static void a_deletion_that_meets_a_change_is_undone(void **state) {
         folder_write(f->staging_fd, "s2", "content 7");
         settle(&a, &report);
         assert_int_equal(failure_at(&report, "a")->result, SYNC_APPLY_STALE);
-        assert_folder(f, "a=f7");
+        run_assert_folder(f, "a=f7");
         assert_settled(f);
         sync_apply_report_clear(&report);
 }
@@ -288,7 +281,7 @@ static void content_that_is_kept_nowhere_is_not_removed(void **state) {
         settle(&a, &report);
         assert_int_equal(report.conflicts.n, 1);
         assert_int_equal(failure_at(&report, "b")->result, SYNC_APPLY_STALE);
-        assert_folder(f, "a=f2 a!=f7 b=f8");
+        run_assert_folder(f, "a=f2 a!=f7 b=f8");
         assert_settled(f);
         sync_apply_report_clear(&report);
 }
@@ -328,7 +321,7 @@ static void something_new_keeps_its_directory(void **state) {
         assert_int_equal(failure_at(&report, "p")->result, SYNC_APPLY_NOT_EMPTY);
         assert_int_equal(report.conflicts.n, 1);
         settle(&a, &report);
-        assert_folder(f, "p=d p/new=f6 q=f2 q!=d q!/new=f7");
+        run_assert_folder(f, "p=d p/new=f6 q=f2 q!=d q!/new=f7");
         sync_apply_report_clear(&report);
 }
 
@@ -357,7 +350,7 @@ static void missing_or_wrong_content_stops_only_its_own_path(void **state) {
         assert_int_equal(failure_at(&report, "a")->result, SYNC_APPLY_NO_CONTENT);
         assert_int_equal(failure_at(&report, "c")->result, SYNC_APPLY_NO_CONTENT);
         settle(&a, &report);
-        assert_folder(f, "b=f2 c=f1 d=f5");
+        run_assert_folder(f, "b=f2 c=f1 d=f5");
         assert_settled(f);
         sync_apply_report_clear(&report);
 }
@@ -373,7 +366,7 @@ static void the_disk_floor_holds_back_content_but_not_deletions(void **state) {
         assert_int_equal(run_sync(f, &a, b, r, &report), 0);
         assert_int_equal(failure_at(&report, "a")->result, SYNC_APPLY_NO_SPACE);
         settle(&a, &report);
-        assert_folder(f, "a=f1");
+        run_assert_folder(f, "a=f1");
         sync_apply_report_clear(&report);
 }
 
