@@ -178,9 +178,9 @@ static bool ends_batch(const Plan *plan, uint64_t content, const git_oid *id) {
         uint64_t max = plan->batch_max;
 
         if (plan->n_batches < PUSH_BATCHES_GROWING)
-                max = MIN(max, PUSH_BATCH_FIRST << plan->n_batches);
+                max = MIN(max, PUSH_BATCH_FIRST << 2 * plan->n_batches);
         return content >= max ||
-               (content >= max / PUSH_BATCH_PART && (id->id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0);
+               (content >= PUSH_BATCH_LEAST(max) && (id->id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0);
 }
 
 /* Moves a unit, the items from begin to end of the window, to the batch or to the final push. */
@@ -309,7 +309,7 @@ static TransferResult walk(Plan *plan, PushWalkHandler handler) {
 
 /* In steps, so that a push that has grown a little makes the same batches. */
 static uint64_t batch_size(uint64_t total) {
-        uint64_t size = PUSH_BATCH_MIN;
+        uint64_t size = PUSH_BATCH_SIZE;
 
         while (total / size > PUSH_BATCHES_MAX)
                 size *= 2;
