@@ -177,6 +177,10 @@ static int lock_part(ContentArea *a, const SyncOid *file, int *ret_fd) {
         }
 }
 
+void content_begin_writeback(int fd, uint64_t offset, uint64_t size) {
+        (void) sync_file_range(fd, (off_t) offset, (off_t) size, SYNC_FILE_RANGE_WRITE);
+}
+
 int content_part_complete(ContentArea *a, const SyncOid *file) {
         _cleanup_close_ int fd = -EBADF;
         PartName part;
@@ -189,7 +193,9 @@ int content_part_complete(ContentArea *a, const SyncOid *file) {
                 return r == -ENOENT && content_has(a, file) > 0 ? 0 : r;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if ((uint64_t) st.st_size >= CONTENT_DURABLE_MIN && fdatasync(fd) < 0)
+        if ((uint64_t) st.st_size < CONTENT_DURABLE_MIN)
+                content_begin_writeback(fd, 0, 0);
+        else if (fdatasync(fd) < 0)
                 return -errno;
         return renameat(a->content_fd, part_name(file, part), a->content_fd, file_name(file, name)) < 0 ? -errno : 0;
 }

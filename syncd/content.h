@@ -51,12 +51,14 @@ bool content_has_space(const ContentArea *a, uint64_t size);
 int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd);
 /* True if fd is open on what has the name of the part still. */
 bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
-/* Content of at least so many bytes is synced by who completes it, while more arrives: then it need not be waited
- * for when it is put in place. */
-#define CONTENT_DURABLE_MIN (UINT64_C(4) << 20)
+/* Begins to write out what was written to a part, so that little is left to be waited for when it is synced, before it
+ * is put in place. Only a hint. size 0: to the end. */
+void content_begin_writeback(int fd, uint64_t offset, uint64_t size);
 
-/* The part is complete: it gets its final name, when those who write to it (transfer-part.h) have ended, and after it
- * was synced if it is large. 0 (also if it has that name already) or a negative errno. */
+/* The part is complete: it gets its final name, when those who write to it (transfer-part.h) have ended. A power cut
+ * may leave less under that name, which shows when it is put in place, and costs its being fetched again: what is
+ * larger than this is synced first. 0 (also if it has that name already) or a negative errno. */
+#define CONTENT_DURABLE_MIN (UINT64_C(1) << 30)
 int content_part_complete(ContentArea *a, const SyncOid *file);
 
 /* Marks the file as one whose chunks, as the trees that its oid names have them, cannot be put together; the mark goes

@@ -243,6 +243,10 @@ int folder_copy_chunks(Folder *f, const SyncEntry wanted[], size_t n_wanted, Fol
  * or a negative errno. */
 int folder_new_bytes(Folder *f, const SyncEntry *file, const SyncEntry *old, uint64_t *ret);
 
+/* is_content() of SyncApply. Of a large file the chunk trees here are a hint of what to name, so that nothing needs to
+ * look for the ends of chunks; a collision attack is what the transfer worker looks for in all that arrives. */
+int folder_is_content(const SyncEntry *wanted, int fd, void *userdata);
+
 /* --- folder-leftover.c --- */
 
 /* When main and the folder are equal: removes what was kept aside in the staging directory after a crash, as far as

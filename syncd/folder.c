@@ -138,6 +138,7 @@ void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret) {
                 .may_move = !f->distrust && !f->may_not_move,
                 .content = &f->content,
                 .write_content = folder_write_content,
+                .is_content = folder_is_content,
                 .restore_metadata = restore_metadata,
                 .is_kept = is_kept,
                 .step = f->step ? apply_step : NULL,

@@ -118,6 +118,20 @@ int git_chunk_writer_finish(GitChunkWriter *w, SyncOid *ret) {
         return r;
 }
 
+int git_chunk_tree_make(const GitChunk *chunks, size_t n, uint8_t **ret, size_t *ret_size) {
+        SyncWriter w = {};
+
+        for (size_t i = 0; i < n; i++)
+                write_entry(&w, GIT_FILEMODE_BLOB, i, chunks[i].length, &chunks[i].oid);
+        if (w.failed) {
+                free(w.data);
+                return -ENOMEM;
+        }
+        *ret = (uint8_t *) w.data;
+        *ret_size = w.size;
+        return 0;
+}
+
 const GitChunkGroup *git_chunk_writer_groups(const GitChunkWriter *w, size_t *ret_n) {
         *ret_n = w->n_groups;
         return w->groups;

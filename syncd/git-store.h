@@ -213,6 +213,13 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(GitChunkWriter *, git_chunk_writer_free);
 int git_chunk_writer_add(GitChunkWriter *w, const SyncOid *chunk, uint32_t length);
 /* Ends the file; *ret is its file oid. 0, -EINVAL for a file of no chunks, or an error as above. */
 int git_chunk_writer_finish(GitChunkWriter *w, SyncOid *ret);
+/* The tree of so many consecutive chunks, at most GROUP_MAX, in the form of a group. *ret is the caller's. 0 or
+ * -ENOMEM. */
+typedef struct GitChunk {
+        SyncOid oid;
+        uint64_t length;
+} GitChunk;
+int git_chunk_tree_make(const GitChunk *chunks, size_t n, uint8_t **ret, size_t *ret_size);
 /* The groups so far, all of them after git_chunk_writer_finish(). Belong to the writer. */
 const GitChunkGroup *git_chunk_writer_groups(const GitChunkWriter *w, size_t *ret_n);
 

@@ -2,17 +2,23 @@
 /* A push while it runs: planning (transfer-push.c) and sending (push-send.c). */
 #pragma once
 
-#include "syncd/push-list.h"
+#include "syncd/push-staging.h"
 #include "syncd/staging-ref.h"
 #include "syncd/transfer.h"
 
-/* A push of up to so many bytes of content is one. A larger one goes in batches of that size, on staging
- * refs: what has landed is not sent again after a cut. */
+/* A push of up to so many bytes of content is one. A larger one goes in batches, on staging refs: what has landed is
+ * not sent again after a cut. */
 #define PUSH_BATCH_MIN (UINT64_C(8) << 20)
-/* A batch never has less than this part of that size, and more only to end where the content says: so that
- * what changes in one place does not change all batches after it. */
-#define PUSH_BATCH_PART 2U
-#define PUSH_BATCH_MASK 7U
+/* A batch has at most about so many bytes. Each costs the server a session, whose work should be less than it takes to
+ * send the next one, also if the server has other things to do. */
+#define PUSH_BATCH_SIZE (UINT64_C(16) << 20)
+/* The first batch is of this size, and each of the next ones of four times that of the one before it. */
+#define PUSH_BATCH_FIRST (UINT64_C(1) << 20)
+#define PUSH_BATCHES_GROWING 16U
+/* A batch never has less than this, and more only to end where the content says: so that what changes in one place does
+ * not change all batches after it. */
+#define PUSH_BATCH_LEAST(max) ((max) / 4 * 3)
+#define PUSH_BATCH_MASK 15U
 /* A push has no more batches than about this: each is a reference, which every session is told. */
 #define PUSH_BATCHES_MAX 1024U
 /* Objects that are planned at once. */
@@ -44,13 +50,13 @@ TransferResult push_failure(Push *p, SshSession *session, int error, const PushF
 
 /* Opens the first session, and learns what is staged. With *ret_landed, main is the candidate already. */
 TransferResult push_open(Push *p, bool *ret_landed);
-/* Sends the units (groups with chunks, and files) of the list as a batch, unless it has landed before.
+/* Sends the units (groups with chunks, chunks alone, and files) of the list as a batch, unless it has landed before.
  * TRANSFER_STOPPED: it is sent, and the push is to end: each try gets at least one batch further. */
 TransferResult push_send_batch(Push *p, PushList *batch);
 /* Tells how far it has come. 0 or a negative errno. */
 int push_progress(Push *p);
 /* Reads the report of the last batch. */
 TransferResult push_settle(Push *p);
-/* Sends the rest, moves main, and removes the staging refs, all at once. Those of batches that are for later commits
- * stay. */
+/* Sends the rest, reads the report of the last batch, moves main, and removes the staging refs, all at once. Those of
+ * batches that are for later commits stay. */
 TransferResult push_send_final(Push *p, PushList *rest);

@@ -14,6 +14,7 @@ typedef struct PushItem {
         uint32_t file;   /* index, of content and groups */
         uint8_t kind;    /* PushKind */
         bool present;    /* the server has it */
+        bool alone;      /* a chunk that goes without its group */
 } PushItem;
 
 typedef struct PushFile {

@@ -173,15 +173,17 @@ static int send_items(Push *p, const PushList *l, PackWriter *w, const PushFile 
         return 0;
 }
 
-/* Sends commands and a pack: the list, and one more tree if data is not NULL. */
+/* Sends commands and a pack: the list, and the trees of a batch if staging is not NULL. Without it, nothing counts
+ * before the end of the pack, which waits for the report of the batch before: *ret_settled is what that says, and
+ * -ECANCELED is returned if it is not TRANSFER_OK. */
 static int send_push(
                 Push *p,
                 SshSession *session,
                 const PushCommand *commands,
                 size_t n_commands,
                 const PushList *l,
-                const void *tree,
-                size_t tree_size,
+                const PushStaging *staging,
+                TransferResult *ret_settled,
                 const PushFile **ret_file) {
 
         _cleanup_(pack_writer_freep) PackWriter *w = NULL;
@@ -190,11 +192,17 @@ static int send_push(
 
         r = receive_pack_command(s, commands, n_commands);
         if (r >= 0)
-                r = pack_writer_new(&w, (uint32_t) l->n + !!tree, write_stream, s);
-        if (r >= 0 && tree)
-                r = pack_writer_add(w, GIT_OBJECT_TREE, tree, tree_size);
+                r = pack_writer_new(&w, (uint32_t) (l->n + (staging ? staging->n_trees : 0)), write_stream, s);
+        for (size_t i = 0; r >= 0 && staging && i < staging->n_trees; i++)
+                r = pack_writer_add(w, GIT_OBJECT_TREE, staging->trees[i].data, staging->trees[i].size);
         if (r >= 0)
                 r = send_items(p, l, w, ret_file);
+        if (r >= 0 && !staging) {
+                r = pkt_flush(s);
+                *ret_settled = push_settle(p);
+                if (*ret_settled != TRANSFER_OK)
+                        return -ECANCELED;
+        }
         if (r >= 0)
                 r = pack_writer_finish(w);
         return r < 0 ? r : pkt_flush(s);
@@ -223,39 +231,6 @@ static TransferResult sending_failed(Push *p, SshSession *session, int error, co
         return result;
 }
 
-static int make_staging_tree(const PushList *batch, uint8_t **ret, size_t *ret_size, git_oid *ret_id) {
-        _cleanup_free_ StagingEntry *entries = calloc(batch->n + 1, sizeof(*entries));
-        _cleanup_free_ uint8_t *data = NULL;
-        size_t n = 0, size;
-        SyncOid oid;
-        int r;
-
-        if (!entries)
-                return -ENOMEM;
-        for (size_t i = 0; i < batch->n; i++) {
-                const PushItem *item = batch->items + i;
-                bool group = item->kind == PUSH_GROUP;
-
-                if (group || item->kind == PUSH_FILE || item->kind == PUSH_SYMLINK)
-                        entries[n++] = (StagingEntry){
-                                .file = batch->files[item->file].oid,
-                                .size = group ? batch->files[item->file].size : item->length,
-                                .offset = group ? item->offset : 0,
-                                .group = group,
-                                .id = item->id,
-                        };
-        }
-        r = staging_tree_write(entries, n, &data, &size);
-        if (r >= 0)
-                r = git_hash_bytes(GIT_OBJECT_TREE, data, size, &oid);
-        if (r < 0)
-                return r;
-        git_store_oid_from_sync(ret_id, &oid);
-        *ret = TAKE_PTR(data);
-        *ret_size = size;
-        return 0;
-}
-
 static uint64_t content_of(const PushList *l) {
         uint64_t n = 0;
 
@@ -268,16 +243,16 @@ static uint64_t content_of(const PushList *l) {
 TransferResult push_send_batch(Push *p, PushList *batch) {
         char name[STAGING_NAME_MAX];
         PushCommand command = { .name = name };
-        _cleanup_free_ uint8_t *tree = NULL;
+        _cleanup_(push_staging_done) PushStaging staging = {};
         TransferResult result;
         const PushFile *file = NULL;
         SshSession *session;
-        size_t tree_size;
         int r;
 
-        r = make_staging_tree(batch, &tree, &tree_size, &command.new);
+        r = push_staging_make(&staging, batch);
         if (r < 0)
                 return transfer_link_failure(&p->t->link, NULL, r);
+        command.new = staging.id;
         r = object_map_add(&p->used, &command.new, 0);
         if (r < 0)
                 return transfer_link_failure(&p->t->link, NULL, r);
@@ -293,7 +268,7 @@ TransferResult push_send_batch(Push *p, PushList *batch) {
                 return result;
         /* Opens while this one is sent. */
         transfer_link_prepare_receive(&p->t->link);
-        r = send_push(p, session, &command, 1, batch, tree, tree_size, &file);
+        r = send_push(p, session, &command, 1, batch, &staging, NULL, &file);
         if (r < 0)
                 return sending_failed(p, session, r, file);
         /* The server works on the batch before while this one is under way. */
@@ -327,8 +302,8 @@ static size_t make_commands(Push *p, PushCommand *commands, char (*names)[STAGIN
 TransferResult push_send_final(Push *p, PushList *rest) {
         _cleanup_free_ PushCommand *commands = calloc(p->staged.n + 1, sizeof(*commands));
         char(*names)[STAGING_NAME_MAX] = calloc(p->staged.n + 1, sizeof(*names));
+        TransferResult result, settled = TRANSFER_OK;
         const PushFile *file = NULL;
-        TransferResult result;
         SshSession *session;
         int r;
 
@@ -338,8 +313,12 @@ TransferResult push_send_final(Push *p, PushList *rest) {
                 result = TRANSFER_LOCAL_ERROR;
         }
         if (result == TRANSFER_OK) {
-                r = send_push(p, session, commands, make_commands(p, commands, names), rest, NULL, 0, &file);
-                result = r < 0 ? sending_failed(p, session, r, file) : read_report(p, session);
+                r = send_push(p, session, commands, make_commands(p, commands, names), rest, NULL, &settled, &file);
+                if (settled != TRANSFER_OK) {
+                        (void) transfer_link_close(&p->t->link, session);
+                        result = settled;
+                } else
+                        result = r < 0 ? sending_failed(p, session, r, file) : read_report(p, session);
         }
         free(names);
         return result;

@@ -27,6 +27,8 @@ typedef struct ApplyRun {
         unsigned n_steps;
         SyncOid taken[SYNC_BATCH_FILES]; /* content that items of this batch take as their new file */
         size_t n_taken;
+        SyncOid *repeated;       /* sorted: content that several operations of the plan want */
+        size_t n_repeated;
         bool sync_named;         /* a file that was synced without a name is synced again when it has one */
         ApplyMove *pairs;
         size_t n_pairs;

@@ -319,9 +319,35 @@ static int run_plan(ApplyRun *run, const SyncPlan *plan, Batch *b) {
         return flush_batch(run, b);
 }
 
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+static int find_repeated(const SyncPlan *plan, SyncOid **ret, size_t *ret_n) {
+        SyncOid *oids = calloc(plan->n_operations + 1, sizeof(*oids));
+        size_t n = 0, n_repeated = 0;
+
+        if (!oids)
+                return -ENOMEM;
+        for (size_t i = 0; i < plan->n_operations; i++) {
+                const SyncEntry *wanted = plan->operations[i].wanted;
+
+                if (wanted && wanted->kind == SYNC_FILE)
+                        oids[n++] = wanted->oid;
+        }
+        qsort(oids, n, sizeof(*oids), compare_oids);
+        for (size_t i = 1; i < n; i++)
+                if (sync_oid_equal(oids + i, oids + i - 1))
+                        oids[n_repeated++] = oids[i];
+        *ret = oids;
+        *ret_n = n_repeated;
+        return 0;
+}
+
 int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *report) {
         _cleanup_sync_journal_free_ SyncJournal *journal = NULL;
         ApplyRun run = { .apply = apply, .report = report };
+        _cleanup_free_ SyncOid *repeated = NULL;
         _cleanup_free_ Batch *batch = NULL;
         int r, k;
 
@@ -334,6 +360,10 @@ int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *re
         if (!batch)
                 return -ENOMEM;
 
+        r = find_repeated(plan, &repeated, &run.n_repeated);
+        if (r < 0)
+                return r;
+        run.repeated = repeated;
         run.journal = journal;
         r = apply_find_moves(&run, plan);
         if (r >= 0)

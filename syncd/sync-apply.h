@@ -46,6 +46,8 @@ typedef struct SyncApply {
          * content area can be taken. -ENOENT: the content is not at hand (not fetched, or damaged). For a symlink's
          * target too. 0 or a negative errno. */
         int (*write_content)(const SyncOid *oid, uint64_t size, int fd, void *userdata);
+        /* Whether the file holds what the oid of the entry names: 1, 0 or a negative errno. NULL: the hasher tells. */
+        int (*is_content)(const SyncEntry *wanted, int fd, void *userdata);
         /* Restores what else is recorded of the entry that comes to the path: its extended attributes. What a file
          * system cannot hold is left out. May be NULL. 0 or -ENOMEM. */
         int (*restore_metadata)(const SyncEntry *wanted, int fd, void *userdata);

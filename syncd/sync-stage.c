@@ -53,6 +53,10 @@ static int verify(ApplyRun *run, const SyncEntry *wanted, int fd) {
         SyncOid oid;
         int r;
 
+        if (run->apply->is_content) {
+                r = run->apply->is_content(wanted, fd, run->apply->userdata);
+                return r == 0 ? -ENODATA : MIN(r, 0);
+        }
         if (lseek(fd, 0, SEEK_SET) < 0)
                 return -errno;
         r = hasher->file(fd, false, &oid, hasher->userdata);

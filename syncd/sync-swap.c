@@ -75,11 +75,26 @@ static int report_changed(ApplyRun *run, const ApplyItem *item) {
         return r < 0 ? r : apply_report_failure(run, item->operation->path, SYNC_APPLY_STALE, 0);
 }
 
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+/* The file's name in the content area goes, unless it is to be copied from there: later that would move the file's
+ * ctime, and it would be read again as if a user had changed it. */
+static void release_content(ApplyRun *run, const ApplyItem *item) {
+        const SyncOid *oid = &item->operation->wanted->oid;
+
+        if (run->n_repeated == 0 || !bsearch(oid, run->repeated, run->n_repeated, sizeof(*oid), compare_oids))
+                content_remove(run->apply->content, oid);
+}
+
 /* Looks at what was put in place. If somebody changed it since, its oid is not ours to tell. A stamp older
  * than the swap cannot hide a change: writing would have moved it. */
 static int note_placed(ApplyRun *run, ApplyItem *item, const char *name) {
         SyncEntry now = item->placed;
 
+        if (item->takes_content)
+                release_content(run, item);
         if (!stat_entry(item->parent_fd, name, &now) || now.kind != item->placed.kind ||
             now.inode != item->placed.inode || now.size != item->placed.size || now.mtime_ns != item->placed.mtime_ns)
                 return report_changed(run, item);

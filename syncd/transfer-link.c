@@ -29,6 +29,7 @@ SshSession *transfer_link_close(TransferLink *l, SshSession *session) {
 
 void transfer_link_done(TransferLink *l) {
         l->upload = transfer_link_close(l, l->upload);
+        l->next_upload = transfer_link_close(l, l->next_upload);
         l->receive = transfer_link_close(l, l->receive);
         l->text = mfree(l->text);
 }
@@ -37,6 +38,7 @@ void transfer_link_count(const TransferLink *l, uint64_t *ret_sent, uint64_t *re
         *ret_sent = l->sent;
         *ret_received = l->received;
         count(l->upload, ret_sent, ret_received);
+        count(l->next_upload, ret_sent, ret_received);
         count(l->receive, ret_sent, ret_received);
 }
 
@@ -177,11 +179,27 @@ static void close_upload(TransferLink *l) {
         l->upload = transfer_link_close(l, l->upload);
 }
 
+void transfer_link_prepare_upload(TransferLink *l) {
+        if (!l->next_upload && !has_next_key(l) && start(l, INSTANCE_KEY, UPLOAD_PACK, &l->next_upload) < 0)
+                l->next_upload = NULL;
+}
+
+static bool take_next_upload(TransferLink *l) {
+        SshSession *session = TAKE_PTR(l->next_upload);
+
+        if (session && !has_next_key(l) &&
+            read_greeting(l, ssh_session_stream(session), &(Greeting){ .service = UPLOAD_PACK }) >= 0)
+                l->upload = session;
+        else
+                (void) transfer_link_close(l, session);
+        return l->upload;
+}
+
 TransferResult transfer_link_upload(TransferLink *l, bool fresh, PktStream **ret) {
         /* A new key is to be tried as soon as there is one. */
         if (fresh || has_next_key(l))
                 close_upload(l);
-        l->upload_reused = l->upload ? rate_clock_monotonic.now(NULL) : 0;
+        l->upload_reused = l->upload || take_next_upload(l) ? rate_clock_monotonic.now(NULL) : 0;
         if (!l->upload) {
                 TransferResult result = open_session(l, &(Greeting){ .service = UPLOAD_PACK }, &l->upload);
 

@@ -18,6 +18,7 @@ typedef struct TransferLink {
 
         SshSession *upload;
         uint64_t upload_reused; /* when it was given out again, monotonic; 0: it is new */
+        SshSession *next_upload; /* opened beforehand: nothing was asked on it */
         SshSession *receive;
         bool next_key; /* the next key was accepted, and is the current one now */
         uint64_t sent; /* by the sessions that are closed */
@@ -37,6 +38,8 @@ TransferResult transfer_link_upload_failed(TransferLink *l, int error);
 /* True if the failure is that of a session which died while it waited: another try with a new one is due. What the
  * server has ended says so at once; what fell silent is no case for a connection that is waited for as long again. */
 bool transfer_link_upload_died(const TransferLink *l, int error);
+/* Begins to open one, for when a new one is asked for next. Failures show when it is used. */
+void transfer_link_prepare_upload(TransferLink *l);
 
 /* Opens a session of git-receive-pack, or takes the one that was opened beforehand, and reads the references
  * that there are (receive_pack_begin()); the handler is called with NULL when it begins, perhaps again. The

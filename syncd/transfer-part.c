@@ -15,11 +15,6 @@ int transfer_part_open(ContentArea *a, const SyncOid *file, uint64_t size, int *
         return r;
 }
 
-/* Begins to write out what was written, so that there is little left to be synced in the end. Only a hint. */
-static void begin_writeback(int fd, size_t size, uint64_t offset) {
-        (void) sync_file_range(fd, (off_t) offset, (off_t) size, SYNC_FILE_RANGE_WRITE);
-}
-
 static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
         const uint64_t begin = offset;
         const size_t whole = size;
@@ -35,7 +30,7 @@ static int write_at(int fd, const void *data, size_t size, uint64_t offset) {
                 size -= (size_t) n;
                 offset += (uint64_t) n;
         }
-        begin_writeback(fd, whole, begin);
+        content_begin_writeback(fd, begin, whole);
         return 0;
 }
 

@@ -25,6 +25,7 @@ typedef struct Plan {
         ObjectMap sent;
         uint64_t batch_content;
         uint64_t batch_max; /* 0: all in one push */
+        unsigned n_batches; /* ended */
         uint64_t items;     /* measured */
         TransferResult result;
 } Plan;
@@ -160,17 +161,31 @@ static int mark_window(Plan *plan) {
 }
 
 static TransferResult send_batch(Plan *plan) {
-        TransferResult result = plan->batch.n > 0 ? push_send_batch(plan->push, &plan->batch) : TRANSFER_OK;
+        TransferResult result;
 
+        if (plan->batch.n == 0)
+                return TRANSFER_OK;
+        result = push_send_batch(plan->push, &plan->batch);
         push_list_done(&plan->batch);
         plan->batch_content = 0;
+        plan->n_batches++;
         return result;
+}
+
+/* Whether a batch with so much content ends behind the object. The first ones are small, so that others who prefetch
+ * begin early. */
+static bool ends_batch(const Plan *plan, uint64_t content, const git_oid *id) {
+        uint64_t max = plan->batch_max;
+
+        if (plan->n_batches < PUSH_BATCHES_GROWING)
+                max = MIN(max, PUSH_BATCH_FIRST << 2 * plan->n_batches);
+        return content >= max ||
+               (content >= PUSH_BATCH_LEAST(max) && (id->id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0);
 }
 
 /* Moves a unit, the items from begin to end of the window, to the batch or to the final push. */
 static TransferResult take_unit(Plan *plan, size_t begin, size_t end) {
         PushList *to = plan->batch_max > 0 ? &plan->batch : &plan->rest;
-        const PushItem *head = plan->window.items + begin;
 
         for (size_t i = begin; i < end; i++) {
                 const PushItem *item = plan->window.items + i;
@@ -189,11 +204,41 @@ static TransferResult take_unit(Plan *plan, size_t begin, size_t end) {
         }
         if (plan->batch_max == 0)
                 return TRANSFER_OK;
-        if (plan->batch_content >= plan->batch_max ||
-            (plan->batch_content >= plan->batch_max / PUSH_BATCH_PART &&
-             (head->id.id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0))
-                return send_batch(plan);
-        return TRANSFER_OK;
+        return ends_batch(plan, plan->batch_content, &plan->window.items[end - 1].id) ? send_batch(plan) : TRANSFER_OK;
+}
+
+static bool fits_batch(const Plan *plan, size_t begin, size_t end) {
+        uint64_t content = plan->batch_content;
+
+        for (size_t i = begin; i + 1 < end; i++) {
+                const PushItem *item = plan->window.items + i;
+
+                if (!push_kind_is_content(item->kind))
+                        continue;
+                content += item->present ? 0 : item->length;
+                if (ends_batch(plan, content, &item->id))
+                        return false;
+        }
+        return true;
+}
+
+/* Moves a group with its chunks. If a batch is to end within it, the chunks go by themselves, and the group behind all
+ * of them. */
+static TransferResult take_group(Plan *plan, size_t begin, size_t end) {
+        const PushItem *group = plan->window.items + begin;
+        TransferResult result = TRANSFER_OK;
+        int r;
+
+        if (plan->batch_max == 0 || fits_batch(plan, begin, end))
+                return take_unit(plan, begin, end);
+        for (size_t i = begin + 1; i < end && result == TRANSFER_OK; i++) {
+                plan->window.items[i].alone = true;
+                result = take_unit(plan, i, i + 1);
+        }
+        if (result != TRANSFER_OK || group->present)
+                return result;
+        r = push_list_copy(&plan->rest, &plan->window, group);
+        return r < 0 ? transfer_link_failure(&plan->push->t->link, NULL, r) : TRANSFER_OK;
 }
 
 /* Distributes what the window has. */
@@ -212,7 +257,7 @@ static TransferResult flush_window(Plan *plan) {
                 if (item->kind == PUSH_GROUP) {
                         for (; end < w->n && w->items[end].kind == PUSH_CHUNK; end++)
                                 w->items[end].present = w->items[end].present || item->present;
-                        result = take_unit(plan, i, end);
+                        result = take_group(plan, i, end);
                 } else if (push_kind_is_content(item->kind))
                         result = take_unit(plan, i, end);
                 else if (!item->present) {
@@ -264,7 +309,7 @@ static TransferResult walk(Plan *plan, PushWalkHandler handler) {
 
 /* In steps, so that a push that has grown a little makes the same batches. */
 static uint64_t batch_size(uint64_t total) {
-        uint64_t size = PUSH_BATCH_MIN;
+        uint64_t size = PUSH_BATCH_SIZE;
 
         while (total / size > PUSH_BATCHES_MAX)
                 size *= 2;
@@ -294,8 +339,6 @@ static TransferResult run(Plan *plan) {
         for (size_t i = 0; i < plan->batch.n && result == TRANSFER_OK; i++)
                 if (push_list_copy(&plan->rest, &plan->batch, plan->batch.items + i) < 0)
                         result = TRANSFER_LOCAL_ERROR;
-        if (result == TRANSFER_OK)
-                result = push_settle(p);
         return result == TRANSFER_OK ? push_send_final(p, &plan->rest) : result;
 }
 

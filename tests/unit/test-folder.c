@@ -330,6 +330,34 @@ static void nobody_can_write_to_what_is_put_in_place(void **state) {
         world_free(w);
 }
 
+/* The index knows it as it is in the end: else the next scan would read all of it again. */
+static void what_was_put_in_place_is_not_read_again(void **state) {
+        static const char *const paths[] = { "a", "large" };
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways + 1;
+
+        world_write(w, w->gateways, "a", 100);
+        world_write(w, w->gateways, "large", 3 * MIB);
+        world_run(w, w->gateways);
+        assert_true(world_push(w, w->gateways));
+        world_fetch(w, g);
+        world_run(w, g);
+        world_content(w, g, SIZE_MAX);
+        world_run(w, g);
+        for (unsigned i = 0; i < ELEMENTSOF(paths); i++) {
+                const SyncEntry *known = sync_tree_find(g->folder->index, paths[i]);
+                SyncEntry now = {};
+                struct stat st;
+
+                assert_non_null(known);
+                assert_int_equal(fstatat(g->root_fd, paths[i], &st, AT_SYMLINK_NOFOLLOW), 0);
+                assert_int_equal(st.st_nlink, 1);
+                sync_entry_set_stat(&now, &st);
+                assert_true(sync_entry_same_identity(known, &now));
+        }
+        world_free(w);
+}
+
 static void holes_take_no_space_in_a_snapshot(void **state) {
         World *w = world_new(2, 1);
         WorldGateway *g = w->gateways;
@@ -407,6 +435,7 @@ int main(void) {
                 cmocka_unit_test(a_damaged_snapshot_does_not_hold_up_its_file),
                 cmocka_unit_test(content_that_a_user_wrote_to_is_fetched_again),
                 cmocka_unit_test(nobody_can_write_to_what_is_put_in_place),
+                cmocka_unit_test(what_was_put_in_place_is_not_read_again),
                 cmocka_unit_test(holes_take_no_space_in_a_snapshot),
                 cmocka_unit_test(metadata_travels),
                 cmocka_unit_test(a_file_that_is_never_closed_gets_versions),
