@@ -73,9 +73,10 @@ int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, 
 int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *paths, SyncTree **ret,
                     SyncScanReport *report);
 
-/* The tree in a file: a CRC32-checked, versioned, machine-independent stream; about 90 bytes an entry.
+/* The tree in a file, versioned, machine-independent and with a checksum; about 50 bytes an entry.
  * Also good for the base's held entries. Written atomically and durably. 0 or a negative errno. */
 int sync_index_save(int dir_fd, const char *name, const SyncTree *t);
-/* 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -ENOMEM or another negative
- * errno. */
+/* The tree stays in the file, which is mapped and may be replaced, not written to; what is asked for is in memory
+ * until sync_tree_rest(). 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -ENOMEM or
+ * another negative errno. */
 int sync_index_load(int dir_fd, const char *name, SyncTree **ret);
