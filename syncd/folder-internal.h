@@ -92,6 +92,9 @@ struct Folder {
 /* --- folder.c --- */
 
 void folder_step(Folder *f);
+/* Gives back memory that is free, and that of the index as far as it is as in its file: no pointers into it are
+ * kept. */
+void folder_trim(Folder *f);
 int folder_get_reference(Folder *f, const char *name, git_oid *ret); /* the zero id if there is none */
 int folder_set_reference(Folder *f, const char *name, const git_oid *id); /* nothing is written if it is that already */
 void folder_apply_init(Folder *f, const char *gateway_name, SyncApply *ret);
