@@ -39,9 +39,9 @@ typedef struct SyncScan {
          * but for those in urgent (sorted; NULL: none) and what is beneath. May be NULL. */
         bool (*interrupted)(void *userdata);
         const SyncTree *urgent;
-        /* Called now and then with the entries so far, sorted if everything is scanned; non-zero cancels
-         * (-ECANCELED). As an index they spare the next scan, should this one not come to its end, to read them
-         * again. May be NULL. */
+        /* Called now and then with the changes to the index so far, sorted if everything is scanned; non-zero cancels
+         * (-ECANCELED). Made to the index (sync_tree_patch(); none is an empty one) they spare the next scan, should
+         * this one not come to its end, to read the same again. May be NULL. */
         int (*progress)(const SyncTree *so_far, void *userdata);
         void *userdata;
 } SyncScan;
