@@ -77,7 +77,7 @@ bool folder_deletion_waits(const Folder *f, const SyncTree *changes, const char 
 
         if (f->n_unread == 0 || is_beneath_file(changes, path))
                 return false;
-        base = sync_tree_find(f->differing, path);
+        base = folder_base_of(sync_tree_find(f->differing, path), NULL);
         /* A directory, whatever was in it. */
         if (!base || base->kind != SYNC_FILE || base->size == SYNC_SIZE_UNKNOWN)
                 return true;
