@@ -42,38 +42,23 @@ int folder_load_base(Folder *f) {
 
 /* --- the differences of base and index --- */
 
+const SyncEntry *folder_base_of(const SyncEntry *differing, const SyncEntry *local) {
+        if (!differing)
+                return local;
+        return differing->kind == FOLDER_NOT_IN_BASE || differing->inode != 0 ? NULL : differing;
+}
+
 static int add_difference(SyncTree *t, const char *path, const SyncEntry *base) {
         SyncEntry nothing = { .path = path, .kind = FOLDER_NOT_IN_BASE };
 
         return sync_tree_add(t, base ?: &nothing);
 }
 
-/* A new tree: each entry of changes replaces exactly the one at its path, SYNC_ABSENT removes it. */
-static int replace_entries(const SyncTree *tree, const SyncTree *changes, SyncTree **ret) {
-        _cleanup_sync_tree_free_ SyncTree *t = NULL;
-        SyncWalk walk = { .trees = { tree, changes } };
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        int r;
-
-        r = sync_tree_new(&t);
-        if (r < 0)
-                return r;
-        while (sync_walk_next(&walk, entries)) {
-                const SyncEntry *e = entries[1] ?: entries[0];
-
-                r = e->kind == SYNC_ABSENT ? 0 : sync_tree_add(t, e);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(t);
-        return 0;
-}
-
 static int change_differing(Folder *f, const SyncTree *changes) {
         SyncTree *t;
         int r;
 
-        r = replace_entries(f->differing, changes, &t);
+        r = sync_tree_replace(f->differing, changes, &t);
         if (r < 0)
                 return r;
         sync_tree_free(f->differing);
@@ -151,18 +136,13 @@ typedef struct Comparison {
         size_t base_files;
 } Comparison;
 
+/* What base does not have, up to the path: shared, not copied. */
 static int take_local_before(Comparison *c, const char *path) {
-        for (; c->next < c->end; c->next++) {
-                const SyncEntry *e = sync_tree_at(c->index, c->next);
-                int r;
+        size_t first = c->next;
 
-                if (path && sync_path_compare(e->path, path) >= 0)
-                        break;
-                r = add_difference(c->differing, e->path, NULL);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        while (c->next < c->end && (!path || sync_path_compare(sync_tree_at(c->index, c->next)->path, path) < 0))
+                c->next++;
+        return sync_tree_add_range(c->differing, c->index, first, c->next);
 }
 
 static int compare_entry(const SyncEntry *base, void *userdata) {
@@ -234,18 +214,16 @@ static int compare_at(Folder *f, const char *path, SyncTree *changes) {
         return compare_beneath(f, path, changes, &n);
 }
 
-static int compare_paths(Folder *f, char *const *paths, SyncTree *changes) {
+static int add_starts(const Folder *f, char *const *paths, SyncTree *starts) {
         STRV_FOREACH(path, paths) {
-                _cleanup_free_ char *start = NULL;
+                char start[SYNC_PATH_MAX + 1];
+                SyncEntry e = { .path = start };
                 int r;
 
                 if (!sync_path_is_valid(*path))
                         continue;
-                start = strdup(*path);
-                if (!start)
-                        return -ENOMEM;
-                shorten(f, start);
-                r = compare_at(f, start, changes);
+                shorten(f, strcpy(start, *path));
+                r = sync_tree_add(starts, &e);
                 if (r < 0)
                         return r;
         }
@@ -253,16 +231,24 @@ static int compare_paths(Folder *f, char *const *paths, SyncTree *changes) {
 }
 
 static int compare_some(Folder *f, char *const *paths) {
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL;
+        _cleanup_sync_tree_free_ SyncTree *starts = NULL, *changes = NULL;
+        const char *last = NULL;
         int r;
 
-        r = sync_tree_new(&changes);
-        if (r < 0)
+        if ((r = sync_tree_new(&starts)) < 0 || (r = sync_tree_new(&changes)) < 0 ||
+            (r = add_starts(f, paths, starts)) < 0 || (r = add_starts(f, f->linked, starts)) < 0 ||
+            (r = sync_tree_sort_last(starts)) < 0)
                 return r;
-        if ((r = compare_paths(f, paths, changes)) < 0 || (r = compare_paths(f, f->linked, changes)) < 0 ||
-            (r = sync_tree_sort_last(changes)) < 0)
-                return r;
-        return change_differing(f, changes);
+        SYNC_TREE_FOREACH(e, starts) {
+                if (last && sync_path_is_below(e->path, last))
+                        continue;
+                last = e->path;
+                r = compare_at(f, last, changes);
+                if (r < 0)
+                        return r;
+        }
+        r = sync_tree_sort_last(changes);
+        return r < 0 ? r : change_differing(f, changes);
 }
 
 int folder_compare(Folder *f, char *const *paths) {
@@ -404,25 +390,31 @@ int folder_lose_base(Folder *f) {
 
 int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held) {
         _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+        bool many;
         int r;
 
-        r = git_store_diff(f->store, &f->base_commit, commit, &from, &to);
+        r = folder_diff_from_base(f, commit, &from, &to);
         if (r < 0)
                 return r;
         r = record_base(f, commit, held);
         if (r < 0)
                 return r;
-        if (f->differing) {
+        many = sync_tree_size(from) + sync_tree_size(to) > sync_tree_size(f->index) / 2;
+        if (f->differing && !many)
                 r = compare_moved(f, commit, held, from, to);
-                /* Then everything is compared anew. */
-                if (r < 0)
-                        f->differing = sync_tree_free(f->differing);
-        }
         if (held != f->held)
                 sync_tree_free(f->held);
         f->held = held;
         f->base_commit = *commit;
         forget_main(f);
+        if (f->differing && many) {
+                from = sync_tree_free(from);
+                to = sync_tree_free(to);
+                r = compare_all(f);
+        }
+        /* Then everything is compared anew. */
+        if (r < 0)
+                f->differing = sync_tree_free(f->differing);
         return 0;
 }
 
@@ -433,7 +425,7 @@ int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed
         SyncRow row;
         int r;
 
-        r = git_store_diff(f->store, &f->base_commit, commit, &from, &to);
+        r = folder_diff_from_base(f, commit, &from, &to);
         if (r < 0)
                 return r;
         r = sync_tree_new(&held);

@@ -67,13 +67,6 @@ int folder_chain_commit(ChainUpdate *u, const SyncTree *changes, int64_t time) {
         return r < 0 ? r : folder_chain_append(&u->chain, &id);
 }
 
-/* What the chain must end with, where main has something else or the same. */
-static const SyncEntry *wanted_at(const SyncEntry *change, const SyncEntry *main) {
-        if (!change)
-                return main;
-        return change->kind == SYNC_ABSENT ? NULL : change;
-}
-
 /* True if nothing can be said of the path now: what the chain has there is no less true than what main has. The same of
  * what is gone, and may have moved to what is still to be read (folder_deletion_waits()). */
 static bool is_undecided(const Folder *f, const char *path, const SyncEntry *have) {
@@ -82,33 +75,71 @@ static bool is_undecided(const Folder *f, const char *path, const SyncEntry *hav
         return local ? local->certainty >= SYNC_BUSY : !have && f->n_unread > 0;
 }
 
-/* The changes from the chain's tip to what is wanted: ret_changes, and what they replace. */
-static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **ret_replaced) {
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL, *replaced = NULL, *from = NULL, *to = NULL;
+typedef struct ToWanted {
+        ChainUpdate *update;
+        SyncTree *from, *to; /* what differs between main and the chain's tip */
+        SyncTree *replaced;
+} ToWanted;
+
+static const SyncEntry *null_if_absent(const SyncEntry *e) {
+        return e && e->kind != SYNC_ABSENT ? e : NULL;
+}
+
+/* 1 if the change is not in the chain yet; then replaced gets what the chain has. */
+static int is_to_be_made(const SyncEntry *change, void *userdata) {
+        ToWanted *w = userdata;
+        const SyncEntry *from = sync_tree_find(w->from, change->path), *have = sync_tree_find(w->to, change->path);
+        int r = 0;
+
+        if (!from && !have)
+                have = folder_main_entry(w->update->folder, change->path);
+        if (sync_entry_equal(have, null_if_absent(change)))
+                return 0;
+        if (have)
+                r = sync_tree_add(w->replaced, have);
+        return r < 0 ? r : 1;
+}
+
+/* Where the chain differs from main and nothing is wanted: what makes it as main is. */
+static int add_returns(ToWanted *w, SyncTree *changes) {
+        SyncWalk walk = { .trees = { w->update->wanted, w->from, w->to } };
         const SyncEntry *entries[SYNC_WALK_MAX];
-        SyncWalk walk;
         const char *path;
         int r;
 
-        if ((r = sync_tree_new(&changes)) < 0 || (r = sync_tree_new(&replaced)) < 0 ||
-            (r = git_store_diff(
-                             u->folder->store, &u->folder->main_commit, folder_chain_tip(&u->chain), &from, &to)) < 0)
-                return r;
-        walk = (SyncWalk) { .trees = { u->wanted, from, to } };
         while ((path = sync_walk_next(&walk, entries))) {
-                bool moved = entries[1] || entries[2];
-                const SyncEntry *main = moved ? entries[1] : folder_main_entry(u->folder, path),
-                                *have = moved ? entries[2] : main, *want = wanted_at(entries[0], main);
                 SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
 
-                if (sync_entry_equal(have, want) || (!entries[0] && is_undecided(u->folder, path, have)))
+                if (entries[0] || sync_entry_equal(entries[1], entries[2]) ||
+                    is_undecided(w->update->folder, path, entries[2]))
                         continue;
-                r = sync_tree_add(changes, want ?: &absent);
-                if (r >= 0 && have)
-                        r = sync_tree_add(replaced, have);
+                r = sync_tree_add(changes, entries[1] ?: &absent);
+                if (r >= 0 && entries[2])
+                        r = sync_tree_add(w->replaced, entries[2]);
                 if (r < 0)
                         return r;
         }
+        return 0;
+}
+
+/* The changes from the chain's tip to what is wanted: ret_changes, and what they replace. */
+static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **ret_replaced) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL, *from = NULL, *to = NULL, *replaced = NULL;
+        ToWanted w = { .update = u };
+        int r;
+
+        r = git_store_diff(u->folder->store, &u->folder->main_commit, folder_chain_tip(&u->chain), &from, &to);
+        if (r >= 0)
+                r = sync_tree_new(&replaced);
+        if (r < 0)
+                return r;
+        w.from = from;
+        w.to = to;
+        w.replaced = replaced;
+        if ((r = sync_tree_filter(u->wanted, is_to_be_made, &w, &changes)) < 0 ||
+            (r = add_returns(&w, changes)) < 0 || (r = sync_tree_sort(changes)) < 0 ||
+            (r = sync_tree_sort(replaced)) < 0)
+                return r;
         *ret_changes = TAKE_PTR(changes);
         *ret_replaced = TAKE_PTR(replaced);
         return 0;
@@ -166,57 +197,49 @@ static int commit_large(ChainUpdate *u, LargeFile *large, size_t n) {
         return 0;
 }
 
-/* Divides the changes into small ones and large files; large has room for all. */
-static int divide_changes(
-                Folder *f,
-                const SyncTree *changes,
-                const SyncTree *replaced,
-                SyncTree *small,
-                LargeFile *large,
-                size_t *ret_n_large) {
+typedef struct Division {
+        Folder *folder;
+        Replaced old;
+        LargeFile *large;
+        size_t n_large, n_allocated;
+} Division;
 
-        Replaced old = { .tree = replaced };
-        size_t n = 0;
-        int r = 0;
+/* 0 for a large file, which is put into the list. */
+static int is_small(const SyncEntry *e, void *userdata) {
+        Division *d = userdata;
+        uint64_t bytes = 0;
+        int r;
 
-        SYNC_TREE_FOREACH(e, changes) {
-                uint64_t bytes = 0;
+        r = e->kind == SYNC_FILE && e->size >= LARGE_BYTES ? new_bytes(d->folder, e, &d->old, &bytes) : 0;
+        if (r < 0 || bytes < LARGE_BYTES)
+                return r < 0 ? r : 1;
+        if (d->n_large == d->n_allocated) {
+                size_t wanted = MAX(2 * d->n_allocated, (size_t) 16);
+                LargeFile *large = reallocarray(d->large, wanted, sizeof(*large));
 
-                if (e->kind == SYNC_FILE && e->size >= LARGE_BYTES)
-                        r = new_bytes(f, e, &old, &bytes);
-                if (r >= 0 && bytes >= LARGE_BYTES)
-                        large[n++] = (LargeFile) { .entry = e, .bytes = bytes };
-                else if (r >= 0)
-                        r = sync_tree_add(small, e);
-                if (r < 0)
-                        break;
+                if (!large)
+                        return -ENOMEM;
+                d->large = large;
+                d->n_allocated = wanted;
         }
-        folder_oids_done(&old.oids);
-        *ret_n_large = n;
-        return r;
+        d->large[d->n_large++] = (LargeFile) { .entry = e, .bytes = bytes };
+        return 0;
 }
 
 /* Commits the changes: all that is small together, then the large files. */
 static int commit_changes(ChainUpdate *u, const SyncTree *changes, const SyncTree *replaced) {
         _cleanup_sync_tree_free_ SyncTree *small = NULL;
-        _cleanup_free_ LargeFile *large = NULL;
-        size_t n_large;
+        Division d = { .folder = u->folder, .old = { .tree = replaced } };
         int r;
 
-        large = calloc(sync_tree_size(changes) + 1, sizeof(*large));
-        if (!large)
-                return -ENOMEM;
-        r = sync_tree_new(&small);
-        if (r >= 0)
-                r = divide_changes(u->folder, changes, replaced, small, large, &n_large);
-        if (r < 0)
-                return r;
-        if (sync_tree_size(small) > 0) {
+        r = sync_tree_filter(changes, is_small, &d, &small);
+        if (r >= 0 && sync_tree_size(small) > 0)
                 r = folder_chain_commit(u, small, u->time);
-                if (r < 0)
-                        return r;
-        }
-        return commit_large(u, large, n_large);
+        if (r >= 0)
+                r = commit_large(u, d.large, d.n_large);
+        folder_oids_done(&d.old.oids);
+        free(d.large);
+        return r;
 }
 
 /* --- what is there already --- */
@@ -382,7 +405,7 @@ int folder_update_chain(
         if (r < 0)
                 return r;
         result->outcome.candidate = candidate;
-        return folder_next_push(f, &result->push, &result->outcome.bytes_to_push);
+        return 0;
 }
 
 static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {

@@ -77,39 +77,31 @@ bool folder_deletion_waits(const Folder *f, const SyncTree *changes, const char 
 
         if (f->n_unread == 0 || is_beneath_file(changes, path))
                 return false;
-        base = sync_tree_find(f->differing, path);
+        base = folder_base_of(sync_tree_find(f->differing, path), NULL);
         /* A directory, whatever was in it. */
         if (!base || base->kind != SYNC_FILE || base->size == SYNC_SIZE_UNKNOWN)
                 return true;
         return bsearch(&base->size, f->unread, f->n_unread, sizeof(*f->unread), folder_compare_sizes);
 }
 
-/* The changes without those that main would refuse: one such entry must not block the others. */
-static int choose_changes(
-                Folder *f,
-                const FolderRequest *request,
-                const SyncTree *changes,
-                SyncTree **ret,
-                FolderResult *result) {
-        _cleanup_sync_tree_free_ SyncTree *t = NULL;
+typedef struct Choice {
+        Folder *folder;
+        const FolderRequest *request;
+        const SyncTree *changes;
+        FolderResult *result;
+} Choice;
+
+/* Not what main would refuse: one such entry must not block the others. */
+static int can_be_chosen(const SyncEntry *e, void *userdata) {
+        Choice *c = userdata;
         int r;
 
-        r = sync_tree_new(&t);
-        if (r < 0)
-                return r;
-        SYNC_TREE_FOREACH(e, changes) {
-                if (folder_is_refused(request, e) ||
-                    (e->kind == SYNC_ABSENT && folder_deletion_waits(f, changes, e->path)))
-                        continue;
-                r = ensure_content(f, e);
-                result->outcome.again |= r == 0;
-                if (r > 0)
-                        r = sync_tree_add(t, e);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(t);
-        return 0;
+        if (folder_is_refused(c->request, e) ||
+            (e->kind == SYNC_ABSENT && folder_deletion_waits(c->folder, c->changes, e->path)))
+                return 0;
+        r = ensure_content(c->folder, e);
+        c->result->outcome.again |= r == 0;
+        return r;
 }
 
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result) {
@@ -117,6 +109,7 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
         _cleanup_sync_tree_free_ SyncTree *changes = NULL;
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         FolderRows rows;
+        Choice choice;
         int r;
 
         r = folder_compare_main(f);
@@ -126,9 +119,16 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
         r = sync_plan_rows(&rows.rows, &context, &plan);
         if (r < 0)
                 return r;
-        r = choose_changes(f, request, plan->commits, &changes, result);
+        choice = (Choice) { .folder = f, .request = request, .changes = plan->commits, .result = result };
+        r = sync_tree_filter(plan->commits, can_be_chosen, &choice, &changes);
         if (r < 0)
                 return r;
         result->pending = sync_tree_size(plan->commits);
-        return folder_update_chain(f, plan, changes, request, result);
+        r = folder_update_chain(f, plan, changes, request, result);
+        if (r < 0)
+                return r;
+        /* Their memory is needed. */
+        plan = sync_plan_free(plan);
+        changes = sync_tree_free(changes);
+        return folder_next_push(f, &result->push, &result->outcome.bytes_to_push);
 }

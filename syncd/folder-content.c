@@ -73,10 +73,10 @@ static int find_on_main(Folder *f, const SyncPlan *plan) {
                 return -ENOMEM;
         for (size_t i = 0; i < plan->n_operations; i++) {
                 const SyncOperation *o = plan->operations + i;
-                const SyncEntry *differing = sync_tree_find(f->differing, o->path), *base = differing ?: o->local,
+                const SyncEntry *base = folder_base_of(sync_tree_find(f->differing, o->path), o->local),
                                 *main = sync_tree_find(f->main_to, o->path);
 
-                if (base && base->kind != FOLDER_NOT_IN_BASE)
+                if (base)
                         f->on_main[n++] = base->oid;
                 if (main)
                         f->on_main[n++] = main->oid;

@@ -5,7 +5,8 @@
 #include "syncd/content-hash.h"
 #include "syncd/folder.h"
 
-/* In the tree of differences: base has nothing there. (A commit never has such an entry.) */
+/* In the tree of differences: base has nothing there. (A commit never has such an entry.) An entry of the index, which
+ * has an inode, says the same. */
 #define FOLDER_NOT_IN_BASE SYNC_SPECIAL
 
 /* The longest value of an extended attribute, in bytes; what is larger is content (docs/repository-format.md). */
@@ -55,7 +56,8 @@ struct Folder {
         char **linked;        /* what scans looked at besides what they were asked for: to be compared */
         git_oid base_commit;
         SyncTree *held;       /* changes to the base commit's tree: base is both together */
-        SyncTree *differing;  /* base's entries where base and index differ; NULL: not compared yet */
+        SyncTree *differing;  /* where base and index differ: base's entries, or what says that it has none, for
+                                 folder_base_of(); NULL: not compared yet */
         size_t base_files;    /* files and symlinks of base, as far as the guard must know */
         git_oid main_commit;
         SyncTree *main_from;  /* what differs between the base commit and main: the base commit's entries ... */
@@ -104,6 +106,9 @@ struct Folder {
 
 /* Where a test may cut the run (Folder.step). */
 void folder_step(Folder *f);
+/* Gives back memory that is free, and that of the index as far as it is as in its file: no pointers into it are
+ * kept. */
+void folder_trim(Folder *f);
 /* The zero id if there is none. 0 or a negative errno. */
 int folder_get_reference(Folder *f, const char *name, git_oid *ret);
 /* Nothing is written if it is that already. 0 or a negative errno. */
@@ -158,6 +163,9 @@ int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed
 void folder_set_main(Folder *f, const git_oid *commit);
 /* Compares base and index at the paths and beneath them, and where scans have looked besides; NULL: everywhere. */
 int folder_compare(Folder *f, char *const *paths);
+/* Base's entry where the folder has the local one (or NULL); differing is the one at the path in the tree of
+ * differences, or NULL. */
+const SyncEntry *folder_base_of(const SyncEntry *differing, const SyncEntry *local) _pure_;
 /* The entry that a commit, which may be zero, has at a path: *ret is valid as long as buf and path; NULL if there is
  * none. 0 or a negative errno. */
 int folder_find_in_commit(
@@ -167,6 +175,8 @@ int folder_find_in_commit(
 
 /* Compares base and main. */
 int folder_compare_main(Folder *f);
+/* What differs between the base commit and another one, as git_store_diff(): of main it is known after that. */
+int folder_diff_from_base(Folder *f, const git_oid *commit, SyncTree **ret_from, SyncTree **ret_to);
 /* Main's entry at a path, once base is main's tip; NULL if there is none. Belongs to the folder. */
 const SyncEntry *folder_main_entry(const Folder *f, const char *path);
 

@@ -53,6 +53,21 @@ static int find_held(Folder *f, SyncTree *found) {
         return MIN(r, 0);
 }
 
+int folder_diff_from_base(Folder *f, const git_oid *commit, SyncTree **ret_from, SyncTree **ret_to) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL;
+        int r;
+
+        if (!f->main_from || !git_oid_equal(commit, &f->main_commit))
+                return git_store_diff(f->store, &f->base_commit, commit, ret_from, ret_to);
+        r = sync_tree_patch(f->main_from, NULL, &from);
+        if (r >= 0)
+                r = sync_tree_patch(f->main_to, NULL, ret_to);
+        if (r < 0)
+                return r;
+        *ret_from = TAKE_PTR(from);
+        return 0;
+}
+
 int folder_compare_main(Folder *f) {
         _cleanup_sync_tree_free_ SyncTree *held_main = NULL;
         int r;
@@ -73,17 +88,10 @@ int folder_compare_main(Folder *f) {
         return 0;
 }
 
-/* Of the differing entry, if there is one: base is equal to the folder elsewhere. */
-static const SyncEntry *base_of(const SyncEntry *differing, const SyncEntry *local) {
-        if (!differing)
-                return local;
-        return differing->kind == FOLDER_NOT_IN_BASE ? NULL : differing;
-}
-
 const SyncEntry *folder_main_entry(const Folder *f, const char *path) {
         if (sync_tree_find(f->held, path))
                 return sync_tree_find(f->held_main, path);
-        return base_of(sync_tree_find(f->differing, path), sync_tree_find(f->index, path));
+        return folder_base_of(sync_tree_find(f->differing, path), sync_tree_find(f->index, path));
 }
 
 static int next_row(SyncRow *ret, void *userdata) {
@@ -96,7 +104,7 @@ static int next_row(SyncRow *ret, void *userdata) {
         if (!path)
                 return 0;
         ret->path = path;
-        ret->base = base_of(entries[0], sync_tree_find(f->index, path));
+        ret->base = folder_base_of(entries[0], sync_tree_find(f->index, path));
         ret->local = sync_tree_find_local(f->index, path);
         if (entries[1] || entries[2])
                 ret->remote = entries[2];

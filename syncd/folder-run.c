@@ -40,7 +40,8 @@ static bool check_guard(Folder *f, const FolderRequest *request, SyncPlan *plan,
 /* The paths, and those whose last look was not conclusive. Returns 1; 0 if these are so many that looking at everything
  * is no more work. */
 static int paths_with_doubtful(Folder *f, char *const *paths, char ***ret) {
-        size_t n = 0;
+        const SyncEntry *e;
+        size_t n = 0, i = 0;
         int r;
 
         r = strv_copy(paths, ret);
@@ -51,9 +52,7 @@ static int paths_with_doubtful(Folder *f, char *const *paths, char ***ret) {
                 return -ENOMEM;
         if (!f->index)
                 return 0;
-        SYNC_TREE_FOREACH(e, f->index) {
-                if (e->certainty == SYNC_SETTLED)
-                        continue;
+        while ((e = sync_tree_next_unsettled(f->index, &i))) {
                 if (++n > DOUBTFUL_MAX)
                         return 0;
                 r = strv_extend(ret, e->path);
@@ -426,6 +425,7 @@ static int run(Folder *f, const FolderRequest *request, FolderResult *result) {
 int folder_finish_run(Folder *f) {
         int r;
 
+        folder_trim(f);
         if (!f->unsynced)
                 return 0;
         r = content_sync(&f->content);

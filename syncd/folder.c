@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <git2.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -13,6 +14,9 @@
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
 #include "syncd/instance.h"
+
+/* So much may stay free in the heap for the next run. */
+#define TRIM_BYTES (1U << 20)
 
 void folder_result_clear(FolderResult *result) {
         sync_conflict_list_clear(&result->conflicts);
@@ -376,6 +380,29 @@ int folder_save_index(Folder *f) {
                 r = sync_index_save(f->state_fd, INSTANCE_INDEX, f->index);
         if (r >= 0)
                 f->index_dirty = false;
+        return r;
+}
+
+void folder_trim(Folder *f) {
+        sync_tree_rest(f->index);
+        if (mallinfo2().fordblks > TRIM_BYTES)
+                (void) malloc_trim(0);
+}
+
+int folder_rest(Folder *f) {
+        SyncTree *saved;
+        int r = 0;
+
+        if (f->index_dirty) {
+                r = folder_save_index(f);
+                if (r >= 0)
+                        r = sync_index_load(f->state_fd, INSTANCE_INDEX, &saved);
+                if (r >= 0) {
+                        sync_tree_free(f->index);
+                        f->index = saved;
+                }
+        }
+        folder_trim(f);
         return r;
 }
 

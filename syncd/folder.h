@@ -144,3 +144,5 @@ int folder_restore(Folder *f, const FolderRestore *q, FolderRestoreResult *ret);
 /* Writes to disk what would otherwise have to be read again after a restart. Cheap if nothing changed. 0 or a
  * negative errno. */
 int folder_save_index(Folder *f);
+/* The same when nothing is asked for, and gives back the memory that is not needed until something is. */
+int folder_rest(Folder *f);

@@ -15,15 +15,15 @@ typedef struct Diff {
         TreePath path;
 } Diff;
 
-/* Adds the entry, which diff->path names, to its side, and what is beneath if asked for. */
-static int take(Diff *diff, unsigned side, Meta *meta, const TreeItem *item, bool deep) {
+/* Adds the entry, which diff->path names, to its side, and what is beneath. */
+static int take(Diff *diff, unsigned side, Meta *meta, const TreeItem *item) {
         SyncEntry e;
         int r;
 
         r = directory_entry(diff->store, meta, item, diff->path.text, false, &e);
         if (r >= 0)
                 r = sync_tree_add(diff->trees[side], &e);
-        if (r >= 0 && deep && item->kind == SYNC_DIRECTORY)
+        if (r >= 0 && item->kind == SYNC_DIRECTORY)
                 r = tree_walk(diff->store, item->raw.id, &diff->path, add_entry, diff->trees[side]);
         return r;
 }
@@ -35,25 +35,51 @@ static bool items_are_equal(const TreeItem *a, const TreeItem *b) {
 
 static int diff_directories(Diff *diff, const git_oid *from, const git_oid *to);
 
+/* A directory on both sides. It is before what differs in it, and left out if nothing does: trees may differ in nothing
+ * but metadata. */
+static int diff_directory(Diff *diff, Directory *d, const TreeItem *const items[2]) {
+        const SyncEntry unknown = { .path = diff->path.text, .kind = SYNC_DIRECTORY };
+        size_t at[2] = { sync_tree_size(diff->trees[0]), sync_tree_size(diff->trees[1]) };
+        bool any;
+        int r = 0;
+
+        for (unsigned side = 0; side < 2 && r >= 0; side++)
+                r = sync_tree_add(diff->trees[side], &unknown);
+        if (r >= 0)
+                r = diff_directories(diff, items[0]->raw.id, items[1]->raw.id);
+        if (r < 0)
+                return r;
+        any = sync_tree_size(diff->trees[0]) > at[0] + 1 || sync_tree_size(diff->trees[1]) > at[1] + 1;
+        for (unsigned side = 0; side < 2 && r >= 0; side++) {
+                SyncEntry e;
+
+                if (!any) {
+                        sync_tree_drop_last(diff->trees[side]);
+                        continue;
+                }
+                r = directory_entry(diff->store, &d[side].meta, items[side], diff->path.text, false, &e);
+                if (r >= 0)
+                        sync_tree_set(diff->trees[side], at[side], &e);
+        }
+        return r;
+}
+
 /* One name. Either may be NULL. */
 static int diff_items(Diff *diff, Directory *d, const TreeItem *const items[2]) {
-        bool both = items[0] && items[1], directories;
-        size_t before = sync_tree_size(diff->trees[0]) + sync_tree_size(diff->trees[1]), length;
+        size_t length;
         int r;
 
-        if (both && items_are_equal(items[0], items[1]))
+        if (items[0] && items[1] && items_are_equal(items[0], items[1]))
                 return 0;
-        directories = both && items[0]->kind == SYNC_DIRECTORY && items[1]->kind == SYNC_DIRECTORY;
         r = tree_path_push(&diff->path, tree_item_name(items[0] ?: items[1]), &length);
         if (r < 0)
                 return git_store_note_directory(diff->store, diff->path.text, r);
-        if (directories)
-                r = diff_directories(diff, items[0]->raw.id, items[1]->raw.id);
-        /* Trees may differ in nothing but metadata. */
-        if (!directories || before != sync_tree_size(diff->trees[0]) + sync_tree_size(diff->trees[1]))
+        if (items[0] && items[1] && items[0]->kind == SYNC_DIRECTORY && items[1]->kind == SYNC_DIRECTORY)
+                r = diff_directory(diff, d, items);
+        else
                 for (unsigned side = 0; side < 2 && r >= 0; side++)
                         if (items[side])
-                                r = take(diff, side, &d[side].meta, items[side], !directories);
+                                r = take(diff, side, &d[side].meta, items[side]);
         tree_path_pop(&diff->path, length);
         return r;
 }
@@ -127,7 +153,7 @@ int git_store_diff(
                 r = sync_tree_new(&diff->trees[side]);
         if (r >= 0)
                 r = diff_directories(diff, &roots[0], &roots[1]);
-        /* A directory is added behind what differs in it. */
+        /* A name may be there as two kinds. */
         for (unsigned side = 0; side < 2 && r >= 0; side++)
                 r = sync_tree_sort(diff->trees[side]);
         if (r < 0)

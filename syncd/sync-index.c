@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A tree in a file. */
+/* A tree in a file:
+ *
+ *      file    = "ISPSIDX3" segment* crc32:u32
+ *      segment = number of entries, size, entries of that size
+ *
+ * An entry's path is what it shares with the one before it in the segment, and the rest. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/file.h"
 #include "syncd/sync-scan.h"
 #include "syncd/sync-stream.h"
+#include "syncd/sync-tree-internal.h"
 
-#define MAGIC "ISPSIDX2"
+#define MAGIC "ISPSIDX3"
 /* SYNC_ENTRIES_MAX entries of 256 bytes; a gateway's memory would not hold more. */
 #define INDEX_FILE_MAX (256U << 20)
 
@@ -63,17 +73,55 @@ static void read_entry(SyncReader *r, SyncEntry *e, char *path) {
                 r->failed = true;
 }
 
-int sync_index_save(int dir_fd, const char *name, const SyncTree *t) {
+/* --- writing --- */
+
+static void write_segment(SyncWriter *w, const SyncTree *t, size_t first, size_t end) {
         _cleanup_free_ uint8_t *data = NULL;
         const char *previous = "";
+        SyncWriter entries = {};
+
+        for (size_t i = first; i < end; i++) {
+                const SyncEntry *e = sync_tree_at(t, i);
+
+                write_entry(&entries, e, previous);
+                previous = e->path;
+        }
+        data = entries.data;
+        sync_write_number(w, end - first);
+        sync_write_number(w, entries.size);
+        sync_write_bytes(w, data, entries.size);
+        w->failed |= entries.failed;
+}
+
+/* Small segments become full ones; those that are in a file are copied. */
+static void write_segments(SyncWriter *w, const SyncTree *t) {
+        size_t first = 0;
+
+        for (size_t i = 0; t && i < t->n_places; i++) {
+                const SyncPlace *p = t->places + i;
+                const SyncSegment *s = p->segment;
+
+                if (s->mapping && s->n > SYNC_SEGMENT_MAX / 2) {
+                        if (first < p->begin)
+                                write_segment(w, t, first, p->begin);
+                        sync_write_number(w, s->n);
+                        sync_write_number(w, s->packed_size);
+                        sync_write_bytes(w, s->packed, s->packed_size);
+                        first = p->begin + s->n;
+                }
+                for (; p->begin + s->n - first >= SYNC_SEGMENT_MAX; first += SYNC_SEGMENT_MAX)
+                        write_segment(w, t, first, first + SYNC_SEGMENT_MAX);
+        }
+        if (first < sync_tree_size(t))
+                write_segment(w, t, first, sync_tree_size(t));
+}
+
+int sync_index_save(int dir_fd, const char *name, const SyncTree *t) {
+        _cleanup_free_ uint8_t *data = NULL;
         SyncWriter w = {};
 
         sync_write_bytes(&w, MAGIC, strlen(MAGIC));
-        sync_write_number(&w, sync_tree_size(t));
-        SYNC_TREE_FOREACH(e, t) {
-                write_entry(&w, e, previous);
-                previous = e->path;
-        }
+        write_segments(&w, t);
         sync_write_crc32(&w);
         data = w.data;
         if (w.failed)
@@ -81,39 +129,129 @@ int sync_index_save(int dir_fd, const char *name, const SyncTree *t) {
         return write_file_atomic(dir_fd, name, data, w.size, 0600);
 }
 
-static int parse(SyncReader *r, SyncTree *t) {
-        char path[SYNC_PATH_MAX + 1] = "";
-        uint64_t n = sync_read_number(r);
+/* --- reading --- */
 
-        for (uint64_t i = 0; i < n; i++) {
-                SyncEntry e;
-                int k;
+int sync_segment_unpack(SyncSegment *s) {
+        SyncReader r = { .data = s->packed, .size = s->packed_size };
+        SyncEntry *entries = malloc(s->n * sizeof(*entries) + s->paths_size);
+        char *to = (char *) (entries + s->n), path[SYNC_PATH_MAX + 1] = "";
 
-                read_entry(r, &e, path);
-                if (r->failed)
-                        return -EBADMSG;
-                k = sync_tree_add(t, &e);
-                if (k < 0)
-                        return k == -ENOMEM ? k : -EBADMSG;
+        if (!entries)
+                return -ENOMEM;
+        for (unsigned i = 0; i < s->n; i++) {
+                size_t size;
+
+                read_entry(&r, entries + i, path);
+                size = strlen(path) + 1;
+                entries[i].path = memcpy(to, path, size);
+                to += size;
         }
-        if (r->failed || r->at != r->size)
+        s->entries = entries;
+        return 0;
+}
+
+/* Looks at all entries of the segment. previous is the path of the one before it and becomes the last one's. 0,
+ * -EBADMSG or -ENOMEM. */
+static int check_segment(SyncSegment *s, char *previous) {
+        SyncReader r = { .data = s->packed, .size = s->packed_size };
+        char path[SYNC_PATH_MAX + 1] = "";
+
+        s->settled = true;
+        for (unsigned i = 0; i < s->n; i++) {
+                SyncEntry e;
+
+                read_entry(&r, &e, path);
+                if (r.failed || !sync_path_is_valid(path) || sync_path_compare(previous, path) >= 0)
+                        return -EBADMSG;
+                strcpy(previous, path);
+                s->settled &= e.certainty == SYNC_SETTLED;
+                s->paths_size += strlen(path) + 1;
+                if (i == 0 && !(s->first_path = strdup(path)))
+                        return -ENOMEM;
+        }
+        return r.at == r.size ? 0 : -EBADMSG;
+}
+
+static int read_segment(SyncReader *r, SyncMapping *m, char *previous, SyncTree *t) {
+        uint64_t n = sync_read_number(r), size = sync_read_number(r);
+        const uint8_t *packed = size <= r->size ? sync_read_bytes(r, size) : NULL;
+        SyncSegment *s;
+        int k;
+
+        if (r->failed || !packed || n == 0 || n > SYNC_SEGMENT_MAX)
                 return -EBADMSG;
-        return sync_tree_sort(t) == -EEXIST ? -EBADMSG : 0;
+        s = malloc(sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        m->n_refs++;
+        *s = (SyncSegment) {
+                .n_refs = 1, .n = (unsigned) n, .mapping = m, .packed = packed, .packed_size = size,
+        };
+        k = check_segment(s, previous);
+        if (k < 0) {
+                sync_segment_unref(s);
+                return k;
+        }
+        k = sync_tree_append_segment(t, s);
+        return k == -E2BIG ? -EBADMSG : k;
+}
+
+static int parse(SyncMapping *m, SyncTree *t) {
+        const uint8_t *data = m->data;
+        SyncReader reader = { .data = data, .size = m->size - 4, .at = strlen(MAGIC) };
+        char previous[SYNC_PATH_MAX + 1] = "";
+        uint32_t crc = 0;
+        int r = 0;
+
+        if (memcmp(data, MAGIC, strlen(MAGIC)) != 0)
+                return -EBADMSG;
+        for (unsigned i = 0; i < 4; i++)
+                crc |= (uint32_t) data[reader.size + i] << (8 * i);
+        if (crc != sync_crc32(data, reader.size))
+                return -EBADMSG;
+        while (r >= 0 && reader.at < reader.size)
+                r = read_segment(&reader, m, previous, t);
+        return r;
+}
+
+/* The file is replaced, never written to, so that what is in memory stays as it was checked. */
+static int map(int dir_fd, const char *name, SyncMapping **ret) {
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_free_ SyncMapping *m = NULL;
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_size < (off_t) strlen(MAGIC) + 4)
+                return -EBADMSG;
+        if (st.st_size > INDEX_FILE_MAX)
+                return -EFBIG;
+        m = malloc(sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        *m = (SyncMapping) { .n_refs = 1, .size = (size_t) st.st_size };
+        m->data = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (m->data == MAP_FAILED)
+                return -errno;
+        *ret = TAKE_PTR(m);
+        return 0;
 }
 
 int sync_index_load(int dir_fd, const char *name, SyncTree **ret) {
         _cleanup_sync_tree_free_ SyncTree *t = NULL;
-        _cleanup_free_ uint8_t *data = NULL;
-        SyncReader reader;
+        SyncMapping *m = NULL;
         int r;
 
-        r = sync_read_file(dir_fd, name, MAGIC, INDEX_FILE_MAX, &data, &reader);
-        if (r >= 0)
-                r = sync_tree_new(&t);
-        if (r >= 0)
-                r = parse(&reader, t);
+        r = map(dir_fd, name, &m);
         if (r < 0)
                 return r;
+        r = sync_tree_new(&t);
+        if (r >= 0)
+                r = parse(m, t);
+        sync_mapping_unref(m);
+        if (r < 0)
+                return r;
+        sync_tree_rest(t);
         *ret = TAKE_PTR(t);
         return 0;
 }

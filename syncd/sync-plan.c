@@ -129,7 +129,9 @@ static int add_commit(Planner *p, const SyncEntry *entry, const char *path) {
         e.ctime_ns = 0;
         e.certainty = SYNC_SETTLED;
         p->plan->statistics.bytes_to_commit += e.size == SYNC_SIZE_UNKNOWN ? 0 : e.size;
-        return sync_tree_add(p->plan->commits, &e);
+        /* The trees outlive the plan. */
+        return path == entry->path ? sync_tree_add_borrowed(p->plan->commits, &e)
+                                   : sync_tree_add(p->plan->commits, &e);
 }
 
 static bool can_be_committed(const SyncEntry *local) {
@@ -250,6 +252,18 @@ static int compare_oids(const void *a, const void *b) {
         return memcmp(a, b, SYNC_OID_SIZE);
 }
 
+/* Most plans do not, and need no list of what they create. */
+static bool deletes_something(const Planner *p) {
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const SyncStep *s = p->steps + i;
+
+                if ((s->decision == DECIDE_TAKE_REMOTE && !s->remote) ||
+                    (s->decision == DECIDE_TAKE_LOCAL && !s->local))
+                        return true;
+        }
+        return false;
+}
+
 /* Deletions of content that the same plan creates elsewhere are renames, not a loss to be guarded against. */
 static int count_deletions(Planner *p) {
         SyncPlanStatistics *n = &p->plan->statistics;
@@ -295,7 +309,7 @@ static int plan_run(Planner *p) {
         r = make_operations(p);
         if (r < 0)
                 return r;
-        r = count_deletions(p);
+        r = deletes_something(p) ? count_deletions(p) : 0;
         if (r < 0)
                 return r;
         return sync_tree_sort(p->plan->commits);

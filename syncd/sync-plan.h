@@ -54,7 +54,7 @@ typedef struct SyncPlan {
         size_t n_operations;
         SyncTree *commits;         /* the set of changes to the remote tree that local changes make */
         SyncPlanStatistics statistics;
-        const char **deleted_here; /* the paths that the statistics count, in the tree's order */
+        const char **deleted_here; /* the paths that the statistics count, in the tree's order; or NULL */
         const char **deleted_on_main;
         SyncTree *merged;          /* private: entries of neither side */
         void *names;               /* private: conflict names */

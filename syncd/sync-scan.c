@@ -27,6 +27,43 @@ static void note_problem(Scanner *s, int error) {
         (void) free_and_strdup(&r->problem_path, s->path);
 }
 
+static bool is_same(const SyncEntry *a, const SyncEntry *b) {
+        return sync_entry_same_identity(a, b) && sync_oid_equal(&a->oid, &b->oid) && a->mode == b->mode &&
+               a->certainty == b->certainty && a->executable == b->executable && a->fuzzy == b->fuzzy;
+}
+
+/* What the index has before the path (NULL: to its end) is there no more. *ret is what it has at the path, or NULL. */
+static int remove_before(Scanner *s, const char *path, const SyncEntry **ret) {
+        *ret = NULL;
+        for (; s->next < sync_tree_size(s->index) && !*ret; s->next++) {
+                const SyncEntry *known = sync_tree_at(s->index, s->next);
+                SyncEntry absent = { .path = known->path, .kind = SYNC_ABSENT };
+                int order = path ? sync_path_compare(known->path, path) : -1, r = 0;
+
+                if (order > 0)
+                        break;
+                if (order == 0)
+                        *ret = known;
+                else
+                        r = sync_tree_add(s->tree, &absent);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_change(Scanner *s, const SyncEntry *e) {
+        const SyncEntry *known = NULL;
+        int r;
+
+        if (s->all) {
+                r = remove_before(s, e->path, &known);
+                if (r < 0)
+                        return r;
+        }
+        return known && is_same(known, e) ? 0 : sync_tree_add(s->tree, e);
+}
+
 static int add_entry(Scanner *s, const SyncEntry *e) {
         int r;
 
@@ -35,7 +72,7 @@ static int add_entry(Scanner *s, const SyncEntry *e) {
         if (e->certainty == SYNC_BUSY && !s->report->busy_path)
                 s->report->busy_path = strdup(e->path);
         s->report->n_unknown += e->certainty == SYNC_UNKNOWN;
-        r = sync_tree_add(s->tree, e);
+        r = add_change(s, e);
         if (r < 0)
                 return r;
         s->report->n_entries++;
@@ -248,27 +285,33 @@ static int finish(const SyncScan *scan, const SyncTree *index, SyncTree **tree, 
         return SYNC_SCAN_OK;
 }
 
-int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, SyncScanReport *report) {
-        _cleanup_sync_tree_free_ SyncTree *tree = NULL;
+static int scan_all(Scanner *s) {
         _cleanup_strv_free_ char **names = NULL;
+        const SyncEntry *none;
+        int r;
+
+        s->all = true;
+        r = list_directory(s, s->scan->root_fd, &names);
+        if (r >= 0)
+                r = scan_entries(s, s->scan->root_fd, names);
+        if (r >= 0)
+                r = remove_before(s, NULL, &none);
+        return r < 0 ? r : sync_tree_sort(s->tree);
+}
+
+int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, SyncScanReport *report) {
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL, *tree = NULL;
         _cleanup_free_ Scanner *s = NULL;
         int r;
 
         if (check_root(scan) != SYNC_SCAN_OK)
                 return SYNC_SCAN_ROOT_MISSING;
-        r = sync_scanner_new(&s, scan, index, report, &tree);
-        if (r < 0)
-                return r;
-        r = list_directory(s, scan->root_fd, &names);
-        if (r < 0)
-                return r;
-        r = scan_entries(s, scan->root_fd, names);
-        if (r < 0)
-                return r;
-        r = sync_tree_sort(tree);
-        if (r < 0)
-                return r;
-        return finish(scan, index, &tree, ret);
+        r = sync_scanner_new(&s, scan, index, report, &changes);
+        if (r >= 0)
+                r = scan_all(s);
+        if (r >= 0)
+                r = index ? sync_tree_patch(index, changes, &tree) : 0;
+        return r < 0 ? r : finish(scan, index, index ? &tree : &changes, ret);
 }
 
 static bool is_gone(int error) {

@@ -41,9 +41,9 @@ typedef struct SyncScan {
          * but for those in urgent (sorted; NULL: none) and what is beneath. May be NULL. */
         bool (*interrupted)(void *userdata);
         const SyncTree *urgent;
-        /* Called now and then with the entries so far, sorted if everything is scanned; non-zero cancels
-         * (-ECANCELED). As an index they spare the next scan, should this one not come to its end, to read them
-         * again. May be NULL. */
+        /* Called now and then with the changes to the index so far, sorted if everything is scanned; non-zero cancels
+         * (-ECANCELED). Made to the index (sync_tree_patch(); none is an empty one) they spare the next scan, should
+         * this one not come to its end, to read the same again. May be NULL. */
         int (*progress)(const SyncTree *so_far, void *userdata);
         void *userdata;
 } SyncScan;
@@ -77,9 +77,10 @@ int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, 
 int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *paths, SyncTree **ret,
                     SyncScanReport *report);
 
-/* The tree in a file: a CRC32-checked, versioned, machine-independent stream; about 90 bytes an entry.
+/* The tree in a file, versioned, machine-independent and with a checksum; about 50 bytes an entry.
  * Also good for the base's held entries. Written atomically and durably. 0 or a negative errno. */
 int sync_index_save(int dir_fd, const char *name, const SyncTree *t);
-/* 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -ENOMEM or another negative
- * errno. */
+/* The tree stays in the file, which is mapped and may be replaced, not written to; what is asked for is in memory
+ * until sync_tree_rest(). 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -ENOMEM or
+ * another negative errno. */
 int sync_index_load(int dir_fd, const char *name, SyncTree **ret);

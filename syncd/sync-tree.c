@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/base/cleanup.h"
-#include "syncd/sync-tree.h"
-
-/* Paths are copied into blocks of growing size, so that they never move and cost no allocation each. */
-#define BLOCK_SIZE_MIN 512U
-#define BLOCK_SIZE_MAX (64U * 1024U)
-/* A patched tree shares the blocks of the old one, with the paths that it has no more. So many are allowed, and one
- * for each so many entries (a full block holds twice as many); beyond that the paths are copied. */
-#define SHARED_BLOCKS 64U
-#define SHARED_BLOCK_ENTRIES 512U
-
-typedef struct Block {
-        unsigned n_refs;
-        size_t used, size;
-        char data[];
-} Block;
-
-struct SyncTree {
-        SyncEntry *entries;
-        size_t n, allocated;
-        bool sorted;
-        Block **blocks;
-        size_t n_blocks;
-};
+#include "syncd/sync-tree-internal.h"
 
 int sync_tree_new(SyncTree **ret) {
         SyncTree *t = calloc(1, sizeof(*t));
@@ -39,118 +18,156 @@ int sync_tree_new(SyncTree **ret) {
 SyncTree *sync_tree_free(SyncTree *t) {
         if (!t)
                 return NULL;
-        for (size_t i = 0; i < t->n_blocks; i++)
-                if (--t->blocks[i]->n_refs == 0)
-                        free(t->blocks[i]);
-        free(t->blocks);
-        free(t->entries);
+        for (size_t i = 0; i < t->n_places; i++)
+                sync_segment_unref(t->places[i].segment);
+        free(t->places);
         free(t);
         return NULL;
 }
 
-static Block *new_block(SyncTree *t, size_t size) {
-        Block **blocks, *b;
+int sync_tree_append_segment(SyncTree *t, SyncSegment *s) {
+        int r = t->n + s->n > SYNC_ENTRIES_MAX ? -E2BIG : 0;
 
-        blocks = reallocarray(t->blocks, t->n_blocks + 1, sizeof(*blocks));
-        if (!blocks)
-                return NULL;
-        t->blocks = blocks;
-        b = malloc(sizeof(*b) + size);
-        if (!b)
-                return NULL;
-        *b = (Block) { .n_refs = 1, .size = size };
-        return t->blocks[t->n_blocks++] = b;
-}
+        if (r >= 0 && t->n_places == t->allocated) {
+                size_t wanted = MAX(t->allocated * 3 / 2, t->allocated + 4);
+                SyncPlace *places = reallocarray(t->places, wanted, sizeof(*places));
 
-static const char *copy_path(SyncTree *t, const char *path) {
-        Block *b = t->n_blocks > 0 ? t->blocks[t->n_blocks - 1] : NULL;
-        size_t size = strlen(path) + 1;
-
-        if (!b || b->n_refs > 1 || b->size - b->used < size) {
-                size_t wanted = b && b->n_refs == 1 ? MIN(2 * b->size, (size_t) BLOCK_SIZE_MAX) : BLOCK_SIZE_MIN;
-
-                b = new_block(t, MAX(wanted, size));
-                if (!b)
-                        return NULL;
+                if (places) {
+                        t->places = places;
+                        t->allocated = wanted;
+                } else
+                        r = -ENOMEM;
         }
-        b->used += size;
-        return memcpy(b->data + b->used - size, path, size);
-}
-
-/* Room for n more entries. */
-static int reserve(SyncTree *t, size_t n) {
-        SyncEntry *entries;
-        size_t wanted;
-
-        if (t->n + n <= t->allocated)
-                return 0;
-        if (t->n + n > SYNC_ENTRIES_MAX)
-                return -E2BIG;
-        wanted = MAX(t->allocated * 3 / 2, t->n + n + 16);
-        entries = reallocarray(t->entries, wanted, sizeof(SyncEntry));
-        if (!entries)
-                return -ENOMEM;
-        t->entries = entries;
-        t->allocated = wanted;
+        if (r < 0) {
+                sync_segment_unref(s);
+                return r;
+        }
+        t->places[t->n_places++] = (SyncPlace) { .segment = s, .begin = t->n };
+        t->n += s->n;
         return 0;
 }
 
-int sync_tree_add(SyncTree *t, const SyncEntry *entry) {
-        const char *path;
+/* The last segment, if it is this tree's alone and has room; or a new one. */
+static int open_segment(SyncTree *t, SyncSegment **ret) {
+        SyncSegment *s = t->n_places > 0 ? t->places[t->n_places - 1].segment : NULL;
+        int r;
+
+        if (t->n >= SYNC_ENTRIES_MAX)
+                return -E2BIG;
+        if (!s || s->n_refs > 1 || s->mapping || s->n == SYNC_SEGMENT_MAX) {
+                s = calloc(1, sizeof(*s));
+                if (!s)
+                        return -ENOMEM;
+                s->n_refs = 1;
+                r = sync_tree_append_segment(t, s);
+                if (r < 0)
+                        return r;
+        }
+        *ret = s;
+        return 0;
+}
+
+int sync_tree_append(SyncTree *t, const SyncEntry *entry, bool borrow) {
+        SyncSegment *s;
+        int r;
+
+        r = open_segment(t, &s);
+        if (r < 0)
+                return r;
+        r = sync_segment_add(s, entry, borrow);
+        t->n += r >= 0;
+        /* No segment is empty. */
+        if (s->n == 0) {
+                sync_segment_unref(s);
+                t->n_places--;
+        }
+        return r;
+}
+
+static int add(SyncTree *t, const SyncEntry *entry, bool borrow) {
+        bool sorted;
         int r;
 
         if (!sync_path_is_valid(entry->path))
                 return -EINVAL;
-        r = reserve(t, 1);
-        if (r < 0)
-                return r;
-        path = copy_path(t, entry->path);
-        if (!path)
-                return -ENOMEM;
-
-        if (t->n > 0 && sync_path_compare(t->entries[t->n - 1].path, path) >= 0)
+        sorted = t->n == 0 || sync_path_compare(sync_tree_at(t, t->n - 1)->path, entry->path) < 0;
+        r = sync_tree_append(t, entry, borrow);
+        if (r >= 0 && !sorted)
                 t->sorted = false;
-        t->entries[t->n] = *entry;
-        t->entries[t->n++].path = path;
-        return 0;
+        return r;
 }
 
-/* Of equal paths the one added first comes first: the pointers are into one array. */
-static int compare_pointers(const void *a, const void *b) {
-        const SyncEntry *x = *(const SyncEntry *const *) a, *y = *(const SyncEntry *const *) b;
+int sync_tree_add(SyncTree *t, const SyncEntry *entry) {
+        return add(t, entry, false);
+}
 
-        return sync_path_compare(x->path, y->path) ?: (x > y) - (x < y);
+int sync_tree_add_borrowed(SyncTree *t, const SyncEntry *entry) {
+        return add(t, entry, true);
+}
+
+void sync_tree_drop_last(SyncTree *t) {
+        SyncPlace *last = t->places + t->n_places - 1;
+
+        assert(t->n > 0);
+        t->n--;
+        if (--last->segment->n > 0)
+                return;
+        sync_segment_unref(last->segment);
+        t->n_places--;
+}
+
+void sync_tree_set(SyncTree *t, size_t i, const SyncEntry *entry) {
+        SyncEntry *e = (SyncEntry *) sync_tree_at(t, i);
+        const char *path = e->path;
+
+        *e = *entry;
+        e->path = path;
+}
+
+typedef struct Ordered {
+        const SyncEntry *entry;
+        size_t number;
+} Ordered;
+
+/* Of equal paths the one added first comes first. */
+static int compare_ordered(const void *a, const void *b) {
+        const Ordered *x = a, *y = b;
+
+        return sync_path_compare(x->entry->path, y->entry->path) ?: (x->number > y->number) - (x->number < y->number);
 }
 
 static int sort(SyncTree *t, bool keep_last) {
-        _cleanup_free_ const SyncEntry **order = NULL;
-        _cleanup_free_ SyncEntry *entries = NULL;
-        size_t n = 0;
+        _cleanup_sync_tree_free_ SyncTree *sorted = NULL;
+        _cleanup_free_ Ordered *order = NULL;
+        SyncTree unsorted;
+        int r;
 
         if (t->sorted)
                 return 0;
         order = calloc(t->n, sizeof(*order));
-        entries = calloc(t->n, sizeof(*entries));
-        if (!order || !entries)
+        if (!order)
                 return -ENOMEM;
+        r = sync_tree_new(&sorted);
+        if (r < 0)
+                return r;
 
         for (size_t i = 0; i < t->n; i++)
-                order[i] = t->entries + i;
-        qsort(order, t->n, sizeof(*order), compare_pointers);
+                order[i] = (Ordered) { sync_tree_at(t, i), i };
+        qsort(order, t->n, sizeof(*order), compare_ordered);
 
         for (size_t i = 0; i < t->n; i++) {
-                if (i + 1 < t->n && sync_path_compare(order[i]->path, order[i + 1]->path) == 0) {
+                if (i + 1 < t->n && strcmp(order[i].entry->path, order[i + 1].entry->path) == 0) {
                         if (!keep_last)
                                 return -EEXIST;
                         continue;
                 }
-                entries[n++] = *order[i];
+                r = sync_tree_append(sorted, order[i].entry, false);
+                if (r < 0)
+                        return r;
         }
-        free(t->entries);
-        t->entries = TAKE_PTR(entries);
-        t->allocated = t->n;
-        t->n = n;
-        t->sorted = true;
+        unsorted = *t;
+        *t = *sorted;
+        *sorted = unsorted;
         return 0;
 }
 
@@ -162,41 +179,96 @@ int sync_tree_sort_last(SyncTree *t) {
         return sort(t, true);
 }
 
+void sync_tree_rest(SyncTree *t) {
+        const SyncMapping *last = NULL;
+
+        for (size_t i = 0; t && i < t->n_places; i++) {
+                const SyncMapping *m = t->places[i].segment->mapping;
+
+                sync_segment_rest(t->places[i].segment);
+                if (m && m != last)
+                        (void) madvise(m->data, m->size, MADV_DONTNEED);
+                last = m ?: last;
+        }
+}
+
 size_t sync_tree_size(const SyncTree *t) {
         return t ? t->n : 0;
 }
 
-const SyncEntry *sync_tree_at(const SyncTree *t, size_t i) {
-        assert(i < t->n);
-        return t->entries + i;
-}
+size_t sync_tree_place_of(const SyncTree *t, size_t i) {
+        size_t low = 0, high = t->n_places;
 
-const SyncEntry *sync_tree_begin(const SyncTree *t) {
-        return t ? t->entries : NULL;
-}
-
-const SyncEntry *sync_tree_end(const SyncTree *t) {
-        return t && t->n > 0 ? t->entries + t->n : sync_tree_begin(t);
-}
-
-size_t sync_tree_lower_bound(const SyncTree *t, const char *path) {
-        size_t low = 0, high = sync_tree_size(t);
-
-        while (low < high) {
+        while (high - low > 1) {
                 size_t middle = low + (high - low) / 2;
 
-                if (sync_path_compare(t->entries[middle].path, path) < 0)
-                        low = middle + 1;
+                if (t->places[middle].begin <= i)
+                        low = middle;
                 else
                         high = middle;
         }
         return low;
 }
 
+const SyncEntry *sync_tree_at(const SyncTree *t, size_t i) {
+        const SyncPlace *p;
+
+        assert(i < t->n);
+        p = t->places + sync_tree_place_of(t, i);
+        return sync_segment_entries(p->segment) + (i - p->begin);
+}
+
+const SyncEntry *sync_tree_next_unsettled(const SyncTree *t, size_t *i) {
+        while (*i < sync_tree_size(t)) {
+                const SyncPlace *p = t->places + sync_tree_place_of(t, *i);
+                size_t end = p->begin + p->segment->n;
+
+                if (p->segment->mapping && p->segment->settled)
+                        *i = end;
+                while (*i < end) {
+                        const SyncEntry *e = sync_segment_entries(p->segment) + ((*i)++ - p->begin);
+
+                        if (e->certainty != SYNC_SETTLED)
+                                return e;
+                }
+        }
+        return NULL;
+}
+
+size_t sync_tree_lower_bound(const SyncTree *t, const char *path) {
+        size_t low = 0, high = t ? t->n_places : 0;
+        const SyncPlace *p;
+
+        /* In the last segment that begins before it, or the first entry of the next one. */
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (sync_path_compare(sync_segment_first_path(t->places[middle].segment), path) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        if (low == 0)
+                return 0;
+        p = t->places + low - 1;
+        low = 0;
+        high = p->segment->n;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (sync_path_compare(sync_segment_entries(p->segment)[middle].path, path) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return p->begin + low;
+}
+
 const SyncEntry *sync_tree_find(const SyncTree *t, const char *path) {
         size_t i = sync_tree_lower_bound(t, path);
+        const SyncEntry *e = i < sync_tree_size(t) ? sync_tree_at(t, i) : NULL;
 
-        return i < sync_tree_size(t) && strcmp(t->entries[i].path, path) == 0 ? t->entries + i : NULL;
+        return e && strcmp(e->path, path) == 0 ? e : NULL;
 }
 
 /* The entry at the path that the first n bytes are, or NULL. */
@@ -226,7 +298,7 @@ const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WAL
         for (size_t i = 0; i < SYNC_WALK_MAX; i++) {
                 const SyncTree *t = w->trees[i];
 
-                entries[i] = t && w->next[i] < t->n ? t->entries + w->next[i] : NULL;
+                entries[i] = w->next[i] < sync_tree_size(t) ? sync_tree_at(t, w->next[i]) : NULL;
                 assert(!t || t->sorted);
                 if (entries[i] && (!path || sync_path_compare(entries[i]->path, path) < 0))
                         path = entries[i]->path;
@@ -237,113 +309,6 @@ const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WAL
                 else
                         entries[i] = NULL;
         return path;
-}
-
-static bool may_share(const SyncTree *t) {
-        return t->n_blocks <= SHARED_BLOCKS + t->n / SHARED_BLOCK_ENTRIES;
-}
-
-static int share_blocks(SyncTree *t, const SyncTree *with) {
-        t->blocks = calloc(with->n_blocks + 1, sizeof(*t->blocks));
-        if (!t->blocks)
-                return -ENOMEM;
-        for (; t->n_blocks < with->n_blocks; t->n_blocks++) {
-                t->blocks[t->n_blocks] = with->blocks[t->n_blocks];
-                t->blocks[t->n_blocks]->n_refs++;
-        }
-        return 0;
-}
-
-/* Appends the entries from first on, up to but without end, with their paths where they are. */
-static int append_shared(SyncTree *t, const SyncTree *from, size_t first, size_t end) {
-        int r;
-
-        if (first == end)
-                return 0;
-        if (!may_share(from)) {
-                for (size_t i = first; i < end; i++) {
-                        r = sync_tree_add(t, from->entries + i);
-                        if (r < 0)
-                                return r;
-                }
-                return 0;
-        }
-        r = reserve(t, end - first);
-        if (r < 0)
-                return r;
-        memcpy(t->entries + t->n, from->entries + first, (end - first) * sizeof(SyncEntry));
-        t->n += end - first;
-        return 0;
-}
-
-static int apply_changes(SyncTree *t, const SyncTree *tree, const SyncTree *changes) {
-        size_t next = 0;
-        int r;
-
-        SYNC_TREE_FOREACH(c, changes) {
-                size_t at = MAX(sync_tree_lower_bound(tree, c->path), next);
-
-                r = append_shared(t, tree, next, at);
-                if (r < 0)
-                        return r;
-                for (next = at; next < tree->n; next++) {
-                        const char *path = tree->entries[next].path;
-
-                        if (strcmp(path, c->path) != 0 &&
-                            (c->kind == SYNC_DIRECTORY || !sync_path_is_below(path, c->path)))
-                                break;
-                }
-                r = c->kind == SYNC_ABSENT ? 0 : sync_tree_add(t, c);
-                if (r < 0)
-                        return r;
-        }
-        return append_shared(t, tree, next, tree->n);
-}
-
-int sync_tree_patch(const SyncTree *tree, const SyncTree *changes, SyncTree **ret) {
-        _cleanup_sync_tree_free_ SyncTree *t = NULL;
-        int r;
-
-        r = sync_tree_new(&t);
-        if (r < 0)
-                return r;
-        if (may_share(tree)) {
-                r = share_blocks(t, tree);
-                if (r < 0)
-                        return r;
-        }
-        r = reserve(t, tree->n);
-        if (r < 0)
-                return r;
-        r = apply_changes(t, tree, changes);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(t);
-        return 0;
-}
-
-int sync_tree_diff(const SyncTree *from, const SyncTree *to, SyncTree **ret) {
-        _cleanup_sync_tree_free_ SyncTree *t = NULL;
-        SyncWalk walk = { .trees = { from, to } };
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        const char *path;
-        int r;
-
-        r = sync_tree_new(&t);
-        if (r < 0)
-                return r;
-
-        while ((path = sync_walk_next(&walk, entries))) {
-                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
-
-                if (sync_entry_equal(entries[0], entries[1]))
-                        continue;
-                r = sync_tree_add(t, entries[1] ?: &absent);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(t);
-        return 0;
 }
 
 bool sync_oid_equal(const SyncOid *a, const SyncOid *b) {

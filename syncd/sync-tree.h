@@ -62,7 +62,8 @@ typedef struct SyncEntry {
 static_assert(sizeof(SyncEntry) <= 64, "a gateway holds 100,000 of them and more");
 
 /* Ordered so that every directory is followed by all that is beneath it ('/' sorts before every other
- * byte). The tree owns the paths; entries and paths do not move while the tree lives and is not sorted. */
+ * byte). The tree owns entries and paths. They do not move once it is sorted, as long as it lives and is not left to
+ * its file, sync_tree_rest(). */
 typedef struct SyncTree SyncTree;
 
 /* An empty tree. 0 or -ENOMEM. */
@@ -75,6 +76,18 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(SyncTree *, sync_tree_free);
  * path is not one of a folder, see sync_path_is_valid()), -E2BIG (SYNC_ENTRIES_MAX), -ENOMEM. */
 int sync_tree_add(SyncTree *t, const SyncEntry *entry);
 
+/* The same, but the path is only pointed to: it outlives this tree and those that share its memory. */
+int sync_tree_add_borrowed(SyncTree *t, const SyncEntry *entry);
+
+/* Adds the entries of another tree from the first on, up to but without end; memory is shared as by sync_tree_patch().
+ * 0, -E2BIG, -ENOMEM. */
+int sync_tree_add_range(SyncTree *t, const SyncTree *from, size_t first, size_t end);
+
+/* The entry that was added last is taken away again; the i-th one, that was added, becomes this one, but for its path.
+ * Not after a sort. */
+void sync_tree_drop_last(SyncTree *t);
+void sync_tree_set(SyncTree *t, size_t i, const SyncEntry *entry);
+
 /* Puts the entries in order; required after sync_tree_add() and before anything below. 0, -EEXIST (a path
  * appears twice), -ENOMEM; then the tree is as before. */
 int sync_tree_sort(SyncTree *t);
@@ -82,23 +95,29 @@ int sync_tree_sort(SyncTree *t);
  * -ENOMEM. */
 int sync_tree_sort_last(SyncTree *t);
 
+/* What of the tree is as in the file that it was read from (sync_index_load()) takes no memory any more, until it is
+ * asked for. No pointers to its entries are kept, nor to those of trees that were patched to or from it. A process
+ * that has no memory for what it asks for then ends. */
+void sync_tree_rest(SyncTree *t);
+
 /* The number of entries. */
 size_t sync_tree_size(const SyncTree *t) _pure_;
 /* The i-th entry; i < sync_tree_size(). Belongs to the tree. */
-const SyncEntry *sync_tree_at(const SyncTree *t, size_t i) _pure_;
-/* The first entry, and the place behind the last one. */
-const SyncEntry *sync_tree_begin(const SyncTree *t) _pure_;
-const SyncEntry *sync_tree_end(const SyncTree *t) _pure_;
+const SyncEntry *sync_tree_at(const SyncTree *t, size_t i);
 #define SYNC_TREE_FOREACH(e, t)                                                                              \
-        for (const SyncEntry *e = sync_tree_begin(t), *_end_##e = sync_tree_end(t); e < _end_##e; e++)
+        for (size_t _i_##e = 0, _n_##e = sync_tree_size(t); _i_##e < _n_##e; _i_##e = _n_##e)                \
+                for (const SyncEntry *e; _i_##e < _n_##e && (e = sync_tree_at(t, _i_##e)); _i_##e++)
+/* From the i-th entry on, the next one that is not settled, or NULL; *i is then behind it. Cheaper than a look at all
+ * of them. */
+const SyncEntry *sync_tree_next_unsettled(const SyncTree *t, size_t *i);
 
 /* The entry at the path, or NULL. O(log n). */
-const SyncEntry *sync_tree_find(const SyncTree *t, const char *path) _pure_;
+const SyncEntry *sync_tree_find(const SyncTree *t, const char *path);
 /* The same of a local tree, as far as it is known: beneath what could not be read (SYNC_UNKNOWN) that is found, as
  * nothing may be concluded from what is not there. O(depth log n). */
-const SyncEntry *sync_tree_find_local(const SyncTree *t, const char *path) _pure_;
+const SyncEntry *sync_tree_find_local(const SyncTree *t, const char *path);
 /* The index of the first entry that does not sort before the path: where path's subtree begins. */
-size_t sync_tree_lower_bound(const SyncTree *t, const char *path) _pure_;
+size_t sync_tree_lower_bound(const SyncTree *t, const char *path);
 
 /* Walks several trees in their order at once: each path that is in any of them, with its entry or NULL
  * for each. */
@@ -113,8 +132,19 @@ const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WAL
 /* A new tree: the tree with the changes made. A change replaces the entry at its path; one that is not a
  * directory (SYNC_ABSENT included) removes what was beneath. Result entries are never SYNC_ABSENT. The
  * inputs are untouched and may be freed before the result, which shares their memory, so that a small change
- * to a large tree is cheap (a copy of the entries, not of the paths). 0, -E2BIG or -ENOMEM. */
+ * to a large tree is cheap. changes may be NULL. 0, -E2BIG or -ENOMEM. */
 int sync_tree_patch(const SyncTree *tree, const SyncTree *changes, SyncTree **ret);
+
+/* The same, but each change is one of the entry at its path alone, whatever is beneath. */
+int sync_tree_replace(const SyncTree *tree, const SyncTree *changes, SyncTree **ret);
+
+/* A new tree of the entries that keep() returns a positive number for, in their order; it shares memory as a patched
+ * one does. 0, -E2BIG, -ENOMEM, or a negative number that keep() returned. */
+int sync_tree_filter(
+                const SyncTree *tree,
+                int (*keep)(const SyncEntry *entry, void *userdata),
+                void *userdata,
+                SyncTree **ret);
 
 /* The set of changes which makes from one tree the other, compared as sync_entry_equal() does. 0 or
  * -ENOMEM. */

@@ -29,7 +29,7 @@
 #include "common/daemon/worker.h"
 #include "syncd/tree-worker.h"
 
-/* When nothing was asked for so long, what was scanned is written down. */
+/* When nothing was asked for so long, what was scanned is written down, and not held in memory any more. */
 #define IDLE_MSEC 10000
 #define MMAP_THRESHOLD (64 << 10)
 
@@ -232,7 +232,7 @@ static int receive(TreeWorker *w, char ***ret) {
         int r;
 
         if (poll(&p, 1, IDLE_MSEC) == 0) {
-                r = folder_save_index(w->folder);
+                r = folder_rest(w->folder);
                 if (r < 0)
                         (void) log_warning_errno(r, "Failed to save the index: %m");
         }

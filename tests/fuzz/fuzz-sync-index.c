@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (int framed = 0; framed < 2; framed++) {
                 _cleanup_sync_tree_free_ SyncTree *t = NULL;
 
-                scratch_write(&s, "index", framed ? "ISPSIDX2" : "", data, size, framed);
+                scratch_write(&s, "index", framed ? "ISPSIDX3" : "", data, size, framed);
                 if (sync_index_load(s.fd, "index", &t) >= 0)
                         check_round_trip(&s, t);
         }

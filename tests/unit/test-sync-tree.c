@@ -5,10 +5,15 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/str.h"
 #include "syncd/sync-open.h"
+#include "syncd/sync-scan.h"
 #include "tests/unit/sync-model.h"
 
 static void paths_of_a_folder_are_told_from_others(void **state) {
@@ -91,6 +96,16 @@ static void patches_replace_and_remove(void **state) {
         assert_patched("b=f1", "a=- c=-", "b=f1");
 }
 
+static void a_replacement_leaves_what_is_beneath(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *t = model_tree("a=d a/b=f1 c=f1 d=f1"), *c = model_tree("a=f2 c=-"),
+                                          *result = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(sync_tree_replace(t, c, &result), 0);
+        text = model_text(result);
+        assert_string_equal(text, "a=f2 a/b=f1 d=f1");
+}
+
 static void a_long_chain_of_patches_does_not_hoard(void **state) {
         SyncTree *t = model_tree("a=f1 b=f1");
 
@@ -116,6 +131,132 @@ static void a_difference_is_a_patch(void **state) {
         assert_int_equal(sync_tree_patch(a, changes, &result), 0);
         assert_int_equal(sync_tree_diff(result, b, &rest), 0);
         assert_int_equal(sync_tree_size(rest), 0);
+}
+
+/* --- many entries, against an array --- */
+
+#define SLOTS 3000U
+
+/* What is at each path: 0 nothing, 1 an entry that is not settled, else one with that content. */
+typedef struct Slots {
+        uint8_t version[SLOTS];
+        unsigned random;
+        int dir_fd;
+} Slots;
+
+static unsigned random_below(Slots *s, unsigned n) {
+        s->random = s->random * 1103515245 + 12345;
+        return (s->random >> 8) % n;
+}
+
+static void slot_entry(SyncEntry *e, unsigned slot, unsigned version, char buf[static 32]) {
+        (void) snprintf(buf, 32, "directory/%02u/%04u", slot / 100, slot);
+        *e = (SyncEntry) { .path = buf, .kind = version > 0 ? SYNC_FILE : SYNC_ABSENT, .inode = slot };
+        e->certainty = version == 1 ? SYNC_RACY : SYNC_SETTLED;
+        e->oid.bytes[0] = (uint8_t) version;
+}
+
+/* Some changes, close to each other or not. */
+static SyncTree *change_slots(Slots *s) {
+        unsigned n = 1 + random_below(s, random_below(s, 8) == 0 ? 900 : 5), step = 1 + random_below(s, 30),
+                 kinds = 1 + random_below(s, 6);
+        SyncTree *changes;
+
+        assert_int_equal(sync_tree_new(&changes), 0);
+        for (unsigned slot = random_below(s, SLOTS); n > 0 && slot < SLOTS; slot += step, n--) {
+                SyncEntry e;
+                char buf[32];
+
+                s->version[slot] = (uint8_t) random_below(s, kinds);
+                slot_entry(&e, slot, s->version[slot], buf);
+                assert_int_equal(sync_tree_add(changes, &e), 0);
+        }
+        return changes;
+}
+
+/* Whether the tree is what those of the slots make that have at least this version. */
+static void assert_slots(const Slots *s, const SyncTree *t, unsigned least) {
+        const SyncEntry *unsettled;
+        size_t n = 0, i = 0;
+
+        unsettled = sync_tree_next_unsettled(t, &i);
+        for (unsigned slot = 0; slot < SLOTS; slot++) {
+                SyncEntry e;
+                char buf[32];
+
+                slot_entry(&e, slot, s->version[slot], buf);
+                assert_true(!!sync_tree_find(t, buf) == (s->version[slot] >= least));
+                if (s->version[slot] < least) {
+                        assert_int_equal(sync_tree_lower_bound(t, buf), n);
+                        continue;
+                }
+                assert_string_equal(sync_tree_at(t, n)->path, buf);
+                assert_true(sync_entry_same_identity(sync_tree_at(t, n), &e));
+                assert_int_equal(sync_tree_at(t, n)->oid.bytes[0], s->version[slot]);
+                if (s->version[slot] == 1) {
+                        assert_ptr_equal(unsettled, sync_tree_at(t, n));
+                        assert_int_equal(i, n + 1);
+                        unsettled = sync_tree_next_unsettled(t, &i);
+                }
+                n++;
+        }
+        assert_int_equal(sync_tree_size(t), n);
+        assert_null(unsettled);
+}
+
+static int has_content(const SyncEntry *e, void *userdata) {
+        return e->oid.bytes[0] > 1;
+}
+
+static SyncTree *save_and_load(const Slots *s, SyncTree *t) {
+        SyncTree *back;
+
+        assert_int_equal(sync_index_save(s->dir_fd, "tree", t), 0);
+        assert_int_equal(sync_index_load(s->dir_fd, "tree", &back), 0);
+        sync_tree_free(t);
+        return back;
+}
+
+/* A copy of two parts. */
+static SyncTree *copy_parts(Slots *s, const SyncTree *t) {
+        size_t n = sync_tree_size(t), middle = random_below(s, (unsigned) n + 1);
+        SyncTree *copy;
+
+        assert_int_equal(sync_tree_new(&copy), 0);
+        assert_int_equal(sync_tree_add_range(copy, t, 0, middle), 0);
+        assert_int_equal(sync_tree_add_range(copy, t, middle, n), 0);
+        return copy;
+}
+
+static void large_trees_change_like_small_ones(void **state) {
+        char directory[] = "/tmp/test-sync-tree-XXXXXX";
+        Slots s = { .random = 7 };
+        SyncTree *t;
+
+        assert_non_null(mkdtemp(directory));
+        s.dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(sync_tree_new(&t), 0);
+        for (unsigned i = 0; i < 300; i++) {
+                _cleanup_sync_tree_free_ SyncTree *changes = change_slots(&s), *filtered = NULL, *copy = NULL;
+                SyncTree *next;
+
+                assert_int_equal(sync_tree_patch(t, changes, &next), 0);
+                sync_tree_free(t);
+                t = next;
+                if (random_below(&s, 4) == 0)
+                        t = save_and_load(&s, t);
+                assert_slots(&s, t, 1);
+                assert_int_equal(sync_tree_filter(t, has_content, NULL, &filtered), 0);
+                assert_slots(&s, filtered, 2);
+                copy = copy_parts(&s, t);
+                assert_slots(&s, copy, 1);
+                sync_tree_rest(t);
+        }
+        assert_slots(&s, t, 1);
+        sync_tree_free(t);
+        assert_int_equal(unlinkat(s.dir_fd, "tree", 0), 0);
+        close(s.dir_fd);
+        assert_int_equal(rmdir(directory), 0);
 }
 
 static void assert_conflict(const char *path, const char *gateway, unsigned counter, const char *expected) {
@@ -180,8 +321,10 @@ int main(void) {
                 cmocka_unit_test(a_directory_is_followed_by_all_beneath_it),
                 cmocka_unit_test(a_path_can_be_there_only_once),
                 cmocka_unit_test(patches_replace_and_remove),
+                cmocka_unit_test(a_replacement_leaves_what_is_beneath),
                 cmocka_unit_test(a_long_chain_of_patches_does_not_hoard),
                 cmocka_unit_test(a_difference_is_a_patch),
+                cmocka_unit_test(large_trees_change_like_small_ones),
                 cmocka_unit_test(conflict_names_keep_the_extension_last),
                 cmocka_unit_test(long_names_are_cut_between_characters),
                 cmocka_unit_test(years_without_a_number_are_the_nearest_one),
