@@ -12,7 +12,7 @@ from peers_summary import UNKNOWN, headline, higher_costs, worse_than_peers
 REASONS: dict = {
     "push": "a file is read and named as a whole, and copied where nothing clones, before its first byte goes out",
     "pull": "what has arrived is verified by another process than the one that has the network, after its last byte",
-    "cut-through": "the others begin two seconds and more after the push, when its first batch has landed and was seen; it varies, from 0.67 on",
+    "cut-through": "the others begin when the first batch of the push has landed and was seen",
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "smb": "for each file that is made Samba becomes root twice to look for rights that nobody has set (acl_xattr)",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
