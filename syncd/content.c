@@ -345,6 +345,8 @@ static bool parse_name(const char *name, SyncOid *ret) {
         return parse_hex(hex, ret->bytes, SYNC_OID_SIZE) >= 0;
 }
 
+/* age_sec: what is younger stays. A file may seem to be of the future: the kernel stamps it by a finer clock than
+ * time() reads. */
 static void sweep(int dir_fd, unsigned age_sec, ContentKeep keep, void *userdata) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *e;
@@ -366,7 +368,7 @@ static void sweep(int dir_fd, unsigned age_sec, ContentKeep keep, void *userdata
                         continue;
                 /* What has a second name is in the folder already. */
                 if (parse_name(e->d_name, &oid) && st.st_nlink < 2 &&
-                    (now - st.st_mtime < (time_t) age_sec || (keep && keep(&oid, userdata))))
+                    ((age_sec > 0 && now - st.st_mtime < (time_t) age_sec) || (keep && keep(&oid, userdata))))
                         continue;
                 (void) unlinkat(dir_fd, e->d_name, 0);
         }
