@@ -47,7 +47,7 @@ static void links_are_never_followed(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *t = NULL, *again = NULL;
         const char *const paths[] = { "escape/secret", NULL };
-        SyncScanReport report = {};
+        _cleanup_(sync_scan_report_clear) SyncScanReport report = {};
         SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->volume_fd, "outside");

@@ -183,7 +183,7 @@ static void a_dirty_path_is_scanned_with_all_beneath_it(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
         const char *const paths[] = { "d/new", "gone", "d/x", "~$ignored", NULL };
-        SyncScanReport report = {};
+        _cleanup_(sync_scan_report_clear) SyncScanReport report = {};
         SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->root_fd, "d");
@@ -207,7 +207,7 @@ static void a_dirty_path_in_an_unknown_or_removed_directory_is_found(void **stat
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL, *third = NULL, *fourth = NULL;
         const char *const deep[] = { "n/e/w", NULL }, *const removed[] = { "n/e/w", "n/e/v/u", NULL },
                           *const rest[] = { "d/x", NULL };
-        SyncScanReport report = {};
+        _cleanup_(sync_scan_report_clear) SyncScanReport report = {};
         SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->root_fd, "d");
@@ -234,7 +234,7 @@ static void a_directory_that_became_a_file_and_back_is_seen(void **state) {
         const Folder *f = *state;
         _cleanup_sync_tree_free_ SyncTree *first = NULL, *second = NULL;
         const char *const paths[] = { "d/x", NULL };
-        SyncScanReport report = {};
+        _cleanup_(sync_scan_report_clear) SyncScanReport report = {};
         SyncScan scan = folder_scan_of(f);
 
         folder_mkdir(f->root_fd, "d");
