@@ -76,6 +76,9 @@ static TransferResult look(Prefetch *p) {
 static int want_entry(Prefetch *p, const StagingEntry *e, Wanted *wanted) {
         SyncOid group;
 
+        /* A fetch of commits brings it along, whether it is here or not. */
+        if (!e->group && e->size <= TRANSFER_SMALL_BLOB_MAX)
+                return 0;
         if (!e->group)
                 return transfer_want_file(p->t, &e->file, e->size, wanted);
         git_store_oid_to_sync(&group, &e->id);
