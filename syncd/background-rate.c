@@ -12,9 +12,18 @@
 #define HEADROOM_PERCENT 115U
 /* So long without a queue, and who made it is gone. */
 #define QUIET_USEC UINT64_C(2000000)
+/* So long growth is careful behind a loss. */
+#define CAREFUL_USEC UINT64_C(4000000)
 
 void background_rate_init(BackgroundRate *b) {
         *b = (BackgroundRate) { .rate = BACKGROUND_RATE_START, .starting = true };
+}
+
+void background_rate_restart(BackgroundRate *b) {
+        b->rate = BACKGROUND_RATE_START;
+        b->starting = true;
+        b->yielding = false;
+        b->delivered = b->peak = b->hold_usec = b->careful_usec = b->since_pause_usec = b->pause_usec = 0;
 }
 
 uint32_t background_rate_base_usec(const BackgroundRate *b) {
@@ -46,14 +55,22 @@ static uint64_t percent(uint64_t n, uint64_t percent) {
         return n * percent / 100;
 }
 
+static uint64_t target_usec(const BackgroundRate *b) {
+        uint64_t two_packets = 2 * PACKET_SIZE * USEC_PER_SEC / MAX(b->delivered, 1U);
+
+        return MAX(BACKGROUND_TARGET_USEC, MIN(two_packets, BACKGROUND_TARGET_MAX_USEC));
+}
+
 /* A queue above the target, or a loss: in proportion to the excess, by half at most (LEDBAT++ section 4.2).
  * Then the effect is awaited for a round trip. */
 static void shrink(BackgroundRate *b, const BackgroundSample *sample) {
-        uint64_t excess = b->delay_usec > BACKGROUND_TARGET_USEC ? b->delay_usec - BACKGROUND_TARGET_USEC : 0,
-                 by = excess * SHRINK_PERCENT_MAX / BACKGROUND_TARGET_USEC;
+        uint64_t target = target_usec(b), excess = b->delay_usec > target ? b->delay_usec - target : 0,
+                 by = excess * SHRINK_PERCENT_MAX / target;
 
-        if (sample->losses > 0)
+        if (sample->losses > 0) {
                 by = SHRINK_PERCENT_MAX;
+                b->careful_usec = CAREFUL_USEC;
+        }
         b->starting = false;
         b->hold_usec = MIN(sample->rtt_usec, USEC_PER_SEC);
         b->rate = percent(b->rate, 100 - MIN(by, SHRINK_PERCENT_MAX));
@@ -61,8 +78,8 @@ static void shrink(BackgroundRate *b, const BackgroundSample *sample) {
 
 /* By less the closer the target is; only if what is allowed is used, or it would grow without meaning. */
 static void grow(BackgroundRate *b, const BackgroundSample *sample) {
-        uint64_t room = 100 - (uint64_t) b->delay_usec * 100 / BACKGROUND_TARGET_USEC;
-        bool careful = b->delay_usec * 100 > BACKGROUND_TARGET_USEC * CAREFUL_PERCENT;
+        uint64_t target = target_usec(b), room = 100 - b->delay_usec * 100 / target;
+        bool careful = b->careful_usec > 0 || b->delay_usec * 100 > target * CAREFUL_PERCENT;
 
         b->starting = b->starting && !careful;
         if (b->delivered < b->rate / 2)
@@ -99,7 +116,7 @@ static void look_for_others(BackgroundRate *b, const BackgroundSample *sample, u
         b->peak = MAX(moved, b->peak - b->peak / 1000);
         if (b->delivered >= b->peak / 2)
                 b->yielding = false;
-        else if (b->delay_usec > BACKGROUND_TARGET_USEC) {
+        else if (b->delay_usec > target_usec(b) || sample->losses > 0) {
                 b->yielding = true;
                 b->quiet_usec = 0;
         } else {
@@ -121,9 +138,10 @@ void background_rate_update(BackgroundRate *b, const BackgroundSample *sample) {
         /* The highest of late: one sample may miss what still is in a buffer. */
         b->delivered = MAX(moved, percent(b->delivered, 90));
         look_for_others(b, sample, moved);
+        b->careful_usec -= MIN(b->careful_usec, sample->usec);
         if (b->hold_usec > 0)
                 b->hold_usec -= MIN(b->hold_usec, sample->usec);
-        else if (sample->losses > 0 || b->delay_usec > BACKGROUND_TARGET_USEC)
+        else if (sample->losses > 0 || b->delay_usec > target_usec(b))
                 shrink(b, sample);
         else
                 grow(b, sample);

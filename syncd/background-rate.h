@@ -8,9 +8,11 @@
 
 #include "common/base/macro.h"
 
-/* The delay that the transfer itself may add. RFC 6817 allows 100 ms at most; this is felt by nobody, and
- * yet above the jitter of common access links. */
-#define BACKGROUND_TARGET_USEC 25000U
+/* The delay that the transfer itself may add. RFC 6817 allows 100 ms at most, but where a queue is shorter
+ * than the target the transfer would fight for its share as any other does, and the queues of fast links
+ * are of some ten milliseconds. Where two packets need longer than the target, that is it, up to the maximum. */
+#define BACKGROUND_TARGET_USEC 10000U
+#define BACKGROUND_TARGET_MAX_USEC 25000U
 /* A sample is due this often; in between there are several round trips, or nearly one. */
 #define BACKGROUND_INTERVAL_USEC UINT64_C(100000)
 /* Never less, in bytes per second: a transfer that stands still would be taken for a broken one. */
@@ -30,7 +32,7 @@ typedef struct BackgroundSample {
         uint64_t bytes;   /* that the transfer moved */
         uint32_t rtt_usec; /* the round trip of late, smoothed; 0: none was measured */
         uint32_t rtt_min_usec; /* the least that the connection has seen; 0: not known */
-        uint32_t losses;  /* packets that were sent again */
+        uint32_t losses;  /* packets that were sent again, or came out of order since one before was lost */
 } BackgroundSample;
 
 /* All fields are for reading only. */
@@ -43,6 +45,7 @@ typedef struct BackgroundRate {
         uint64_t quiet_usec;      /* without a queue of others */
         bool starting;            /* doubles until the path is full for the first time */
         uint64_t hold_usec;       /* until the effect of the last change shows */
+        uint64_t careful_usec;    /* since a loss: the queue may be too short for a delay to show it */
         uint64_t since_pause_usec;
         uint64_t pause_usec;      /* left of the pause, 0: none */
         uint64_t rate_after_pause;
@@ -53,6 +56,10 @@ typedef struct BackgroundRate {
 
 /* A path of which nothing is known. */
 void background_rate_init(BackgroundRate *b);
+
+/* After a time without a transfer: what the path can carry now is found out anew, or a whole socket buffer would
+ * go out at the rate of then. The length of the path is kept. */
+void background_rate_restart(BackgroundRate *b);
 
 /* Takes a sample and sets rate. */
 void background_rate_update(BackgroundRate *b, const BackgroundSample *sample);

@@ -81,6 +81,7 @@ static void read_info(const void *data, size_t size, ConnectionState *ret) {
                 .rtt_min_usec = info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt,
                 .receive_rtt_usec = info.tcpi_rcv_rtt,
                 .retransmits = info.tcpi_total_retrans,
+                .out_of_order = info.tcpi_rcv_ooopack,
                 .silent_msec = MIN(info.tcpi_last_ack_recv, info.tcpi_last_data_recv),
                 .bytes_acked = info.tcpi_bytes_acked,
                 .bytes_received = info.tcpi_bytes_received,

@@ -16,6 +16,7 @@ typedef struct ConnectionState {
         uint32_t rtt_min_usec;     /* the least of the last minutes */
         uint32_t receive_rtt_usec; /* of what is received, as the receiver estimates it; 0: unknown */
         uint32_t retransmits;      /* since it began */
+        uint32_t out_of_order;     /* packets that came so; 0 where the kernel does not count them (before 5.4) */
         uint32_t silent_msec;      /* since the last acknowledgement or data came */
         uint64_t bytes_acked;      /* since it began */
         uint64_t bytes_received;

@@ -8,6 +8,8 @@
 
 /* Longer waits are cut: the worker is told of nothing else in between. */
 #define WAIT_MAX_USEC UINT64_C(60000000)
+/* So long without a transfer, and the path may be another. */
+#define IDLE_USEC UINT64_C(10000000)
 
 static uint64_t least_limit(uint64_t a, uint64_t b) {
         return a == 0 ? b : b == 0 ? a : MIN(a, b);
@@ -84,7 +86,8 @@ static void measure(TransferPace *p, uint64_t usec) {
                 return;
         }
         same = p->has_last && state.bytes_acked >= p->last.bytes_acked &&
-                state.bytes_received >= p->last.bytes_received && state.retransmits >= p->last.retransmits;
+                state.bytes_received >= p->last.bytes_received && state.retransmits >= p->last.retransmits &&
+                state.out_of_order >= p->last.out_of_order;
         news = (uint64_t) state.silent_msec * 1000 < usec;
         if (same) {
                 background_rate_update(&p->up_rate, &(BackgroundSample) {
@@ -98,6 +101,8 @@ static void measure(TransferPace *p, uint64_t usec) {
                         .usec = usec,
                         .bytes = state.bytes_received - p->last.bytes_received,
                         .rtt_usec = news ? state.receive_rtt_usec : 0,
+                        .rtt_min_usec = state.rtt_min_usec,
+                        .losses = state.out_of_order - p->last.out_of_order,
                 });
         }
         p->last = state;
@@ -152,9 +157,15 @@ void transfer_pace_clear(TransferPace *p) {
 }
 
 int transfer_pace_begin(TransferPace *p, char *const *command) {
+        uint64_t now = rate_clock_monotonic.now(NULL);
+
         p->stop = p->deaf = p->has_last = false;
         p->running = true;
-        p->sampled = rate_clock_monotonic.now(NULL);
+        if (now - p->sampled > IDLE_USEC) {
+                background_rate_restart(&p->up_rate);
+                background_rate_restart(&p->down_rate);
+        }
+        p->sampled = now;
         return apply(p, command);
 }
 

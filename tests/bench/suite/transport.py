@@ -173,7 +173,7 @@ class Background(Benchmark):
     transfer is a file that is larger than the link moves in that time, and is removed afterwards."""
     name, title = "background", "Background transfers beside other traffic"
     sizes = {"smoke": {"links": ("gpon30",), "directions": ("up",), "seconds": 1},
-             "quick": {"links": ("gpon30",), "directions": ("up",), "seconds": 6},
+             "quick": {"links": ("gpon30",), "directions": ("up", "down"), "seconds": 6},
              "full": {"links": ("gpon30", "gpon100", "adsl16"), "directions": ("up", "down"), "seconds": 30}}
     tables = (Table("Foreground flow, parts of its rate alone", "foreground", ("link", "direction"), ("transfer",), ratio=True),
               Table("Transfer, parts of the link's rate", "transfer rate", ("link", "direction"), ("transfer",), ratio=True))
