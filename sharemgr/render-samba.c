@@ -19,7 +19,10 @@
  * All accounts have the data user's number, but identifiers (SIDs) of their own. So Samba must not make
  * access rights from the owner and mode of a file: the owner's identifier is that of whoever logged in last.
  * What a share lets one do is all that counts, and acl_xattr, without a stored ACL, says so: everybody may
- * do everything. (nfs4acl_xattr, which need not become root to look for one, then goes by owner and mode.) */
+ * do everything. (nfs4acl_xattr, which need not become root to look for one, then goes by owner and mode.)
+ *
+ * Requests below 64 KB are served where they arrive: handing one to a thread, and waiting to be told of its end,
+ * costs more than copying so much from or to the kernel's cache. */
 static const char global_constant[] =
                 "[global]\n"
                 "server role = standalone server\n"
@@ -58,6 +61,8 @@ static const char global_constant[] =
                 "map readonly = no\n"
                 "store dos attributes = yes\n"
                 "ea support = yes\n"
+                "aio read size = 65536\n"
+                "aio write size = 65536\n"
                 "nt acl support = no\n"
                 "follow symlinks = no\n"
                 "wide links = no\n";
