@@ -100,6 +100,16 @@ static int read_attribute(int device_fd, const char *attribute, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+/* The attribute that has the firmware's version: of SCSI and SATA, NVMe, or MMC. */
+static const char *firmware_attribute(int device_fd) {
+        static const char *const others[] = { "device/firmware_rev", "device/fwrev" };
+
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (faccessat(device_fd, others[i], F_OK, 0) >= 0)
+                        return others[i];
+        return "device/rev";
+}
+
 static uint64_t read_number(int device_fd, const char *attribute) {
         _cleanup_free_ char *text = NULL;
         uint64_t n;
@@ -175,7 +185,7 @@ int medium_read_sysfs(int class_fd, const char *name, Medium *ret) {
         if ((r = read_attribute(fd, "device/vendor", &m.vendor)) < 0 ||
             (r = read_attribute(fd, "device/model", &m.model)) < 0 ||
             (r = read_attribute(fd, "device/serial", &m.serial)) < 0 ||
-            (r = read_attribute(fd, "device/rev", &m.firmware)) < 0)
+            (r = read_attribute(fd, firmware_attribute(fd), &m.firmware)) < 0)
                 return r;
         *ret = m;
         m = (Medium){};

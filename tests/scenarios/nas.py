@@ -60,6 +60,11 @@ class Nas:
         values = self.bus("call", BUS, ROOT_OBJECT, "org.ispstorage.DataModel1", "GetValues", "as", "1", f"{SERVICE}.{path}")
         return values[0][0][2]
 
+    def services(self):
+        """StorageServiceNumberOfEntries, which is above the service."""
+        values = self.bus("call", BUS, ROOT_OBJECT, "org.ispstorage.DataModel1", "GetValues", "as", "1", "Services.StorageServiceNumberOfEntries")
+        return values[0][0][2]
+
     def exists(self, path):
         try:
             return bool(self.bus("call", BUS, ROOT_OBJECT, "org.ispstorage.DataModel1", "GetValues", "as", "1", f"{SERVICE}.{path}"))

@@ -74,8 +74,8 @@ static void write_attribute(int fd, const char *name, const char *text) {
 /* A device of 10 MB in a directory that looks like sysfs. */
 static void test_sysfs(void **state) {
         static const char *const files[] = { "disk/size",         "disk/removable",     "disk/device/vendor",
-                                             "disk/device/model", "disk/device/serial", "part/size",
-                                             "part/partition" };
+                                             "disk/device/model", "disk/device/serial", "disk/device/firmware_rev",
+                                             "part/size",         "part/partition" };
         char directory[] = "/tmp/test-volumes-XXXXXX";
         _cleanup_close_ int fd = -EBADF;
         Medium m = {};
@@ -91,6 +91,7 @@ static void test_sysfs(void **state) {
         write_attribute(fd, "disk/device/vendor", "ACME    \n");
         write_attribute(fd, "disk/device/model", "Disk \xff\x01 2000\n");
         write_attribute(fd, "disk/device/serial", "S1\n");
+        write_attribute(fd, "disk/device/rev", "1.0 \n");
         write_attribute(fd, "part/size", "2048\n");
         write_attribute(fd, "part/partition", "1\n");
 
@@ -101,8 +102,14 @@ static void test_sysfs(void **state) {
         assert_string_equal(m.connection, "SATA/600");
         assert_string_equal(m.vendor, "ACME");
         assert_string_equal(m.model, "Disk ?? 2000");
+        assert_string_equal(m.firmware, "1.0");
         _cleanup_free_ char *identity = medium_identity(&m);
         assert_string_equal(identity, "serial ACME/Disk ?? 2000/S1");
+        medium_done(&m);
+        write_attribute(fd, "disk/device/firmware_rev", "2B\n");
+        assert_int_equal(unlinkat(fd, "disk/device/rev", 0), 0);
+        assert_int_equal(medium_read_sysfs(fd, "disk", &m), 0);
+        assert_string_equal(m.firmware, "2B");
         medium_done(&m);
         assert_int_equal(medium_read_sysfs(fd, "part", &m), -ENOENT);
         assert_int_equal(medium_read_sysfs(fd, "none", &m), -ENOENT);
