@@ -8,6 +8,7 @@
 #include "common/base/file.h"
 #include "common/format/chunker.h"
 #include "syncd/content-hash.h"
+#include "syncd/git-object.h"
 #include "syncd/sync-scan.h"
 
 /* Holds a plain file, and the longest chunk with what was read beyond it. */
@@ -76,6 +77,15 @@ static size_t next_chunk(const Import *i) {
         return at - i->begin;
 }
 
+static int name_blob(const void *data, size_t size, SyncOid *ret) {
+        git_oid id;
+        int r = git_blob_name_fast(data, size, &id);
+
+        if (r >= 0)
+                git_store_oid_to_sync(ret, &id);
+        return r;
+}
+
 /* h is asked whether to go on; NULL: goes on. -EINPROGRESS: it is to be called again. */
 static int name_chunks(Import *i, const ContentHash *h, SyncOid *ret) {
         for (;;) {
@@ -91,7 +101,7 @@ static int name_chunks(Import *i, const ContentHash *h, SyncOid *ret) {
                 if (i->begin == i->end)
                         return git_chunk_writer_finish(i->writer, ret);
                 length = next_chunk(i);
-                r = git_hash_bytes(GIT_OBJECT_BLOB, i->buffer + i->begin, length, &oid);
+                r = name_blob(i->buffer + i->begin, length, &oid);
                 if (r >= 0)
                         r = git_chunk_writer_add(i->writer, &oid, (uint32_t) length);
                 if (r < 0)
@@ -108,7 +118,7 @@ static int name_file(Import *i, const ContentHash *h, SyncOid *ret) {
         if (i->writer)
                 return name_chunks(i, h, ret);
         r = fill(i);
-        return r < 0 ? r : git_hash_bytes(GIT_OBJECT_BLOB, i->buffer, i->end, ret);
+        return r < 0 ? r : name_blob(i->buffer, i->end, ret);
 }
 
 /* The import must be done with in any case. */
@@ -256,7 +266,7 @@ int content_hash_bytes(const void *data, size_t size, bool store, SyncOid *ret, 
         ContentHash *h = userdata;
         int r;
 
-        r = git_hash_bytes(GIT_OBJECT_BLOB, data, size, ret);
+        r = name_blob(data, size, ret);
         if (r < 0 || !store)
                 return r;
         if (content_snapshot_begin(h->area, -EBADF, size, &snapshot) < 0)

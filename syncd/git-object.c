@@ -69,10 +69,15 @@ bool git_commit_read_original(const char *data, size_t size, git_oid *ret) {
 }
 
 int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret) {
-        return git_odb_hash(ret, data, size, type) < 0 ? -EIO : 0;
+        const git_error *e;
+
+        if (git_odb_hash(ret, data, size, type) >= 0)
+                return 0;
+        e = git_error_last();
+        return e && e->klass == GIT_ERROR_NOMEMORY ? -ENOMEM : -EKEYREJECTED;
 }
 
-int git_blob_has_name(const void *data, size_t size, const git_oid *id) {
+int git_blob_name_fast(const void *data, size_t size, git_oid *ret) {
         EVP_MD_CTX *hash = EVP_MD_CTX_new();
         uint8_t digest[EVP_MAX_MD_SIZE];
         char header[32];
@@ -85,5 +90,15 @@ int git_blob_has_name(const void *data, size_t size, const git_oid *id) {
                EVP_DigestUpdate(hash, header, (size_t) n) == 1 && EVP_DigestUpdate(hash, data, size) == 1 &&
                EVP_DigestFinal_ex(hash, digest, NULL) == 1;
         EVP_MD_CTX_free(hash);
-        return done ? memcmp(digest, id->id, GIT_OID_RAWSZ) == 0 : -ENOMEM;
+        if (!done)
+                return -ENOMEM;
+        memcpy(ret->id, digest, GIT_OID_RAWSZ);
+        return 0;
+}
+
+int git_blob_has_name(const void *data, size_t size, const git_oid *id) {
+        git_oid name;
+        int r = git_blob_name_fast(data, size, &name);
+
+        return r < 0 ? r : git_oid_equal(&name, id);
 }

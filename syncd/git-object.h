@@ -43,9 +43,12 @@ static inline bool git_tree_entry_is_directory(const GitTreeEntry *e) {
 #define GIT_COMMIT_ORIGINAL "Original: "
 bool git_commit_read_original(const char *data, size_t size, git_oid *ret);
 
-/* The name of an object, from all of its bytes, with SHA-1 that notices collision attacks (libgit2's). 0 or
- * -EIO. */
+/* The name of an object, from all of its bytes, with SHA-1 that notices collision attacks (libgit2's). 0;
+ * -EKEYREJECTED: it is part of one, and has no name; or -ENOMEM. */
 int git_object_name(git_object_t type, const void *data, size_t size, git_oid *ret);
-/* Whether a blob has the name, by OpenSSL's SHA-1, which notices no attack and takes a third of the time: for content
- * that is named by the other one as well, before it is put in place or committed. 1, 0, or -ENOMEM. */
+/* The name of a blob by OpenSSL's SHA-1, which notices no attack and takes a third of the time: for what is in the
+ * folder, which is named by the other one before it is sent, and for what was when it was received
+ * (docs/repository-format.md, "Object ids"). 0 or -ENOMEM. */
+int git_blob_name_fast(const void *data, size_t size, git_oid *ret);
+/* Whether that is its name. 1, 0, or -ENOMEM. */
 int git_blob_has_name(const void *data, size_t size, const git_oid *id);

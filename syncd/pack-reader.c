@@ -277,6 +277,9 @@ static int deliver(PackReader *r, const PackEntry *e, git_object_t type, uint8_t
         int k;
 
         k = git_object_name(type, data, size, &id);
+        /* No server that checks anything has it. */
+        if (k == -EKEYREJECTED)
+                k = -EBADMSG;
         if (k >= 0)
                 k = pack_bases_name(&r->bases, e->offset, &id);
         if (k >= 0)

@@ -23,13 +23,14 @@ int push_progress(Push *p) {
 }
 
 TransferResult push_failure(Push *p, SshSession *session, int error, const PushFile *file) {
-        bool unreadable = (error == -EACCES || error == -EPERM || error == -EIO) && file;
+        bool unreadable = (error == -EACCES || error == -EPERM || error == -EIO || error == -EKEYREJECTED) && file;
+        const char *why = error == -EKEYREJECTED ? "it is part of a collision attack on SHA-1" : strerror(-error);
 
         if (error != -ESTALE && !unreadable)
                 return transfer_link_failure(&p->t->link, session, error);
         (void) free_and_strdup(&p->outcome->path, file ? file->path : NULL);
         p->outcome->version = file ? file->oid : (SyncOid) {};
-        (void) free_and_strdup(&p->t->link.text, unreadable ? strerror(-error) : "it changed while it was sent");
+        (void) free_and_strdup(&p->t->link.text, unreadable ? why : "it changed while it was sent");
         /* Without a snapshot, and with a file that cannot be read, the rest need not wait for it. */
         return unreadable ? TRANSFER_REFUSED : TRANSFER_CHANGED;
 }

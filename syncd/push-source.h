@@ -23,7 +23,8 @@ void push_source_done(PushSource *s);
 int push_source_size(PushSource *s, const SyncOid *file, const char *path, bool symlink, uint64_t *ret);
 
 /* Reads length bytes of a file, in one piece, and checks that they are the blob of that id. *ret belongs to
- * the source until the next call. 0; -ESTALE: they are not any more; or another negative errno. */
+ * the source until the next call. 0; -ESTALE: they are not any more; -EKEYREJECTED: they are part of a collision attack
+ * on SHA-1, which must not come to main; or another negative errno. */
 int push_source_read(
                 PushSource *s,
                 const SyncOid *file,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A push that the server refused because of one path. */
+/* A push that failed because of one path: the server refuses it, or it cannot be sent. */
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "syncd/repository.h"
@@ -8,7 +8,7 @@ void repository_push_poisoned(Repository *r, const char *version, const char *pa
         int k = sync_poison_add(&r->poison, version, path);
 
         if (k >= 0) {
-                log_warning("Instance %u: the server refuses %s; the rest goes on.", r->instance, path);
+                log_warning("Instance %u: %s cannot be pushed; the rest goes on.", r->instance, path);
                 sync_fsm_poisoned(&r->fsm);
         } else
                 /* It was left out already, or there are too many of them. */
