@@ -27,6 +27,7 @@ typedef struct Import {
 
 struct ContentReading {
         Import import;
+        SyncOid expected;  /* then it has no snapshot; else zero */
         struct stat begun; /* the file then */
         bool moved;        /* it is not the same any more */
 };
@@ -152,9 +153,8 @@ static int import_keep(Import *i, int fd, const ContentHash *h, const SyncOid *o
         return cloned ? SYNC_HASHED_SNAPSHOT : SYNC_HASHED;
 }
 
-int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata) {
+static int hash_file(int fd, bool store, SyncOid *ret, ContentHash *h) {
         _cleanup_(import_done) Import i = { .snapshot.fd = -EBADF };
-        ContentHash *h = userdata;
         SyncOid oid;
         int r;
 
@@ -165,6 +165,41 @@ int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata) {
                 return r;
         *ret = oid;
         return store ? import_keep(&i, fd, h, &oid) : SYNC_HASHED;
+}
+
+static bool is_known(const SyncOid *oid) {
+        return !sync_oid_equal(oid, &(SyncOid) {});
+}
+
+void content_hash_expect(const SyncOid *oid, void *userdata) {
+        ContentHash *h = userdata;
+
+        h->expected = oid ? *oid : (SyncOid) {};
+}
+
+/* It is for one file. */
+static SyncOid take_expected(ContentHash *h) {
+        SyncOid expected = h->expected;
+
+        content_hash_expect(NULL, h);
+        return expected;
+}
+
+static int hash_expecting(int fd, bool store, const SyncOid *expected, SyncOid *ret, ContentHash *h) {
+        if (store && is_known(expected)) {
+                int r = hash_file(fd, false, ret, h);
+
+                if (r < 0 || sync_oid_equal(ret, expected))
+                        return r;
+        }
+        return hash_file(fd, store, ret, h);
+}
+
+int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata) {
+        ContentHash *h = userdata;
+        SyncOid expected = take_expected(h);
+
+        return hash_expecting(fd, store, &expected, ret, h);
 }
 
 /* --- in parts --- */
@@ -202,7 +237,7 @@ static bool is_same_state(const struct stat *a, const struct stat *b) {
 }
 
 /* Finds the reading of the file, or begins one. */
-static int find_reading(ContentHash *h, int fd) {
+static int find_reading(ContentHash *h, int fd, const SyncOid *expected) {
         ContentReading *g = h->reading;
         struct stat st;
         int r;
@@ -228,35 +263,47 @@ static int find_reading(ContentHash *h, int fd) {
         if (!g)
                 return -ENOMEM;
         g->begun = st;
-        r = import_begin(&g->import, fd, true, h);
+        g->expected = *expected;
+        r = import_begin(&g->import, fd, !is_known(&g->expected), h);
         if (r < 0)
                 content_hash_forget(h);
         return r;
 }
 
+/* The reading came to its end. A SyncHashed; -EINPROGRESS: it is to be read again, as it does not hold what was
+ * expected. */
+static int end_reading(ContentHash *h, int fd, const SyncOid *oid) {
+        ContentReading *g = h->reading;
+        int r = SYNC_HASHED;
+
+        if (!is_known(&g->expected))
+                r = import_keep(&g->import, fd, h, oid);
+        else if (!sync_oid_equal(oid, &g->expected))
+                return -EINPROGRESS;
+        h->restless = false;
+        return r == SYNC_HASHED && g->moved ? SYNC_HASHED_MOVING : r;
+}
+
 int content_hash_in_parts(int fd, bool store, SyncOid *ret, void *userdata) {
         ContentHash *h = userdata;
+        SyncOid oid, expected = take_expected(h);
         struct stat st;
-        SyncOid oid;
         int r;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (!store || st.st_size <= (off_t) FORMAT_PLAIN_MAX)
-                return content_hash_file(fd, store, ret, userdata);
-        r = find_reading(h, fd);
+                return hash_expecting(fd, store, &expected, ret, h);
+        r = find_reading(h, fd, &expected);
         if (r < 0)
                 return r;
         r = name_file(&h->reading->import, h, &oid);
         if (r == -EINPROGRESS)
                 return r;
-        if (r >= 0) {
+        if (r >= 0)
+                r = end_reading(h, fd, &oid);
+        if (r >= 0)
                 *ret = oid;
-                h->restless = false;
-                r = import_keep(&h->reading->import, fd, h, &oid);
-                if (r == SYNC_HASHED && h->reading->moved)
-                        r = SYNC_HASHED_MOVING;
-        }
         content_hash_forget(h);
         return r;
 }

@@ -12,6 +12,7 @@ typedef struct ContentReading ContentReading;
 typedef struct ContentHash {
         GitStore *store;
         ContentArea *area;
+        SyncOid expected; /* content_hash_expect(); zero: nothing is known */
         /* Of content_hash_in_parts(); belongs to the functions below. */
         bool (*interrupted)(void *userdata);
         void *userdata;
@@ -27,9 +28,12 @@ typedef struct ContentHash {
  * content is only in the folder. A SyncHashed; -EAGAIN: the file became shorter meanwhile; -ENOMEM; an error of
  * read(2); an error of git_store_write(). */
 int content_hash_file(int fd, bool store, SyncOid *ret, void *userdata);
-/* The same, with store set, of a large file in as many calls as it is interrupted: -EINPROGRESS says that the same is
- * to be asked again, and that it goes on where it was if the file is the same and did not change. Meanwhile no other
- * large file is begun. */
+/* The next file that is named with store set is believed to hold this, which was stored when it was named for the first
+ * time; NULL: nothing is known. It is read without a snapshot. If it holds something else it is read once more. */
+void content_hash_expect(const SyncOid *oid, void *userdata);
+/* The same as content_hash_file(), with store set, of a large file in as many calls as it is interrupted: -EINPROGRESS
+ * says that the same is to be asked again, and that it goes on where it was if the file is the same and did not
+ * change; at its beginning if it does not hold what was expected. Meanwhile no other large file is begun. */
 int content_hash_in_parts(int fd, bool store, SyncOid *ret, void *userdata);
 /* Around calls of that for files that are still to be read. interrupted is asked behind each chunk of a large file.
  * take_moving: a file that changes from part to part is read to its end. */

@@ -82,7 +82,7 @@ static int scan(Folder *f, const FolderRequest *request, FolderResult *result, c
         folder_guard_name_emptied(f, emptied);
         q.accept_empty = streq_ptr(request->confirmed, emptied);
         r = folder_scan(f, &q, &report);
-        result->outcome.rest = report.n_put_off > 0;
+        result->outcome.rest = report.n_put_off + report.n_believed > 0;
         folder_tell_scan(&report, result);
         sync_scan_report_clear(&report);
 

@@ -236,7 +236,12 @@ int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report) {
                 .file_system_uuid = f->file_system,
                 .accept_empty = q->accept_empty,
                 .take_open_files = f->busy_since > 0 && now - f->busy_since > f->busy_sec,
-                .hasher = { .file = content_hash_file, .bytes = content_hash_bytes, .userdata = &f->hash },
+                .hasher = {
+                        .file = content_hash_file,
+                        .expect = content_hash_expect,
+                        .bytes = content_hash_bytes,
+                        .userdata = &f->hash,
+                },
                 .progress = q->full ? on_progress : NULL,
                 .userdata = &run,
         };

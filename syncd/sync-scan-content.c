@@ -3,12 +3,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/array.h"
 #include "common/base/cleanup.h"
+#include "common/base/str.h"
 #include "syncd/sync-scan-internal.h"
 
 int sync_scanner_new(Scanner **ret, const SyncScan *scan, const SyncTree *index, SyncScanReport *report,
                      SyncTree **ret_tree) {
-        _cleanup_free_ Scanner *s = calloc(1, sizeof(*s));
+        _cleanup_sync_scanner_free_ Scanner *s = calloc(1, sizeof(*s));
         int r;
 
         if (!s)
@@ -23,6 +25,64 @@ int sync_scanner_new(Scanner **ret, const SyncScan *scan, const SyncTree *index,
         *ret = TAKE_PTR(s);
         return 0;
 }
+
+Scanner *sync_scanner_free(Scanner *s) {
+        if (!s)
+                return NULL;
+        free(s->origins);
+        return mfree(s);
+}
+
+/* --- files that have another name --- */
+
+static int compare_origins(const void *a, const void *b) {
+        const ScanOrigin *x = a, *y = b;
+
+        return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+int sync_scan_list_origins(Scanner *s, const SyncTree *starts) {
+        SYNC_TREE_FOREACH(start, starts)
+                for (size_t i = sync_tree_lower_bound(s->index, start->path); i < sync_tree_size(s->index); i++) {
+                        const SyncEntry *e = sync_tree_at(s->index, i);
+
+                        if (!streq(e->path, start->path) && !sync_path_is_below(e->path, start->path))
+                                break;
+                        if (e->kind != SYNC_FILE || e->certainty > SYNC_RACY || e->size <= SYNC_LARGE_BYTES)
+                                continue;
+                        if (ARRAY_GROW(s->origins, s->n_origins) < 0)
+                                return -ENOMEM;
+                        s->origins[s->n_origins++] = (ScanOrigin) { .inode = e->inode, .entry = e };
+                }
+        if (s->n_origins > 0)
+                qsort(s->origins, s->n_origins, sizeof(*s->origins), compare_origins);
+        return 0;
+}
+
+/* The entry of the index that a file seems to be, under another name: the same inode, size and time of the last change.
+ * Its ctime says nothing, as renaming moves it. Or NULL. */
+static const SyncEntry *find_origin(const Scanner *s, const SyncEntry *e) {
+        ScanOrigin key = { .inode = e->inode }, *o;
+
+        if (s->n_origins == 0 || e->kind != SYNC_FILE)
+                return NULL;
+        o = bsearch(&key, s->origins, s->n_origins, sizeof(key), compare_origins);
+        return o && o->entry->size == e->size && o->entry->mtime_ns == e->mtime_ns && !streq(o->entry->path, e->path)
+                       ? o->entry
+                       : NULL;
+}
+
+/* It was written to, and given its old time, if this is not true: so it is racy until it was read, which a rename need
+ * not wait for. Nothing is removed or replaced for what a racy entry says without its being read. */
+static int believe(Scanner *s, SyncEntry *e, const SyncEntry *origin) {
+        e->oid = origin->oid;
+        e->fuzzy = origin->fuzzy;
+        e->certainty = SYNC_RACY;
+        s->report->n_believed++;
+        return 0;
+}
+
+/* --- reading --- */
 
 static int64_t now_ns(void) {
         struct timespec t;
@@ -59,6 +119,16 @@ static bool take_from_index(Scanner *s, SyncEntry *e) {
         return true;
 }
 
+/* What is young, or believed, is as a rule what it was. */
+static void expect(Scanner *s, const SyncEntry *e) {
+        const SyncHasher *h = &s->scan->hasher;
+        const SyncEntry *known = sync_tree_find(s->index, e->path);
+        bool same = known && known->certainty == SYNC_RACY && sync_entry_same_identity(known, e);
+
+        if (h->expect)
+                h->expect(same ? &known->oid : NULL, h->userdata);
+}
+
 /* One reading; *ret_moved tells that the file changed meanwhile. e becomes what stat said afterwards. SyncHashed or a
  * negative errno. */
 static int read_once(Scanner *s, int fd, SyncEntry *e, bool *ret_moved) {
@@ -68,6 +138,7 @@ static int read_once(Scanner *s, int fd, SyncEntry *e, bool *ret_moved) {
 
         if (lseek(fd, 0, SEEK_SET) < 0)
                 return -errno;
+        expect(s, e);
         r = s->scan->hasher.file(fd, true, &e->oid, s->scan->hasher.userdata);
         if (r < 0)
                 return r;
@@ -148,10 +219,12 @@ static int read_file(Scanner *s, int fd, SyncEntry *e, SyncUse use) {
 
 static int scan_file(Scanner *s, int parent_fd, const char *name, SyncEntry *e) {
         _cleanup_close_ int fd = -EBADF;
+        const SyncEntry *origin;
         struct stat st;
         SyncUse use;
 
-        if (can_wait(s, e))
+        origin = find_origin(s, e);
+        if (!origin && can_wait(s, e))
                 return put_off(s, e);
         fd = sync_open_beneath(parent_fd, name, O_RDONLY);
         if (fd == -EWOULDBLOCK || fd == -ELOOP)
@@ -167,6 +240,8 @@ static int scan_file(Scanner *s, int parent_fd, const char *name, SyncEntry *e) 
         use = sync_file_use(fd);
         if (use == SYNC_USE_WRITER && !s->scan->take_open_files && e->mtime_ns > now_ns() - SYNC_QUIET_NS)
                 return set_busy(e);
+        if (origin && use == SYNC_USE_NONE && st.st_nlink == 1 && find_origin(s, e) == origin)
+                return believe(s, e, origin);
         return read_file(s, fd, e, use);
 }
 

@@ -13,6 +13,12 @@
 #define LINKED_MAX 64U
 #define LINKED_NAMES_MAX 1024U
 
+/* A large file of the index at one of the paths that a scan begins at, or beneath. */
+typedef struct ScanOrigin {
+        uint64_t inode;
+        const SyncEntry *entry;
+} ScanOrigin;
+
 typedef struct Scanner {
         const SyncScan *scan;
         const SyncTree *index;
@@ -23,12 +29,21 @@ typedef struct Scanner {
         char path[SYNC_PATH_MAX + 1]; /* of the current entry */
         uint64_t linked[LINKED_MAX];  /* files with several names that were read, as they had changed: their inodes */
         size_t n_linked;
+        ScanOrigin *origins;          /* sorted; what may have another name by now */
+        size_t n_origins;
 } Scanner;
 
-/* Begins a scan; the arguments are those of sync_scan() and outlive it. *ret, which free() ends, and *ret_tree are the
- * caller's. 0 or -ENOMEM. */
+/* Begins a scan; the arguments are those of sync_scan() and outlive it. *ret and *ret_tree are the caller's. 0 or
+ * -ENOMEM. */
 int sync_scanner_new(Scanner **ret, const SyncScan *scan, const SyncTree *index, SyncScanReport *report,
                      SyncTree **ret_tree);
+
+Scanner *sync_scanner_free(Scanner *s);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Scanner *, sync_scanner_free);
+#define _cleanup_sync_scanner_free_ _cleanup_(sync_scanner_freep)
+
+/* Of the index, what is at the starts and beneath them is where a file may have been until now. 0 or -ENOMEM. */
+int sync_scan_list_origins(Scanner *s, const SyncTree *starts);
 
 /* Scans the entry at s->path, called name in the directory, and what is beneath it. 0 or an error that
  * ends the scan. */

@@ -301,7 +301,7 @@ static int scan_all(Scanner *s) {
 
 int sync_scan_full(const SyncScan *scan, const SyncTree *index, SyncTree **ret, SyncScanReport *report) {
         _cleanup_sync_tree_free_ SyncTree *changes = NULL, *tree = NULL;
-        _cleanup_free_ Scanner *s = NULL;
+        _cleanup_sync_scanner_free_ Scanner *s = NULL;
         int r;
 
         if (check_root(scan) != SYNC_SCAN_OK)
@@ -447,7 +447,7 @@ int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *pa
                     SyncScanReport *report) {
         _cleanup_sync_tree_free_ SyncTree *starts = NULL, *linked = NULL, *rest = NULL, *others = NULL, *found = NULL,
                                           *tree = NULL;
-        _cleanup_free_ Scanner *s = NULL;
+        _cleanup_sync_scanner_free_ Scanner *s = NULL;
         int r;
 
         if (!index || strv_contains(paths, ""))
@@ -459,7 +459,8 @@ int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *pa
         if (r < 0)
                 return r;
         if ((r = sync_tree_new(&starts)) < 0 || (r = sync_tree_new(&linked)) < 0 ||
-            (r = make_starts(s, paths, starts)) < 0 || (r = scan_starts(s, starts)) < 0 ||
+            (r = make_starts(s, paths, starts)) < 0 || (r = sync_scan_list_origins(s, starts)) < 0 ||
+            (r = scan_starts(s, starts)) < 0 ||
             (r = make_linked_starts(s, starts, linked)) < 0 || (r = scan_starts(s, linked)) < 0 ||
             (r = sync_tree_sort(found)) < 0)
                 return r;

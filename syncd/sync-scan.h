@@ -50,6 +50,7 @@ typedef struct SyncScan {
 
 typedef struct SyncScanReport {
         size_t n_entries, n_hashed, n_racy, n_busy, n_unknown, n_special, n_ignored;
+        size_t n_believed; /* of the racy ones: files that only seem to have another name, and were not read yet */
         size_t n_put_off; /* of the unknown ones: only for want of time, to be scanned again at once */
         uint64_t bytes_hashed;
         /* The first entry that could not be taken, for LastError: the path and its errno. NULL, 0 if

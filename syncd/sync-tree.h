@@ -193,7 +193,10 @@ typedef struct SyncHasher {
          * -EINPROGRESS if there is more to be read than there is time for now, and the same is to be asked again; or
          * another negative errno. */
         int (*file)(int fd, bool store, SyncOid *ret, void *userdata);
-        /* The same for bytes in memory: a symlink's target. */
+        /* What the next file is believed to hold, and was put into the store before: if it does, nothing is put there.
+         * NULL: nothing is known. May be NULL itself. */
+        void (*expect)(const SyncOid *oid, void *userdata);
+        /* The same as file for bytes in memory: a symlink's target. */
         int (*bytes)(const void *data, size_t size, bool store, SyncOid *ret, void *userdata);
         void *userdata;
 } SyncHasher;

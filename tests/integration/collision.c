@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* To be preloaded: SHA-1 with detection of collisions finds an attack in each object that holds the mark. A real one, against
- * the names of git's blobs, costs more than a test is worth. */
+/* To be preloaded: SHA-1 with detection of collisions finds an attack in each object that holds the mark. A real one,
+ * against the names of git's blobs, costs more than a test is worth. */
 #include <dlfcn.h>
 #include <git2.h>
 #include <string.h>
