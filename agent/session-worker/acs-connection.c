@@ -211,7 +211,8 @@ static int setup_tls(AcsConnection *c) {
         if (!c->clock_is_right)
                 c->soap.fsslverify = verify_with_a_late_clock;
         if (soap_ssl_client_context(&c->soap,
-                                    SOAP_SSL_REQUIRE_SERVER_AUTHENTICATION | SOAP_TLSv1_2 | SOAP_TLSv1_3,
+                                    SOAP_SSL_REQUIRE_SERVER_AUTHENTICATION | SOAP_SSL_NO_DEFAULT_CA_PATH |
+                                            SOAP_TLSv1_2 | SOAP_TLSv1_3,
                                     c->client_certificate, NULL, c->trusted_certificates, NULL, NULL))
                 return fail(c, "Cannot set up TLS with the trusted certificates");
         return 0;
