@@ -72,6 +72,8 @@ struct Agent {
         Rpc *rpc;
         char *challenge; /* of the ACS, from the last session */
         uint32_t nonce_count;
+        TlsTicket ticket; /* resumes the TLS session with the ACS, once */
+        uint64_t tls_verified_usec; /* CLOCK_BOOTTIME; start of the last session that had no ticket to resume with */
 
         TransferQueue *transfers;
         TransferRun *transfer_run; /* the one in progress */

@@ -169,6 +169,8 @@ void agent_end_session(Agent *a, const char *error) {
         agent_providers_keep_promises(a);
 
         if (error) {
+                /* Whatever was wrong, the next one does not depend on what this one left. */
+                tls_ticket_done(&a->ticket);
                 inform_queue_session_failed(a->queue);
                 schedule_retry(a, error);
         } else {

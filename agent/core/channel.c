@@ -8,6 +8,13 @@
 #include "common/base/file.h"
 #include "common/base/str.h"
 
+void tls_ticket_done(TlsTicket *t) {
+        if (t->data)
+                explicit_bzero(t->data, t->size);
+        free(t->data);
+        *t = (TlsTicket) {};
+}
+
 void frame_done(Frame *f) {
         free(f->url);
         free(f->trusted_certificates);
@@ -17,6 +24,7 @@ void frame_done(Frame *f) {
                 explicit_bzero(f->credentials.password, strlen(f->credentials.password));
         free(f->credentials.password);
         free(f->credentials.challenge);
+        tls_ticket_done(&f->ticket);
         free(f->local_address);
         cwmp_message_free(f->message);
         free(f->error);
@@ -35,12 +43,20 @@ static int frame_encode(WireWriter *w, const Frame *f) {
         wire_put_string(w, f->credentials.password);
         wire_put_string(w, f->credentials.challenge);
         wire_put_u32(w, f->credentials.nonce_count);
+        wire_put_bytes(w, f->ticket.data, f->ticket.size);
         wire_put_string(w, f->local_address);
         wire_put_string(w, f->error);
         wire_put_u32(w, !!f->message);
         if (f->message)
                 cwmp_message_put(w, f->message);
         return wire_finish(w);
+}
+
+static TlsTicket get_ticket(WireReader *r) {
+        TlsTicket t;
+
+        t.data = wire_get_bytes(r, TLS_TICKET_MAX, &t.size);
+        return t;
 }
 
 static int frame_decode(WireReader *r, Frame *ret) {
@@ -56,6 +72,7 @@ static int frame_decode(WireReader *r, Frame *ret) {
                 .credentials.password = wire_get_string(r),
                 .credentials.challenge = wire_get_string(r),
                 .credentials.nonce_count = wire_get_u32(r),
+                .ticket = get_ticket(r),
                 .local_address = wire_get_string(r),
                 .error = wire_get_string(r),
         };

@@ -28,6 +28,19 @@ typedef struct HttpCredentials {
         uint32_t nonce_count;
 } HttpCredentials;
 
+/* OpenSSL's encoding of a session is 2 KB, with the certificate of the server and a ticket in it. */
+#define TLS_TICKET_MAX (16U * 1024U)
+
+/* With what the next session worker resumes the TLS session with the ACS, instead of a handshake in full. It is a
+ * secret, and for the worker alone to read (tls-ticket.h). {} is none. */
+typedef struct TlsTicket {
+        void *data;
+        size_t size;
+} TlsTicket;
+
+/* Wipes it; it is none then. */
+void tls_ticket_done(TlsTicket *t);
+
 typedef struct Frame {
         FrameType type;
         char *url;                   /* OPEN */
@@ -37,6 +50,7 @@ typedef struct Frame {
         bool clock_is_right;         /* OPEN: certificates that are not valid yet are refused */
         bool compress;               /* OPEN: gzip what is sent */
         HttpCredentials credentials; /* OPEN; MESSAGE from the worker: challenge and nonce_count as they are now */
+        TlsTicket ticket;            /* OPEN; MESSAGE from the worker: if there is a newer one */
         char *local_address;         /* CONNECTED: own numeric address towards the ACS */
         CwmpMessage *message;        /* MESSAGE */
         char *error;                 /* FAILED: a sentence for the log */

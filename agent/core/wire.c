@@ -52,6 +52,16 @@ void wire_put_string(WireWriter *w, const char *s) {
         put(w, s, n);
 }
 
+void wire_put_bytes(WireWriter *w, const void *data, size_t size) {
+        if (size >= WIRE_NULL) {
+                w->failed = true;
+                return;
+        }
+        wire_put_u32(w, (uint32_t) size);
+        if (size > 0)
+                put(w, data, size);
+}
+
 void wire_put_strv(WireWriter *w, char *const *l) {
         wire_put_u32(w, (uint32_t) strv_length(l));
         STRV_FOREACH(s, l)
@@ -119,6 +129,23 @@ char *wire_get_string(WireReader *r) {
         if (!s)
                 r->error = -ENOMEM;
         return s;
+}
+
+void *wire_get_bytes(WireReader *r, size_t max, size_t *ret_size) {
+        size_t n = wire_get_u32(r);
+
+        *ret_size = 0;
+        if (r->error == 0 && n > max)
+                r->error = -EBADMSG;
+        const void *p = n > 0 ? take(r, n) : NULL;
+        void *data = p ? malloc(n) : NULL;
+        if (p && !data)
+                r->error = -ENOMEM;
+        if (!data)
+                return NULL;
+        memcpy(data, p, n);
+        *ret_size = n;
+        return data;
 }
 
 char **wire_get_strv(WireReader *r) {

@@ -24,6 +24,8 @@ void wire_put_u32(WireWriter *w, uint32_t v);
 void wire_put_u64(WireWriter *w, uint64_t v);
 /* s may be NULL, which is read back as NULL. */
 void wire_put_string(WireWriter *w, const char *s);
+/* Any bytes; none are read back as NULL. */
+void wire_put_bytes(WireWriter *w, const void *data, size_t size);
 /* A count and the strings; NULL is an empty list. */
 void wire_put_strv(WireWriter *w, char *const *l);
 
@@ -45,6 +47,8 @@ uint64_t wire_get_u64(WireReader *r);
 size_t wire_get_count(WireReader *r, size_t element_size);
 /* A new string of the caller's, or NULL. */
 char *wire_get_string(WireReader *r);
+/* New bytes of the caller's, *ret_size of them; NULL if there are none. More than max are a defect. */
+void *wire_get_bytes(WireReader *r, size_t max, size_t *ret_size);
 /* A new list of the caller's, NULL for an empty one. */
 char **wire_get_strv(WireReader *r);
 

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "agent/session-worker/acs-tls.h"
 #include "agent/session-worker/acs-url.h"
 #include "agent/session-worker/soap-codec.h"
 #include "common/base/parse.h"
@@ -15,7 +16,7 @@
 /* What an ACS sends along with a challenge; more is not worth keeping the connection. */
 #define CHALLENGE_BODY_MAX 2048U
 
-static int fail(AcsConnection *c, const char *what) {
+int acs_connection_fail(AcsConnection *c, const char *what) {
         char text[512] = "";
 
         if (c->soap.error != SOAP_OK && c->soap.error < 200)
@@ -160,7 +161,7 @@ static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, cons
                 soap->error = SOAP_FATAL_ERROR;
                 return SOAP_INVALID_SOCKET;
         }
-        SOAP_SOCKET fd = c->default_open(soap, endpoint, host, port);
+        SOAP_SOCKET fd = acs_tls_open(c, endpoint, host, port);
         if (!soap_valid_socket(fd))
                 return fd;
         /* The TLS handshake, which must not be held back, is done. */
@@ -198,26 +199,6 @@ static size_t receive_bounded(struct soap *soap, char *data, size_t n) {
         return n;
 }
 
-/* A device without a battery starts with a clock that is behind: a certificate that seems not to be valid yet says
- * nothing then (TR-069 3.3: dates are checked when the device has absolute time). One that has expired has. */
-static int verify_with_a_late_clock(int ok, X509_STORE_CTX *store) {
-        if (ok || X509_STORE_CTX_get_error(store) != X509_V_ERR_CERT_NOT_YET_VALID)
-                return ok;
-        X509_STORE_CTX_set_error(store, X509_V_OK);
-        return 1;
-}
-
-static int setup_tls(AcsConnection *c) {
-        if (!c->clock_is_right)
-                c->soap.fsslverify = verify_with_a_late_clock;
-        if (soap_ssl_client_context(&c->soap,
-                                    SOAP_SSL_REQUIRE_SERVER_AUTHENTICATION | SOAP_SSL_NO_DEFAULT_CA_PATH |
-                                            SOAP_TLSv1_2 | SOAP_TLSv1_3,
-                                    c->client_certificate, NULL, c->trusted_certificates, NULL, NULL))
-                return fail(c, "Cannot set up TLS with the trusted certificates");
-        return 0;
-}
-
 int acs_connection_init(AcsConnection *c, Frame *open) {
         struct soap *soap = &c->soap;
 
@@ -248,10 +229,15 @@ int acs_connection_init(AcsConnection *c, Frame *open) {
                 soap_set_omode(soap, SOAP_ENC_ZLIB);
 
         if (!acs_url_is_usable(c->url)) {
-                (void) fail(c, "ManagementServer.URL is not a usable URL");
+                (void) acs_connection_fail(c, "ManagementServer.URL is not a usable URL");
                 return -EINVAL;
         }
-        return acs_url_is_https(c->url) ? setup_tls(c) : 0;
+        if (!acs_url_is_https(c->url))
+                return 0;
+        int r = acs_tls_setup(c);
+        if (r >= 0)
+                acs_tls_resume(c, &open->ticket);
+        return r;
 }
 
 void acs_connection_done(AcsConnection *c) {
@@ -268,6 +254,8 @@ void acs_connection_done(AcsConnection *c) {
                 explicit_bzero(c->credentials.password, strlen(c->credentials.password));
         free(c->credentials.password);
         free(c->credentials.challenge);
+        free(c->ticket_host);
+        tls_ticket_done(&c->ticket);
         free(c->error);
 }
 
@@ -305,7 +293,7 @@ static void bound_body(AcsConnection *c) {
 
 static int set_empty(AcsConnection *c, CwmpMessage **ret) {
         *ret = cwmp_message_new(CWMP_EMPTY);
-        return *ret ? 0 : fail(c, "Out of memory");
+        return *ret ? 0 : acs_connection_fail(c, "Out of memory");
 }
 
 /* Whether there may be an envelope in the response: with success, or with 500, as SOAP 1.1 section 6.2 has it for
@@ -327,7 +315,7 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         if (r >= 200 && r < 600)
                 return r;
         if (r != SOAP_OK)
-                return fail(c, "Cannot receive the answer of the ACS");
+                return acs_connection_fail(c, "Cannot receive the answer of the ACS");
         /* gSOAP takes the text that goes with it for an envelope. */
         if (!may_be_envelope(soap->status)) {
                 soap_force_closesock(soap);
@@ -342,7 +330,7 @@ static int receive_response(AcsConnection *c, CwmpMessage **ret) {
         r = soap_codec_get(soap, ret);
         c->body_is_bounded = false;
         if (r != SOAP_OK)
-                return fail(c, "Cannot read the answer of the ACS");
+                return acs_connection_fail(c, "Cannot read the answer of the ACS");
         cwmp_soap_follow_version(soap, &c->version);
         return 0;
 }
@@ -376,14 +364,14 @@ static int follow_redirect(AcsConnection *c) {
 
         url = acs_url_resolve(c->url, location);
         if (!url)
-                return fail(c, "Out of memory");
+                return acs_connection_fail(c, "Out of memory");
 
         if (!acs_url_is_usable(url))
-                return fail(c, "The ACS redirects to an unusable URL");
+                return acs_connection_fail(c, "The ACS redirects to an unusable URL");
         /* What was promised to be confidential must not be sent in the clear. */
         if (acs_url_is_https(c->url) && !acs_url_is_https(url))
-                return fail(c, "The ACS redirects from https to http");
-        if (acs_url_is_https(url) && !acs_url_is_https(c->url) && setup_tls(c) < 0)
+                return acs_connection_fail(c, "The ACS redirects from https to http");
+        if (acs_url_is_https(url) && !acs_url_is_https(c->url) && acs_tls_setup(c) < 0)
                 return -EIO;
 
         soap_force_closesock(&c->soap);
@@ -417,7 +405,7 @@ int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage 
         for (unsigned redirects = 0;;) {
                 bool oldest = cwmp_soap_is_oldest(&c->soap);
                 if (send_request(c, m) != SOAP_OK)
-                        return fail(c, "Cannot send to the ACS");
+                        return acs_connection_fail(c, "Cannot send to the ACS");
 
                 int r = receive_response(c, ret);
                 soap_destroy(&c->soap);
@@ -443,7 +431,7 @@ int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage 
                 case 302:
                 case 307:
                         if (++redirects > ACS_REDIRECTS_MAX)
-                                return fail(c, "The ACS redirects in a circle");
+                                return acs_connection_fail(c, "The ACS redirects in a circle");
                         r = follow_redirect(c);
                         if (r < 0)
                                 return r;

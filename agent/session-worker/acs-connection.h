@@ -6,6 +6,7 @@
 #include "agent/core/channel.h"
 #include "agent/session-worker/acs-url.h"
 #include "agent/session-worker/cookie-jar.h"
+#include "agent/session-worker/tls-ticket.h"
 #include "common/cwmp/cwmp-soap.h"
 
 /* TR-069 3.4.3 allows redirects; more in a row than these are a loop. */
@@ -24,6 +25,10 @@ typedef struct AcsConnection {
         bool compress;
         bool basic_without_tls, clock_is_right;
         char *trusted_certificates, *client_certificate;
+        char *ticket_host; /* of the first URL: what resumes is kept for that server only; NULL for none */
+        int ticket_port;
+        unsigned char ticket_key[TLS_TICKET_KEY_SIZE];
+        TlsTicket ticket;     /* the newest, that the agent does not have yet */
         char *basic_realm;    /* the ACS wants Basic */
         CwmpVersion version;
         bool body_is_bounded; /* of the answer being read, body_left bytes are not here yet */
@@ -38,10 +43,14 @@ typedef struct AcsConnection {
         char *error;          /* a sentence, after a failure */
 } AcsConnection;
 
-/* Takes the strings over from an OPEN frame. 0 or a negative errno; error is set then. */
+/* Takes the strings over from an OPEN frame, and resumes its TLS session if that is still good. 0 or a negative errno;
+ * error is set then. */
 int acs_connection_init(AcsConnection *c, Frame *open);
 void acs_connection_done(AcsConnection *c);
 
 /* Sends the message and receives the answer, through challenges and redirects. *ret is the caller's. 0 or
  * -EIO, error is set then. */
 int acs_connection_exchange(AcsConnection *c, const CwmpMessage *m, CwmpMessage **ret);
+
+/* Makes error a sentence from what failed and what gSOAP says of it. -EIO. */
+int acs_connection_fail(AcsConnection *c, const char *what);

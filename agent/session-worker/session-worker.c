@@ -38,9 +38,12 @@ static int forward(int fd, AcsConnection *c, const CwmpMessage *m) {
         const Frame f = {
                 .type = FRAME_MESSAGE,
                 .credentials = { .challenge = c->credentials.challenge, .nonce_count = c->credentials.nonce_count },
+                .ticket = c->ticket,
                 .message = answer,
         };
-        return channel_send(fd, &f);
+        int r = channel_send(fd, &f);
+        tls_ticket_done(&c->ticket);
+        return r;
 }
 
 static int serve(int fd, AcsConnection *c) {

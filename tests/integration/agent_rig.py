@@ -2,6 +2,7 @@
 """The agent on a private message bus, against an ACS that plays a script: what the agent's tests share."""
 
 import base64
+import datetime
 import gzip
 import hashlib
 import http.client
@@ -165,13 +166,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Acs:
     username = USER
 
-    def __init__(self, tls=None, tls_version=None, client_authority=None):
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    def __init__(self, tls=None, tls_version=None, client_authority=None, port=0):
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', port), Handler)
         self.server.daemon_threads = True
         self.server.acs = self
         scheme = 'http'
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context = self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(f'{tls}/acs.pem', f'{tls}/acs.key')
             if tls_version:
                 context.set_ciphers('DEFAULT@SECLEVEL=0')
@@ -330,6 +331,44 @@ Providers={self.directory}/providers
             self.assertLess(time.monotonic(), deadline, 'waited in vain')
             time.sleep(0.02)
 
+
+
+class CertificateTest(AgentTest):
+    """With the tools of an authority of its own."""
+
+    def openssl(self, *arguments):
+        subprocess.run(['openssl', *arguments], check=True, capture_output=True, cwd=self.directory)
+
+    def authority(self):
+        self.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'ca.key', '-out',
+                     'ca.pem', '-subj', '/CN=ca')
+
+    def certificate(self, name, subject='localhost', start=-1, end=30):
+        """Signed by the authority, valid from and to so many days from now."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        dates = [(now + datetime.timedelta(days=d)).strftime('%Y%m%d%H%M%SZ') for d in (start, end)]
+        self.path('ca.conf').write_text('[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n'
+                                        'policy=p\ncopy_extensions=copy\nrand_serial=yes\nunique_subject=no\n[p]\ncommonName=supplied\n')
+        self.path('index').write_text('')
+        self.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', f'{name}.key', '-out',
+                     f'{name}.csr', '-subj', f'/CN={subject}', '-addext', f'subjectAltName=DNS:{subject}')
+        self.openssl('ca', '-batch', '-config', 'ca.conf', '-cert', 'ca.pem', '-keyfile', 'ca.key', '-in', f'{name}.csr', '-out',
+                     f'{name}.pem', '-startdate', dates[0], '-enddate', dates[1], '-notext')
+
+    def configure(self, text):
+        self.path('agent.conf.d').mkdir(exist_ok=True)
+        self.path('agent.conf.d/test.conf').write_text(text)
+
+    def assert_refused(self):
+        """A first session that does not take place."""
+        self.until(lambda: self.state_or_none('RetryCount') not in (None, '0'))
+        self.assertTrue(self.acs.received.empty())
+
+    def state_or_none(self, name):
+        try:
+            return self.state(name)
+        except subprocess.CalledProcessError:
+            return None
 
 
 def main():
