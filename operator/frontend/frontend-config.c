@@ -111,9 +111,9 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
         r = set_defaults(c);
         if (r < 0)
                 return r;
-        r = config_read(path, items);
-        if (r < 0)
-                return r;
+        int problems = config_read(path, items);
+        if (problems < 0)
+                return problems;
         c->quota_mib = quota_mib;
         if (retention_policy_parse(c->retention, &policy) < 0)
                 return log_error_errno(-EINVAL, "%s: " RETENTION_RULE, path);
@@ -124,7 +124,9 @@ int frontend_config_load(FrontendConfig *c, const char *path) {
                 r = read_pem(c->api_certificate_file, &c->api_certificate);
         if (r >= 0)
                 r = read_pem(c->api_key_file, &c->api_key);
-        return r < 0 ? r : read_host_keys(c);
+        if (r >= 0)
+                r = read_host_keys(c);
+        return r < 0 ? r : problems;
 }
 
 void frontend_config_done(FrontendConfig *c) {

@@ -33,6 +33,7 @@ typedef struct FrontendConfig {
         char *profile;
 } FrontendConfig;
 
-/* Defaults, then the file, then the files that it names. Logs. 0 or a negative errno. */
+/* Defaults, then the file, then the files that it names. Logs. The number of lines that were skipped,
+ * or a negative errno. */
 int frontend_config_load(FrontendConfig *c, const char *path);
 void frontend_config_done(FrontendConfig *c);

@@ -11,13 +11,15 @@
 #include "operator/frontend/api.h"
 
 static const char *arg_config = "/etc/ispstorage-operator/frontend.conf";
+static bool arg_check_config = false;
 
 static void help(void) {
         printf("ispstorage-frontend [OPTIONS]\n\n"
                "The operator's storage frontend. Its sockets come from the service manager.\n\n"
-               "     --config=FILE  read this configuration instead of %s\n"
-               "  -h --help         show this help\n"
-               "     --version      show the version\n",
+               "     --config=FILE   read this configuration instead of %s\n"
+               "     --check-config  read the configuration, say what is wrong with it, and exit\n"
+               "  -h --help          show this help\n"
+               "     --version       show the version\n",
                arg_config);
 }
 
@@ -25,10 +27,12 @@ static void help(void) {
 static int parse_argv(int argc, char *argv[]) {
         enum {
                 ARG_CONFIG = 0x100,
+                ARG_CHECK_CONFIG,
                 ARG_VERSION,
         };
         static const struct option options[] = {
                 { "config", required_argument, NULL, ARG_CONFIG },
+                { "check-config", no_argument, NULL, ARG_CHECK_CONFIG },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 {},
@@ -39,6 +43,9 @@ static int parse_argv(int argc, char *argv[]) {
                 switch (c) {
                 case ARG_CONFIG:
                         arg_config = optarg;
+                        break;
+                case ARG_CHECK_CONFIG:
+                        arg_check_config = true;
                         break;
                 case 'h':
                         help();
@@ -81,12 +88,14 @@ static int run(void) {
         _cleanup_(api_freep) Api *api = NULL;
         int api_fd = -EBADF, hook_fd = -EBADF, r;
 
-        r = take_sockets(&api_fd, &hook_fd);
-        if (r < 0)
-                return log_error_errno(r, "Failed to take the sockets: %m");
         r = frontend_config_load(&config, arg_config);
         if (r < 0)
                 return r;
+        if (arg_check_config)
+                return r > 0 ? -EINVAL : 0;
+        r = take_sockets(&api_fd, &hook_fd);
+        if (r < 0)
+                return log_error_errno(r, "Failed to take the sockets: %m");
         r = daemon_event_new(&event);
         if (r < 0)
                 return log_error_errno(r, "Failed to make an event loop: %m");
