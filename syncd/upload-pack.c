@@ -27,17 +27,6 @@ static int read_line(PktStream *s, const char **ret, char **text) {
         return -EREMOTEIO;
 }
 
-static bool has_word(const char *words, const char *word) {
-        size_t n = strlen(word);
-
-        for (const char *p = words; p; p = strchr(p, ' ')) {
-                p += *p == ' ';
-                if (strncmp(p, word, n) == 0 && (p[n] == ' ' || p[n] == 0))
-                        return true;
-        }
-        return false;
-}
-
 int upload_pack_begin(PktStream *s, char **text) {
         bool can_fetch = false;
         const char *line, *features;

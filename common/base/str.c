@@ -16,6 +16,17 @@ const char *endswith(const char *s, const char *suffix) {
         return n >= m && streq(s + n - m, suffix) ? s + n - m : NULL;
 }
 
+bool has_word(const char *words, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = words; p; p = strchr(p, ' ')) {
+                p += *p == ' ';
+                if (strncmp(p, word, n) == 0 && (p[n] == ' ' || p[n] == 0))
+                        return true;
+        }
+        return false;
+}
+
 char *strfmt(const char *format, ...) {
         char *s;
         va_list ap;

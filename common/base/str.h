@@ -29,6 +29,9 @@ const char *startswith(const char *s, const char *prefix) _pure_;
 /* Returns where in s the suffix begins, or NULL if s does not end with it. */
 const char *endswith(const char *s, const char *suffix) _pure_;
 
+/* True if word is one of the words, which single spaces part. */
+bool has_word(const char *words, const char *word) _pure_;
+
 /* Formats into a new string that the caller frees. NULL if memory ran out. */
 char *strfmt(const char *format, ...) _printf_(1, 2);
 

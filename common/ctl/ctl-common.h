@@ -55,3 +55,6 @@ int ctl_log(CtlContext *c, char *arguments[]);
 /* With one: a path. */
 int ctl_versions(CtlContext *c, char *arguments[]);
 int ctl_restore(CtlContext *c, char *arguments[]);
+/* What the share manager serves, to whom, and who uses it now: nothing or "shares", "users", "volumes", "media",
+ * "sessions", or "end-session NAME", or "wipe NAME", which asks for the name of the medium again. */
+int ctl_share(CtlContext *c, char *arguments[]);

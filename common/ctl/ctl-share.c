@@ -4,7 +4,6 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/ctl/ctl-common.h"
-#include "common/ctl/ctl-share.h"
 
 #define SHARE_NAME "org.ispstorage.Share1"
 #define SHARE_PATH "/org/ispstorage/Share1"
@@ -350,7 +349,7 @@ static const char *const medium_columns[] = { "NAME", "STATUS", "HEALTH", "MB", 
 static const char *const session_columns[] = { "SESSION", "PROTOCOL", "USER", "CLIENT",
                                                "SHARES",  "FILES",    NULL };
 
-int ctl_share(sd_bus *bus, bool json, char *arguments[]) {
+int ctl_share(CtlContext *context, char *arguments[]) {
         static const struct {
                 const char *name, *table;
                 int (*handler)(const Context *c, const char *row, json_t *rows);
@@ -363,9 +362,13 @@ int ctl_share(sd_bus *bus, bool json, char *arguments[]) {
         };
         const char *what = arguments[0] ?: "shares";
         json_auto_t *rows = json_array();
+        sd_bus *bus = context->bus;
         Context c = { .bus = bus };
+        bool orders = streq(what, "end-session") || streq(what, "wipe");
         int r;
 
+        if (orders && context->json)
+                return log_error_errno(-EINVAL, "share %s does not take --json; see --help.", what);
         if (streq(what, "end-session") && arguments[1] && !arguments[2])
                 return end_session(bus, arguments[1]);
         if (streq(what, "wipe") && arguments[1] && !arguments[2])
@@ -374,7 +377,7 @@ int ctl_share(sd_bus *bus, bool json, char *arguments[]) {
                 return log_error_errno(-EINVAL, "Too many arguments; see --help.");
         if (streq(what, "sessions")) {
                 r = add_sessions(bus, rows);
-                return r < 0 ? r : show(rows, json, session_columns);
+                return r < 0 ? r : show(rows, context->json, session_columns);
         }
         for (size_t i = 0; i < ELEMENTSOF(views); i++) {
                 if (!streq(what, views[i].name))
@@ -383,7 +386,7 @@ int ctl_share(sd_bus *bus, bool json, char *arguments[]) {
                 if (r >= 0)
                         r = foreach_row(&c, views[i].table, views[i].handler, rows);
                 json_decref(c.values);
-                return r < 0 ? r : show(rows, json, views[i].columns);
+                return r < 0 ? r : show(rows, context->json, views[i].columns);
         }
         return log_error_errno(-EINVAL, "Not something that is shared: %s; see --help.", what);
 }

@@ -8,7 +8,8 @@
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "common/ctl/ctl-common.h"
-#include "common/ctl/ctl-share.h"
+
+enum { ARG_VERSION = 0x100, ARG_TIME, ARG_TO, ARG_LIMIT, ARG_INSTANCE, ARG_JSON };
 
 static CtlContext arg_context = { .instance = 1 };
 
@@ -37,14 +38,36 @@ static int help(void) {
         return 0;
 }
 
-static const struct {
+typedef struct Verb {
         const char *name;
-        int n_arguments;
+        int n_arguments;     /* ARGUMENTS_ANY: it looks at them itself */
+        const char *options; /* that it takes */
         int (*run)(CtlContext *c, char *arguments[]);
-} verbs[] = {
-        { "status", 0, ctl_status },   { "sync", 0, ctl_sync },           { "versions", 1, ctl_versions },
-        { "restore", 1, ctl_restore }, { "conflicts", 0, ctl_conflicts }, { "log", 0, ctl_log },
+} Verb;
+
+#define ARGUMENTS_ANY (-1)
+
+static const Verb verbs[] = {
+        { "status", 0, "instance json", ctl_status },
+        { "sync", 0, "instance", ctl_sync },
+        { "versions", 1, "limit instance json", ctl_versions },
+        { "restore", 1, "version time to instance json", ctl_restore },
+        { "conflicts", 0, "instance json", ctl_conflicts },
+        { "log", 0, "limit instance json", ctl_log },
+        { "share", ARGUMENTS_ANY, "json", ctl_share },
 };
+
+static const struct option options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "version", required_argument, NULL, ARG_VERSION },
+        { "time", required_argument, NULL, ARG_TIME },
+        { "to", required_argument, NULL, ARG_TO },
+        { "limit", required_argument, NULL, ARG_LIMIT },
+        { "instance", required_argument, NULL, ARG_INSTANCE },
+        { "json", no_argument, NULL, ARG_JSON },
+        {},
+};
+static bool arg_given[ELEMENTSOF(options)];
 
 static int parse_number(const char *s, uint32_t *ret) {
         return parse_uint32(s, ret) < 0 || *ret == 0 ? log_error_errno(-EINVAL, "Not a number above 0: %s", s) : 0;
@@ -52,21 +75,12 @@ static int parse_number(const char *s, uint32_t *ret) {
 
 /* Returns 1 to go on. */
 static int parse_options(int argc, char *argv[]) {
-        enum { ARG_VERSION = 0x100, ARG_TIME, ARG_TO, ARG_LIMIT, ARG_INSTANCE, ARG_JSON };
-        static const struct option options[] = {
-                { "help", no_argument, NULL, 'h' },
-                { "version", required_argument, NULL, ARG_VERSION },
-                { "time", required_argument, NULL, ARG_TIME },
-                { "to", required_argument, NULL, ARG_TO },
-                { "limit", required_argument, NULL, ARG_LIMIT },
-                { "instance", required_argument, NULL, ARG_INSTANCE },
-                { "json", no_argument, NULL, ARG_JSON },
-                {},
-        };
         CtlContext *c = &arg_context;
-        int k, r = 1;
+        int k, i = 0, r = 1;
 
-        while (r > 0 && (k = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while (r > 0 && (k = getopt_long(argc, argv, "h", options, &i)) >= 0) {
+                if (k >= ARG_VERSION)
+                        arg_given[i] = true;
                 switch (k) {
                 case 'h':
                         return help();
@@ -91,42 +105,44 @@ static int parse_options(int argc, char *argv[]) {
                 default:
                         return -EINVAL;
                 }
+        }
         return r;
 }
 
-static int run_verb(sd_bus *bus, int argc, char *argv[]) {
+static int check_usage(const Verb *v, int n_arguments) {
+        if (v->n_arguments != ARGUMENTS_ANY && n_arguments != v->n_arguments)
+                return log_error_errno(-EINVAL, "%s takes %d arguments; see --help.", v->name, v->n_arguments);
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                if (arg_given[i] && !has_word(v->options, options[i].name))
+                        return log_error_errno(-EINVAL, "%s does not take --%s; see --help.", v->name, options[i].name);
+        return 0;
+}
+
+static int run_verb(const Verb *v, char *arguments[]) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *object = NULL;
         CtlContext *c = &arg_context;
 
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
-                if (!streq(argv[0], verbs[i].name))
-                        continue;
-                if (argc - 1 != verbs[i].n_arguments)
-                        return log_error_errno(
-                                        -EINVAL,
-                                        "%s takes %d arguments; see --help.",
-                                        argv[0],
-                                        verbs[i].n_arguments);
-                object = strfmt(CTL_SYNC_PATH "/" CTL_SYNC_OBJECT "/%u", c->instance);
-                if (!object)
-                        return log_oom();
-                c->bus = bus;
-                c->object = object;
-                return verbs[i].run(c, argv + 1);
-        }
-        return log_error_errno(-EINVAL, "Unknown command %s; see --help.", argv[0]);
+        int r = sd_bus_open_system(&bus);
+        if (r < 0)
+                return log_error_errno(r, "Failed to connect to the system bus: %m");
+        object = strfmt(CTL_SYNC_PATH "/" CTL_SYNC_OBJECT "/%u", c->instance);
+        if (!object)
+                return log_oom();
+        c->bus = bus;
+        c->object = object;
+        return v->run(c, arguments);
 }
 
 static int run(int argc, char *argv[]) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        int r;
-
         if (argc < 1)
                 return log_error_errno(-EINVAL, "A command is missing; see --help.");
-        r = sd_bus_open_system(&bus);
-        if (r < 0)
-                return log_error_errno(r, "Failed to connect to the system bus: %m");
-        return streq(argv[0], "share") ? ctl_share(bus, arg_context.json, argv + 1) : run_verb(bus, argc, argv);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (streq(argv[0], verbs[i].name)) {
+                        int r = check_usage(verbs + i, argc - 1);
+                        return r < 0 ? r : run_verb(verbs + i, argv + 1);
+                }
+        return log_error_errno(-EINVAL, "Unknown command %s; see --help.", argv[0]);
 }
 
 int main(int argc, char *argv[]) {

@@ -139,21 +139,79 @@ static void take_simple(Options *o, size_t i, const char *value) {
                 *(const char **) (void *) ((char *) o + simple_options[i].text) = value;
 }
 
-/* -1 to go on, else an exit code. */
-static int parse_argv(int argc, char *argv[], Options *o) {
-        struct option options[ELEMENTSOF(simple_options) + 4] = {
+/* What each verb takes besides --json and --socket, which all do. */
+static const struct {
+        const char *command, *verb; /* verb is NULL if the command has none */
+        const char *options;
+} taken[] = {
+        { "subscription", "create", "user password-stdin profile quota retention" },
+        { "subscription", "set", "user password-stdin quota retention" },
+        { "subscription", "list", "" },
+        { "subscription", "show", "" },
+        { "subscription", "suspend", "" },
+        { "subscription", "resume", "" },
+        { "subscription", "check", "wait" },
+        { "subscription", "maintain", "wait" },
+        { "subscription", "retain", "all now dry-run retention wait" },
+        { "subscription", "remove", "erase" },
+        { "export", NULL, "at path" },
+        { "publish", NULL, "into wait" },
+        { "device", "allow", "subscription name" },
+        { "device", "list", "" },
+        { "device", "show", "" },
+        { "device", "remove", "" },
+        { "device", "get", "wait" },
+        { "device", "set", "wait" },
+        { "device", "names", "wait" },
+        { "device", "attributes", "wait" },
+        { "device", "add", "wait" },
+        { "device", "delete", "wait" },
+        { "backup", NULL, "state repositories configuration" },
+        { "restore", NULL, "state repositories configuration" },
+        { "operation", "list", "device" },
+        { "task", "list", "subscription" },
+        { "task", "show", "" },
+        { "audit", "list", "before" },
+        { "token", "list", "" },
+        { "token", "create", "read-only" },
+        { "token", "remove", "" },
+};
+
+#define OPTIONS_MAX (ELEMENTSOF(simple_options) + 4)
+
+/* EXIT_SUCCESS, also for a verb that there is not: the command knows better what to say of it. */
+static int check_options(const char *command, const char *verb, const char *const given[static OPTIONS_MAX]) {
+        for (size_t i = 0; i < ELEMENTSOF(taken); i++) {
+                if (!streq(command, taken[i].command) || (taken[i].verb && !streq(verb, taken[i].verb)))
+                        continue;
+                for (size_t k = 0; k < OPTIONS_MAX; k++) {
+                        if (!given[k] || has_word("json socket", given[k]) || has_word(taken[i].options, given[k]))
+                                continue;
+                        _cleanup_free_ char *text = strfmt("%s%s%s does not take --%s", command,
+                                                           taken[i].verb ? " " : "", strempty(taken[i].verb), given[k]);
+                        return usage(text ?: "out of memory");
+                }
+        }
+        return EXIT_SUCCESS;
+}
+
+/* -1 to go on, else an exit code. given gets the names of the options that there are. */
+static int parse_argv(int argc, char *argv[], Options *o, const char *given[static OPTIONS_MAX]) {
+        struct option options[OPTIONS_MAX] = {
                 { "wait", optional_argument, NULL, ARG_WAIT },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "help", no_argument, NULL, 'h' },
         };
-        int c;
+        int c, n = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(simple_options); i++)
                 options[i + 3] = (struct option){ simple_options[i].name,
                                                   simple_options[i].flag > 0 ? no_argument : required_argument,
                                                   NULL,
                                                   ARG_SIMPLE + (int) i };
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "h", options, &n)) >= 0) {
+                if (c >= ARG_SIMPLE)
+                        given[n] = options[n].name;
                 switch (c) {
                 case ARG_WAIT:
                         o->wait = true;
@@ -171,6 +229,7 @@ static int parse_argv(int argc, char *argv[], Options *o) {
                                 return EXIT_USAGE;
                         take_simple(o, (size_t) (c - ARG_SIMPLE), optarg);
                 }
+        }
         return -1;
 }
 
@@ -192,10 +251,11 @@ int main(int argc, char *argv[]) {
                 .repositories = "/srv/ispstorage-repositories",
                 .configuration = "/etc/ispstorage-operator",
         };
+        const char *given[OPTIONS_MAX] = {};
         int r;
 
         log_open();
-        r = parse_argv(argc, argv, &o);
+        r = parse_argv(argc, argv, &o, given);
         if (r >= 0)
                 return r;
         if (argc - optind < 2)
@@ -203,7 +263,9 @@ int main(int argc, char *argv[]) {
         argc -= optind + 1;
         argv += optind + 1;
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-                if (streq(argv[-1], commands[i].name))
-                        return commands[i].run(argc, argv, &o);
+                if (streq(argv[-1], commands[i].name)) {
+                        r = check_options(argv[-1], argv[0], given);
+                        return r == EXIT_SUCCESS ? commands[i].run(argc, argv, &o) : r;
+                }
         return usage("unknown command");
 }

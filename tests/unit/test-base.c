@@ -104,6 +104,15 @@ static void utf8_follows_rfc_3629(void **state) {
         assert_false(utf8_is_valid("\xe2\x82"));         /* cut */
 }
 
+static void words_are_whole(void **state) {
+        static const char words[] = "quota all quota-user now";
+
+        assert_true(has_word(words, "quota") && has_word(words, "all") && has_word(words, "quota-user") &&
+                    has_word(words, "now") && has_word("x", "x"));
+        assert_false(has_word(words, "user") || has_word(words, "no") || has_word(words, "al") ||
+                     has_word(words, "ll") || has_word(words, "") || has_word("", "x") || has_word(words, "quota-"));
+}
+
 static void lists_split_and_join(void **state) {
         _cleanup_strv_free_ char **l = NULL;
         _cleanup_free_ char *joined = NULL, *empty = NULL;
@@ -188,6 +197,7 @@ int main(void) {
                 cmocka_unit_test(datetimes_are_utc),
                 cmocka_unit_test(hexadecimal_has_an_exact_length),
                 cmocka_unit_test(utf8_follows_rfc_3629),
+                cmocka_unit_test(words_are_whole),
                 cmocka_unit_test(lists_split_and_join),
                 cmocka_unit_test_setup_teardown(
                                 a_replaced_file_is_whole_and_has_its_mode, make_directory, remove_directory),
