@@ -164,7 +164,7 @@ static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, cons
         SOAP_SOCKET fd = acs_tls_open(c, endpoint, host, port);
         if (!soap_valid_socket(fd))
                 return fd;
-        /* The TLS handshake, which must not be held back, is done. */
+        /* The TLS handshake, which must not be held back but for its end, is done. */
         hold_back(soap, true);
         /* What is acknowledged by the next message needs no segment of its own. */
         (void) setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/session-worker/acs-tls.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "common/base/str.h"
 
 /* A device without a battery starts with a clock that is behind: a certificate that seems not to be valid yet says
@@ -29,6 +32,15 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session) {
         return 0;
 }
 
+/* In TLS 1.3 the last word of the handshake is the client's, and shares its segment with the first request. */
+static void on_state(const SSL *ssl, int where, int unused) {
+        int on = 1;
+
+        if (where == SSL_CB_CONNECT_LOOP && SSL_get_state(ssl) == TLS_ST_CR_FINISHED &&
+            SSL_version(ssl) == TLS1_3_VERSION)
+                (void) setsockopt(SSL_get_fd(ssl), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 int acs_tls_setup(AcsConnection *c) {
         struct soap *soap = &c->soap;
 
@@ -45,6 +57,7 @@ int acs_tls_setup(AcsConnection *c) {
         (void) SSL_CTX_set_session_cache_mode(soap->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_set_app_data(soap->ctx, c);
         SSL_CTX_sess_set_new_cb(soap->ctx, on_new_session);
+        SSL_CTX_set_info_callback(soap->ctx, on_state);
         return 0;
 }
 
