@@ -159,6 +159,9 @@ static void forget_worker(Agent *a) {
 static void on_worker_exit(Worker *w, const siginfo_t *si, bool timed_out, void *userdata) {
         Agent *a = userdata;
 
+        /* What it said last may still wait there. */
+        if (a->worker_io && !timed_out)
+                (void) on_worker_io(a->worker_io, a->worker_socket, EPOLLIN, a);
         if (a->worker_io)
                 agent_end_session(a, timed_out ? "The session took too long" : "The session worker ended");
         forget_worker(a);
