@@ -9,7 +9,7 @@
 /* To close TLS and end after its socket was closed. */
 #define WORKER_END_USEC (5ULL * 1000000U)
 /* How long TLS sessions go on from one handshake in full, which alone verifies the certificate of the ACS (RFC 8446
- * section 4.6.1 wants a limit): a gateway that informs daily resumes a session or two. */
+ * section 4.6.1 wants a limit). */
 #define TLS_RESUMED_MAX_USEC (24ULL * 60U * 60U * 1000000U)
 
 static void act(Agent *a, SessionAction action, const CwmpMessage *received);
