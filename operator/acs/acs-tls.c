@@ -35,6 +35,8 @@ int acs_load_tls(const AcsConfig *config, SSL_CTX **ret) {
         (void) SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
         /* lets a CPE resume its TLS session, which saves a good part of the bytes of the handshake */
         (void) SSL_CTX_set_session_id_context(c, id, sizeof(id) - 1);
+        /* a CPE has one connection at a time, and each handshake brings another ticket */
+        (void) SSL_CTX_set_num_tickets(c, 1);
         if (SSL_CTX_use_certificate_chain_file(c, config->certificate) != 1)
                 r = fail(config->certificate);
         else if (SSL_CTX_use_PrivateKey_file(c, config->key, SSL_FILETYPE_PEM) != 1 ||
