@@ -150,8 +150,11 @@ static void set_options(Transport *t) {
         (void) curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
         (void) curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
         (void) curl_easy_setopt(c, CURLOPT_PROXY, "");
-        if (!isempty(o->trusted_certificates) && access(o->trusted_certificates, R_OK) >= 0)
+        if (!isempty(o->trusted_certificates)) {
                 (void) curl_easy_setopt(c, CURLOPT_CAINFO, o->trusted_certificates);
+                /* Or libcurl takes those of the system for as good. */
+                (void) curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+        }
         if (!isempty(o->username)) {
                 /* The server chooses; what it does not ask for is not sent. */
                 (void) curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long) (CURLAUTH_BASIC | CURLAUTH_DIGEST));

@@ -171,7 +171,9 @@ static bool configure(NbiRequest *r, const char *url, const char *method, long t
                curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
                curl_easy_setopt(e, CURLOPT_WRITEDATA, r) == CURLE_OK &&
                curl_easy_setopt(e, CURLOPT_PRIVATE, r) == CURLE_OK &&
-               (!r->nbi->ca_file || curl_easy_setopt(e, CURLOPT_CAINFO, r->nbi->ca_file) == CURLE_OK) &&
+               /* Without a path, or libcurl takes the authorities of the system for as good. */
+               (!r->nbi->ca_file || (curl_easy_setopt(e, CURLOPT_CAINFO, r->nbi->ca_file) == CURLE_OK &&
+                                     curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK)) &&
                /* libcurl repeats a request, a POST too, when a connection that it used before was closed
                 * without an answer; but the task may be done by then. */
                (!streq(method, "POST") ||
