@@ -327,8 +327,8 @@ static void push_landed(SyncFsm *m, const SyncRevision *revision) {
                 sync_fsm_answer(m, SYNC_OUTCOME_OK);
         else
                 sync_fsm_report(m, (SyncOp) { .kind = SYNC_OP_PUSH }, SYNC_OUTCOME_OK, SYNC_WORD_NONE);
-        /* The rest of main, or of what is in the folder, is still on its way. */
-        if (!m->want_content && !m->want_rest)
+        /* The rest of main, or of what is in the folder, is still on its way, or may be. */
+        if (!m->want_content && !m->want_rest && !m->want_tree)
                 sync_fsm_finish(m);
         sync_fsm_answer_prefetch(m);
 }

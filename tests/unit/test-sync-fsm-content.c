@@ -57,6 +57,28 @@ static void a_long_pull_says_that_it_is_on_its_way(void **state) {
         assert_reports(&m, "");
 }
 
+static void a_push_between_content_and_its_being_put_in_place_answers_no_pull(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        for (unsigned i = 0; i <= SYNC_PASSED_OVER_MAX; i++) {
+                assert_next(&m, SYNC_ACTION_TREE);
+                sync_fsm_dirty(&m, false);
+                tree_misses(&m, 1000, true);
+        }
+        begin_content(&m);
+        /* The commit has waited for long enough, too. */
+        sync_fsm_content_done(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 6, false);
+        assert_reports(&m, "pull 7 ok");
+}
+
 static void content_that_fails_fails_the_pull(void **state) {
         SyncFsm m = pulling(7, 1000);
 
@@ -386,6 +408,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_pull_is_answered_when_nothing_is_missing),
                 cmocka_unit_test(a_long_pull_says_that_it_is_on_its_way),
+                cmocka_unit_test(a_push_between_content_and_its_being_put_in_place_answers_no_pull),
                 cmocka_unit_test(content_that_fails_fails_the_pull),
                 cmocka_unit_test(a_change_during_content_waits_for_a_slice),
                 cmocka_unit_test(orders_do_not_prolong_the_slice),
