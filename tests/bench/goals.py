@@ -16,11 +16,12 @@ REASONS: dict = {
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "smb": "for each file that is made Samba becomes root twice to look for rights that nobody has set (acl_xattr)",
     "memory": "the first commit of 100,000 files holds the index, the plan and the difference to main at once",
-    "wire": "where the operator signals a prefetch, the pull that takes its place fetches some of a large file again; small files, which "
-            "came twice when this was measured, are not prefetched any more; without a prefetch it is 0.2 points",
+    "wire": "where the operator signalled a prefetch, small files and some of a large one came twice when this was measured, by the "
+            "prefetch and by the pull in its place, and do so no more; without a prefetch it was 0.2 points",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "server": "git's upload-pack and pack-objects take the most of it, and sshd encrypts what they copy to it",
-    "wire-large": "TCP's headers and acknowledgements are 7 points of it; the rest came twice, by a prefetch and by the pull in its place",
+    "wire-large": "TCP's headers and acknowledgements are 7 points of it; the rest came twice when this was measured, by a prefetch and by the "
+                  "pull in its place, and does so no more",
     "cwmp-provisioning-tls": "each session begins with a TLS handshake",
     "cwmp-sync-tls": "each session begins with a TLS handshake",
 }
