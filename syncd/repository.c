@@ -340,6 +340,8 @@ static void fail_step(Repository *r, SyncActionKind kind, int error) {
                 sync_fsm_content_done(&r->fsm, TRANSFER_LOCAL_ERROR);
         else if (kind == SYNC_ACTION_PUSH)
                 sync_fsm_pushed(&r->fsm, TRANSFER_LOCAL_ERROR, NULL);
+        else if (kind == SYNC_ACTION_PREFETCH)
+                sync_fsm_prefetched(&r->fsm, TRANSFER_LOCAL_ERROR);
         else if (kind == SYNC_ACTION_TREE)
                 sync_fsm_tree_done(&r->fsm, &(SyncTreeResult) {
                         .word = SYNC_WORD_INTERNAL_ERROR,
