@@ -150,6 +150,16 @@ int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *
         return 0;
 }
 
+static bool is_hole(int fd, uint64_t offset) {
+        off_t data = lseek(fd, (off_t) offset, SEEK_DATA);
+
+        return data < 0 ? errno == ENXIO : (uint64_t) data > offset;
+}
+
+bool content_part_is_written(int fd, uint64_t offset, uint64_t length) {
+        return length == 0 || (!is_hole(fd, offset) && !is_hole(fd, offset + length - 1));
+}
+
 bool content_part_is(ContentArea *a, const SyncOid *file, int fd) {
         struct stat st, named;
         PartName name;

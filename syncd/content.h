@@ -49,6 +49,9 @@ bool content_has_space(const ContentArea *a, uint64_t size);
  * (*ret_new). size may be SYNC_SIZE_UNKNOWN: then nothing is preallocated, and the file grows as it is written. 0,
  * -ENOSPC if less than the floor would stay free, or another negative errno. */
 int content_part_open(ContentArea *a, const SyncOid *file, uint64_t size, bool *ret_new, int *ret_fd);
+/* False if nothing was ever written at the offset, or at the end of the length bytes from there, in the part that is
+ * open as fd: then there is no need to read it. */
+bool content_part_is_written(int fd, uint64_t offset, uint64_t length);
 /* True if fd is open on what has the name of the part still. */
 bool content_part_is(ContentArea *a, const SyncOid *file, int fd);
 /* Begins to write out what was written to a part, so that little is left to be waited for when it is synced, before it

@@ -48,7 +48,8 @@ static int list_chunk(const SyncOid *oid, uint64_t offset, uint32_t length, void
         Listing *l = userdata;
         FolderChunk chunk = { .oid = *oid, .file = l->number, .length = length, .offset = offset };
 
-        if (!l->new && has_chunk(l->part_fd, oid, offset, length, l->buffer))
+        if (!l->new && content_part_is_written(l->part_fd, offset, length) &&
+            has_chunk(l->part_fd, oid, offset, length, l->buffer))
                 return 0;
         if (l->left == 0)
                 return 1;

@@ -73,10 +73,15 @@ static SyncAction begin_push(SyncFsm *m) {
         return (SyncAction) { .kind = SYNC_ACTION_PUSH };
 }
 
+/* What a prefetch has asked for comes in any case: content waits for that rather than asking for it again. */
+static bool may_begin_content(const SyncFsm *m) {
+        return m->want_content && !m->prefetching;
+}
+
 /* What the transfer that runs keeps from going on. */
 static bool others_wait(const SyncFsm *m) {
         return m->want_fetch || m->want_tree || m->want_rest ||
-               (m->phase == SYNC_PHASE_PUSH ? m->want_content : m->candidate);
+               (m->phase == SYNC_PHASE_PUSH ? may_begin_content(m) : m->candidate);
 }
 
 static SyncAction stop_transfer(SyncFsm *m) {
@@ -108,7 +113,9 @@ static SyncAction next_of_pause(SyncFsm *m, uint32_t random) {
 }
 
 static SyncAction next_of_idle(SyncFsm *m) {
-        if (m->want_content && m->passed_over > SYNC_PASSED_OVER_MAX)
+        bool content = may_begin_content(m);
+
+        if (content && m->passed_over > SYNC_PASSED_OVER_MAX)
                 return begin_content(m);
         if (m->candidate && m->push_passed_over > SYNC_PASSED_OVER_MAX)
                 return begin_push(m);
@@ -117,9 +124,9 @@ static SyncAction next_of_idle(SyncFsm *m) {
         if (m->want_tree)
                 return begin_tree(m);
         /* A large push takes turns with content, and one that was stopped with what is to be read. */
-        if (m->candidate && !(m->push_stopped && (m->want_rest || (m->want_content && is_long_push(m)))))
+        if (m->candidate && !(m->push_stopped && (m->want_rest || (content && is_long_push(m)))))
                 return begin_push(m);
-        if (m->want_content)
+        if (content)
                 return begin_content(m);
         if (m->want_rest) {
                 m->push_stopped = false;
@@ -207,6 +214,7 @@ SyncState sync_fsm_state(const SyncFsm *m) {
         case SYNC_PHASE_PUSH:
                 return SYNC_STATE_PUSHING;
         case SYNC_PHASE_IDLE:
+                return m->want_content ? SYNC_STATE_PULLING : SYNC_STATE_IDLE;
         case SYNC_PHASE_PAUSE:
         default:
                 return SYNC_STATE_IDLE;

@@ -5,7 +5,8 @@
  * A cycle is fetch, tree (scan, plan, apply, commit), push. Local changes begin one at "tree" on the tip
  * that is known, so that they are on their way at once; if main has moved, the push is no fast-forward
  * and the cycle begins again at "fetch". While "tree" misses content of main, "content" fetches it and
- * "tree" goes on with what has come. A prefetch of what others are pushing runs beside all of these. */
+ * "tree" goes on with what has come. A prefetch of what others are pushing runs beside all of these but "content",
+ * which waits for the end of one, so that nothing comes twice. */
 #pragma once
 
 #include "common/base/macro.h"
@@ -124,7 +125,7 @@ typedef enum SyncActionKind {
          * under way, and TRANSFER_STOPPED; else a fetch or push ends with any failure, which is not looked at. */
         SYNC_ACTION_STOP_TRANSFER,
         SYNC_ACTION_PREFETCH,      /* beside the others, in a process of its own */
-        SYNC_ACTION_STOP_PREFETCH, /* as a content is stopped */
+        SYNC_ACTION_STOP_PREFETCH, /* as a content is stopped: what stalls ends by the time limits of the transfer */
         SYNC_ACTION_WAIT,          /* set the timer, in place of the one that runs */
 } SyncActionKind;
 

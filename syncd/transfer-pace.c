@@ -127,9 +127,7 @@ void transfer_pace_poll(TransferPace *p) {
         }
 }
 
-/* Until there is something to do: a command, a sample, or the end of what the limit waits for. */
-static void wait_for(uint64_t usec, void *userdata) {
-        TransferPace *p = userdata;
+void transfer_pace_wait(TransferPace *p, uint64_t usec) {
         struct pollfd pollfd = { .fd = p->running && !p->deaf ? p->fd : -1, .events = POLLIN };
         uint64_t longest = p->background && p->probe ? BACKGROUND_INTERVAL_USEC : WAIT_MAX_USEC;
 
@@ -140,6 +138,10 @@ static void wait_for(uint64_t usec, void *userdata) {
                                           .tv_nsec = (long) (usec % 1000000 * 1000) },
                      NULL);
         transfer_pace_poll(p);
+}
+
+static void wait_for(uint64_t usec, void *userdata) {
+        transfer_pace_wait(userdata, usec);
 }
 
 void transfer_pace_init(TransferPace *p, int fd, uint16_t port) {

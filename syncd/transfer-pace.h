@@ -46,5 +46,8 @@ void transfer_pace_end(TransferPace *p);
  * the path if it is time to. Never blocks. */
 void transfer_pace_poll(TransferPace *p);
 
+/* Waits for so long, or until it is time to do that; then does it. */
+void transfer_pace_wait(TransferPace *p, uint64_t usec);
+
 /* Whether it gives way to others now: a field "yielding" of progress messages. */
 bool transfer_pace_is_yielding(const TransferPace *p);

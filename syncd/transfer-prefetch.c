@@ -29,12 +29,12 @@ static uint64_t now_usec(void) {
         return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
-static void pause_usec(uint64_t usec) {
-        struct timespec ts = { .tv_sec = (time_t) (usec / 1000000),
-                               .tv_nsec = (long) (usec % 1000000) * 1000 };
+/* A pull may wait for the end. */
+static void pause_usec(Transfer *t, uint64_t usec) {
+        uint64_t now, end = now_usec() + usec;
 
-        while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
-                ;
+        while ((now = now_usec()) < end && t->progress(0, 0, t->userdata) >= 0)
+                t->wait(end - now, t->userdata);
 }
 
 static int take_reference(const char *name, const git_oid *id, void *userdata) {
@@ -145,10 +145,12 @@ static TransferResult place_new(Prefetch *p) {
 TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned patience_sec) {
         Prefetch p = { .t = t };
         uint64_t last = now_usec(), silence;
-        TransferResult result;
+        TransferResult result = TRANSFER_OK;
 
-        while ((result = look(&p)) == TRANSFER_OK && git_oid_equal(&p.main, known) &&
-               t->progress(0, 0, t->userdata) >= 0) {
+        while (t->progress(0, 0, t->userdata) >= 0) {
+                result = look(&p);
+                if (result != TRANSFER_OK || !git_oid_equal(&p.main, known))
+                        break;
                 if (p.n_done < p.trees.n) {
                         result = place_new(&p);
                         if (result != TRANSFER_OK)
@@ -159,7 +161,7 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
                 silence = now_usec() - last;
                 if (silence >= UINT64_C(1000000) * patience_sec)
                         break;
-                pause_usec(MIN(MAX(silence / LOOK_PART, LOOK_MIN_USEC), LOOK_MAX_USEC));
+                pause_usec(t, MIN(MAX(silence / LOOK_PART, LOOK_MIN_USEC), LOOK_MAX_USEC));
         }
         t->link.next_upload = transfer_link_close(&t->link, t->link.next_upload);
         object_wants_done(&p.trees);

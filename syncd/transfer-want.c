@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/format/chunker.h"
 #include "syncd/git-object.h"
+#include "syncd/transfer-part.h"
 #include "syncd/transfer.h"
 
 typedef struct WantFile {
@@ -21,7 +22,8 @@ typedef struct WantFile {
 static bool has_chunk(WantFile *f, const SyncOid *chunk, uint64_t offset, uint32_t length) {
         git_oid id;
 
-        if (f->new || length > CHUNK_MAX || pread(f->fd, f->buf, length, (off_t) offset) != (ssize_t) length)
+        if (f->new || length > CHUNK_MAX || !content_part_is_written(f->fd, offset, length) ||
+            pread(f->fd, f->buf, length, (off_t) offset) != (ssize_t) length)
                 return false;
         git_store_oid_from_sync(&id, chunk);
         return git_blob_has_name(f->buf, length, &id) > 0;
@@ -96,6 +98,48 @@ int transfer_want_file(Transfer *t, const SyncOid *file, uint64_t size, Wanted *
                 return r;
         wanted->files[wanted->n_files - 1].complete = true;
         return wanted_add_item(wanted, file, 0, size < UINT32_MAX ? (uint32_t) size : 0);
+}
+
+/* items: the first of the file's. */
+static int want_rest(Transfer *t, const WantedFile *file, const WantedItem *items, uint8_t *buf, Wanted *wanted) {
+        WantFile f = { .wanted = wanted, .fd = -EBADF, .buf = buf };
+        int r;
+
+        if (content_has(&t->area, &file->file))
+                return 0;
+        r = wanted_add_file(wanted, &file->file, file->size);
+        if (r < 0)
+                return r;
+        wanted->files[wanted->n_files - 1].complete = file->complete;
+        for (uint64_t i = 0; i < file->n_items && r >= 0; i++) {
+                const WantedItem *item = items + i;
+
+                /* Of a plain file there is all or nothing. */
+                if (sync_oid_equal(&item->blob, &file->file)) {
+                        r = wanted_add_item(wanted, &item->blob, item->offset, item->length);
+                        continue;
+                }
+                if (f.fd < 0)
+                        r = transfer_part_open(&t->area, &file->file, file->size, &f.fd);
+                if (r >= 0)
+                        r = want_chunk(&item->blob, item->offset, item->length, &f);
+        }
+        safe_close(f.fd);
+        return r;
+}
+
+int transfer_want_rest(Transfer *t, const Wanted *listed, Wanted *wanted) {
+        _cleanup_free_ uint8_t *buf = malloc(CHUNK_MAX);
+        const WantedItem *items = listed->items;
+        int r = 0;
+
+        if (!buf)
+                return -ENOMEM;
+        for (size_t i = 0; i < listed->n_files && r >= 0; i++) {
+                r = want_rest(t, listed->files + i, items, buf, wanted);
+                items += listed->files[i].n_items;
+        }
+        return r;
 }
 
 static int parse_file(const char *text, SyncOid *ret_file, uint64_t *ret_size) {

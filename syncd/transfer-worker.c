@@ -137,6 +137,12 @@ static int on_progress(uint64_t done, uint64_t total, void *userdata) {
         return 0;
 }
 
+static void on_wait(uint64_t usec, void *userdata) {
+        TransferWorker *w = userdata;
+
+        transfer_pace_wait(&w->pace, usec);
+}
+
 /* --- commands --- */
 
 static TransferResult local_error(TransferWorker *w, int error, const char *what) {
@@ -190,18 +196,22 @@ static TransferResult do_push(TransferWorker *w, TransferOutcome *outcome) {
 }
 
 static TransferResult do_content(TransferWorker *w, TransferOutcome *outcome) {
-        _cleanup_(wanted_done) Wanted wanted = {};
+        _cleanup_(wanted_done) Wanted listed = {}, wanted = {};
         const char *list = worker_message_get(w->command, "list");
         int r;
 
         if (list && !streq(list, WANTED_MAIN) && !streq(list, WANTED_RESTORE))
                 return local_error(w, -EINVAL, "There is no such list");
-        r = wanted_load(w->transfer.state_fd, list ?: WANTED_MAIN, &wanted);
+        r = wanted_load(w->transfer.state_fd, list ?: WANTED_MAIN, &listed);
         /* Without it nothing is wanted; the tree worker finds out what is. */
         if (r == -ENOENT || r == -EBADMSG)
                 return TRANSFER_OK;
         if (r < 0)
                 return local_error(w, r, "The list of what is wanted cannot be read");
+        r = transfer_want_rest(&w->transfer, &listed, &wanted);
+        wanted_done(&listed);
+        if (r < 0)
+                return transfer_link_failure(&w->transfer.link, NULL, r);
         /* The tree worker has read them in the trees. */
         wanted.proven = true;
         return transfer_content(&w->transfer, &wanted);
@@ -418,6 +428,7 @@ int main(int argc, char *argv[]) {
         t->link.limit_in = &worker.pace.down;
         t->link.limit_out = &worker.pace.up;
         t->progress = on_progress;
+        t->wait = on_wait;
         t->userdata = &worker;
         r = open_all(&worker, argv[2], argv[3]);
         if (r < 0) {

@@ -29,6 +29,8 @@ typedef struct Transfer {
         /* Called with bytes that are done, of all that are expected (0: not known). -ECANCELED: the command
          * is to end soon; content that is on its way is taken in, and a push ends its batch. */
         int (*progress)(uint64_t done, uint64_t total, void *userdata);
+        /* Waits for so long, or until progress() has something to say. */
+        void (*wait)(uint64_t usec, void *userdata);
         void *userdata;
 } Transfer;
 
@@ -70,6 +72,10 @@ int transfer_want_group(
                 const SyncOid *group,
                 uint64_t offset,
                 Wanted *wanted);
+
+/* Adds what is listed and still missing: a prefetch may have brought some of it since the list was made. 0; -ENOSPC or
+ * another negative errno. */
+int transfer_want_rest(Transfer *t, const Wanted *listed, Wanted *wanted);
 
 /* Fetches whole files: each is "<oid>" or "<oid> <size>"; trees of chunks are fetched if the store does not
  * have them. The same results. */

@@ -94,6 +94,21 @@ static void space_is_reserved_and_a_floor_left(void **state) {
         close(fd);
 }
 
+static void what_was_never_written_in_a_part_is_known(void **state) {
+        Fixture *f = *state;
+        bool new;
+        int fd;
+
+        assert_int_equal(content_part_open(&f->area, &file_a, 1 << 20, &new, &fd), 0);
+        assert_false(content_part_is_written(fd, 0, 1 << 20));
+        assert_int_equal(pwrite(fd, "12345", 5, 1 << 19), 5);
+        assert_true(content_part_is_written(fd, 1 << 19, 5));
+        assert_false(content_part_is_written(fd, 0, 1 << 18));
+        assert_false(content_part_is_written(fd, 1 << 19, 1 << 19));
+        assert_false(content_part_is_written(fd, 1 << 20, 1));
+        close(fd);
+}
+
 static void what_is_in_the_folder_is_swept(void **state) {
         Fixture *f = *state;
 
@@ -198,6 +213,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(part_becomes_content, setup, teardown),
                 cmocka_unit_test_setup_teardown(space_is_reserved_and_a_floor_left, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_was_never_written_in_a_part_is_known, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_in_the_folder_is_swept, setup, teardown),
                 cmocka_unit_test_setup_teardown(snapshots, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_list_comes_back_as_it_was, setup, teardown),

@@ -376,6 +376,59 @@ static void main_that_moves_ends_a_prefetch(void **state) {
         tree_misses(&m, 1000, false);
         assert_reports(&m, "prefetch 7 ok");
         assert_next(&m, SYNC_ACTION_STOP_PREFETCH);
+}
+
+/* A pull in the place of a prefetch, which has not ended yet. */
+static SyncFsm prefetching_what_is_missing(void) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PREFETCH, 7 });
+        assert_next(&m, SYNC_ACTION_PREFETCH);
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 8 });
+        assert_next(&m, SYNC_ACTION_STOP_PREFETCH);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_misses(&m, 1000, false);
+        return m;
+}
+
+static void content_waits_for_what_a_prefetch_has_asked_for(void **state) {
+        SyncFsm m = prefetching_what_is_missing();
+
+        assert_next(&m, SYNC_ACTION_NONE);
+        assert_int_equal(sync_fsm_state(&m), SYNC_STATE_PULLING);
+        sync_fsm_prefetched(&m, TRANSFER_OK);
+        begin_content(&m);
+}
+
+static void content_does_not_need_a_prefetch_that_succeeds(void **state) {
+        SyncFsm m = prefetching_what_is_missing();
+
+        sync_fsm_prefetched(&m, TRANSFER_UNREACHABLE);
+        begin_content(&m);
+        sync_fsm_content_done(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 6, false);
+        assert_reports(&m, "pull 8 ok");
+}
+
+/* However many runs there are, content does not begin before; and no push makes room for it. */
+static void changes_travel_while_content_waits_for_a_prefetch(void **state) {
+        SyncFsm m = prefetching_what_is_missing();
+
+        for (unsigned i = 0; i < 2 * SYNC_PASSED_OVER_MAX; i++) {
+                sync_fsm_dirty(&m, false);
+                assert_next(&m, SYNC_ACTION_TREE);
+                tree_misses(&m, 1000, true);
+                assert_next(&m, SYNC_ACTION_PUSH);
+                assert_next(&m, SYNC_ACTION_WAIT);
+                sync_fsm_timer(&m);
+                assert_next(&m, SYNC_ACTION_NONE);
+                sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 + i });
+                assert_next(&m, SYNC_ACTION_NONE);
+        }
+        sync_fsm_prefetched(&m, TRANSFER_OK);
         begin_content(&m);
 }
 
@@ -426,6 +479,9 @@ int main(void) {
                 cmocka_unit_test(a_prefetch_waits_for_the_pull_before_it),
                 cmocka_unit_test(an_answer_to_a_prefetch_does_not_overtake),
                 cmocka_unit_test(main_that_moves_ends_a_prefetch),
+                cmocka_unit_test(content_waits_for_what_a_prefetch_has_asked_for),
+                cmocka_unit_test(content_does_not_need_a_prefetch_that_succeeds),
+                cmocka_unit_test(changes_travel_while_content_waits_for_a_prefetch),
                 cmocka_unit_test(a_later_prefetch_begins_when_the_first_has_ended),
                 cmocka_unit_test(a_suspension_ends_a_prefetch),
         };

@@ -77,6 +77,16 @@ static void a_stop_is_seen_between_packets(void **state) {
         stop(&f);
 }
 
+static void a_wait_ends_with_what_is_said(void **state) {
+        Fixture f;
+
+        start(&f, MESSAGE("command=prefetch"));
+        say(&f, MESSAGE("stop=1"));
+        transfer_pace_wait(&f.pace, UINT64_MAX);
+        assert_true(f.pace.stop);
+        stop(&f);
+}
+
 static void the_next_command_is_not_taken_away(void **state) {
         _cleanup_strv_free_ char **message = NULL;
         Fixture f;
@@ -138,6 +148,7 @@ int main(void) {
                 cmocka_unit_test(the_command_sets_limits),
                 cmocka_unit_test(new_limits_hold_for_one_that_waits),
                 cmocka_unit_test(a_stop_is_seen_between_packets),
+                cmocka_unit_test(a_wait_ends_with_what_is_said),
                 cmocka_unit_test(the_next_command_is_not_taken_away),
                 cmocka_unit_test(broken_limits_change_nothing),
                 cmocka_unit_test(syncd_may_go_away),
