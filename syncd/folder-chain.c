@@ -75,9 +75,18 @@ static bool is_undecided(const Folder *f, const char *path, const SyncEntry *hav
         return local ? local->certainty >= SYNC_BUSY : !have && f->n_unread > 0;
 }
 
+/* Of a change that is wanted. */
+typedef enum ChainState {
+        CHAIN_AS_MAIN,
+        CHAIN_AS_WANTED,
+        CHAIN_ELSE,
+} ChainState;
+
 typedef struct ToWanted {
         ChainUpdate *update;
-        SyncTree *from, *to; /* what differs between main and the chain's tip */
+        unsigned char *states; /* a ChainState for each entry of update->wanted */
+        size_t next;
+        SyncTree *returns;
         SyncTree *replaced;
 } ToWanted;
 
@@ -85,14 +94,37 @@ static const SyncEntry *null_if_absent(const SyncEntry *e) {
         return e && e->kind != SYNC_ABSENT ? e : NULL;
 }
 
-/* 1 if the change is not in the chain yet; then replaced gets what the chain has. */
+/* Main and the chain's tip differ. What is wanted there is compared; where nothing is, the chain is made as main. */
+static int take_difference(const SyncEntry *main, const SyncEntry *have, void *userdata) {
+        ToWanted *w = userdata;
+        const SyncTree *wanted = w->update->wanted;
+        const char *path = (main ?: have)->path;
+        SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
+        size_t i = sync_tree_lower_bound(wanted, path);
+        int r;
+
+        if (i < sync_tree_size(wanted) && streq(sync_tree_at(wanted, i)->path, path)) {
+                bool equal = sync_entry_equal(have, null_if_absent(sync_tree_at(wanted, i)));
+
+                w->states[i] = equal ? CHAIN_AS_WANTED : CHAIN_ELSE;
+                return have && !equal ? sync_tree_add(w->replaced, have) : 0;
+        }
+        if (is_undecided(w->update->folder, path, have))
+                return 0;
+        r = sync_tree_add(w->returns, main ?: &absent);
+        return r >= 0 && have ? sync_tree_add(w->replaced, have) : r;
+}
+
+/* 1 if the change is not in the chain yet; then replaced gets what the chain has. Asked of one after the other. */
 static int is_to_be_made(const SyncEntry *change, void *userdata) {
         ToWanted *w = userdata;
-        const SyncEntry *from = sync_tree_find(w->from, change->path), *have = sync_tree_find(w->to, change->path);
+        ChainState state = w->states[w->next++];
+        const SyncEntry *have;
         int r = 0;
 
-        if (!from && !have)
-                have = folder_main_entry(w->update->folder, change->path);
+        if (state != CHAIN_AS_MAIN)
+                return state == CHAIN_ELSE;
+        have = folder_main_entry(w->update->folder, change->path);
         if (sync_entry_equal(have, null_if_absent(change)))
                 return 0;
         if (have)
@@ -100,45 +132,24 @@ static int is_to_be_made(const SyncEntry *change, void *userdata) {
         return r < 0 ? r : 1;
 }
 
-/* Where the chain differs from main and nothing is wanted: what makes it as main is. */
-static int add_returns(ToWanted *w, SyncTree *changes) {
-        SyncWalk walk = { .trees = { w->update->wanted, w->from, w->to } };
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        const char *path;
-        int r;
-
-        while ((path = sync_walk_next(&walk, entries))) {
-                SyncEntry absent = { .path = path, .kind = SYNC_ABSENT };
-
-                if (entries[0] || sync_entry_equal(entries[1], entries[2]) ||
-                    is_undecided(w->update->folder, path, entries[2]))
-                        continue;
-                r = sync_tree_add(changes, entries[1] ?: &absent);
-                if (r >= 0 && entries[2])
-                        r = sync_tree_add(w->replaced, entries[2]);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* The changes from the chain's tip to what is wanted: ret_changes, and what they replace. */
 static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **ret_replaced) {
-        _cleanup_sync_tree_free_ SyncTree *changes = NULL, *from = NULL, *to = NULL, *replaced = NULL;
-        ToWanted w = { .update = u };
+        _cleanup_sync_tree_free_ SyncTree *changes = NULL, *returns = NULL, *replaced = NULL;
+        _cleanup_free_ unsigned char *states = calloc(sync_tree_size(u->wanted) + 1, sizeof(*states));
+        const git_oid *tip = folder_chain_tip(&u->chain);
+        ToWanted w = { .update = u, .states = states };
         int r;
 
-        r = git_store_diff(u->folder->store, &u->folder->main_commit, folder_chain_tip(&u->chain), &from, &to);
-        if (r >= 0)
-                r = sync_tree_new(&replaced);
-        if (r < 0)
-                return r;
-        w.from = from;
-        w.to = to;
+        if (!states || sync_tree_new(&returns) < 0 || sync_tree_new(&replaced) < 0)
+                return -ENOMEM;
+        w.returns = returns;
         w.replaced = replaced;
-        if ((r = sync_tree_filter(u->wanted, is_to_be_made, &w, &changes)) < 0 ||
-            (r = add_returns(&w, changes)) < 0 || (r = sync_tree_sort(changes)) < 0 ||
-            (r = sync_tree_sort(replaced)) < 0)
+        if ((r = git_store_foreach_difference(
+                             u->folder->store, &u->folder->main_commit, tip, take_difference, &w)) < 0 ||
+            (r = sync_tree_filter(u->wanted, is_to_be_made, &w, &changes)) < 0 ||
+            (r = sync_tree_sort(returns)) < 0 ||
+            (r = sync_tree_add_range(changes, returns, 0, sync_tree_size(returns))) < 0 ||
+            (r = sync_tree_sort(changes)) < 0 || (r = sync_tree_sort(replaced)) < 0)
                 return r;
         *ret_changes = TAKE_PTR(changes);
         *ret_replaced = TAKE_PTR(replaced);

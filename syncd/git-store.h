@@ -159,6 +159,14 @@ int git_store_diff(
                 SyncTree **ret_from,
                 SyncTree **ret_to);
 
+/* The same without holding it, and without the directories that both have: calls the handler for each path, with its
+ * entry in either commit, or NULL. In the order of a SyncTree, if neither commit has a name as two kinds, but that what
+ * is beneath comes after all that the directory's path has. Entries last until it returns. A negative number from the
+ * handler ends it and is returned. 0 or an error as above. */
+typedef int (*GitStoreDiffHandler)(const SyncEntry *from, const SyncEntry *to, void *userdata);
+int git_store_foreach_difference(
+                GitStore *store, const git_oid *from, const git_oid *to, GitStoreDiffHandler handler, void *userdata);
+
 /* Asked for the extended attributes of each file and directory in a set of changes: *ret is a new string
  * "name=hex name=hex", or NULL for none. What cannot be recorded (see docs/repository-format.md) is left out
  * of it. A negative errno ends the write. */

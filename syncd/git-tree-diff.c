@@ -5,26 +5,50 @@
 #include "common/base/cleanup.h"
 #include "syncd/git-tree-internal.h"
 
-static int add_entry(const SyncEntry *e, void *userdata) {
-        return sync_tree_add(userdata, e);
-}
-
 typedef struct Diff {
         GitStore *store;
-        SyncTree *trees[2];
+        GitStoreDiffHandler handler;
+        void *userdata;
+        SyncTree **trees; /* the two sides, if they are collected, with the directories that both have; or NULL */
         TreePath path;
 } Diff;
 
-/* Adds the entry, which diff->path names, to its side, and what is beneath. */
-static int take(Diff *diff, unsigned side, Meta *meta, const TreeItem *item) {
-        SyncEntry e;
-        int r;
+typedef struct Subtree {
+        const Diff *diff;
+        unsigned side;
+} Subtree;
 
-        r = directory_entry(diff->store, meta, item, diff->path.text, false, &e);
+static int tell(const Diff *diff, const SyncEntry *const entries[2]) {
+        return diff->handler(entries[0], entries[1], diff->userdata);
+}
+
+static int tell_entry(const SyncEntry *e, void *userdata) {
+        const Subtree *s = userdata;
+
+        return tell(s->diff, (const SyncEntry *const[2]) { s->side == 0 ? e : NULL, s->side == 1 ? e : NULL });
+}
+
+/* Tells of the entries, which diff->path names, and of what is beneath. */
+static int take(Diff *diff, Directory *d, const TreeItem *const items[2]) {
+        const SyncEntry *found[2] = {};
+        SyncEntry entries[2];
+        int r = 0;
+
+        for (unsigned side = 0; side < 2 && r >= 0; side++)
+                if (items[side]) {
+                        found[side] = entries + side;
+                        r = directory_entry(
+                                        diff->store, &d[side].meta, items[side], diff->path.text, false, entries + side);
+                }
         if (r >= 0)
-                r = sync_tree_add(diff->trees[side], &e);
-        if (r >= 0 && item->kind == SYNC_DIRECTORY)
-                r = tree_walk(diff->store, item->raw.id, &diff->path, add_entry, diff->trees[side]);
+                r = tell(diff, found);
+        for (unsigned side = 0; side < 2 && r >= 0; side++)
+                if (items[side] && items[side]->kind == SYNC_DIRECTORY)
+                        r = tree_walk(diff->store,
+                                      items[side]->raw.id,
+                                      &diff->path,
+                                      tell_entry,
+                                      &(Subtree) { .diff = diff, .side = side });
         return r;
 }
 
@@ -39,27 +63,32 @@ static int diff_directories(Diff *diff, const git_oid *from, const git_oid *to);
  * but metadata. */
 static int diff_directory(Diff *diff, Directory *d, const TreeItem *const items[2]) {
         const SyncEntry unknown = { .path = diff->path.text, .kind = SYNC_DIRECTORY };
-        size_t at[2] = { sync_tree_size(diff->trees[0]), sync_tree_size(diff->trees[1]) };
+        SyncTree **trees = diff->trees;
+        size_t at[2];
         bool any;
         int r = 0;
 
-        for (unsigned side = 0; side < 2 && r >= 0; side++)
-                r = sync_tree_add(diff->trees[side], &unknown);
+        if (!trees)
+                return diff_directories(diff, items[0]->raw.id, items[1]->raw.id);
+        for (unsigned side = 0; side < 2 && r >= 0; side++) {
+                at[side] = sync_tree_size(trees[side]);
+                r = sync_tree_add(trees[side], &unknown);
+        }
         if (r >= 0)
                 r = diff_directories(diff, items[0]->raw.id, items[1]->raw.id);
         if (r < 0)
                 return r;
-        any = sync_tree_size(diff->trees[0]) > at[0] + 1 || sync_tree_size(diff->trees[1]) > at[1] + 1;
+        any = sync_tree_size(trees[0]) > at[0] + 1 || sync_tree_size(trees[1]) > at[1] + 1;
         for (unsigned side = 0; side < 2 && r >= 0; side++) {
                 SyncEntry e;
 
                 if (!any) {
-                        sync_tree_drop_last(diff->trees[side]);
+                        sync_tree_drop_last(trees[side]);
                         continue;
                 }
                 r = directory_entry(diff->store, &d[side].meta, items[side], diff->path.text, false, &e);
                 if (r >= 0)
-                        sync_tree_set(diff->trees[side], at[side], &e);
+                        sync_tree_set(trees[side], at[side], &e);
         }
         return r;
 }
@@ -77,9 +106,7 @@ static int diff_items(Diff *diff, Directory *d, const TreeItem *const items[2]) 
         if (items[0] && items[1] && items[0]->kind == SYNC_DIRECTORY && items[1]->kind == SYNC_DIRECTORY)
                 r = diff_directory(diff, d, items);
         else
-                for (unsigned side = 0; side < 2 && r >= 0; side++)
-                        if (items[side])
-                                r = take(diff, side, &d[side].meta, items[side]);
+                r = take(diff, d, items);
         tree_path_pop(&diff->path, length);
         return r;
 }
@@ -125,12 +152,32 @@ static int diff_directories(Diff *diff, const git_oid *from, const git_oid *to) 
         return r;
 }
 
-static void diff_freep(Diff **d) {
-        if (!*d)
-                return;
-        sync_tree_free((*d)->trees[0]);
-        sync_tree_free((*d)->trees[1]);
-        free(*d);
+static int diff_commits(GitStore *store, const git_oid *from, const git_oid *to, const Diff *how) {
+        _cleanup_free_ Diff *diff = malloc(sizeof(*diff));
+        git_oid roots[2];
+        int r;
+
+        if (!diff)
+                return -ENOMEM;
+        *diff = *how;
+        diff->store = store;
+        r = git_store_root(store, from, &roots[0]);
+        if (r >= 0)
+                r = git_store_root(store, to, &roots[1]);
+        return r < 0 ? r : diff_directories(diff, &roots[0], &roots[1]);
+}
+
+int git_store_foreach_difference(
+                GitStore *store, const git_oid *from, const git_oid *to, GitStoreDiffHandler handler, void *userdata) {
+
+        return diff_commits(store, from, to, &(Diff) { .handler = handler, .userdata = userdata });
+}
+
+static int collect(const SyncEntry *from, const SyncEntry *to, void *userdata) {
+        SyncTree **trees = userdata;
+        int r = from ? sync_tree_add(trees[0], from) : 0;
+
+        return r >= 0 && to ? sync_tree_add(trees[1], to) : r;
 }
 
 int git_store_diff(
@@ -139,26 +186,22 @@ int git_store_diff(
                 const git_oid *to,
                 SyncTree **ret_from,
                 SyncTree **ret_to) {
-        _cleanup_(diff_freep) Diff *diff = calloc(1, sizeof(*diff));
-        git_oid roots[2];
+
+        _cleanup_sync_tree_free_ SyncTree *old = NULL, *new = NULL;
+        SyncTree *trees[2];
         int r;
 
-        if (!diff)
+        if (sync_tree_new(&old) < 0 || sync_tree_new(&new) < 0)
                 return -ENOMEM;
-        diff->store = store;
-        r = git_store_root(store, from, &roots[0]);
-        if (r >= 0)
-                r = git_store_root(store, to, &roots[1]);
-        for (unsigned side = 0; side < 2 && r >= 0; side++)
-                r = sync_tree_new(&diff->trees[side]);
-        if (r >= 0)
-                r = diff_directories(diff, &roots[0], &roots[1]);
+        trees[0] = old;
+        trees[1] = new;
+        r = diff_commits(store, from, to, &(Diff) { .handler = collect, .userdata = trees, .trees = trees });
         /* A name may be there as two kinds. */
         for (unsigned side = 0; side < 2 && r >= 0; side++)
-                r = sync_tree_sort(diff->trees[side]);
+                r = sync_tree_sort(trees[side]);
         if (r < 0)
                 return r == -EINVAL || r == -EEXIST ? -EBADMSG : r;
-        *ret_from = TAKE_PTR(diff->trees[0]);
-        *ret_to = TAKE_PTR(diff->trees[1]);
+        *ret_from = TAKE_PTR(old);
+        *ret_to = TAKE_PTR(new);
         return 0;
 }
