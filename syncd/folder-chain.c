@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
@@ -419,25 +420,57 @@ int folder_update_chain(
         return 0;
 }
 
-static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {
-        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
-        Replaced replaced = {};
-        uint64_t sum = 0;
+typedef struct LargeContent {
+        SyncOid oid;
+        uint64_t bytes;
+} LargeContent;
+
+typedef struct ByteCount {
+        Folder *folder;
+        uint64_t small;
+        LargeContent *large;
+        size_t n_large;
+        FolderOids gone; /* large content that is replaced or removed */
+} ByteCount;
+
+static int count_difference(const SyncEntry *from, const SyncEntry *to, void *userdata) {
+        ByteCount *c = userdata;
+        uint64_t bytes = 0;
         int r;
 
-        r = git_store_diff(f->store, folder_chain_parent(c, i), c->commits + i, &from, &to);
-        if (r < 0)
-                return r;
-        replaced.tree = from;
-        SYNC_TREE_FOREACH(e, to) {
-                uint64_t bytes = 0;
-
-                r = new_bytes(f, e, &replaced, &bytes);
-                if (r < 0)
-                        break;
-                sum += bytes;
+        if (from && from->kind == SYNC_FILE && from->size >= LARGE_BYTES) {
+                if (ARRAY_GROW(c->gone.items, c->gone.n) < 0)
+                        return -ENOMEM;
+                c->gone.items[c->gone.n++] = from->oid;
         }
-        folder_oids_done(&replaced.oids);
+        if (!to)
+                return 0;
+        r = folder_new_bytes(c->folder, to, from, &bytes);
+        if (r < 0 || bytes < LARGE_BYTES) {
+                c->small += bytes;
+                return r;
+        }
+        if (ARRAY_GROW(c->large, c->n_large) < 0)
+                return -ENOMEM;
+        c->large[c->n_large++] = (LargeContent) { .oid = to->oid, .bytes = bytes };
+        return 0;
+}
+
+/* What new_bytes() says of all that a commit has. */
+static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {
+        ByteCount count = { .folder = f };
+        uint64_t sum;
+        int r;
+
+        r = git_store_foreach_difference(
+                        f->store, folder_chain_parent(c, i), c->commits + i, count_difference, &count);
+        sum = count.small;
+        folder_oids_sort(&count.gone);
+        for (size_t k = 0; k < count.n_large; k++)
+                if (!folder_oids_have(&count.gone, &count.large[k].oid))
+                        sum += count.large[k].bytes;
+        folder_oids_done(&count.gone);
+        free(count.large);
         if (r >= 0)
                 *ret = sum;
         return r;

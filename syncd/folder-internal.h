@@ -145,6 +145,8 @@ typedef struct FolderOids {
 
 /* Of the files and symlinks. *ret must be done with. 0 or -ENOMEM. */
 int folder_oids_of(const SyncTree *t, FolderOids *ret);
+/* After items were appended. */
+void folder_oids_sort(FolderOids *set);
 bool folder_oids_have(const FolderOids *set, const SyncOid *oid) _pure_;
 void folder_oids_done(FolderOids *set);
 

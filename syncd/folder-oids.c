@@ -9,6 +9,11 @@ static int compare_oids(const void *a, const void *b) {
         return memcmp(a, b, SYNC_OID_SIZE);
 }
 
+void folder_oids_sort(FolderOids *set) {
+        if (set->n > 0)
+                qsort(set->items, set->n, sizeof(*set->items), compare_oids);
+}
+
 int folder_oids_of(const SyncTree *t, FolderOids *ret) {
         FolderOids set = {};
 
@@ -18,7 +23,7 @@ int folder_oids_of(const SyncTree *t, FolderOids *ret) {
         SYNC_TREE_FOREACH(e, t)
                 if (e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK)
                         set.items[set.n++] = e->oid;
-        qsort(set.items, set.n, sizeof(*set.items), compare_oids);
+        folder_oids_sort(&set);
         *ret = set;
         return 0;
 }
