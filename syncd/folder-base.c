@@ -328,8 +328,9 @@ static int compare_moved(
                         if (r < 0)
                                 return r;
                 }
+                /* What is held and missing on both sides, which may be much, is no difference, and was none. */
                 if (sync_entry_equal(base, sync_tree_find(f->index, path)))
-                        r = sync_tree_add(changes, &absent);
+                        r = sync_tree_find(f->differing, path) ? sync_tree_add(changes, &absent) : 0;
                 else
                         r = add_difference(changes, path, base);
                 if (r < 0)
@@ -390,49 +391,63 @@ int folder_lose_base(Folder *f) {
 
 int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held) {
         _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
-        bool many;
+        bool few;
         int r;
 
-        r = folder_diff_from_base(f, commit, &from, &to);
+        r = folder_diff_if_few(f, commit, sync_tree_size(f->index) / 2 + 1, &from, &to);
         if (r < 0)
                 return r;
+        few = r > 0;
         r = record_base(f, commit, held);
         if (r < 0)
                 return r;
-        many = sync_tree_size(from) + sync_tree_size(to) > sync_tree_size(f->index) / 2;
-        if (f->differing && !many)
+        if (f->differing && few)
                 r = compare_moved(f, commit, held, from, to);
         if (held != f->held)
                 sync_tree_free(f->held);
         f->held = held;
         f->base_commit = *commit;
         forget_main(f);
-        if (f->differing && many) {
-                from = sync_tree_free(from);
-                to = sync_tree_free(to);
+        if (f->differing && !few)
                 r = compare_all(f);
-        }
         /* Then everything is compared anew. */
         if (r < 0)
                 f->differing = sync_tree_free(f->differing);
         return 0;
 }
 
-int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed) {
-        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL, *held = NULL;
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        SyncWalk walk;
-        SyncRow row;
+typedef struct StillHeld {
+        Folder *folder;
+        const git_oid *commit;
+        const SyncTree *placed;
+} StillHeld;
+
+static int is_still_held(const SyncEntry *e, void *userdata) {
+        SyncRow row = { .path = e->path, .base = null_if_absent(e) };
+        StillHeld *s = userdata;
+        SyncEntry buf;
         int r;
 
-        r = folder_diff_from_base(f, commit, &from, &to);
-        if (r < 0)
-                return r;
-        r = sync_tree_new(&held);
-        if (r < 0)
-                return r;
-        walk = (SyncWalk) { .trees = { from, to, f->held, placed } };
-        while ((row.path = sync_walk_next(&walk, entries))) {
+        row.local = sync_tree_find_local(s->folder->index, e->path);
+        r = find_held_in_commit(s->folder, s->commit, e->path, &buf, &row.remote);
+        return r < 0 ? r : sync_base_holds(&row, sync_tree_find(s->placed, e->path));
+}
+
+/* What of the commit is not in the folder yet; from and to are what differs between the base commit and it. */
+static int list_held(
+                Folder *f,
+                const git_oid *commit,
+                const SyncTree *placed,
+                const SyncTree *from,
+                const SyncTree *to,
+                SyncTree *held) {
+
+        SyncWalk walk = { .trees = { from, to, f->held, placed } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        SyncRow row;
+        int r = 0;
+
+        while (r >= 0 && (row.path = sync_walk_next(&walk, entries))) {
                 SyncEntry buf, absent = { .path = row.path, .kind = SYNC_ABSENT };
 
                 if (!entries[0] && !entries[1] && !entries[2])
@@ -440,17 +455,29 @@ int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed
                 row.base = entries[2] ? null_if_absent(entries[2]) : entries[0];
                 row.local = sync_tree_find_local(f->index, row.path);
                 row.remote = entries[1];
-                if (!entries[0] && !entries[1]) {
+                if (!entries[0] && !entries[1])
                         r = find_held_in_commit(f, commit, row.path, &buf, &row.remote);
-                        if (r < 0)
-                                return r;
-                }
-                if (!sync_base_holds(&row, entries[3]))
-                        continue;
-                r = sync_tree_add(held, row.base ?: &absent);
-                if (r < 0)
-                        return r;
+                if (r >= 0 && sync_base_holds(&row, entries[3]))
+                        r = sync_tree_add(held, row.base ?: &absent);
         }
+        return r;
+}
+
+int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL, *held = NULL;
+        StillHeld still = { .folder = f, .commit = commit, .placed = placed };
+        int r;
+
+        r = folder_diff_from_base(f, commit, &from, &to);
+        if (r < 0)
+                return r;
+        /* If base's commit stays, what stays held needs no memory of its own. */
+        if (sync_tree_size(from) == 0 && sync_tree_size(to) == 0)
+                r = sync_tree_filter(f->held, is_still_held, &still, &held);
+        else if ((r = sync_tree_new(&held)) >= 0)
+                r = list_held(f, commit, placed, from, to, held);
+        if (r < 0)
+                return r;
         r = folder_set_base(f, commit, held);
         if (r >= 0)
                 TAKE_PTR(held);

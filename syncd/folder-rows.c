@@ -20,8 +20,12 @@ static int take_if_held(const SyncEntry *e, void *userdata) {
         for (; s->next < sync_tree_size(s->held); s->next++) {
                 int c = sync_path_compare(sync_tree_at(s->held, s->next)->path, e->path);
 
-                if (c == 0)
-                        return sync_tree_add(s->found, e);
+                if (c == 0) {
+                        SyncEntry found = *e;
+
+                        found.path = sync_tree_at(s->held, s->next)->path;
+                        return sync_tree_add_borrowed(s->found, &found);
+                }
                 if (c > 0)
                         return 0;
         }
@@ -66,6 +70,42 @@ int folder_diff_from_base(Folder *f, const git_oid *commit, SyncTree **ret_from,
                 return r;
         *ret_from = TAKE_PTR(from);
         return 0;
+}
+
+typedef struct FewDifferences {
+        SyncTree *from, *to;
+        size_t max;
+} FewDifferences;
+
+static int take_few(const SyncEntry *from, const SyncEntry *to, void *userdata) {
+        FewDifferences *d = userdata;
+        int r;
+
+        if (sync_tree_size(d->from) + sync_tree_size(d->to) >= d->max)
+                return -EOVERFLOW;
+        r = from ? sync_tree_add(d->from, from) : 0;
+        return r >= 0 && to ? sync_tree_add(d->to, to) : r;
+}
+
+int folder_diff_if_few(Folder *f, const git_oid *commit, size_t max, SyncTree **ret_from, SyncTree **ret_to) {
+        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL;
+        FewDifferences few = { .max = max };
+        int r;
+
+        if (sync_tree_new(&from) < 0 || sync_tree_new(&to) < 0)
+                return -ENOMEM;
+        few.from = from;
+        few.to = to;
+        r = git_store_foreach_difference(f->store, &f->base_commit, commit, take_few, &few);
+        if (r >= 0)
+                r = sync_tree_sort(from);
+        if (r >= 0)
+                r = sync_tree_sort(to);
+        if (r < 0)
+                return r == -EOVERFLOW ? 0 : r == -EEXIST ? -EBADMSG : r;
+        *ret_from = TAKE_PTR(from);
+        *ret_to = TAKE_PTR(to);
+        return 1;
 }
 
 int folder_compare_main(Folder *f) {
