@@ -105,7 +105,12 @@ static int can_be_chosen(const SyncEntry *e, void *userdata) {
 }
 
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result) {
-        SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name, .as_is = true };
+        SyncPlanContext context = {
+                .now = time(NULL),
+                .gateway_name = request->gateway_name,
+                .as_is = true,
+                .max_creations = 1,
+        };
         _cleanup_sync_tree_free_ SyncTree *changes = NULL;
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         FolderRows rows;

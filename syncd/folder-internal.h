@@ -81,6 +81,8 @@ struct Folder {
         void *waits_userdata;
         /* FOLDER_..., except in tests. */
         int64_t busy_sec, checkpoint_sec, read_min_msec, slice_msec;
+        size_t max_creations;
+        size_t first_creation; /* of the next plan: behind those of which none could be created */
         int64_t saved;        /* seconds since boot when the index was last written down while files were put off */
         git_oid counted;      /* the commit ... */
         uint64_t count;       /* ... and the length of the history that ends with it */

@@ -284,11 +284,29 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
+/* What was put off is the next run's. If nothing of what was planned can be done, the others get their turn, once. */
+static void go_on(Folder *f, const SyncPlan *plan, bool progress, FolderResult *result) {
+        if (plan->statistics.put_off == 0)
+                f->first_creation = 0;
+        else if (progress)
+                result->outcome.rest = true;
+        else if (f->first_creation <= plan->statistics.put_off) {
+                f->first_creation += f->max_creations;
+                result->outcome.rest = true;
+        } else
+                f->first_creation = 0;
+}
+
 /* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
  * to wait for content and nothing else is to be done; 0 if the run is halted. */
 static int plan_and_apply(
                 Folder *f, const FolderRequest *request, SyncApplyReport *report, FolderResult *result) {
-        SyncPlanContext context = { .now = time(NULL), .gateway_name = request->gateway_name };
+        SyncPlanContext context = {
+                .now = time(NULL),
+                .gateway_name = request->gateway_name,
+                .max_creations = f->max_creations,
+                .first_creation = f->first_creation,
+        };
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         _cleanup_(folder_lack_done) FolderLack lack = {};
         FolderRows rows;
@@ -306,14 +324,17 @@ static int plan_and_apply(
         if (r < 0)
                 return r;
         folder_tell_lack(&lack, result);
-        if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
+        if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0) {
+                go_on(f, plan, true, result);
                 return 2;
+        }
         if (plan->n_operations > 0) {
                 r = apply(f, request, plan, report, result);
                 if (r < 0)
                         return r;
                 content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC);
         }
+        go_on(f, plan, result->outcome.missing || report->n_done > 0, result);
         return 1;
 }
 

@@ -119,8 +119,8 @@ void folder_tell_unplaced(const Folder *f, FolderResult *result) {
                 if (is_barred(local)) {
                         if (result->outcome.no_pull == SYNC_WORD_NONE)
                                 result->outcome.no_pull = SYNC_WORD_BAD_ENTRY;
-                } else if (!result->outcome.missing)
-                        /* What else keeps main's version out has been told. */
+                } else if (!result->outcome.missing && (local || !result->outcome.rest))
+                        /* What else keeps main's version out has been told, or it is only put off. */
                         note(result,
                              local && sync_entry_is_unread(local) ? "still to be read" : "in use",
                              e->path);

@@ -346,6 +346,7 @@ int folder_open(
         f->checkpoint_sec = FOLDER_CHECKPOINT_SEC;
         f->read_min_msec = FOLDER_READ_MIN_MSEC;
         f->slice_msec = FOLDER_SLICE_MSEC;
+        f->max_creations = FOLDER_CREATIONS_MAX;
         r = check_file_system(f);
         if (r < 0)
                 return r;

@@ -12,6 +12,8 @@ typedef struct Planner {
         SyncStep *steps;
         size_t n_steps;
         SyncPlan *plan;
+        size_t n_creations;
+        SyncOid *put_off; /* content of creations that are; sorted if anything is deleted */
         /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
         const char *moved_from, *moved_to;
 } Planner;
@@ -21,6 +23,35 @@ static int add_step(Planner *p, const SyncStep *s) {
                 return -ENOMEM;
         p->steps[p->n_steps++] = *s;
         return 0;
+}
+
+static bool is_creation(const SyncStep *s) {
+        return s->decision == DECIDE_TAKE_REMOTE && !s->base && !s->local && s->remote &&
+               s->remote->kind != SYNC_DIRECTORY;
+}
+
+static bool are_siblings(const char *a, const char *b) {
+        size_t n = (size_t) (sync_path_name(a) - a);
+
+        return n == (size_t) (sync_path_name(b) - b) && memcmp(a, b, n) == 0;
+}
+
+/* 1 if the step is left to a later plan. One creation in a directory says as much of what the directory must be as
+ * all of them. */
+static int put_off(Planner *p, const SyncStep *s) {
+        const SyncStep *last = p->n_steps > 0 ? p->steps + p->n_steps - 1 : NULL;
+        size_t n, *n_put_off = &p->plan->statistics.put_off;
+
+        if (p->context->max_creations == 0 || !is_creation(s))
+                return 0;
+        n = p->n_creations++;
+        if ((n >= p->context->first_creation && n - p->context->first_creation < p->context->max_creations) || !last ||
+            !is_creation(last) || !are_siblings(last->path, s->path))
+                return 0;
+        if (ARRAY_GROW(p->put_off, *n_put_off) < 0)
+                return -ENOMEM;
+        p->put_off[(*n_put_off)++] = s->remote->oid;
+        return 1;
 }
 
 static int make_steps(Planner *p) {
@@ -43,7 +74,9 @@ static int make_steps(Planner *p) {
                         if (r < 0)
                                 return r;
                 }
-                r = add_step(p, &s);
+                r = put_off(p, &s);
+                if (r == 0)
+                        r = add_step(p, &s);
                 if (r < 0)
                         return r;
         }
@@ -213,6 +246,38 @@ static int plan_local(Planner *p, const SyncStep *s) {
         return sync_path_is_valid(moved) ? add_commit(p, s->local, moved) : 0;
 }
 
+static int compare_oids(const void *a, const void *b) {
+        return memcmp(a, b, SYNC_OID_SIZE);
+}
+
+static bool is_deleted_here(const SyncStep *s) {
+        return s->decision == DECIDE_TAKE_REMOTE && s->local && !s->remote;
+}
+
+/* Deletions come last: until then their content may serve what is created under another name; and what of that is put
+ * off, they wait for. */
+static int delete(Planner *p) {
+        size_t n_put_off = p->plan->statistics.put_off;
+        const char *stays = NULL;
+        int r = 0;
+
+        if (n_put_off > 0)
+                qsort(p->put_off, n_put_off, sizeof(SyncOid), compare_oids);
+        for (size_t i = p->n_steps; i-- > 0 && r >= 0;) {
+                const SyncStep *s = p->steps + i;
+
+                if (!is_deleted_here(s) || s->done)
+                        continue;
+                if ((stays && sync_path_is_below(stays, s->path)) ||
+                    (n_put_off > 0 && s->local->kind != SYNC_DIRECTORY &&
+                     bsearch(&s->local->oid, p->put_off, n_put_off, sizeof(SyncOid), compare_oids)))
+                        stays = s->path;
+                else
+                        r = add_operation(p, SYNC_DELETE, s, NULL, NULL);
+        }
+        return r;
+}
+
 static int make_operations(Planner *p) {
         int r = 0;
 
@@ -237,19 +302,7 @@ static int make_operations(Planner *p) {
                                         !p->steps[i].local || p->steps[i].local->kind != SYNC_SPECIAL;
                         break;
                 }
-
-        /* Deletions come last: until then their content may serve what is created under another name. */
-        for (size_t i = p->n_steps; i-- > 0 && r >= 0;) {
-                SyncStep *s = p->steps + i;
-
-                if (s->decision == DECIDE_TAKE_REMOTE && s->local && !s->remote && !s->done)
-                        r = add_operation(p, SYNC_DELETE, s, NULL, NULL);
-        }
-        return r;
-}
-
-static int compare_oids(const void *a, const void *b) {
-        return memcmp(a, b, SYNC_OID_SIZE);
+        return r < 0 ? r : delete(p);
 }
 
 /* Most plans do not, and need no list of what they create. */
@@ -267,8 +320,9 @@ static bool deletes_something(const Planner *p) {
 /* Deletions of content that the same plan creates elsewhere are renames, not a loss to be guarded against. */
 static int count_deletions(Planner *p) {
         SyncPlanStatistics *n = &p->plan->statistics;
-        _cleanup_free_ SyncOid *created = calloc(2 * p->n_steps + 1, sizeof(*created));
-        SyncOid *here = created, *main = created ? created + p->n_steps : NULL;
+        size_t max_here = p->n_steps + n->put_off;
+        _cleanup_free_ SyncOid *created = calloc(max_here + p->n_steps + 1, sizeof(*created));
+        SyncOid *here = created, *main = created ? created + max_here : NULL;
         size_t n_here = 0, n_main = 0;
 
         p->plan->deleted_here = calloc(p->n_steps + 1, sizeof(*p->plan->deleted_here));
@@ -283,6 +337,8 @@ static int count_deletions(Planner *p) {
                 if (s->decision == DECIDE_TAKE_LOCAL && s->local)
                         main[n_main++] = s->local->oid;
         }
+        for (size_t i = 0; i < n->put_off; i++)
+                here[n_here++] = p->put_off[i];
         qsort(here, n_here, sizeof(SyncOid), compare_oids);
         qsort(main, n_main, sizeof(SyncOid), compare_oids);
 
@@ -326,6 +382,7 @@ int sync_plan_rows(const SyncRows *rows, const SyncPlanContext *context, SyncPla
 
         r = plan_run(&p);
         free(p.steps);
+        free(p.put_off);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(plan);

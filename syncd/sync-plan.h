@@ -42,6 +42,7 @@ typedef struct SyncPlanStatistics {
         size_t base_files;        /* files and symlinks in base: what the deletions are a part of */
         size_t deleted_here;      /* files and symlinks deleted in the folder; without those that only move */
         size_t deleted_on_main;   /* files and symlinks that the commit deletes; without those that only move */
+        size_t put_off;           /* files and symlinks to be created here that are left to later plans */
         size_t postponed;         /* paths left alone because their local state is unknown or busy, which time may
                                    * change: not what is of a kind that does not travel */
         size_t collisions;        /* operations with renamed_to */
@@ -65,6 +66,11 @@ typedef struct SyncPlanContext {
         const char *gateway_name;
         /* The operations will not be done: commit what is in the folder now, not what they would leave there. */
         bool as_is;
+        /* Of the files and symlinks that are to be created where nothing was, about so many, in the tree's order from the
+         * n-th one on, are planned now, and the others are put off with the deletions of what has their content: memory
+         * does not grow with how many there are. 0: all are planned. */
+        size_t max_creations;
+        size_t first_creation;
 } SyncPlanContext;
 
 /* What the three sides have at one path; NULL for nothing. */

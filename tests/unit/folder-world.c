@@ -52,7 +52,8 @@ static void open_folder(World *w, WorldGateway *g) {
         engine(w, true);
         r = folder_open(&g->folder, g->state, g->path, WORLD_UUID, g->name, &conflicts);
         engine(w, false);
-        (void) is_good(w, g, r);
+        if (is_good(w, g, r) && w->max_creations > 0)
+                g->folder->max_creations = w->max_creations;
         sync_conflict_list_clear(&conflicts);
         g->push = (git_oid) {};
         g->missing = false;

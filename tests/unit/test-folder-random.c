@@ -183,6 +183,12 @@ static void act(World *w, WorldGateway *g, Mode mode, UserOpen *open) {
                 user_act(w, g);
 }
 
+static void limit_creations(World *w, size_t max) {
+        w->max_creations = max;
+        for (unsigned i = 0; i < w->n_gateways; i++)
+                w->gateways[i].folder->max_creations = max;
+}
+
 /* Returns how many files the gateways moved. */
 static size_t anything(uint64_t seed, Mode mode, Met *met) {
         bool retention = mode == MODE_RETENTION || (mode == MODE_ODD && seed % 4 == 3);
@@ -192,6 +198,8 @@ static size_t anything(uint64_t seed, Mode mode, Met *met) {
         size_t n_moved;
 
         w->odd = mode == MODE_ODD;
+        if (seed % 3 == 0)
+                limit_creations(w, 1 + seed % 4);
         if (mode == MODE_RENAMES)
                 user_plant(w);
         for (unsigned i = 0; i < 120; i++) {

@@ -226,6 +226,58 @@ static void the_guard_looks_at_count_and_share(void **state) {
         assert_false(sync_guard_exceeded(1000000, 1000000, 0, 0));
 }
 
+static size_t count_creations(const SyncPlan *p) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n_operations; i++)
+                n += p->operations[i].kind == SYNC_CREATE && p->operations[i].wanted->kind != SYNC_DIRECTORY;
+        return n;
+}
+
+/* With a limit of one creation, plan after plan comes to the same; on the way no content is deleted that a creation
+ * still wants, and none of it is taken for a loss. */
+static void what_is_put_off_follows_in_later_plans(void **state) {
+        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .max_creations = 1 };
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("o=d o/a=f1 o/b=f2"), *local = model_tree("o=d o/a=f1 o/b=f2"),
+                                          *remote = model_tree("p=d p/a=f1 p/b=f2 p/c=f3 p/d=f4");
+        _cleanup_free_ char *text = NULL, *wanted = model_text(remote);
+        size_t put_off;
+
+        for (put_off = 3;; put_off--) {
+                _cleanup_sync_tree_free_ SyncTree *before = local, *old = base, *held = NULL;
+                _cleanup_sync_plan_free_ SyncPlan *p = model_plan(old, before, remote, &limited);
+                _cleanup_free_ char *now = NULL;
+
+                assert_int_equal(p->statistics.put_off, put_off);
+                assert_int_equal(count_creations(p), 1);
+                assert_int_equal(p->statistics.deleted_here, 0);
+                local = model_apply(before, p, NULL, NULL);
+                now = model_text(local);
+                assert_true(strstr(now, "f1") && strstr(now, "f2"));
+                held = model_advance_base(old, local, remote, NULL);
+                assert_int_equal(sync_tree_patch(remote, held, &base), 0);
+                if (put_off == 0)
+                        break;
+        }
+        text = model_text(local);
+        assert_string_equal(text, wanted);
+}
+
+/* Creations that are put off still want their directory. */
+static void what_is_put_off_counts_for_its_directory(void **state) {
+        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .max_creations = 1 };
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("a=f1 p=d p/x=f1"), *local = model_tree("a=f1 p=f2"),
+                                          *remote = model_tree("a=f1 b=f3 p=d p/m=f4 p/n=f5 p/x=f1"), *after = NULL;
+        _cleanup_sync_plan_free_ SyncPlan *p = model_plan(base, local, remote, &limited);
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(p->statistics.put_off, 1);
+        assert_int_equal(p->statistics.collisions, 1);
+        after = model_apply(local, p, NULL, NULL);
+        text = model_text(after);
+        assert_true(strstr(text, "p=d") && strstr(text, "=f2"));
+}
+
 int main(int argc, char **argv) {
         _cleanup_free_ char *page = NULL;
 
@@ -241,6 +293,8 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(what_could_not_be_applied_is_held_at_its_old_base),
                 cmocka_unit_test(what_is_beneath_the_unreadable_stays_in_base),
                 cmocka_unit_test(what_was_placed_is_base_even_if_changed_since),
+                cmocka_unit_test(what_is_put_off_follows_in_later_plans),
+                cmocka_unit_test(what_is_put_off_counts_for_its_directory),
                 cmocka_unit_test(the_guard_looks_at_count_and_share),
         };
 
