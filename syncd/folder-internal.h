@@ -62,7 +62,7 @@ struct Folder {
         git_oid main_commit;
         SyncTree *main_from;  /* what differs between the base commit and main: the base commit's entries ... */
         SyncTree *main_to;    /* ... and main's; NULL: not compared yet */
-        SyncTree *held_main;  /* main's entries at the paths of held, some of which it shares; NULL: not looked up yet */
+        SyncTree *held_main;  /* main's entries at the paths of held, which it may share; NULL: not looked up yet */
 
         /* Tests only: called before every step that a crash could follow. */
         void (*step)(void *userdata);
@@ -181,8 +181,8 @@ int folder_find_in_commit(
 int folder_compare_main(Folder *f);
 /* What differs between the base commit and another one, as git_store_diff(): of main it is known after that. */
 int folder_diff_from_base(Folder *f, const git_oid *commit, SyncTree **ret_from, SyncTree **ret_to);
-/* The same without the directories that both have, and only if fewer than max entries differ. 1, 0 if there are more, or
- * a negative errno. */
+/* The same without the directories that both have, and only if fewer than max entries differ. 1, 0 if there are more,
+ * or a negative errno. */
 int folder_diff_if_few(Folder *f, const git_oid *commit, size_t max, SyncTree **ret_from, SyncTree **ret_to);
 /* Main's entry at a path, once base is main's tip; NULL if there is none. Belongs to the folder. */
 const SyncEntry *folder_main_entry(const Folder *f, const char *path);

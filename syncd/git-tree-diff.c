@@ -38,7 +38,12 @@ static int take(Diff *diff, Directory *d, const TreeItem *const items[2]) {
                 if (items[side]) {
                         found[side] = entries + side;
                         r = directory_entry(
-                                        diff->store, &d[side].meta, items[side], diff->path.text, false, entries + side);
+                                        diff->store,
+                                        &d[side].meta,
+                                        items[side],
+                                        diff->path.text,
+                                        false,
+                                        entries + side);
                 }
         if (r >= 0)
                 r = tell(diff, found);

@@ -66,9 +66,9 @@ typedef struct SyncPlanContext {
         const char *gateway_name;
         /* The operations will not be done: commit what is in the folder now, not what they would leave there. */
         bool as_is;
-        /* Of the files and symlinks that are to be created where nothing was, about so many, in the tree's order from the
-         * n-th one on, are planned now, and the others are put off with the deletions of what has their content: memory
-         * does not grow with how many there are. 0: all are planned. */
+        /* Of the files and symlinks that are to be created where nothing was, about so many, in the tree's order and
+         * behind the first ones, are planned now, and the others are put off with the deletions of what has their
+         * content: memory does not grow with how many there are. 0: all are planned. */
         size_t max_creations;
         size_t first_creation;
 } SyncPlanContext;

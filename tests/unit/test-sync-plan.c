@@ -238,7 +238,8 @@ static size_t count_creations(const SyncPlan *p) {
  * still wants, and none of it is taken for a loss. */
 static void what_is_put_off_follows_in_later_plans(void **state) {
         const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .max_creations = 1 };
-        _cleanup_sync_tree_free_ SyncTree *base = model_tree("o=d o/a=f1 o/b=f2"), *local = model_tree("o=d o/a=f1 o/b=f2"),
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("o=d o/a=f1 o/b=f2"),
+                                          *local = model_tree("o=d o/a=f1 o/b=f2"),
                                           *remote = model_tree("p=d p/a=f1 p/b=f2 p/c=f3 p/d=f4");
         _cleanup_free_ char *text = NULL, *wanted = model_text(remote);
         size_t put_off;
