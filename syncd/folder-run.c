@@ -349,6 +349,8 @@ static int advance(Folder *f, const SyncApplyReport *report) {
         folder_step(f);
         r = move_to_target(f, &f->main_commit, report->placed);
         folder_step(f);
+        if (report->placed)
+                folder_trim(f);
         if (r >= 0)
                 r = paths_to_scan(report, &paths);
         return r < 0 || !paths ? r : folder_compare(f, paths);

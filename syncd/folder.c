@@ -395,6 +395,8 @@ int folder_rest(Folder *f) {
         int r = 0;
 
         if (f->index_dirty) {
+                /* Both indices and the file are in memory for a moment. */
+                folder_trim(f);
                 r = folder_save_index(f);
                 if (r >= 0)
                         r = sync_index_load(f->state_fd, INSTANCE_INDEX, &saved);
