@@ -15,7 +15,7 @@ REASONS: dict = {
     "cut-through": "the others begin when the first batch of the push has landed and was seen",
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "smb": "for each file that is made Samba becomes root twice to look for rights that nobody has set (acl_xattr)",
-    "memory": "the first commit of 100,000 files holds the index, the plan and the difference to main at once",
+    "memory": "of 100,000 files that come, what is held and main's entries for it are in memory beside the index",
     "wire": "where the operator signalled a prefetch, small files and some of a large one came twice when this was measured, by the "
             "prefetch and by the pull in its place, and do so no more; without a prefetch it was 0.2 points",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
@@ -23,7 +23,7 @@ REASONS: dict = {
     "wire-large": "TCP's headers and acknowledgements are 7 points of it; the rest came twice when this was measured, by a prefetch and by the "
                   "pull in its place, and does so no more",
     "cwmp-provisioning-tls": "each session begins with a TLS handshake",
-    "cwmp-sync-tls": "each session begins with a TLS handshake",
+    "cwmp-sync-tls": "TLS: the first handshake in full, tickets, and the close of each session",
 }
 
 PROGRAMS = ("syncd", "tree worker", "transfer worker")
