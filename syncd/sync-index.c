@@ -20,6 +20,8 @@
 #define MAGIC "ISPSIDX3"
 /* SYNC_ENTRIES_MAX entries of 256 bytes; a gateway's memory would not hold more. */
 #define INDEX_FILE_MAX (256U << 20)
+/* It is written in pieces of this size: a whole one would be in memory beside the tree. */
+#define WRITE_SIZE (64U << 10)
 
 static void write_entry(SyncWriter *w, const SyncEntry *e, const char *previous) {
         size_t shared = 0, length = strlen(e->path);
@@ -75,26 +77,50 @@ static void read_entry(SyncReader *r, SyncEntry *e, char *path) {
 
 /* --- writing --- */
 
-static void write_segment(SyncWriter *w, const SyncTree *t, size_t first, size_t end) {
+typedef struct IndexWriter {
+        const SyncTree *tree;
+        int fd;
+        int error; /* of writing */
+        uint32_t crc; /* of what was written */
+        SyncWriter out; /* what is still to be */
+} IndexWriter;
+
+static void flush_writer(IndexWriter *w) {
+        if (w->out.failed && w->error == 0)
+                w->error = -ENOMEM;
+        if (w->error == 0)
+                w->error = loop_write(w->fd, w->out.data, w->out.size);
+        w->crc = sync_crc32_add(w->crc, w->out.data, w->out.size);
+        w->out.size = 0;
+}
+
+static void put_segment(IndexWriter *w, size_t n, const void *data, size_t size) {
+        sync_write_number(&w->out, n);
+        sync_write_number(&w->out, size);
+        sync_write_bytes(&w->out, data, size);
+        if (w->out.size >= WRITE_SIZE)
+                flush_writer(w);
+}
+
+static void write_segment(IndexWriter *w, size_t first, size_t end) {
         _cleanup_free_ uint8_t *data = NULL;
         const char *previous = "";
         SyncWriter entries = {};
 
         for (size_t i = first; i < end; i++) {
-                const SyncEntry *e = sync_tree_at(t, i);
+                const SyncEntry *e = sync_tree_at(w->tree, i);
 
                 write_entry(&entries, e, previous);
                 previous = e->path;
         }
         data = entries.data;
-        sync_write_number(w, end - first);
-        sync_write_number(w, entries.size);
-        sync_write_bytes(w, data, entries.size);
-        w->failed |= entries.failed;
+        w->out.failed |= entries.failed;
+        put_segment(w, end - first, data, entries.size);
 }
 
 /* Small segments become full ones; those that are in a file are copied. */
-static void write_segments(SyncWriter *w, const SyncTree *t) {
+static void write_segments(IndexWriter *w) {
+        const SyncTree *t = w->tree;
         size_t first = 0;
 
         for (size_t i = 0; t && i < t->n_places; i++) {
@@ -103,30 +129,32 @@ static void write_segments(SyncWriter *w, const SyncTree *t) {
 
                 if (s->mapping && s->n > SYNC_SEGMENT_MAX / 2) {
                         if (first < p->begin)
-                                write_segment(w, t, first, p->begin);
-                        sync_write_number(w, s->n);
-                        sync_write_number(w, s->packed_size);
-                        sync_write_bytes(w, s->packed, s->packed_size);
+                                write_segment(w, first, p->begin);
+                        put_segment(w, s->n, s->packed, s->packed_size);
                         first = p->begin + s->n;
                 }
                 for (; p->begin + s->n - first >= SYNC_SEGMENT_MAX; first += SYNC_SEGMENT_MAX)
-                        write_segment(w, t, first, first + SYNC_SEGMENT_MAX);
+                        write_segment(w, first, first + SYNC_SEGMENT_MAX);
         }
         if (first < sync_tree_size(t))
-                write_segment(w, t, first, sync_tree_size(t));
+                write_segment(w, first, sync_tree_size(t));
+}
+
+static int write_index(int fd, void *userdata) {
+        _cleanup_free_ uint8_t *data = NULL;
+        IndexWriter w = { .tree = userdata, .fd = fd };
+
+        sync_write_bytes(&w.out, MAGIC, strlen(MAGIC));
+        write_segments(&w);
+        flush_writer(&w);
+        sync_write_crc(&w.out, w.crc);
+        flush_writer(&w);
+        data = w.out.data;
+        return w.error;
 }
 
 int sync_index_save(int dir_fd, const char *name, const SyncTree *t) {
-        _cleanup_free_ uint8_t *data = NULL;
-        SyncWriter w = {};
-
-        sync_write_bytes(&w, MAGIC, strlen(MAGIC));
-        write_segments(&w, t);
-        sync_write_crc32(&w);
-        data = w.data;
-        if (w.failed)
-                return -ENOMEM;
-        return write_file_atomic(dir_fd, name, data, w.size, 0600);
+        return write_file_atomic_by(dir_fd, name, 0600, write_index, (void *) t);
 }
 
 /* --- reading --- */

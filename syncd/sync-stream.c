@@ -47,11 +47,13 @@ void sync_write_string(SyncWriter *w, const char *s) {
         sync_write_bytes(w, s, size);
 }
 
-void sync_write_crc32(SyncWriter *w) {
-        uint32_t crc = w->failed ? 0 : sync_crc32(w->data, w->size);
-
+void sync_write_crc(SyncWriter *w, uint32_t crc) {
         for (unsigned i = 0; i < CRC_SIZE; i++, crc >>= 8)
                 sync_write_bytes(w, &(uint8_t) { crc & 0xFF }, 1);
+}
+
+void sync_write_crc32(SyncWriter *w) {
+        sync_write_crc(w, w->failed ? 0 : sync_crc32(w->data, w->size));
 }
 
 const void *sync_read_bytes(SyncReader *r, size_t size) {
@@ -121,14 +123,18 @@ int sync_read_file(
 }
 
 uint32_t sync_crc32(const void *data, size_t size) {
+        return sync_crc32_add(0, data, size);
+}
+
+uint32_t sync_crc32_add(uint32_t crc, const void *data, size_t size) {
         /* Four bits at a time: the table is small, and the files are, too. */
         static const uint32_t table[16] = {
                 0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
                 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
         };
         const uint8_t *bytes = data;
-        uint32_t crc = UINT32_MAX;
 
+        crc = ~crc;
         for (size_t i = 0; i < size; i++) {
                 crc ^= bytes[i];
                 crc = crc >> 4 ^ table[crc & 15];

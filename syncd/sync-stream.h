@@ -19,6 +19,8 @@ void sync_write_signed(SyncWriter *w, int64_t n);
 void sync_write_string(SyncWriter *w, const char *s);
 /* The CRC-32 of all before it, as sync_read_file() wants it at the end of a file. */
 void sync_write_crc32(SyncWriter *w);
+/* One that was worked out by sync_crc32_add(). */
+void sync_write_crc(SyncWriter *w, uint32_t crc);
 
 typedef struct SyncReader {
         const uint8_t *data;
@@ -41,3 +43,5 @@ int sync_read_file(
 
 /* CRC-32 as in IEEE 802.3, zlib and gzip. */
 uint32_t sync_crc32(const void *data, size_t size) _pure_;
+/* That of what crc is of and the data behind it; 0 is of nothing. */
+uint32_t sync_crc32_add(uint32_t crc, const void *data, size_t size) _pure_;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -59,7 +60,8 @@ static int fsync_parent(int dir_fd, const char *path) {
         return 0;
 }
 
-static int write_new_file(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+static int write_new_file(
+                int dir_fd, const char *path, mode_t mode, int (*write)(int fd, void *userdata), void *userdata) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
@@ -69,20 +71,21 @@ static int write_new_file(int dir_fd, const char *path, const void *data, size_t
         /* The mode of an older left-over file, and a umask, do not count. */
         if (fchmod(fd, mode) < 0)
                 return -errno;
-        r = loop_write(fd, data, size);
+        r = write(fd, userdata);
         if (r < 0)
                 return r;
         return fsync(fd) < 0 ? -errno : 0;
 }
 
-int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+int write_file_atomic_by(
+                int dir_fd, const char *path, mode_t mode, int (*write)(int fd, void *userdata), void *userdata) {
         _cleanup_free_ char *temporary = NULL;
         int r;
 
         temporary = strfmt("%s.new", path);
         if (!temporary)
                 return -ENOMEM;
-        r = write_new_file(dir_fd, temporary, data, size, mode);
+        r = write_new_file(dir_fd, temporary, mode, write, userdata);
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, path) < 0)
                 r = -errno;
         if (r < 0) {
@@ -90,6 +93,18 @@ int write_file_atomic(int dir_fd, const char *path, const void *data, size_t siz
                 return r;
         }
         return fsync_parent(dir_fd, path);
+}
+
+static int write_whole(int fd, void *userdata) {
+        const struct iovec *data = userdata;
+
+        return loop_write(fd, data->iov_base, data->iov_len);
+}
+
+int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+        struct iovec whole = { .iov_base = (void *) data, .iov_len = size };
+
+        return write_file_atomic_by(dir_fd, path, mode, write_whole, &whole);
 }
 
 int read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size) {
