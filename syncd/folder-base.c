@@ -176,13 +176,13 @@ static int compare_all(Folder *f) {
         _cleanup_sync_tree_free_ SyncTree *differing = NULL;
         int r;
 
+        /* Both would be as large as the folder, at times. */
+        f->differing = sync_tree_free(f->differing);
         r = sync_tree_new(&differing);
+        if (r >= 0)
+                r = compare_beneath(f, "", differing, &f->base_files);
         if (r < 0)
                 return r;
-        r = compare_beneath(f, "", differing, &f->base_files);
-        if (r < 0)
-                return r;
-        sync_tree_free(f->differing);
         f->differing = TAKE_PTR(differing);
         return 0;
 }

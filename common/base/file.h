@@ -17,8 +17,8 @@ ssize_t loop_read(int fd, void *buf, size_t size);
  * errno: those of open(2), write(2), fsync(2), rename(2). */
 int write_file_atomic(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
 
-/* The same with what a function writes to fd: it returns 0 or a negative errno, which write_file_atomic_by() returns then,
- * too. For what is not in memory as a whole. */
+/* The same with what a function writes to fd: it returns 0 or a negative errno, which is returned here, too. For what
+ * is not in memory as a whole. */
 int write_file_atomic_by(
                 int dir_fd, const char *path, mode_t mode, int (*write)(int fd, void *userdata), void *userdata);
 
