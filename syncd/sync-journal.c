@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/file.h"
 #include "common/base/str.h"
@@ -13,6 +14,8 @@
 #define MAGIC "ISPSJNL2"
 /* Reserved at once, so that deletions can still be journaled when the disk is full. */
 #define RESERVED_BYTES (256U << 10)
+/* Fewer intents are not worth another file. */
+#define COMPACT_MIN 1024U
 #define RECORD_MAX (4U * (SYNC_PATH_MAX + 1))
 
 typedef enum RecordKind {
@@ -188,6 +191,17 @@ static int write_whole(SyncJournal *j, const void *data, size_t size) {
         return 0;
 }
 
+static int open_file(SyncJournal *j) {
+        struct stat st;
+
+        j->fd = openat(j->staging_fd, JOURNAL_NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+        if (j->fd < 0 || fstat(j->fd, &st) < 0)
+                return -errno;
+        j->size = st.st_size;
+        (void) fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
+        return 0;
+}
+
 static int read_journal(SyncJournal *j) {
         _cleanup_free_ char *data = NULL;
         size_t size, valid = 0;
@@ -207,8 +221,10 @@ static int read_journal(SyncJournal *j) {
         for (size_t i = 0; i < j->n_intents; i++)
                 j->interrupted |= !j->intents[i].finished;
 
-        j->fd = openat(j->staging_fd, JOURNAL_NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-        if (j->fd < 0 || ftruncate(j->fd, valid) < 0)
+        r = open_file(j);
+        if (r < 0)
+                return r;
+        if (ftruncate(j->fd, valid) < 0)
                 return -errno;
         j->size = valid;
         return valid == 0 ? write_whole(j, MAGIC, strlen(MAGIC)) : 0;
@@ -230,12 +246,15 @@ int sync_journal_open(SyncJournal **ret, int staging_fd) {
         return 0;
 }
 
+static void clear_intent(SyncIntent *i) {
+        free(i->path);
+        free(i->renamed_to);
+        free(i->moved_from);
+}
+
 static void forget_intents(SyncJournal *j) {
-        for (size_t i = 0; i < j->n_intents; i++) {
-                free(j->intents[i].path);
-                free(j->intents[i].renamed_to);
-                free(j->intents[i].moved_from);
-        }
+        for (size_t i = 0; i < j->n_intents; i++)
+                clear_intent(j->intents + i);
         j->n_intents = 0;
 }
 
@@ -264,22 +283,57 @@ static int make_file(SyncJournal *j) {
         return fsync(j->staging_fd) < 0 ? -errno : 0;
 }
 
-static int append(SyncJournal *j, SyncWriter *record) {
+/* With its length and checksum; frees the record. */
+static void frame(SyncWriter *w, SyncWriter *record) {
         _cleanup_free_ _unused_ uint8_t *payload = record->data;
-        _cleanup_free_ uint8_t *data = NULL;
         uint32_t crc = sync_crc32(record->data, record->size);
-        SyncWriter w = {};
-        int r;
 
-        sync_write_number(&w, record->size);
-        sync_write_bytes(&w, record->data, record->size);
+        sync_write_number(w, record->size);
+        sync_write_bytes(w, record->data, record->size);
         for (unsigned i = 0; i < 4; i++, crc >>= 8)
-                sync_write_bytes(&w, &(uint8_t) { crc & 0xFF }, 1);
-        data = w.data;
-        if (record->failed || w.failed)
-                return -ENOMEM;
-        r = make_file(j);
-        return r < 0 ? r : write_whole(j, w.data, w.size);
+                sync_write_bytes(w, &(uint8_t) { crc & 0xFF }, 1);
+        w->failed |= record->failed;
+}
+
+static void write_intent(SyncWriter *w, const SyncIntent *i) {
+        SyncWriter record = {};
+
+        sync_write_number(&record, i->moved_from ? RECORD_MOVE : RECORD_INTENT);
+        sync_write_number(&record, i->number);
+        sync_write_number(&record, i->kind);
+        sync_write_number(&record, i->kept);
+        sync_write_string(&record, i->path);
+        sync_write_string(&record, strempty(i->moved_from ?: i->renamed_to));
+        write_entry(&record, &i->local);
+        write_entry(&record, &i->wanted);
+        frame(w, &record);
+}
+
+static void write_outcome(
+                SyncWriter *w, uint64_t number, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns) {
+        SyncWriter record = {};
+
+        sync_write_number(&record, RECORD_OUTCOME);
+        sync_write_number(&record, number);
+        sync_write_number(&record, succeeded);
+        sync_write_signed(&record, displaced_ns);
+        write_entry(&record, displaced);
+        frame(w, &record);
+}
+
+static void write_base_recorded(SyncWriter *w) {
+        SyncWriter record = {};
+
+        sync_write_number(&record, RECORD_BASE_RECORDED);
+        frame(w, &record);
+}
+
+/* Frees the records. */
+static int append(SyncJournal *j, SyncWriter *records) {
+        _cleanup_free_ uint8_t *data = records->data;
+        int r = records->failed ? -ENOMEM : make_file(j);
+
+        return r < 0 ? r : write_whole(j, data, records->size);
 }
 
 int sync_journal_intend(
@@ -311,14 +365,7 @@ int sync_journal_intend(
         if (!i->path || (o->renamed_to && !i->renamed_to) || (moved_from && !i->moved_from))
                 return -ENOMEM;
 
-        sync_write_number(&w, moved_from ? RECORD_MOVE : RECORD_INTENT);
-        sync_write_number(&w, number);
-        sync_write_number(&w, i->kind);
-        sync_write_number(&w, i->kept);
-        sync_write_string(&w, i->path);
-        sync_write_string(&w, strempty(i->moved_from ?: i->renamed_to));
-        write_entry(&w, &i->local);
-        write_entry(&w, &i->wanted);
+        write_intent(&w, i);
         *ret = i - j->intents;
         return append(j, &w);
 }
@@ -332,11 +379,7 @@ int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntr
         SyncWriter w = {};
         int r;
 
-        sync_write_number(&w, RECORD_OUTCOME);
-        sync_write_number(&w, intent->number);
-        sync_write_number(&w, succeeded);
-        sync_write_signed(&w, displaced_ns);
-        write_entry(&w, displaced);
+        write_outcome(&w, intent->number, succeeded, displaced, displaced_ns);
         r = append(j, &w);
         if (r < 0)
                 return r;
@@ -353,13 +396,77 @@ int sync_journal_record(SyncJournal *j) {
 
         if (j->fd < 0)
                 return 0;
-        sync_write_number(&w, RECORD_BASE_RECORDED);
+        write_base_recorded(&w);
         r = append(j, &w);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < j->n_intents; i++)
                 j->intents[i].recorded = true;
         return sync_journal_sync(j);
+}
+
+static bool is_settled(const SyncIntent *i) {
+        return i->finished && i->recorded && i->displaced.kind == SYNC_ABSENT;
+}
+
+static size_t count_settled(const SyncJournal *j) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < j->n_intents; i++)
+                n += is_settled(j->intents + i);
+        return n;
+}
+
+/* Writes down the intents that are not settled, as if there had been no others. */
+static int write_anew(SyncJournal *j) {
+        _cleanup_free_ uint8_t *data = NULL;
+        SyncWriter w = {};
+
+        sync_write_bytes(&w, MAGIC, strlen(MAGIC));
+        for (size_t i = 0; i < j->n_intents; i++) {
+                const SyncIntent *intent = j->intents + i;
+
+                if (is_settled(intent))
+                        continue;
+                write_intent(&w, intent);
+                write_outcome(
+                                &w,
+                                intent->number,
+                                intent->succeeded,
+                                &intent->displaced,
+                                intent->displaced_ns);
+        }
+        write_base_recorded(&w);
+        data = w.data;
+        if (w.failed)
+                return -ENOMEM;
+        /* What is told of no more is gone for good. */
+        if (fsync(j->staging_fd) < 0)
+                return -errno;
+        return write_file_atomic(j->staging_fd, JOURNAL_NAME, data, w.size, 0600);
+}
+
+int sync_journal_compact(SyncJournal *j) {
+        size_t n = 0;
+        int r;
+
+        assert(!j->interrupted);
+        if (count_settled(j) < MAX((size_t) COMPACT_MIN, j->n_intents / 2))
+                return 0;
+        r = write_anew(j);
+        /* Then it stays as it is. */
+        if (r == -ENOSPC || r == -EDQUOT)
+                return 0;
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < j->n_intents; i++)
+                if (is_settled(j->intents + i))
+                        clear_intent(j->intents + i);
+                else
+                        j->intents[n++] = j->intents[i];
+        j->n_intents = n;
+        safe_close(j->fd);
+        return open_file(j);
 }
 
 int sync_journal_remove(SyncJournal *j) {

@@ -5,6 +5,8 @@
 
 /* The file in the staging directory. */
 #define SYNC_JOURNAL_NAME "journal"
+/* A crash may leave one that was to take its place; it is of no use. */
+#define SYNC_JOURNAL_NEW_NAME SYNC_JOURNAL_NAME ".new"
 
 #include "common/base/macro.h"
 #include "syncd/sync-plan.h"
@@ -64,6 +66,10 @@ int sync_journal_sync(SyncJournal *j);
 int sync_journal_finish(SyncJournal *j, size_t i, bool succeeded, const SyncEntry *displaced, int64_t displaced_ns);
 /* Notes, durably, that the base with all outcomes so far was recorded. 0 or a negative errno. */
 int sync_journal_record(SyncJournal *j);
+/* Once the base was recorded: if many intents have nothing left in the staging directory (displaced is SYNC_ABSENT),
+ * they are forgotten, durably, so that file and memory do not grow while others wait. On a full disk it stays as it is.
+ * 0 or a negative errno. */
+int sync_journal_compact(SyncJournal *j);
 /* Removes the file and forgets all intents. Not durable: should it come back after a power cut, it tells of what is
  * done, and the directory is synced before there is another one. 0 or a negative errno. */
 int sync_journal_remove(SyncJournal *j);

@@ -189,13 +189,13 @@ int apply_settle(ApplyRun *run, int64_t grace_ns) {
 
                 if (i->displaced.kind == SYNC_ABSENT)
                         continue;
-                if (!is_waiting(run, i, &st)) {
-                        i->displaced.kind = SYNC_ABSENT;
-                        continue;
-                }
                 /* A clock that was set back ends the wait. */
                 if (age >= 0 && age < grace_ns) {
                         run->report->n_unsettled++;
+                        continue;
+                }
+                if (!is_waiting(run, i, &st)) {
+                        i->displaced.kind = SYNC_ABSENT;
                         continue;
                 }
                 r = apply_dispose(run, i, false);
@@ -240,5 +240,6 @@ int sync_apply_settle(const SyncApply *apply, int64_t grace_ns, SyncApplyReport 
         r = apply_settle(&run, grace_ns);
         if (r < 0)
                 return r;
-        return report->n_unsettled == 0 ? sync_journal_remove(journal) : 0;
+        apply_step(&run);
+        return report->n_unsettled == 0 ? sync_journal_remove(journal) : sync_journal_compact(journal);
 }

@@ -73,12 +73,13 @@ int sync_staging_remove(int volume_fd, const char *folder_id, int staging_fd) {
         }
         while ((e = readdir(d)))
                 if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && !streq(e->d_name, MARKER_NAME) &&
-                    !streq(e->d_name, SYNC_JOURNAL_NAME))
+                    !streq(e->d_name, SYNC_JOURNAL_NAME) && !streq(e->d_name, SYNC_JOURNAL_NEW_NAME))
                         return 0;
         fd = sync_open_beneath(volume_fd, STAGING_NAME, O_RDONLY | O_DIRECTORY);
         if (fd < 0)
                 return fd;
         (void) unlinkat(staging_fd, SYNC_JOURNAL_NAME, 0);
+        (void) unlinkat(staging_fd, SYNC_JOURNAL_NEW_NAME, 0);
         (void) unlinkat(staging_fd, MARKER_NAME, 0);
         if (unlinkat(fd, folder_id, AT_REMOVEDIR) < 0)
                 return -errno;
