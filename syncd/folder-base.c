@@ -282,8 +282,7 @@ void folder_set_main(Folder *f, const git_oid *commit) {
         f->main_commit = *commit;
 }
 
-/* The same for the path of a held entry: of main these are known. */
-static int find_held_in_commit(
+int folder_find_held_in_commit(
                 Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret) {
 
         if (!f->held_main || !git_oid_equal(commit, &f->main_commit))
@@ -292,15 +291,13 @@ static int find_held_in_commit(
         return 0;
 }
 
-static const SyncEntry *null_if_absent(const SyncEntry *e) {
+const SyncEntry *folder_null_if_absent(const SyncEntry *e) {
         return e->kind != SYNC_ABSENT ? e : NULL;
 }
 
-static void count_base_files(Folder *f, const SyncTree *from, const SyncTree *to) {
-        SYNC_TREE_FOREACH(e, from)
-                f->base_files -= e->kind != SYNC_DIRECTORY && f->base_files > 0;
-        SYNC_TREE_FOREACH(e, to)
-                f->base_files += e->kind != SYNC_DIRECTORY;
+/* Of the files and symlinks of base. */
+static size_t counts(const SyncEntry *e) {
+        return e && e->kind != SYNC_DIRECTORY;
 }
 
 /* Base moves from its commit to another one; from and to are what differs between them. */
@@ -318,16 +315,18 @@ static int compare_moved(
                 return r;
         while ((path = sync_walk_next(&walk, entries))) {
                 SyncEntry buf, absent = { .path = path, .kind = SYNC_ABSENT };
+                const SyncEntry *was = entries[2] ? folder_null_if_absent(entries[2]) : entries[0];
 
                 if (entries[3])
-                        base = null_if_absent(entries[3]);
+                        base = folder_null_if_absent(entries[3]);
                 else if (entries[0] || entries[1])
                         base = entries[1];
                 else {
-                        r = find_held_in_commit(f, commit, path, &buf, &base);
+                        r = folder_find_held_in_commit(f, commit, path, &buf, &base);
                         if (r < 0)
                                 return r;
                 }
+                f->base_files = f->base_files + counts(base) - MIN(counts(was), f->base_files);
                 /* What is held and missing on both sides, which may be much, is no difference, and was none. */
                 if (sync_entry_equal(base, sync_tree_find(f->index, path)))
                         r = sync_tree_find(f->differing, path) ? sync_tree_add(changes, &absent) : 0;
@@ -336,7 +335,6 @@ static int compare_moved(
                 if (r < 0)
                         return r;
         }
-        count_base_files(f, from, to);
         return change_differing(f, changes);
 }
 
@@ -414,72 +412,4 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held) {
         if (r < 0)
                 f->differing = sync_tree_free(f->differing);
         return 0;
-}
-
-typedef struct StillHeld {
-        Folder *folder;
-        const git_oid *commit;
-        const SyncTree *placed;
-} StillHeld;
-
-static int is_still_held(const SyncEntry *e, void *userdata) {
-        SyncRow row = { .path = e->path, .base = null_if_absent(e) };
-        StillHeld *s = userdata;
-        SyncEntry buf;
-        int r;
-
-        row.local = sync_tree_find_local(s->folder->index, e->path);
-        r = find_held_in_commit(s->folder, s->commit, e->path, &buf, &row.remote);
-        return r < 0 ? r : sync_base_holds(&row, sync_tree_find(s->placed, e->path));
-}
-
-/* What of the commit is not in the folder yet; from and to are what differs between the base commit and it. */
-static int list_held(
-                Folder *f,
-                const git_oid *commit,
-                const SyncTree *placed,
-                const SyncTree *from,
-                const SyncTree *to,
-                SyncTree *held) {
-
-        SyncWalk walk = { .trees = { from, to, f->held, placed } };
-        const SyncEntry *entries[SYNC_WALK_MAX];
-        SyncRow row;
-        int r = 0;
-
-        while (r >= 0 && (row.path = sync_walk_next(&walk, entries))) {
-                SyncEntry buf, absent = { .path = row.path, .kind = SYNC_ABSENT };
-
-                if (!entries[0] && !entries[1] && !entries[2])
-                        continue;
-                row.base = entries[2] ? null_if_absent(entries[2]) : entries[0];
-                row.local = sync_tree_find_local(f->index, row.path);
-                row.remote = entries[1];
-                if (!entries[0] && !entries[1])
-                        r = find_held_in_commit(f, commit, row.path, &buf, &row.remote);
-                if (r >= 0 && sync_base_holds(&row, entries[3]))
-                        r = sync_tree_add(held, row.base ?: &absent);
-        }
-        return r;
-}
-
-int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed) {
-        _cleanup_sync_tree_free_ SyncTree *from = NULL, *to = NULL, *held = NULL;
-        StillHeld still = { .folder = f, .commit = commit, .placed = placed };
-        int r;
-
-        r = folder_diff_from_base(f, commit, &from, &to);
-        if (r < 0)
-                return r;
-        /* If base's commit stays, what stays held needs no memory of its own. */
-        if (sync_tree_size(from) == 0 && sync_tree_size(to) == 0)
-                r = sync_tree_filter(f->held, is_still_held, &still, &held);
-        else if ((r = sync_tree_new(&held)) >= 0)
-                r = list_held(f, commit, placed, from, to, held);
-        if (r < 0)
-                return r;
-        r = folder_set_base(f, commit, held);
-        if (r >= 0)
-                TAKE_PTR(held);
-        return r;
 }

@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
+#include "common/format/chunker.h"
 #include "syncd/folder-chain.h"
 
 /* Beyond this the newest version takes the place of the one before. */
@@ -88,11 +89,12 @@ typedef struct ToWanted {
         unsigned char *states; /* a ChainState for each entry of update->wanted */
         size_t next;
         SyncTree *returns;
-        SyncTree *replaced;
+        SyncTree *replaced; /* large files */
 } ToWanted;
 
-static const SyncEntry *null_if_absent(const SyncEntry *e) {
-        return e && e->kind != SYNC_ABSENT ? e : NULL;
+/* Only of what may be large it matters whether it is content that was there (new_bytes()). */
+static int add_replaced(ToWanted *w, const SyncEntry *have) {
+        return have && have->kind == SYNC_FILE && have->size > FORMAT_PLAIN_MAX ? sync_tree_add(w->replaced, have) : 0;
 }
 
 /* Main and the chain's tip differ. What is wanted there is compared; where nothing is, the chain is made as main. */
@@ -105,15 +107,15 @@ static int take_difference(const SyncEntry *main, const SyncEntry *have, void *u
         int r;
 
         if (i < sync_tree_size(wanted) && streq(sync_tree_at(wanted, i)->path, path)) {
-                bool equal = sync_entry_equal(have, null_if_absent(sync_tree_at(wanted, i)));
+                bool equal = sync_entry_equal(have, folder_null_if_absent(sync_tree_at(wanted, i)));
 
                 w->states[i] = equal ? CHAIN_AS_WANTED : CHAIN_ELSE;
-                return have && !equal ? sync_tree_add(w->replaced, have) : 0;
+                return equal ? 0 : add_replaced(w, have);
         }
         if (is_undecided(w->update->folder, path, have))
                 return 0;
         r = sync_tree_add(w->returns, main ?: &absent);
-        return r >= 0 && have ? sync_tree_add(w->replaced, have) : r;
+        return r < 0 ? r : add_replaced(w, have);
 }
 
 /* 1 if the change is not in the chain yet; then replaced gets what the chain has. Asked of one after the other. */
@@ -121,19 +123,18 @@ static int is_to_be_made(const SyncEntry *change, void *userdata) {
         ToWanted *w = userdata;
         ChainState state = w->states[w->next++];
         const SyncEntry *have;
-        int r = 0;
+        int r;
 
         if (state != CHAIN_AS_MAIN)
                 return state == CHAIN_ELSE;
         have = folder_main_entry(w->update->folder, change->path);
-        if (sync_entry_equal(have, null_if_absent(change)))
+        if (sync_entry_equal(have, folder_null_if_absent(change)))
                 return 0;
-        if (have)
-                r = sync_tree_add(w->replaced, have);
+        r = add_replaced(w, have);
         return r < 0 ? r : 1;
 }
 
-/* The changes from the chain's tip to what is wanted: ret_changes, and what they replace. */
+/* The changes from the chain's tip to what is wanted: ret_changes, and the large files that they replace. */
 static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **ret_replaced) {
         _cleanup_sync_tree_free_ SyncTree *changes = NULL, *returns = NULL, *replaced = NULL;
         _cleanup_free_ unsigned char *states = calloc(sync_tree_size(u->wanted) + 1, sizeof(*states));
@@ -157,7 +158,7 @@ static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **
         return 0;
 }
 
-/* The entries that changes replace or remove. */
+/* The large files that changes replace or remove. */
 typedef struct Replaced {
         const SyncTree *tree;
         FolderOids oids; /* of the tree, once one of them was asked for */

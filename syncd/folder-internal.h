@@ -160,9 +160,11 @@ int folder_load_base(Folder *f);
 int folder_lose_base(Folder *f);
 /* Records a new base: the commit with the held changes. Takes held on success only; it may be the present one. */
 int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
-/* Moves base to the commit, of main, that the folder was brought to as far as it could be; placed is what was put in
- * place since the index was made, or NULL. */
-int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
+/* The entry of a set of changes; NULL if it is SYNC_ABSENT. */
+const SyncEntry *folder_null_if_absent(const SyncEntry *change) _pure_;
+/* folder_find_in_commit() for the path of a held entry: of main these are known. */
+int folder_find_held_in_commit(
+                Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret);
 /* Main has moved, to the commit or the zero id. */
 void folder_set_main(Folder *f, const git_oid *commit);
 /* Compares base and index at the paths and beneath them, and where scans have looked besides; NULL: everywhere. */
@@ -174,6 +176,12 @@ const SyncEntry *folder_base_of(const SyncEntry *differing, const SyncEntry *loc
  * none. 0 or a negative errno. */
 int folder_find_in_commit(
                 Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret);
+
+/* --- folder-held.c --- */
+
+/* Moves base to the commit, of main, that the folder was brought to as far as it could be; placed is what was put in
+ * place since the index was made, or NULL. 0 or a negative errno. */
+int folder_advance_base(Folder *f, const git_oid *commit, const SyncTree *placed);
 
 /* --- folder-rows.c: what there is to plan from --- */
 

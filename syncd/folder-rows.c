@@ -92,6 +92,12 @@ int folder_diff_if_few(Folder *f, const git_oid *commit, size_t max, SyncTree **
         FewDifferences few = { .max = max };
         int r;
 
+        if (f->main_from && git_oid_equal(commit, &f->main_commit)) {
+                if (sync_tree_size(f->main_from) + sync_tree_size(f->main_to) >= max)
+                        return 0;
+                r = folder_diff_from_base(f, commit, ret_from, ret_to);
+                return r < 0 ? r : 1;
+        }
         if (sync_tree_new(&from) < 0 || sync_tree_new(&to) < 0)
                 return -ENOMEM;
         few.from = from;
