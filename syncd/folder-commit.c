@@ -109,7 +109,7 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
                 .now = time(NULL),
                 .gateway_name = request->gateway_name,
                 .as_is = true,
-                .max_creations = 1,
+                .window = 1,
         };
         _cleanup_sync_tree_free_ SyncTree *changes = NULL;
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;

@@ -11,7 +11,11 @@
 /* Bytes of the hash that an id has. */
 #define ID_BYTES 8U
 
-static void name_held(const char *what, const char *const *paths, size_t n, char ret[static FOLDER_HELD_SIZE]) {
+struct FolderGuardKey {
+        uint8_t bytes[ID_BYTES];
+};
+
+static int hash_paths(const char *what, const char *const *paths, size_t n, FolderGuardKey *ret) {
         EVP_MD_CTX *hash = EVP_MD_CTX_new();
         uint8_t digest[EVP_MAX_MD_SIZE];
         bool good;
@@ -20,11 +24,20 @@ static void name_held(const char *what, const char *const *paths, size_t n, char
                EVP_DigestUpdate(hash, what, strlen(what) + 1) == 1;
         for (size_t i = 0; i < n && good; i++)
                 good = EVP_DigestUpdate(hash, paths[i], strlen(paths[i]) + 1) == 1;
-        if (!good || EVP_DigestFinal_ex(hash, digest, NULL) != 1)
-                memset(digest, 0, sizeof(digest));
+        good = good && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
         EVP_MD_CTX_free(hash);
+        if (!good)
+                return -ENOMEM;
+        memcpy(ret->bytes, digest, sizeof(ret->bytes));
+        return 0;
+}
+
+static void name_held(const char *what, const char *const *paths, size_t n, char ret[static FOLDER_HELD_SIZE]) {
+        FolderGuardKey key = {};
+
+        (void) hash_paths(what, paths, n, &key);
         static_assert(FOLDER_HELD_SIZE == 2 * ID_BYTES + 1, "it has room for the digits");
-        (void) format_hex(digest, ID_BYTES, ret);
+        (void) format_hex(key.bytes, ID_BYTES, ret);
 }
 
 void folder_guard_name_emptied(Folder *f, char ret[static FOLDER_HELD_SIZE]) {
@@ -55,7 +68,46 @@ static void leave_out_waiting(const Folder *f, SyncPlan *plan) {
         plan->statistics.deleted_on_main = n;
 }
 
-bool folder_guard_holds(
+/* --- what it has let pass before --- */
+
+static int compare_keys(const void *a, const void *b) {
+        return memcmp(a, b, sizeof(FolderGuardKey));
+}
+
+static int list_deleted_here(const SyncPlan *plan, FolderGuardKey **ret) {
+        size_t n = plan->statistics.deleted_here;
+        _cleanup_free_ FolderGuardKey *keys = calloc(n + 1, sizeof(*keys));
+        int r = keys ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = hash_paths("in the folder", plan->deleted_here + i, 1, keys + i);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(keys);
+        return 0;
+}
+
+/* Of many deletions the first plan counts all; what is left of them counts no more in those that follow. */
+static void leave_out_passed(const Folder *f, const FolderGuardKey *keys, SyncPlan *plan) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < plan->statistics.deleted_here; i++)
+                if (!bsearch(keys + i, f->passed, f->n_passed, sizeof(*keys), compare_keys))
+                        plan->deleted_here[n++] = plan->deleted_here[i];
+        plan->statistics.deleted_here = n;
+}
+
+static void remember_passed(Folder *f, FolderGuardKey *keys, size_t n) {
+        free(f->passed);
+        f->passed = keys;
+        f->n_passed = n;
+        if (n > 0)
+                qsort(keys, n, sizeof(*keys), compare_keys);
+}
+
+/* --- what it holds --- */
+
+static bool holds(
                 Folder *f,
                 const FolderRequest *request,
                 SyncPlan *plan,
@@ -68,7 +120,6 @@ bool folder_guard_holds(
         char id_here[FOLDER_HELD_SIZE], id_main[FOLDER_HELD_SIZE], id[FOLDER_HELD_SIZE];
         const char *const ids[] = { id_here, id_main };
 
-        leave_out_waiting(f, plan);
         here = is_exceeded(request, s, s->deleted_here);
         main = is_exceeded(request, s, s->deleted_on_main);
         if (!here && !main)
@@ -85,4 +136,31 @@ bool folder_guard_holds(
         *ret_where = !main ? "in the folder" : !here ? "on main" : "in the folder and on main";
         *ret_n = (here ? s->deleted_here : 0) + (main ? s->deleted_on_main : 0);
         return !may;
+}
+
+int folder_guard_check(
+                Folder *f,
+                const FolderRequest *request,
+                SyncPlan *plan,
+                FolderResult *result,
+                const char **ret_where,
+                size_t *ret_n) {
+
+        size_t n = plan->statistics.deleted_here;
+        _cleanup_free_ FolderGuardKey *keys = NULL;
+        bool goes_on = plan->statistics.deletions_put_off > 0;
+        int r;
+
+        leave_out_waiting(f, plan);
+        if (goes_on || f->n_passed > 0) {
+                r = list_deleted_here(plan, &keys);
+                if (r < 0)
+                        return r;
+        }
+        if (f->n_passed > 0)
+                leave_out_passed(f, keys, plan);
+        if (holds(f, request, plan, result, ret_where, ret_n))
+                return 0;
+        remember_passed(f, goes_on ? TAKE_PTR(keys) : NULL, goes_on ? n : 0);
+        return 1;
 }

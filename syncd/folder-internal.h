@@ -39,6 +39,9 @@ typedef struct FolderKnownChain {
         size_t n;
 } FolderKnownChain;
 
+/* Of a deletion that the guard has let pass. */
+typedef struct FolderGuardKey FolderGuardKey;
+
 struct Folder {
         GitStore *store;
         ContentArea content;
@@ -81,8 +84,10 @@ struct Folder {
         void *waits_userdata;
         /* FOLDER_..., except in tests. */
         int64_t busy_sec, checkpoint_sec, read_min_msec, slice_msec;
-        size_t max_creations;
-        size_t first_creation; /* of the next plan: behind those of which none could be created */
+        size_t window;       /* FOLDER_WINDOW, except in tests */
+        size_t window_begin; /* of the next plan: behind what could not be done */
+        FolderGuardKey *passed; /* deletions that the guard has let pass and that were put off; sorted */
+        size_t n_passed;
         int64_t saved;        /* seconds since boot when the index was last written down while files were put off */
         git_oid counted;      /* the commit ... */
         uint64_t count;       /* ... and the length of the history that ends with it */
@@ -205,10 +210,11 @@ void folder_rows_init(FolderRows *rows, Folder *f);
 
 /* --- folder-guard.c: the mass-delete guard --- */
 
-/* True if the plan deletes more than the limits of the request allow, and nobody has confirmed just these deletions:
- * *ret_where and *ret_n tell how many files and where. Sets held or confirmed in the result. Deletions
- * on main that wait, folder_deletion_waits(), are taken from those that the plan counts. */
-bool folder_guard_holds(
+/* 1 if the plan may be done; 0 if it deletes more than the limits of the request allow, and nobody has confirmed just
+ * these deletions: *ret_where and *ret_n tell how many files and where; or -ENOMEM. Sets held or confirmed in the
+ * result. Deletions on main that wait, folder_deletion_waits(), are taken from those that the plan counts, and those
+ * here that a plan before was allowed to do and has put off. */
+int folder_guard_check(
                 Folder *f,
                 const FolderRequest *request,
                 SyncPlan *plan,
@@ -292,7 +298,7 @@ char *folder_origin_path(const FolderOrigin *origin, const char *path);
 void folder_tell_scan(const SyncScanReport *report, FolderResult *result);
 void folder_tell_failures(Folder *f, const SyncApplyReport *report, FolderResult *result);
 void folder_tell_lack(const FolderLack *lack, FolderResult *result);
-/* What of base the folder does not have yet (Folder.held), and why. */
+/* Why the folder does not have all of base yet (Folder.held). */
 void folder_tell_unplaced(const Folder *f, FolderResult *result);
 /* What main refuses. */
 void folder_tell_refused(const FolderRequest *request, FolderResult *result);

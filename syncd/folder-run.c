@@ -25,16 +25,17 @@ static void halt(FolderResult *result, SyncWord word, const char *format, ...) {
         va_end(ap);
 }
 
-/* Returns true if it may go on. */
-static bool check_guard(Folder *f, const FolderRequest *request, SyncPlan *plan, FolderResult *result) {
+/* Returns 1 to go on, 0 if the run is halted. */
+static int check_guard(Folder *f, const FolderRequest *request, SyncPlan *plan, FolderResult *result) {
         const SyncPlanStatistics *s = &plan->statistics;
         const char *where;
         size_t n;
+        int r;
 
-        if (!folder_guard_holds(f, request, plan, result, &where, &n))
-                return true;
-        halt(result, SYNC_WORD_MASS_DELETE, "%zu of %zu files would be deleted %s", n, s->base_files, where);
-        return false;
+        r = folder_guard_check(f, request, plan, result, &where, &n);
+        if (r == 0)
+                halt(result, SYNC_WORD_MASS_DELETE, "%zu of %zu files would be deleted %s", n, s->base_files, where);
+        return r;
 }
 
 /* The paths, and those whose last look was not conclusive. Returns 1; 0 if these are so many that looking at everything
@@ -286,15 +287,17 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
 
 /* What was put off is the next run's. If nothing of what was planned can be done, the others get their turn, once. */
 static void go_on(Folder *f, const SyncPlan *plan, bool progress, FolderResult *result) {
-        if (plan->statistics.put_off == 0)
-                f->first_creation = 0;
+        size_t n = MAX(plan->statistics.put_off, plan->statistics.deletions_put_off);
+
+        if (n == 0)
+                f->window_begin = 0;
         else if (progress)
                 result->outcome.rest = true;
-        else if (f->first_creation <= plan->statistics.put_off) {
-                f->first_creation += f->max_creations;
+        else if (f->window_begin <= n) {
+                f->window_begin += f->window;
                 result->outcome.rest = true;
         } else
-                f->first_creation = 0;
+                f->window_begin = 0;
 }
 
 /* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
@@ -304,8 +307,8 @@ static int plan_and_apply(
         SyncPlanContext context = {
                 .now = time(NULL),
                 .gateway_name = request->gateway_name,
-                .max_creations = f->max_creations,
-                .first_creation = f->first_creation,
+                .window = f->window,
+                .window_begin = f->window_begin,
         };
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         _cleanup_(folder_lack_done) FolderLack lack = {};
@@ -316,8 +319,10 @@ static int plan_and_apply(
         r = sync_plan_rows(&rows.rows, &context, &plan);
         if (r < 0)
                 return r;
-        if (!check_guard(f, request, plan, result))
-                return 0;
+        result->pending = sync_tree_size(plan->commits);
+        r = check_guard(f, request, plan, result);
+        if (r <= 0)
+                return r;
         if (plan->statistics.postponed > 0)
                 result->outcome.again = true;
         r = folder_prepare_content(f, plan, WANTED_MAIN, &lack);
@@ -474,6 +479,8 @@ int folder_run(Folder *f, const FolderRequest *request, FolderResult *ret) {
                 folder_result_clear(&result);
                 return r;
         }
+        result.unplaced = sync_tree_size(f->held);
+        result.outcome.unplaced = result.unplaced > 0;
         *ret = result;
         return 0;
 }

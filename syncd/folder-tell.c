@@ -111,19 +111,19 @@ static bool is_barred(const SyncEntry *local) {
 }
 
 void folder_tell_unplaced(const Folder *f, FolderResult *result) {
-        result->unplaced = sync_tree_size(f->held);
-        result->outcome.unplaced = result->unplaced > 0;
         SYNC_TREE_FOREACH(e, f->held) {
                 const SyncEntry *local = sync_tree_find_local(f->index, e->path);
 
                 if (is_barred(local)) {
                         if (result->outcome.no_pull == SYNC_WORD_NONE)
                                 result->outcome.no_pull = SYNC_WORD_BAD_ENTRY;
-                } else if (!result->outcome.missing && (local || !result->outcome.rest))
-                        /* What else keeps main's version out has been told, or it is only put off. */
-                        note(result,
-                             local && sync_entry_is_unread(local) ? "still to be read" : "in use",
-                             e->path);
+                } else if (result->outcome.missing)
+                        /* What else keeps main's version out has been told. */
+                        continue;
+                else if (local && sync_entry_is_unread(local))
+                        note(result, "still to be read", e->path);
+                else if (!result->outcome.rest)
+                        note(result, "in use", e->path);
         }
 }
 

@@ -34,6 +34,7 @@ Folder *folder_free(Folder *f) {
         sync_tree_free(f->index);
         strv_free(f->linked);
         free(f->unread);
+        free(f->passed);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);
         sync_tree_free(f->main_from);
@@ -346,7 +347,7 @@ int folder_open(
         f->checkpoint_sec = FOLDER_CHECKPOINT_SEC;
         f->read_min_msec = FOLDER_READ_MIN_MSEC;
         f->slice_msec = FOLDER_SLICE_MSEC;
-        f->max_creations = FOLDER_CREATIONS_MAX;
+        f->window = FOLDER_WINDOW;
         r = check_file_system(f);
         if (r < 0)
                 return r;

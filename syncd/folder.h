@@ -25,9 +25,9 @@
  * its end (folder_set_waits()), or has small changes to commit, which the request names. */
 #define FOLDER_SLICE_MSEC 5000
 #define FOLDER_READ_MIN_MSEC 100
-/* Files that a run creates here, about, at most; the others follow in the next ones, so that memory does not grow with
- * their number. Of so many the small ones are fetched first. */
-#define FOLDER_CREATIONS_MAX 8192U
+/* Files that a run creates here, about, at most, and as many that it deletes; the others follow in the next ones, so
+ * that memory does not grow with their number. Of so many the small ones are fetched first. */
+#define FOLDER_WINDOW 8192U
 /* Content that was fetched and is wanted no more, or whose fetch was never ended, is kept for so long. */
 #define FOLDER_CONTENT_AGE_SEC (24U * 3600U)
 

@@ -36,17 +36,22 @@ static bool are_siblings(const char *a, const char *b) {
         return n == (size_t) (sync_path_name(b) - b) && memcmp(a, b, n) == 0;
 }
 
+static bool is_in_window(const Planner *p, size_t i) {
+        const SyncPlanContext *c = p->context;
+
+        return c->window == 0 || (i >= c->window_begin && i - c->window_begin < c->window);
+}
+
 /* 1 if the step is left to a later plan. One creation in a directory says as much of what the directory must be as
  * all of them. */
 static int put_off(Planner *p, const SyncStep *s) {
         const SyncStep *last = p->n_steps > 0 ? p->steps + p->n_steps - 1 : NULL;
         size_t n, *n_put_off = &p->plan->statistics.put_off;
 
-        if (p->context->max_creations == 0 || !is_creation(s))
+        if (!is_creation(s))
                 return 0;
         n = p->n_creations++;
-        if ((n >= p->context->first_creation && n - p->context->first_creation < p->context->max_creations) || !last ||
-            !is_creation(last) || !are_siblings(last->path, s->path))
+        if (is_in_window(p, n) || !last || !is_creation(last) || !are_siblings(last->path, s->path))
                 return 0;
         if (ARRAY_GROW(p->put_off, *n_put_off) < 0)
                 return -ENOMEM;
@@ -254,23 +259,71 @@ static bool is_deleted_here(const SyncStep *s) {
         return s->decision == DECIDE_TAKE_REMOTE && s->local && !s->remote;
 }
 
-/* Deletions come last: until then their content may serve what is created under another name; and what of that is put
- * off, they wait for. */
-static int delete(Planner *p) {
-        size_t n_put_off = p->plan->statistics.put_off;
-        const char *stays = NULL;
-        int r = 0;
+static bool is_deleted_on_main(const SyncStep *s) {
+        return s->decision == DECIDE_TAKE_LOCAL && !s->local && s->remote;
+}
 
-        if (n_put_off > 0)
-                qsort(p->put_off, n_put_off, sizeof(SyncOid), compare_oids);
+static bool has_oid(const SyncOid *sorted, size_t n, const SyncOid *oid) {
+        return n > 0 && bsearch(oid, sorted, n, sizeof(*sorted), compare_oids);
+}
+
+static void sort_oids(SyncOid *oids, size_t n) {
+        if (n > 0)
+                qsort(oids, n, sizeof(*oids), compare_oids);
+}
+
+/* The content of the files that the plan creates. */
+static int list_created(const SyncPlan *plan, SyncOid **ret, size_t *ret_n) {
+        SyncOid *oids = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < plan->n_operations; i++) {
+                const SyncOperation *o = plan->operations + i;
+
+                if (o->kind != SYNC_CREATE || o->wanted->kind != SYNC_FILE)
+                        continue;
+                if (ARRAY_GROW(oids, n) < 0) {
+                        free(oids);
+                        return -ENOMEM;
+                }
+                oids[n++] = o->wanted->oid;
+        }
+        sort_oids(oids, n);
+        *ret = oids;
+        *ret_n = n;
+        return 0;
+}
+
+/* Deletions come last: until then their content may serve what is created under another name; and what of that is put
+ * off, they wait for. Both halves of a rename are in one plan: each creation has one deletion besides those of the
+ * window. */
+static int delete(Planner *p) {
+        SyncPlanStatistics *statistics = &p->plan->statistics;
+        _cleanup_free_ SyncOid *created = NULL;
+        size_t n = 0, n_created, n_renamed = 0;
+        const char *stays = NULL;
+        int r;
+
+        r = list_created(p->plan, &created, &n_created);
+        sort_oids(p->put_off, statistics->put_off);
         for (size_t i = p->n_steps; i-- > 0 && r >= 0;) {
                 const SyncStep *s = p->steps + i;
+                bool is_directory, waits;
 
                 if (!is_deleted_here(s) || s->done)
                         continue;
-                if ((stays && sync_path_is_below(stays, s->path)) ||
-                    (n_put_off > 0 && s->local->kind != SYNC_DIRECTORY &&
-                     bsearch(&s->local->oid, p->put_off, n_put_off, sizeof(SyncOid), compare_oids)))
+                is_directory = s->local->kind == SYNC_DIRECTORY;
+                waits = (stays && sync_path_is_below(stays, s->path)) ||
+                        (!is_directory && has_oid(p->put_off, statistics->put_off, &s->local->oid));
+                if (!waits && !is_in_window(p, n++)) {
+                        if (!is_directory && n_renamed < n_created && has_oid(created, n_created, &s->local->oid))
+                                n_renamed++;
+                        else {
+                                waits = true;
+                                statistics->deletions_put_off++;
+                        }
+                }
+                if (waits)
                         stays = s->path;
                 else
                         r = add_operation(p, SYNC_DELETE, s, NULL, NULL);
@@ -310,8 +363,7 @@ static bool deletes_something(const Planner *p) {
         for (size_t i = 0; i < p->n_steps; i++) {
                 const SyncStep *s = p->steps + i;
 
-                if ((s->decision == DECIDE_TAKE_REMOTE && !s->remote) ||
-                    (s->decision == DECIDE_TAKE_LOCAL && !s->local))
+                if (is_deleted_here(s) || is_deleted_on_main(s))
                         return true;
         }
         return false;
@@ -339,17 +391,16 @@ static int count_deletions(Planner *p) {
         }
         for (size_t i = 0; i < n->put_off; i++)
                 here[n_here++] = p->put_off[i];
-        qsort(here, n_here, sizeof(SyncOid), compare_oids);
-        qsort(main, n_main, sizeof(SyncOid), compare_oids);
+        sort_oids(here, n_here);
+        sort_oids(main, n_main);
 
         for (size_t i = 0; i < p->n_steps; i++) {
                 const SyncStep *s = p->steps + i;
 
-                if (s->decision == DECIDE_TAKE_REMOTE && !s->remote && s->local->kind != SYNC_DIRECTORY &&
-                    !bsearch(&s->local->oid, here, n_here, sizeof(SyncOid), compare_oids))
+                if (is_deleted_here(s) && s->local->kind != SYNC_DIRECTORY && !has_oid(here, n_here, &s->local->oid))
                         p->plan->deleted_here[n->deleted_here++] = s->path;
-                if (s->decision == DECIDE_TAKE_LOCAL && !s->local && s->remote->kind != SYNC_DIRECTORY &&
-                    !bsearch(&s->remote->oid, main, n_main, sizeof(SyncOid), compare_oids))
+                if (is_deleted_on_main(s) && s->remote->kind != SYNC_DIRECTORY &&
+                    !has_oid(main, n_main, &s->remote->oid))
                         p->plan->deleted_on_main[n->deleted_on_main++] = s->path;
         }
         return 0;

@@ -40,9 +40,11 @@ typedef struct SyncOperation {
 
 typedef struct SyncPlanStatistics {
         size_t base_files;        /* files and symlinks in base: what the deletions are a part of */
-        size_t deleted_here;      /* files and symlinks deleted in the folder; without those that only move */
+        size_t deleted_here;      /* files and symlinks deleted in the folder, now or later; without those that only
+                                   * move */
         size_t deleted_on_main;   /* files and symlinks that the commit deletes; without those that only move */
-        size_t put_off;           /* files and symlinks to be created here that are left to later plans */
+        size_t put_off;           /* files and symlinks to be created here that are left to later plans ... */
+        size_t deletions_put_off; /* ... and what is to be deleted here and is left to them */
         size_t postponed;         /* paths left alone because their local state is unknown or busy, which time may
                                    * change: not what is of a kind that does not travel */
         size_t collisions;        /* operations with renamed_to */
@@ -68,9 +70,10 @@ typedef struct SyncPlanContext {
         bool as_is;
         /* Of the files and symlinks that are to be created where nothing was, about so many, in the tree's order and
          * behind the first ones, are planned now, and the others are put off with the deletions of what has their
-         * content: memory does not grow with how many there are. 0: all are planned. */
-        size_t max_creations;
-        size_t first_creation;
+         * content. Of what else is to be deleted it is as many, counted from the tree's end, and what is to be renamed
+         * to what is created now. Memory does not grow with how many there are. 0: all are planned. */
+        size_t window;
+        size_t window_begin;
 } SyncPlanContext;
 
 /* What the three sides have at one path; NULL for nothing. */

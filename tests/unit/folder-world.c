@@ -52,8 +52,8 @@ static void open_folder(World *w, WorldGateway *g) {
         engine(w, true);
         r = folder_open(&g->folder, g->state, g->path, WORLD_UUID, g->name, &conflicts);
         engine(w, false);
-        if (is_good(w, g, r) && w->max_creations > 0)
-                g->folder->max_creations = w->max_creations;
+        if (is_good(w, g, r) && w->window > 0)
+                g->folder->window = w->window;
         sync_conflict_list_clear(&conflicts);
         g->push = (git_oid) {};
         g->missing = false;

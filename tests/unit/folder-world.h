@@ -50,7 +50,7 @@ typedef struct World {
         uint64_t bytes_pushed, bytes_fetched;
         size_t n_conflicts;
         bool odd; /* something may be in a folder that cannot be read, or never travels */
-        size_t max_creations; /* Folder.max_creations; 0: as it is */
+        size_t window; /* Folder.window; 0: as it is */
         size_t n_moved; /* files that runs gave another name */
         bool shallow; /* a fetch brings the trees of main's tip only, as if the others were pruned */
 

@@ -183,10 +183,10 @@ static void act(World *w, WorldGateway *g, Mode mode, UserOpen *open) {
                 user_act(w, g);
 }
 
-static void limit_creations(World *w, size_t max) {
-        w->max_creations = max;
+static void narrow_window(World *w, size_t max) {
+        w->window = max;
         for (unsigned i = 0; i < w->n_gateways; i++)
-                w->gateways[i].folder->max_creations = max;
+                w->gateways[i].folder->window = max;
 }
 
 /* Returns how many files the gateways moved. */
@@ -199,7 +199,7 @@ static size_t anything(uint64_t seed, Mode mode, Met *met) {
 
         w->odd = mode == MODE_ODD;
         if (seed % 3 == 0)
-                limit_creations(w, 1 + seed % 4);
+                narrow_window(w, 1 + seed % 4);
         if (mode == MODE_RENAMES)
                 user_plant(w);
         for (unsigned i = 0; i < 120; i++) {

@@ -237,7 +237,7 @@ static size_t count_creations(const SyncPlan *p) {
 /* With a limit of one creation, plan after plan comes to the same; on the way no content is deleted that a creation
  * still wants, and none of it is taken for a loss. */
 static void what_is_put_off_follows_in_later_plans(void **state) {
-        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .max_creations = 1 };
+        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .window = 1 };
         _cleanup_sync_tree_free_ SyncTree *base = model_tree("o=d o/a=f1 o/b=f2"),
                                           *local = model_tree("o=d o/a=f1 o/b=f2"),
                                           *remote = model_tree("p=d p/a=f1 p/b=f2 p/c=f3 p/d=f4");
@@ -266,7 +266,7 @@ static void what_is_put_off_follows_in_later_plans(void **state) {
 
 /* Creations that are put off still want their directory. */
 static void what_is_put_off_counts_for_its_directory(void **state) {
-        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .max_creations = 1 };
+        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .window = 1 };
         _cleanup_sync_tree_free_ SyncTree *base = model_tree("a=f1 p=d p/x=f1"), *local = model_tree("a=f1 p=f2"),
                                           *remote = model_tree("a=f1 b=f3 p=d p/m=f4 p/n=f5 p/x=f1"), *after = NULL;
         _cleanup_sync_plan_free_ SyncPlan *p = model_plan(base, local, remote, &limited);
@@ -277,6 +277,83 @@ static void what_is_put_off_counts_for_its_directory(void **state) {
         after = model_apply(local, p, NULL, NULL);
         text = model_text(after);
         assert_true(strstr(text, "p=d") && strstr(text, "=f2"));
+}
+
+static bool deletes(const SyncPlan *p, const char *path) {
+        for (size_t i = 0; i < p->n_operations; i++)
+                if (p->operations[i].kind == SYNC_DELETE && strcmp(p->operations[i].path, path) == 0)
+                        return true;
+        return false;
+}
+
+/* One deletion after the other comes to the same; each plan tells of all. No directory goes before what is in it. */
+static void deletions_follow_in_later_plans(void **state) {
+        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .window = 1 };
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("a=f1 d=d d/x=f2 d/y=d d/y/z=f3 k=f4"),
+                                          *local = model_tree("a=f1 d=d d/x=f2 d/y=d d/y/z=f3 k=f4"),
+                                          *remote = model_tree("k=f4");
+        static const char *const order[] = { "d/y/z", "d/y", "d/x", "d", "a" };
+        _cleanup_free_ char *text = NULL, *wanted = model_text(remote);
+
+        for (size_t i = 0; i < ELEMENTSOF(order); i++) {
+                _cleanup_sync_tree_free_ SyncTree *before = local, *old = base, *held = NULL;
+                _cleanup_sync_plan_free_ SyncPlan *p = model_plan(old, before, remote, &limited);
+
+                assert_int_equal(p->n_operations, 1);
+                assert_true(deletes(p, order[i]));
+                assert_int_equal(p->statistics.deletions_put_off > 0, i + 1 < ELEMENTSOF(order));
+                assert_int_equal(p->statistics.deleted_here, 3 - (i > 0) - (i > 2));
+                local = model_apply(before, p, NULL, NULL);
+                held = model_advance_base(old, local, remote, NULL);
+                assert_int_equal(sync_tree_patch(remote, held, &base), 0);
+        }
+        text = model_text(local);
+        assert_string_equal(text, wanted);
+}
+
+/* What the others are behind may be what cannot be deleted. */
+static void a_window_can_begin_behind_what_stays(void **state) {
+        const SyncPlanContext behind = {
+                .now = MODEL_NOW,
+                .gateway_name = MODEL_GATEWAY,
+                .window = 1,
+                .window_begin = 1,
+        };
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("d=d d/x=f2 d/y=f3"),
+                                          *local = model_tree("d=d d/x=f2 d/y=f3"), *remote = model_tree("");
+        _cleanup_sync_plan_free_ SyncPlan *p = model_plan(base, local, remote, &behind);
+
+        assert_int_equal(p->n_operations, 1);
+        assert_true(deletes(p, "d/x"));
+}
+
+static void both_halves_of_a_rename_are_in_one_plan(void **state) {
+        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .window = 1 };
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("a=f1 b=f2 c=f3 d=f4"),
+                                          *local = model_tree("a=f1 b=f2 c=f3 d=f4"), *remote = model_tree("x=f1 y=f2");
+        _cleanup_sync_plan_free_ SyncPlan *p = model_plan(base, local, remote, &limited);
+
+        assert_int_equal(p->statistics.put_off, 1);
+        assert_int_equal(p->statistics.deletions_put_off, 1);
+        assert_int_equal(p->statistics.deleted_here, 2);
+        assert_true(deletes(p, "a") && deletes(p, "d"));
+        /* What waits for a creation that is put off, and what is outside of the window. */
+        assert_false(deletes(p, "b") || deletes(p, "c"));
+}
+
+/* What is in the place of a directory comes with all that main deletes in it. */
+static void a_directory_is_replaced_in_one_plan(void **state) {
+        const SyncPlanContext limited = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .window = 1 };
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("d=d d/x=f1 d/y=f2 d/z=f3"),
+                                          *local = model_tree("d=d d/x=f1 d/y=f2 d/z=f3"), *remote = model_tree("d=f4"),
+                                          *after = NULL;
+        _cleanup_sync_plan_free_ SyncPlan *p = model_plan(base, local, remote, &limited);
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(p->statistics.deletions_put_off, 0);
+        after = model_apply(local, p, NULL, NULL);
+        text = model_text(after);
+        assert_string_equal(text, "d=f4");
 }
 
 int main(int argc, char **argv) {
@@ -296,6 +373,10 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(what_was_placed_is_base_even_if_changed_since),
                 cmocka_unit_test(what_is_put_off_follows_in_later_plans),
                 cmocka_unit_test(what_is_put_off_counts_for_its_directory),
+                cmocka_unit_test(deletions_follow_in_later_plans),
+                cmocka_unit_test(a_window_can_begin_behind_what_stays),
+                cmocka_unit_test(both_halves_of_a_rename_are_in_one_plan),
+                cmocka_unit_test(a_directory_is_replaced_in_one_plan),
                 cmocka_unit_test(the_guard_looks_at_count_and_share),
         };
 

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Many files that come, go or are renamed at once: a run does some of them, and what is left is the next one's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <git2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/str.h"
+#include "syncd/folder-internal.h"
+#include "tests/unit/folder-world.h"
+
+typedef char Name[sizeof("d/f99")];
+
+static const char *name_of(unsigned i, Name ret) {
+        (void) snprintf(ret, sizeof(Name), "d/f%02u", i % 100);
+        return ret;
+}
+
+/* Both gateways have so many files; the first one does so many in a run. */
+static World *world_of(unsigned n, size_t window) {
+        World *w = world_new(2, 1);
+        Name name;
+
+        assert_int_equal(mkdirat(w->gateways[0].root_fd, "d", 0755), 0);
+        for (unsigned i = 0; i < n; i++)
+                world_write(w, w->gateways, name_of(i, name), 100);
+        world_settle(w);
+        w->window = window;
+        w->gateways[0].folder->window = window;
+        return w;
+}
+
+/* The second gateway deletes these on main. */
+static void delete_elsewhere(World *w, unsigned from, unsigned to) {
+        Name name;
+
+        for (unsigned i = from; i < to; i++)
+                assert_int_equal(unlinkat(w->gateways[1].root_fd, name_of(i, name), 0), 0);
+        world_run(w, w->gateways + 1);
+        assert_true(world_push(w, w->gateways + 1));
+        world_fetch(w, w->gateways);
+}
+
+static unsigned count_files(const WorldGateway *g) {
+        unsigned n = 0;
+        Name name;
+
+        for (unsigned i = 0; i < 100; i++)
+                n += faccessat(g->root_fd, name_of(i, name), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        return n;
+}
+
+static FolderResult run(World *w, FolderRequest request) {
+        WorldGateway *g = w->gateways;
+        FolderResult result;
+
+        request.gateway_name = g->name;
+        request.full = true;
+        assert_int_equal(folder_run(g->folder, &request, &result), 0);
+        assert_int_equal(folder_finish_run(g->folder), 0);
+        world_check_told(g, &result);
+        return result;
+}
+
+static void check(World *w) {
+        world_settle(w);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_check_origin(w);
+        world_free(w);
+}
+
+static void a_run_deletes_as_many_as_its_window_has(void **state) {
+        World *w = world_of(7, 2);
+
+        delete_elsewhere(w, 1, 6);
+        for (unsigned left = 3; left > 0; left -= MIN(left, 2U)) {
+                FolderResult result = run(w, (FolderRequest) {});
+
+                assert_int_equal(count_files(w->gateways), 2 + left);
+                assert_int_equal(result.unplaced, left);
+                assert_true(result.outcome.rest && result.outcome.unplaced);
+                assert_string_equal(result.text, "");
+                folder_result_clear(&result);
+        }
+        assert_false(run(w, (FolderRequest) {}).outcome.rest);
+        assert_int_equal(count_files(w->gateways), 2);
+        check(w);
+}
+
+static void what_cannot_be_deleted_gives_way_to_the_others(void **state) {
+        World *w = world_of(6, 2);
+        int fds[2];
+        Name name;
+
+        for (unsigned i = 0; i < ELEMENTSOF(fds); i++) {
+                fds[i] = openat(w->gateways[0].root_fd, name_of(5 - i, name), O_WRONLY | O_CLOEXEC);
+                assert_true(fds[i] >= 0);
+        }
+        delete_elsewhere(w, 0, 6);
+        for (unsigned i = 0; i < 10 && run(w, (FolderRequest) {}).outcome.rest; i++)
+                ;
+        assert_int_equal(count_files(w->gateways), ELEMENTSOF(fds));
+        for (unsigned i = 0; i < ELEMENTSOF(fds); i++)
+                close(fds[i]);
+        check(w);
+}
+
+/* A limit that the window is below does not let the others pass. */
+static void the_guard_sees_what_is_put_off(void **state) {
+        FolderRequest request = { .max_delete_count = 3 };
+        World *w = world_of(16, 2);
+        char id[FOLDER_HELD_SIZE];
+        FolderResult result;
+
+        delete_elsewhere(w, 0, 5);
+        result = run(w, request);
+        assert_int_equal(result.outcome.word, SYNC_WORD_MASS_DELETE);
+        assert_string_equal(result.text, "5 of 16 files would be deleted in the folder");
+        assert_int_equal(count_files(w->gateways), 16);
+
+        /* The word is for all of them, in however many runs. */
+        strcpy(id, result.held);
+        request.confirmed = id;
+        result = run(w, request);
+        assert_true(!result.outcome.halted && result.outcome.rest);
+        assert_string_equal(result.confirmed, id);
+        assert_int_equal(count_files(w->gateways), 14);
+
+        /* What comes besides counts by itself. */
+        request.confirmed = NULL;
+        delete_elsewhere(w, 10, 14);
+        result = run(w, request);
+        assert_int_equal(result.outcome.word, SYNC_WORD_MASS_DELETE);
+        assert_string_equal(result.text, "4 of 14 files would be deleted in the folder");
+        assert_int_equal(result.unplaced, 3);
+        assert_int_equal(count_files(w->gateways), 14);
+
+        strcpy(id, result.held);
+        request.confirmed = id;
+        for (unsigned i = 0; i < 10 && run(w, request).outcome.rest; i++)
+                request.confirmed = NULL;
+        assert_int_equal(count_files(w->gateways), 7);
+        check(w);
+}
+
+/* A gateway that was begun anew does not know what it had let pass. */
+static void the_share_is_that_of_what_is_still_there(void **state) {
+        FolderRequest request = { .max_delete_percent = 50 };
+        World *w = world_of(40, 2);
+        FolderResult result;
+
+        delete_elsewhere(w, 0, 20);
+        result = run(w, request);
+        assert_false(result.outcome.halted);
+        world_restart(w, w->gateways);
+        result = run(w, request);
+        assert_false(result.outcome.halted);
+        assert_int_equal(count_files(w->gateways), 36);
+        request.max_delete_percent = 30;
+        result = run(w, request);
+        assert_false(result.outcome.halted);
+        world_restart(w, w->gateways);
+        result = run(w, request);
+        assert_string_equal(result.text, "14 of 34 files would be deleted in the folder");
+        check(w);
+}
+
+/* Of a rename and of what is deleted besides each run does both halves of what it does. */
+static void what_is_renamed_is_renamed_in_any_window(void **state) {
+        World *w = world_of(12, 2);
+        size_t n_moved = w->gateways[0].folder->n_moved;
+        Name name;
+
+        world_let_settle(w->gateways, name_of(0, name));
+        for (unsigned i = 8; i < 12; i++)
+                assert_int_equal(unlinkat(w->gateways[1].root_fd, name_of(i, name), 0), 0);
+        assert_int_equal(renameat(w->gateways[1].root_fd, "d", w->gateways[1].root_fd, "e"), 0);
+        delete_elsewhere(w, 0, 0);
+        for (unsigned i = 0; i < 20 && run(w, (FolderRequest) {}).outcome.rest; i++)
+                ;
+        assert_int_equal(count_files(w->gateways), 0);
+        assert_int_equal(w->gateways[0].folder->n_moved - n_moved, 8);
+        check(w);
+}
+
+static void what_is_still_to_come_is_told_while_content_is_missing(void **state) {
+        World *w = world_new(2, 1);
+        FolderResult result;
+        Name name;
+
+        assert_int_equal(mkdirat(w->gateways[1].root_fd, "d", 0755), 0);
+        for (unsigned i = 0; i < 5; i++)
+                world_write(w, w->gateways + 1, name_of(i, name), 100);
+        w->window = w->gateways[0].folder->window = 2;
+        delete_elsewhere(w, 0, 0);
+        result = run(w, (FolderRequest) {});
+        assert_true(result.outcome.missing);
+        world_content(w, w->gateways, 1);
+        result = run(w, (FolderRequest) {});
+        assert_true(result.outcome.missing);
+        assert_int_equal(count_files(w->gateways), 1);
+        assert_int_equal(result.unplaced, 4);
+        result = run(w, (FolderRequest) {});
+        assert_true(result.outcome.missing);
+        assert_int_equal(result.unplaced, 4);
+        check(w);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_run_deletes_as_many_as_its_window_has),
+                cmocka_unit_test(what_cannot_be_deleted_gives_way_to_the_others),
+                cmocka_unit_test(the_guard_sees_what_is_put_off),
+                cmocka_unit_test(the_share_is_that_of_what_is_still_there),
+                cmocka_unit_test(what_is_renamed_is_renamed_in_any_window),
+                cmocka_unit_test(what_is_still_to_come_is_told_while_content_is_missing),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
