@@ -94,6 +94,8 @@ static void leave_out_passed(const Folder *f, const FolderGuardKey *keys, SyncPl
         for (size_t i = 0; i < plan->statistics.deleted_here; i++)
                 if (!bsearch(keys + i, f->passed, f->n_passed, sizeof(*keys), compare_keys))
                         plan->deleted_here[n++] = plan->deleted_here[i];
+        /* They are in base still, and gone all the same. */
+        plan->statistics.base_files -= MIN(plan->statistics.base_files, plan->statistics.deleted_here - n);
         plan->statistics.deleted_here = n;
 }
 

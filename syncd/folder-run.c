@@ -285,10 +285,13 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
-/* What was put off is the next run's. If nothing of what was planned can be done, the others get their turn, once. */
+/* What was put off is the next run's: the one behind the content, if some is missing. If nothing of what was planned can
+ * be done, the others get their turn, once. */
 static void go_on(Folder *f, const SyncPlan *plan, bool progress, FolderResult *result) {
         size_t n = MAX(plan->statistics.put_off, plan->statistics.deletions_put_off);
 
+        if (result->outcome.missing)
+                return;
         if (n == 0)
                 f->window_begin = 0;
         else if (progress)
@@ -329,17 +332,16 @@ static int plan_and_apply(
         if (r < 0)
                 return r;
         folder_tell_lack(&lack, result);
-        if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0) {
-                go_on(f, plan, true, result);
+        if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
-        }
         if (plan->n_operations > 0) {
                 r = apply(f, request, plan, report, result);
                 if (r < 0)
                         return r;
                 content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC);
         }
-        go_on(f, plan, result->outcome.missing || report->n_done > 0, result);
+        result->outcome.placed = report->n_done > 0;
+        go_on(f, plan, report->n_done > 0, result);
         return 1;
 }
 

@@ -408,6 +408,7 @@ static void on_run_done(char *const *message, void *userdata) {
         result.again = get_flag(message, "again");
         result.rest = get_flag(message, "rest");
         result.missing = get_flag(message, "missing");
+        result.placed = get_flag(message, "placed");
         result.replan = get_flag(message, "replan");
         r->unplaced = worker_message_get_number(message, "unplaced");
         result.unplaced = r->unplaced > 0;

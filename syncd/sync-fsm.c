@@ -237,7 +237,7 @@ void sync_fsm_content_done(SyncFsm *m, TransferResult result) {
 /* Content is to be fetched, unless that brings nothing: a server that does not have it, or a disk that does
  * not keep it. */
 static void want_content(SyncFsm *m, const SyncTreeResult *result) {
-        if (result->bytes_missing == 0 || result->bytes_missing < m->bytes_missing)
+        if (result->placed || result->bytes_missing == 0 || result->bytes_missing < m->bytes_missing)
                 m->idle_contents = 0;
         m->bytes_missing = result->bytes_missing;
         m->passed_over++;

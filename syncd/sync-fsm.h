@@ -144,6 +144,7 @@ typedef struct SyncTreeResult {
         bool again;         /* something is busy or too fresh: look again in a while */
         bool rest;          /* files are still to be read: go on as soon as nothing else waits */
         bool missing;       /* content of main has to be fetched before the run is complete */
+        bool placed;        /* something of main was put in place */
         bool replan;        /* something was not as planned: another run, at once, may do it */
         bool unplaced;      /* something of base is not in the folder: PendingChanges counts it */
         SyncWord no_pull;   /* with unplaced: why some of that cannot be put there; NONE: it only waits for others */

@@ -198,8 +198,11 @@ static int open_file(SyncJournal *j) {
         if (j->fd < 0 || fstat(j->fd, &st) < 0)
                 return -errno;
         j->size = st.st_size;
-        (void) fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
         return 0;
+}
+
+static void reserve(const SyncJournal *j) {
+        (void) fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
 }
 
 static int read_journal(SyncJournal *j) {
@@ -226,6 +229,8 @@ static int read_journal(SyncJournal *j) {
                 return r;
         if (ftruncate(j->fd, valid) < 0)
                 return -errno;
+        /* Behind ftruncate(), which gives back what is reserved. */
+        reserve(j);
         j->size = valid;
         return valid == 0 ? write_whole(j, MAGIC, strlen(MAGIC)) : 0;
 }
@@ -276,7 +281,7 @@ static int make_file(SyncJournal *j) {
         j->fd = openat(j->staging_fd, JOURNAL_NAME, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (j->fd < 0)
                 return -errno;
-        (void) fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
+        reserve(j);
         r = write_whole(j, MAGIC, strlen(MAGIC));
         if (r < 0)
                 return r;
@@ -466,7 +471,10 @@ int sync_journal_compact(SyncJournal *j) {
                         j->intents[n++] = j->intents[i];
         j->n_intents = n;
         safe_close(j->fd);
-        return open_file(j);
+        r = open_file(j);
+        if (r >= 0)
+                reserve(j);
+        return r;
 }
 
 int sync_journal_remove(SyncJournal *j) {

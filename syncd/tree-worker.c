@@ -119,6 +119,7 @@ static int send_result(TreeWorker *w, const FolderResult *result) {
             (r = worker_message_addf(&message, "again", "%d", o->again)) < 0 ||
             (r = worker_message_addf(&message, "rest", "%d", o->rest)) < 0 ||
             (r = worker_message_addf(&message, "missing", "%d", o->missing)) < 0 ||
+            (r = worker_message_addf(&message, "placed", "%d", o->placed)) < 0 ||
             (r = worker_message_addf(&message, "replan", "%d", o->replan)) < 0 ||
             (r = worker_message_addf(&message, "unplaced", "%zu", result->unplaced)) < 0 ||
             (r = worker_message_add(&message, "no-pull", sync_word_to_string(o->no_pull))) < 0 ||

@@ -44,6 +44,20 @@ static void a_pull_is_answered_when_nothing_is_missing(void **state) {
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
+/* What comes is replaced in the list by what was not in it yet, so that what is missing does not become less. */
+static void content_that_is_put_in_place_is_progress(void **state) {
+        SyncFsm m = pulling(7, 3000);
+
+        for (unsigned i = 0; i < 2 * SYNC_ROUNDS_MAX; i++) {
+                begin_content(&m);
+                sync_fsm_content_done(&m, TRANSFER_OK);
+                assert_next(&m, SYNC_ACTION_TREE);
+                sync_fsm_tree_done(&m, &(SyncTreeResult) {
+                        .base.n = 5, .missing = true, .placed = true, .bytes_missing = 3000 + i });
+                assert_reports(&m, "");
+        }
+}
+
 static void a_long_pull_says_that_it_is_on_its_way(void **state) {
         SyncFsm m = pulling(7, 4 * SYNC_RATE_ASSUMED);
 
@@ -460,6 +474,7 @@ static void a_suspension_ends_a_prefetch(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_pull_is_answered_when_nothing_is_missing),
+                cmocka_unit_test(content_that_is_put_in_place_is_progress),
                 cmocka_unit_test(a_long_pull_says_that_it_is_on_its_way),
                 cmocka_unit_test(a_push_between_content_and_its_being_put_in_place_answers_no_pull),
                 cmocka_unit_test(content_that_fails_fails_the_pull),
