@@ -285,8 +285,8 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
-/* What was put off is the next run's: the one behind the content, if some is missing. If nothing of what was planned can
- * be done, the others get their turn, once. */
+/* What was put off is the next run's: the one behind the content, if some is missing. If nothing of what was planned
+ * can be done, the others get their turn, once. */
 static void go_on(Folder *f, const SyncPlan *plan, bool progress, FolderResult *result) {
         size_t n = MAX(plan->statistics.put_off, plan->statistics.deletions_put_off);
 

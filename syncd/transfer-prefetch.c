@@ -163,6 +163,9 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
                         break;
                 pause_usec(t, MIN(MAX(silence / LOOK_PART, LOOK_MIN_USEC), LOOK_MAX_USEC));
         }
+        /* A fetch of trees ends when it is told to, and with it what it was for. */
+        if (result == TRANSFER_LOCAL_ERROR && t->progress(0, 0, t->userdata) < 0)
+                result = TRANSFER_OK;
         t->link.next_upload = transfer_link_close(&t->link, t->link.next_upload);
         object_wants_done(&p.trees);
         return result;

@@ -26,35 +26,32 @@ static void begin_content(SyncFsm *m) {
         assert_int_equal(sync_fsm_state(m), SYNC_STATE_PULLING);
 }
 
+static void content_comes(SyncFsm *m) {
+        begin_content(m);
+        sync_fsm_content_done(m, TRANSFER_OK);
+        assert_next(m, SYNC_ACTION_TREE);
+}
+
 static void a_pull_is_answered_when_nothing_is_missing(void **state) {
         SyncFsm m = pulling(7, 3000);
 
         for (unsigned i = 0; i < 100; i++) {
-                begin_content(&m);
-                sync_fsm_content_done(&m, TRANSFER_OK);
-                assert_next(&m, SYNC_ACTION_TREE);
+                content_comes(&m);
                 tree_misses(&m, 2000 - i, false);
                 assert_reports(&m, "");
         }
-        begin_content(&m);
-        sync_fsm_content_done(&m, TRANSFER_OK);
-        assert_next(&m, SYNC_ACTION_TREE);
+        content_comes(&m);
         tree_done(&m, 6, false);
         assert_reports(&m, "pull 7 ok");
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
-/* What comes is replaced in the list by what was not in it yet, so that what is missing does not become less. */
-static void content_that_is_put_in_place_is_progress(void **state) {
+static void what_is_put_in_place_is_progress_while_the_list_fills_up_again(void **state) {
         SyncFsm m = pulling(7, 3000);
 
         for (unsigned i = 0; i < 2 * SYNC_ROUNDS_MAX; i++) {
-                begin_content(&m);
-                sync_fsm_content_done(&m, TRANSFER_OK);
-                assert_next(&m, SYNC_ACTION_TREE);
-                sync_fsm_tree_done(&m, &(SyncTreeResult) {
-                        .base.n = 5, .missing = true, .placed = true, .bytes_missing = 3000 + i });
-                assert_reports(&m, "");
+                content_comes(&m);
+                sync_fsm_tree_done(&m, &(SyncTreeResult) { .missing = true, .placed = true, .bytes_missing = 3000 });
         }
 }
 
@@ -420,9 +417,7 @@ static void content_does_not_need_a_prefetch_that_succeeds(void **state) {
         SyncFsm m = prefetching_what_is_missing();
 
         sync_fsm_prefetched(&m, TRANSFER_UNREACHABLE);
-        begin_content(&m);
-        sync_fsm_content_done(&m, TRANSFER_OK);
-        assert_next(&m, SYNC_ACTION_TREE);
+        content_comes(&m);
         tree_done(&m, 6, false);
         assert_reports(&m, "pull 8 ok");
 }
@@ -474,7 +469,7 @@ static void a_suspension_ends_a_prefetch(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_pull_is_answered_when_nothing_is_missing),
-                cmocka_unit_test(content_that_is_put_in_place_is_progress),
+                cmocka_unit_test(what_is_put_in_place_is_progress_while_the_list_fills_up_again),
                 cmocka_unit_test(a_long_pull_says_that_it_is_on_its_way),
                 cmocka_unit_test(a_push_between_content_and_its_being_put_in_place_answers_no_pull),
                 cmocka_unit_test(content_that_fails_fails_the_pull),
