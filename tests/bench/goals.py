@@ -16,12 +16,11 @@ REASONS: dict = {
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "smb": "for each file that is made Samba becomes root twice to look for rights that nobody has set (acl_xattr)",
     "memory": "of 100,000 files that come, what is held and main's entries for it are in memory beside the index",
-    "wire": "where the operator signalled a prefetch, small files and some of a large one came twice when this was measured, by the "
-            "prefetch and by the pull in its place, and do so no more; without a prefetch it was 0.2 points",
+    "wire": "on slow lines, where a prefetch looks several times a second for what has been staged, with a kilobyte or two each time; on the "
+            "LAN it is 0.2 points at most",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "server": "git's upload-pack and pack-objects take the most of it, and sshd encrypts what they copy to it",
-    "wire-large": "TCP's headers and acknowledgements are 7 points of it; the rest came twice when this was measured, by a prefetch and by the "
-                  "pull in its place, and does so no more",
+    "wire-large": "TCP's headers and acknowledgements are 7 points of it",
     "cwmp-provisioning-tls": "each session begins with a TLS handshake",
     "cwmp-sync-tls": "TLS: the first handshake in full, tickets, and the close of each session",
 }
