@@ -17,6 +17,7 @@
 #include "common/base/str.h"
 #include "common/format/chunker.h"
 #include "syncd/folder-chain.h"
+#include "syncd/push-size.h"
 
 /* Beyond this the newest version takes the place of the one before. */
 #define CHAIN_MAX 1024U
@@ -24,8 +25,6 @@
 #define LARGE_BYTES (UINT64_C(4) << 20)
 /* So many of them in one run; the rest shares a commit. */
 #define LARGE_COMMITS_MAX 32U
-/* Commits are pushed together up to this. */
-#define PUSH_BYTES (UINT64_C(8) << 20)
 
 /* --- making commits --- */
 
@@ -489,7 +488,7 @@ int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
 
                 if (*bytes == UINT64_MAX)
                         r = count_bytes(f, &c, i, bytes);
-                if (r < 0 || (i > 0 && sum + *bytes > PUSH_BYTES))
+                if (r < 0 || (i > 0 && sum + *bytes > PUSH_WHOLE_MAX))
                         break;
                 sum += *bytes;
                 *ret = c.commits[i];

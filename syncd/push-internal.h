@@ -2,19 +2,11 @@
 /* A push while it runs: planning (transfer-push.c) and sending (push-send.c). */
 #pragma once
 
+#include "syncd/push-size.h"
 #include "syncd/push-staging.h"
 #include "syncd/staging-ref.h"
 #include "syncd/transfer.h"
 
-/* A push of up to so many bytes of content is one. A larger one goes in batches, on staging refs: what has landed is
- * not sent again after a cut. */
-#define PUSH_BATCH_MIN (UINT64_C(8) << 20)
-/* A batch has at most about so many bytes. Each costs the server a session, whose work should be less than it takes to
- * send the next one, also if the server has other things to do. */
-#define PUSH_BATCH_SIZE (UINT64_C(16) << 20)
-/* The first batch is of this size, and each of the next ones of four times that of the one before it. */
-#define PUSH_BATCH_FIRST (UINT64_C(1) << 20)
-#define PUSH_BATCHES_GROWING 16U
 /* A batch never has less than this, and more only to end where the content says: so that what changes in one place does
  * not change all batches after it. */
 #define PUSH_BATCH_LEAST(max) ((max) / 4 * 3)

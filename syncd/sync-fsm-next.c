@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the state machine does next. */
+#include "syncd/push-size.h"
 #include "syncd/sync-fsm.h"
 
 static uint64_t jitter(uint64_t usec, uint32_t random) {
@@ -66,7 +67,7 @@ static SyncAction begin_push(SyncFsm *m) {
         m->phase = SYNC_PHASE_PUSH;
         m->push_stopped = m->timer = m->slice_over = false;
         m->push_passed_over = 0;
-        if (!m->push_announced && is_long_push(m)) {
+        if (!m->push_announced && is_long_push(m) && m->bytes_to_push > PUSH_WHOLE_MAX) {
                 report_started(m, (SyncOp) { .kind = SYNC_OP_PUSH });
                 m->push_announced = true;
         }

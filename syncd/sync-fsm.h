@@ -33,7 +33,8 @@
 /* What waits for "content" or a push waits so long; and no more than so many runs of "tree" go before either. */
 #define SYNC_SLICE_USEC UINT64_C(5000000)
 #define SYNC_PASSED_OVER_MAX 2U
-/* What is expected to take longer is announced, so that others can prefetch, and the ACS is patient. */
+/* What is expected to take longer is announced, so that others can prefetch, and the ACS is patient; a push that is one
+ * step (PUSH_WHOLE_MAX) is not: there would be nothing to prefetch. */
 #define SYNC_ANNOUNCE_SEC 3U
 /* Before anything was measured: 10 Mbit/s in bytes per second. */
 #define SYNC_RATE_ASSUMED UINT64_C(1250000)

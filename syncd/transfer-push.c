@@ -175,10 +175,11 @@ static TransferResult send_batch(Plan *plan) {
 /* Whether a batch with so much content ends behind the object. The first ones are small, so that others who prefetch
  * begin early. */
 static bool ends_batch(const Plan *plan, uint64_t content, const git_oid *id) {
-        uint64_t max = plan->batch_max;
+        uint64_t max = PUSH_BATCH_FIRST;
 
-        if (plan->n_batches < PUSH_BATCHES_GROWING)
-                max = MIN(max, PUSH_BATCH_FIRST << 2 * plan->n_batches);
+        for (unsigned i = 0; i < plan->n_batches && max < plan->batch_max; i++)
+                max *= PUSH_BATCH_GROWTH;
+        max = MIN(max, plan->batch_max);
         return content >= max ||
                (content >= PUSH_BATCH_LEAST(max) && (id->id[GIT_OID_RAWSZ - 1] & PUSH_BATCH_MASK) == 0);
 }
@@ -325,7 +326,7 @@ static TransferResult run(Plan *plan) {
         result = walk(plan, measure);
         if (result != TRANSFER_OK)
                 return result;
-        if (p->total > PUSH_BATCH_MIN || plan->items > PUSH_WINDOW_MAX)
+        if (p->total > PUSH_WHOLE_MAX || plan->items > PUSH_WINDOW_MAX)
                 plan->batch_max = batch_size(p->total);
         r = push_progress(p);
         if (r < 0)

@@ -206,32 +206,6 @@ static void begin_push(SyncFsm *m, uint64_t bytes) {
         assert_next(m, SYNC_ACTION_PUSH);
 }
 
-static void a_long_push_is_announced_once(void **state) {
-        SyncFsm m = subscribed();
-
-        sync_fsm_rate(&m, 1000);
-        sync_fsm_dirty(&m, false);
-        begin_push(&m, 3000);
-        assert_reports(&m, "");
-        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
-        assert_reports(&m, "push - ok");
-
-        sync_fsm_dirty(&m, false);
-        begin_push(&m, 3003);
-        assert_reports(&m, "push - started");
-        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
-        assert_next(&m, SYNC_ACTION_FETCH);
-        sync_fsm_fetched(&m, TRANSFER_OK);
-        begin_push(&m, 3003);
-        assert_reports(&m, "");
-        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 8 });
-        assert_reports(&m, "push - ok");
-
-        sync_fsm_dirty(&m, false);
-        begin_push(&m, 10000);
-        assert_reports(&m, "push - started");
-}
-
 static void a_file_that_changes_while_it_is_pushed_is_committed_anew(void **state) {
         SyncFsm m = subscribed();
         uint64_t last = 0;
@@ -478,7 +452,6 @@ int main(void) {
                 cmocka_unit_test(changes_without_end_do_not_starve_content),
                 cmocka_unit_test(content_that_brings_nothing_is_not_asked_for_in_a_loop),
                 cmocka_unit_test(a_suspension_stops_the_transfer),
-                cmocka_unit_test(a_long_push_is_announced_once),
                 cmocka_unit_test(a_file_that_changes_while_it_is_pushed_is_committed_anew),
                 cmocka_unit_test(a_poisoned_path_is_left_out),
                 cmocka_unit_test(a_server_that_refuses_each_path_refuses),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Transcripts of large pushes that make room for what else there is to do, and get their own turn. */
+/* Transcripts of large pushes, which are announced, make room for what else there is to do, and get their own turn. */
 #include "sync-transcript.h"
+
+#include "syncd/push-size.h"
 
 #define LARGE (100 * SYNC_RATE_ASSUMED)
 
@@ -14,6 +16,51 @@ static void begin_push(SyncFsm *m) {
         assert_next(m, SYNC_ACTION_WAIT);
         assert_next(m, SYNC_ACTION_NONE);
         assert_int_equal(sync_fsm_state(m), SYNC_STATE_PUSHING);
+}
+
+static void change(SyncFsm *m, uint64_t bytes_to_push) {
+        sync_fsm_dirty(m, false);
+        assert_next(m, SYNC_ACTION_TREE);
+        tree_leaves(m, bytes_to_push, false);
+        begin_push(m);
+}
+
+static void a_long_push_is_announced_once(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_rate(&m, PUSH_WHOLE_MAX);
+        change(&m, SYNC_ANNOUNCE_SEC * PUSH_WHOLE_MAX);
+        assert_reports(&m, "");
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+
+        change(&m, SYNC_ANNOUNCE_SEC * (PUSH_WHOLE_MAX + 1));
+        assert_reports(&m, "push - started");
+        sync_fsm_pushed(&m, TRANSFER_NON_FAST_FORWARD, NULL);
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_leaves(&m, SYNC_ANNOUNCE_SEC * (PUSH_WHOLE_MAX + 1), false);
+        begin_push(&m);
+        assert_reports(&m, "");
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 8 });
+        assert_reports(&m, "push - ok");
+
+        change(&m, 10 * PUSH_WHOLE_MAX);
+        assert_reports(&m, "push - started");
+}
+
+static void a_push_in_one_step_is_not_announced_however_long_it_takes(void **state) {
+        SyncFsm m = subscribed();
+
+        sync_fsm_rate(&m, 1000);
+        change(&m, PUSH_WHOLE_MAX);
+        assert_reports(&m, "");
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 6 });
+        assert_reports(&m, "push - ok");
+
+        change(&m, PUSH_WHOLE_MAX + 1);
+        assert_reports(&m, "push - started");
 }
 
 /* A gateway that pushes so much for a slice already. */
@@ -316,6 +363,8 @@ static void races_without_end_lead_to_a_pause(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_long_push_is_announced_once),
+                cmocka_unit_test(a_push_in_one_step_is_not_announced_however_long_it_takes),
                 cmocka_unit_test(a_small_change_overtakes_a_large_push),
                 cmocka_unit_test(a_change_in_the_first_seconds_waits_for_the_slice),
                 cmocka_unit_test(a_pull_is_answered_while_a_large_push_waits),

@@ -2,6 +2,8 @@
 /* syncd's state machine, as transcripts: an event, and what must follow. */
 #include "sync-transcript.h"
 
+#include "syncd/push-size.h"
+
 static void it_becomes_ready_and_waits_for_the_acs(void **state) {
         SyncFsm m = fresh();
         SyncFacts facts = { .enabled = true, .folder = SYNC_WORD_FOLDER_OFFLINE };
@@ -281,7 +283,7 @@ static void an_order_is_answered_with_the_last_of_several_commits(void **state) 
         assert_next(&m, SYNC_ACTION_TREE);
         tree_done(&m, 5, true);
         assert_next(&m, SYNC_ACTION_PUSH);
-        sync_fsm_pushed_part(&m, &(SyncRevision) { .n = 6 }, 10000);
+        sync_fsm_pushed_part(&m, &(SyncRevision) { .n = 6 }, 2 * PUSH_WHOLE_MAX);
         assert_reports(&m, "push - ok");
         assert_int_equal(m.last_opseq, 0);
         assert_int_equal(m.revision.n, 6);
