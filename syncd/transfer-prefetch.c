@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What other gateways are pushing, before it is main: from their staging refs to the parts of files. */
 #include <string.h>
-#include <time.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/str.h"
+#include "syncd/look-pace.h"
 #include "syncd/object-wants.h"
 #include "syncd/staging-ref.h"
 #include "syncd/transfer.h"
 
-/* Each look is a session of its own on the server. A batch takes 1.3 s at 100 Mbit/s, the first ones less; what takes
- * longer is not worth so many looks. */
-#define LOOK_MIN_USEC UINT64_C(200000)
-#define LOOK_MAX_USEC UINT64_C(400000)
-#define LOOK_PART 8U
-
 typedef struct Prefetch {
         Transfer *t;
+        LookPace pace;
         git_oid main;
         ObjectWants trees; /* all staging trees seen */
         size_t n_done;     /* of them */
 } Prefetch;
 
 static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+        return rate_clock_monotonic.now(NULL);
 }
 
 /* A pull may wait for the end. */
-static void pause_usec(Transfer *t, uint64_t usec) {
-        uint64_t now, end = now_usec() + usec;
+static void pause_until(Transfer *t, uint64_t end) {
+        uint64_t now;
 
         while ((now = now_usec()) < end && t->progress(0, 0, t->userdata) >= 0)
                 t->wait(end - now, t->userdata);
+}
+
+/* The bytes that were said in all sessions so far. */
+static uint64_t bytes_said(const Prefetch *p) {
+        uint64_t sent, received;
+
+        transfer_link_count(&p->t->link, &sent, &received);
+        return sent + received;
 }
 
 static int take_reference(const char *name, const git_oid *id, void *userdata) {
@@ -144,24 +144,32 @@ static TransferResult place_new(Prefetch *p) {
 
 TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned patience_sec) {
         Prefetch p = { .t = t };
-        uint64_t last = now_usec(), silence;
         TransferResult result = TRANSFER_OK;
+        uint64_t quiet = now_usec(); /* since then nothing came */
 
+        look_pace_begin(&p.pace, quiet);
         while (t->progress(0, 0, t->userdata) >= 0) {
+                uint64_t looked, said = bytes_said(&p), end;
+
                 result = look(&p);
                 if (result != TRANSFER_OK || !git_oid_equal(&p.main, known))
                         break;
+                looked = now_usec();
+                said = bytes_said(&p) - said;
                 if (p.n_done < p.trees.n) {
+                        uint64_t before = bytes_said(&p);
+
                         result = place_new(&p);
                         if (result != TRANSFER_OK)
                                 break;
-                        last = now_usec();
-                        continue;
-                }
-                silence = now_usec() - last;
-                if (silence >= UINT64_C(1000000) * patience_sec)
+                        look_pace_found(&p.pace, looked, bytes_said(&p) - before);
+                        quiet = now_usec();
+                } else
+                        look_pace_missed(&p.pace);
+                end = quiet + look_pace_patience(&p.pace, UINT64_C(1000000) * patience_sec);
+                if (looked >= end)
                         break;
-                pause_usec(t, MIN(MAX(silence / LOOK_PART, LOOK_MIN_USEC), LOOK_MAX_USEC));
+                pause_until(t, MIN(looked + look_pace_interval(&p.pace, looked, said), end));
         }
         /* A fetch of trees ends when it is told to, and with it what it was for. */
         if (result == TRANSFER_LOCAL_ERROR && t->progress(0, 0, t->userdata) < 0)

@@ -17,8 +17,8 @@
  *      blob       likewise the files of the fields "file": "<oid>" or "<oid> <size>"
  *      push       the commit of the field "commit" becomes main; without it, the candidate. last=0: others are to be
  *                 pushed after it, whose batches stay
- *      prefetch   what others push comes to the staging directory before it is main; "patience": seconds
- * without news after which it ends, at most 30
+ *      prefetch   what others push comes to the staging directory before it is main; "patience": the least seconds
+ *                 without news after which it ends, at most 30
  *
  * with the optional fields "upload" and "download", limits in bytes per second (0: none), "floor", bytes that must
  * stay free on the disk, and "metadata", bytes in place of TRANSFER_METADATA_MAX. Answers: messages with

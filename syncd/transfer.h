@@ -88,7 +88,7 @@ TransferResult transfer_files(Transfer *t, char *const *files);
 TransferResult transfer_push(
                 Transfer *t, const git_oid *known, const git_oid *candidate, bool last, TransferOutcome *ret);
 
-/* Fetches what other gateways are about to make main, until main moves from known, or nothing new came for
- * so long. */
+/* Fetches what other gateways are about to make main, until main moves from known, or nothing new came for so long, or
+ * as long as look_pace_patience() says. */
 #define TRANSFER_PATIENCE_SEC 30U
 TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned patience_sec);
