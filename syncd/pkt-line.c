@@ -25,16 +25,16 @@ int pkt_line_parse_length(const void *digits) {
 }
 
 void pkt_stream_init(PktStream *s, int in_fd, int out_fd) {
-        *s = (PktStream){ .in_fd = in_fd, .out_fd = out_fd };
+        *s = (PktStream){ .in_fd = in_fd, .out_fd = out_fd, .silence_msec = PKT_SILENCE_MAX_MSEC };
 }
 
 /* Waits until the descriptor is ready, or at its end. */
-static int wait_for(int fd, short events) {
+static int wait_for(const PktStream *s, int fd, short events) {
         struct pollfd p = { .fd = fd, .events = events };
         int n;
 
         do
-                n = poll(&p, 1, PKT_SILENCE_MAX_MSEC);
+                n = poll(&p, 1, s->silence_msec);
         while (n < 0 && errno == EINTR);
         return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
@@ -48,7 +48,7 @@ static ssize_t read_some(PktStream *s) {
         ssize_t n;
         int r;
 
-        r = wait_for(s->in_fd, POLLIN);
+        r = wait_for(s, s->in_fd, POLLIN);
         if (r < 0)
                 return r;
         n = read(s->in_fd, s->buf + s->end, piece_of(s->limit_in, sizeof(s->buf) - s->end));
@@ -65,7 +65,7 @@ static int send_all(PktStream *s, const uint8_t *p, size_t size) {
                 ssize_t n;
                 int r;
 
-                r = wait_for(s->out_fd, POLLOUT);
+                r = wait_for(s, s->out_fd, POLLOUT);
                 if (r < 0)
                         return r;
                 n = write(s->out_fd, p, piece);

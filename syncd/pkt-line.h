@@ -29,6 +29,7 @@ typedef struct PktStream {
         int out_fd;          /* not owned; may be non-blocking */
         RateLimit *limit_in; /* not owned; NULL: none */
         RateLimit *limit_out;
+        int silence_msec;    /* that is taken for death */
         uint64_t received;
         uint64_t sent;
         size_t begin; /* unread bytes of buf */
@@ -43,11 +44,11 @@ typedef struct PktStream {
  * packets; -EBADMSG for anything else. */
 int pkt_line_parse_length(const void *digits);
 
-/* Both descriptors are borrowed, and non-blocking or not. No limits. */
+/* Both descriptors are borrowed, and non-blocking or not. No limits, and PKT_SILENCE_MAX_MSEC. */
 void pkt_stream_init(PktStream *s, int in_fd, int out_fd);
 
 /* Reads one packet. *ret_data points into the stream's buffer until the next read. 0; -EPIPE at the end
- * of the stream, also within a packet; -ETIMEDOUT (PKT_SILENCE_MAX_MSEC); -EBADMSG for broken framing;
+ * of the stream, also within a packet; -ETIMEDOUT (silence_msec); -EBADMSG for broken framing;
  * another negative errno of read(2). */
 int pkt_read(PktStream *s, PktType *ret_type, const uint8_t **ret_data, size_t *ret_size);
 

@@ -90,6 +90,8 @@ static int start(TransferLink *l, const char *key, const char *service, SshSessi
                 return r;
         ssh_session_stream(*ret)->limit_in = l->limit_in;
         ssh_session_stream(*ret)->limit_out = l->limit_out;
+        if (l->silence_msec > 0)
+                ssh_session_stream(*ret)->silence_msec = l->silence_msec;
         return 0;
 }
 

@@ -15,6 +15,7 @@ typedef struct TransferLink {
         bool background;     /* new connections are marked for the lower-effort service */
         RateLimit *limit_in; /* NULL: none */
         RateLimit *limit_out;
+        int silence_msec; /* of new sessions, in place of PKT_SILENCE_MAX_MSEC; 0: that */
 
         SshSession *upload;
         uint64_t upload_reused; /* when it was given out again, monotonic; 0: it is new */

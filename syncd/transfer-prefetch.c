@@ -9,6 +9,10 @@
 #include "syncd/staging-ref.h"
 #include "syncd/transfer.h"
 
+/* A server that says nothing for so long, two of git's empty packets, has more important things to do, and what waits
+ * for the end of the prefetch should not wait for that. */
+#define SILENCE_MSEC 10000
+
 typedef struct Prefetch {
         Transfer *t;
         LookPace pace;
@@ -147,6 +151,7 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
         TransferResult result = TRANSFER_OK;
         uint64_t quiet = now_usec(); /* since then nothing came */
 
+        t->link.silence_msec = SILENCE_MSEC;
         look_pace_begin(&p.pace, quiet);
         while (t->progress(0, 0, t->userdata) >= 0) {
                 uint64_t looked, said = bytes_said(&p), end;
@@ -175,6 +180,8 @@ TransferResult transfer_prefetch(Transfer *t, const git_oid *known, unsigned pat
         if (result == TRANSFER_LOCAL_ERROR && t->progress(0, 0, t->userdata) < 0)
                 result = TRANSFER_OK;
         t->link.next_upload = transfer_link_close(&t->link, t->link.next_upload);
+        t->link.upload = transfer_link_close(&t->link, t->link.upload);
+        t->link.silence_msec = 0;
         object_wants_done(&p.trees);
         return result;
 }
