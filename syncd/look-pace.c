@@ -8,8 +8,8 @@ void look_pace_begin(LookPace *p, uint64_t now) {
 }
 
 void look_pace_found(LookPace *p, uint64_t now, uint64_t bytes) {
-        /* What is there at the first look tells of no rate. What is of no use here, because it comes with the commits or
-         * has come before, is worth few looks. */
+        /* What is there at the first look tells of no rate. What is of no use here, because it comes with the
+         * commits or has come before, is worth few looks. */
         if (!p->watched || bytes < PUSH_BATCH_FIRST)
                 bytes = PUSH_BATCH_FIRST;
         p->gap = p->watched ? now - p->last : 0;
