@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process of one session: it gets the messages to send and brings what the ACS answered. */
+#include <malloc.h>
+
 #include "agent/agent-manager.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -149,6 +151,8 @@ static int on_worker_io(sd_event_source *s, int fd, uint32_t revents, void *user
 static void forget_worker(Agent *a) {
         a->worker_deadline = sd_event_source_disable_unref(a->worker_deadline);
         a->worker = worker_free(a->worker);
+        /* What a session needed, the device has other use for until the next one. */
+        (void) malloc_trim(0);
         if (!agent_restart(a)) {
                 agent_consider_transfers(a);
                 agent_consider_session(a);

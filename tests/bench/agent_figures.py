@@ -33,6 +33,7 @@ PROGRAMS = ["ispstorage-agent", "ispstorage-agent-session", "ispstorage-agent-tr
 COMPRESSIONS = ("Disabled", "GZIP")
 # Nobody sets anything: what ispstorage-acs makes of the agent, both with their own defaults.
 DELIVERED = "as delivered"
+WARM_UP_SESSIONS = 250
 
 
 # What ispstorage-acs says to an Inform.
@@ -282,24 +283,30 @@ def peak_of_values(r):
     return r.memory_kib(r.pid(), "VmHWM"), max(peaks.values(), default=0), answer
 
 
-def leaks(r, sessions):
-    """Heap and descriptors before and after so many sessions; the first ones fill caches."""
-    for _ in range(min(sessions, 50)):
+def growth(r, counts):
+    """By how much the anonymous memory (KiB) and the open descriptors have grown after each of these numbers of sessions, in ascending
+    order. The first sessions fill caches and do not count."""
+    for _ in range(min(counts[-1], WARM_UP_SESSIONS)):
         r.session()
-    before = r.heap_kib(), r.descriptors()
-    for _ in range(sessions):
-        r.session()
-    return before, (r.heap_kib(), r.descriptors())
+    before, done, grown = (r.heap_kib(), r.descriptors()), 0, []
+    for count in counts:
+        for _ in range(count - done):
+            r.session()
+        done = count
+        grown.append((r.heap_kib() - before[0], r.descriptors() - before[1]))
+    return grown
 
 
 def values_of(count):
-    """The peaks, and the size of the answer, with so many parameters."""
+    """The peaks, what the agent has afterwards, and the size of the answer, with so many parameters."""
     with rig(many=count) as r:
         compress(r, "Disabled")
         agent, worker, answer = peak_of_values(r)
+        r.until(lambda: r.state("SessionState") == "Idle")
+        rest = r.memory_kib(r.pid(), "VmRSS")
     if len(answer.values()) < count:
         raise RuntimeError("the answer has not all values")
-    return agent, worker, len(answer.raw)
+    return agent, worker, rest, len(answer.raw)
 
 
 def stripped_size(program):
@@ -327,6 +334,7 @@ def measure_bytes(r, tls, compression, quick):
 
 
 def measure_sessions(quick):
+    counts = (2,) if quick else (1000, 3000)
     for tls in (False, True):
         with delivered_rig(tls) as r:
             measure_bytes(r, tls, DELIVERED, quick)
@@ -337,15 +345,15 @@ def measure_sessions(quick):
             if tls:
                 continue
             row("idle agent: resident, KiB", f"{r.memory_kib(r.pid(), 'VmRSS'):,}", "6,144")
-            before, after = leaks(r, 2 if quick else 1000)
-            row(f"heap, KiB, and descriptors before {2 if quick else 1000} sessions", f"{before[0]:,}, {before[1]}")
-            row("and after", f"{after[0]:,}, {after[1]}", "equal")
+            for count, (memory, descriptors) in zip(counts, growth(r, counts)):
+                row(f"growth of anonymous memory, KiB, and of descriptors over {count:,} sessions", f"{memory:,}, {descriptors}", "0, 0")
 
 
 def measure_values(count):
-    agent, worker, size = values_of(count)
+    agent, worker, rest, size = values_of(count)
     row(f"values of {count:,} parameters ({size:,} bytes of XML): peak of the agent, KiB", f"{agent:,}", "16,384")
     row("the same: peak of the session worker, KiB", f"{worker:,}", "16,384")
+    row("the agent afterwards: resident, KiB", f"{rest:,}", "6,144")
 
 
 def main():

@@ -21,6 +21,8 @@ REASONS: dict = {
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "server": "git's upload-pack and pack-objects take the most of it, and sshd encrypts what they copy to it",
     "wire-large": "TCP's headers and acknowledgements are 7 points of it",
+    "agent-memory": "the heap has once come to a page that it had not used before; what is allocated between sessions stays the same, to the "
+                    "byte",
     "cwmp-provisioning-tls": "each session begins with a TLS handshake",
     "cwmp-sync-tls": "TLS: the first handshake in full, tickets, and the close of each session",
 }
@@ -146,7 +148,9 @@ GOALS = (
     Goal("agent-idle", "RSS of the agent, idle", 6 * MIB, "B", "agent", lambda e: worst(e, "agent", "idle RSS")),
     Goal("agent-peak", "peak RSS of agent or session worker, values of 20,000 parameters", 16 * MIB, "B", "agent",
          lambda e: worst(e, "agent", "peak RSS", largest="parameters")),
-    Goal("agent-memory", "growth of the agent's memory over 1,000 sessions", 0, "B", "agent",
+    Goal("agent-rest", "RSS of the agent after that, idle", 6 * MIB, "B", "agent",
+         lambda e: worst(e, "agent", "RSS at rest", largest="parameters")),
+    Goal("agent-memory", "growth of the agent's memory over 1,000 sessions and more", 0, "B", "agent",
          lambda e: worst(e, "agent", "memory growth", largest="sessions")),
     Goal("agent-descriptors", "growth of its open descriptors", 0, "", "agent",
          lambda e: worst(e, "agent", "descriptor growth", largest="sessions")),
