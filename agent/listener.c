@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "common/base/str.h"
@@ -94,8 +95,11 @@ static int connection_next_request(Connection *c) {
         return sd_event_source_set_io_events(c->io, EPOLLIN);
 }
 
+/* The last response and the end of the connection share a segment. */
 static int connection_write(Connection *c) {
-        ssize_t n = send(c->fd, c->response + c->sent, c->response_size - c->sent, MSG_NOSIGNAL);
+        const int flags = MSG_NOSIGNAL | (c->keep ? 0 : MSG_MORE);
+
+        ssize_t n = send(c->fd, c->response + c->sent, c->response_size - c->sent, flags);
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 
@@ -157,6 +161,8 @@ static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *userdat
         _cleanup_close_ int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (connection < 0)
                 return 0;
+        /* The request is acknowledged by the response. */
+        (void) setsockopt(connection, IPPROTO_TCP, TCP_QUICKACK, &(int) { 0 }, sizeof(int));
         if (connection_new(l, connection) >= 0)
                 TAKE_FD(connection);
         return 0;

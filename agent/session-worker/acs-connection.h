@@ -17,6 +17,9 @@
 /* For a whole message, however it dribbles: all values (3 MB) over a line of 64 kbit/s. */
 #define ACS_MESSAGE_TIMEOUT 600
 
+/* What is written at once; nearly all messages are shorter. */
+#define ACS_COLLECT_MAX 4096U
+
 typedef struct AcsConnection {
         struct soap soap;
         char *url; /* of the next request */
@@ -33,6 +36,9 @@ typedef struct AcsConnection {
         CwmpVersion version;
         bool body_is_bounded; /* of the answer being read, body_left bytes are not here yet */
         size_t body_left;
+        char collected[ACS_COLLECT_MAX]; /* of the message being sent, what goes out with the next write */
+        size_t n_collected;
+        int (*default_send)(struct soap *soap, const char *data, size_t n);
         size_t (*default_receive)(struct soap *soap, char *data, size_t n);
         int (*default_parse)(struct soap *soap);
         int (*http_default_parse_header)(struct soap *soap, const char *key, const char *value);
