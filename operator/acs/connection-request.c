@@ -126,7 +126,6 @@ static bool configure(Request *r, const DeviceAccess *a) {
                         curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
                         curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
                         curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, discard) == CURLE_OK &&
-                        curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
                         curl_easy_setopt(e, CURLOPT_PRIVATE, r) == CURLE_OK;
 }
 
@@ -194,7 +193,8 @@ int connection_requester_new(
         q->store = store;
         q->needed = needed;
         q->userdata = userdata;
-        r = curl_loop_new(&q->loop, event, on_done);
+        /* A challenge is answered on its own connection, which the device closes after that. */
+        r = curl_loop_new(&q->loop, event, CONNECTION_REQUESTS_MAX, on_done);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(q);

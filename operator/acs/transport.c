@@ -41,14 +41,30 @@ static int tls_error(Transport *t, int r) {
         }
 }
 
+static void cork(Transport *t, int on) {
+        (void) setsockopt(t->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+static void release_ticket(Transport *t) {
+        if (t->ticket_waits)
+                cork(t, false);
+        t->ticket_waits = false;
+}
+
+/* In TLS 1.3 the last of it is the server's ticket, and the answer to the client's first request comes next: both share
+ * a segment. */
 int transport_handshake(Transport *t) {
         int r;
 
         t->wants_write = false;
         if (t->handshake_done)
                 return 0;
+        cork(t, true);
         ERR_clear_error();
         r = SSL_do_handshake(t->ssl);
+        t->ticket_waits = r == 1 && SSL_version(t->ssl) == TLS1_3_VERSION;
+        if (!t->ticket_waits)
+                cork(t, false);
         if (r != 1)
                 return tls_error(t, r);
         t->handshake_done = true;
@@ -92,8 +108,10 @@ int transport_flush(Transport *t) {
                 if (n < 0)
                         return (int) n;
                 t->out_sent += (size_t) n;
-                if (t->out_sent == t->out_size)
+                if (t->out_sent == t->out_size) {
                         t->out = mfree(t->out);
+                        release_ticket(t);
+                }
         }
         return 0;
 }
@@ -126,13 +144,14 @@ int transport_send(Transport *t, const char *data, size_t size) {
                         size -= (size_t) n;
                 }
         }
+        if (r == 0)
+                release_ticket(t);
         return r == -EAGAIN ? keep(t, data, size) : r;
 }
 
 void transport_hold_back(Transport *t) {
-        int on = 1;
-
-        (void) setsockopt(t->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+        cork(t, true);
+        t->ticket_waits = false;
 }
 
 void transport_finish(Transport *t) {

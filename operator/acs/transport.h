@@ -10,6 +10,7 @@ typedef struct Transport {
         int fd;
         SSL *ssl; /* NULL: plain */
         bool handshake_done;
+        bool ticket_waits; /* written, and goes out with what is sent next */
         bool wants_write; /* the last step waits for room to write, and not for something to read */
         /* what the peer has not taken yet */
         char *out;

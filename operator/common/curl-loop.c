@@ -90,7 +90,7 @@ static int set_timer(CURLM *multi, long msec, void *userdata) {
                                : 0;
 }
 
-int curl_loop_new(CurlLoop **ret, sd_event *event, CurlDone done) {
+int curl_loop_new(CurlLoop **ret, sd_event *event, unsigned connections_max, CurlDone done) {
         _cleanup_(curl_loop_freep) CurlLoop *l = NULL;
 
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -106,7 +106,8 @@ int curl_loop_new(CurlLoop **ret, sd_event *event, CurlDone done) {
         if (!l->multi || curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
             curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l) != CURLM_OK ||
             curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, set_timer) != CURLM_OK ||
-            curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l) != CURLM_OK)
+            curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l) != CURLM_OK ||
+            curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, (long) connections_max) != CURLM_OK)
                 return -EIO;
         *ret = TAKE_PTR(l);
         return 0;

@@ -13,8 +13,9 @@ typedef struct CurlLoop CurlLoop;
  * the handler cleans it up or starts it again, and may start and cancel others. */
 typedef void (*CurlDone)(CURL *easy, CURLcode code, void *userdata);
 
-/* *ret is the caller's. 0, -ENOMEM, or -EIO if libcurl does not start. */
-int curl_loop_new(CurlLoop **ret, sd_event *event, CurlDone done);
+/* Keeps at most so many connections, those in use included, for other transfers to the same server. *ret is the
+ * caller's. 0, -ENOMEM, or -EIO if libcurl does not start. */
+int curl_loop_new(CurlLoop **ret, sd_event *event, unsigned connections_max, CurlDone done);
 
 /* Frees it; all transfers have been cancelled before. NULL is allowed; returns NULL. */
 CurlLoop *curl_loop_free(CurlLoop *l);

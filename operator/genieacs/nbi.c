@@ -323,7 +323,7 @@ int nbi_new(Nbi **ret, sd_event *event, const NbiSettings *settings) {
                 r = sd_event_source_set_enabled(n->start_source, SD_EVENT_OFF);
         if (r < 0)
                 return r;
-        r = curl_loop_new(&n->loop, event, on_done);
+        r = curl_loop_new(&n->loop, event, settings->requests, on_done);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(n);

@@ -232,6 +232,7 @@ class ConnectionRequests:
     def __init__(self, username, password):
         self.username, self.password = username, password
         self.accepted, self.refused, self.fail_first = threading.Semaphore(0), 0, 0
+        self.connections = set()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -253,6 +254,7 @@ class ConnectionRequests:
         ha1, ha2 = md5(f"{self.username}:cpe:{self.password}"), md5(f"GET:{handler.path}")
         good = fields.get("response") == md5(
             f"{ha1}:{fields.get('nonce')}:{fields.get('nc')}:{fields.get('cnonce')}:auth:{ha2}")
+        self.connections.add(handler.client_address)
         if good and self.fail_first > 0:
             self.fail_first -= 1
             status = 503
