@@ -24,7 +24,8 @@ REASONS: dict = {
     "agent-memory": "the heap has once come to a page that it had not used before; what is allocated between sessions stays the same, to the "
                     "byte",
     "cwmp-provisioning-tls": "each session begins with a TLS handshake",
-    "cwmp-sync-tls": "TLS: the first handshake in full, tickets, and the close of each session",
+    "cwmp-sync-tls": "each of its five sessions has 1.4 KB more over TLS: the handshake that resumes the session before, with the ticket "
+                     "for the next, and the records",
 }
 
 PROGRAMS = ("syncd", "tree worker", "transfer worker")
