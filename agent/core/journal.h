@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a SetParameterValues has promised to several providers, from before the first Commit until the last one: after
- * a crash of the agent or of a provider it is completed from here. One at a time; empty most of the time. */
+ * a crash of the agent or of a provider it is completed from here. One at a time; empty most of the time. AddObject and
+ * DeleteObject concern one provider each, which does them whole or not at all: they need none. */
 #pragma once
 
 #include "agent/core/parameter-list.h"

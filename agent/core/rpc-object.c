@@ -28,25 +28,48 @@ static void read_row(Rpc *rpc) {
         rpc_begin_step(rpc);
         if (row)
                 c = rpc_call(rpc, (size_t) provider_table_route(t, row), PROVIDER_GET_VALUES);
-        if (!c || !parameter_list_add(&c->parameters, row, NULL, NULL))
-                rpc_fail(rpc, FAULT_INTERNAL_ERROR);
+        if (c)
+                (void) parameter_list_add(&c->parameters, row, NULL, NULL);
+        rpc_run(rpc, c ? row_read : finish_with_kept_response);
+}
+
+/* The ACS does not hear of the row, or hears a fault: it is not to be there. */
+static void take_back(Rpc *rpc) {
+        const size_t provider = rpc->calls[0]->call.provider;
+        char *row = strfmt("%s%u.", rpc->calls[0]->call.path, rpc->calls[0]->reply.instance);
+
+        cwmp_message_free(rpc->response);
+        rpc->response = cwmp_message_new_fault(FAULT_INTERNAL_ERROR);
+        rpc_begin_step(rpc);
+        ProviderCall *c = row ? rpc_call(rpc, provider, PROVIDER_DELETE_OBJECT) : NULL;
+        if (c)
+                c->path = row;
         else
-                rpc_run(rpc, row_read);
+                free(row);
+        rpc_run(rpc, finish_with_kept_response);
 }
 
 static void object_done(Rpc *rpc) {
         const RpcContext *context = rpc->context;
+        const bool add = rpc->request->type == CWMP_ADD_OBJECT;
 
-        if (rpc_failed(rpc) || !rpc_new_response(rpc))
+        if (rpc_failed(rpc))
                 return;
+        if (add && !rpc->handler) {
+                take_back(rpc);
+                return;
+        }
         if (rpc_set_parameter_key(rpc) < 0) {
-                rpc_fail(rpc, FAULT_INTERNAL_ERROR);
+                if (add)
+                        take_back(rpc);
+                else
+                        rpc_fail(rpc, FAULT_INTERNAL_ERROR);
                 return;
         }
 
         rpc->response->number = rpc->calls[0]->reply.instance;
         rpc->response->status = rpc->calls[0]->reply.status > 0;
-        if (rpc->request->type == CWMP_ADD_OBJECT) {
+        if (add) {
                 read_row(rpc);
                 return;
         }
@@ -72,6 +95,9 @@ static void call_provider(Rpc *rpc, ProviderMethod method) {
                 return;
         }
 
+        /* Now, and not when there is a row that nobody would hear of. */
+        if (!rpc_new_response(rpc))
+                return;
         ProviderCall *c = rpc_call(rpc, (size_t) provider, method);
         if (!c || !(c->path = strdup(relative)))
                 rpc_fail(rpc, FAULT_INTERNAL_ERROR);

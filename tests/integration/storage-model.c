@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The data model of the share manager without its disks and servers: for tests of what the agent does with tables, rows
- * and references. In memory only. With a directory as argument, where there is a file "hold-<method>", a call makes it
- * "held-<method>" and waits, with all behind it, as long as that is there. */
+ * and references. With a directory as argument, where there is a file "hold-<method>", a call makes it
+ * "held-<method>" and waits, with all behind it, as long as that is there. In memory only, or with a directory for its
+ * state as second argument. */
 #include <stdio.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ int main(int argc, char *argv[]) {
 
         if (daemon_event_new(&event) < 0 || bus_error_register() < 0 || sd_bus_open_system(&bus) < 0 ||
             sd_bus_attach_event(bus, event, 0) < 0 || dm_model_new(&m, &storage_schema, NULL, NULL) < 0 ||
-            dm_bus_new(&b, bus, m, "org.ispstorage.Share1") < 0 ||
+            (argc > 2 && dm_model_load(m, argv[2], "model") < 0) || dm_bus_new(&b, bus, m, "org.ispstorage.Share1") < 0 ||
             (argc > 1 && sd_bus_add_filter(bus, NULL, hold, argv[1]) < 0) ||
             sd_bus_request_name(bus, "org.ispstorage.Share1", 0) < 0)
                 return EXIT_FAILURE;

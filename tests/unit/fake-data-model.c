@@ -121,6 +121,7 @@ static void call(void *userdata, const ProviderCall *c, ProviderReplyHandler han
                         break;
                 case PROVIDER_DELETE_OBJECT:
                         reply.fault = streq(c->path, "Services.Beta.Row.1.") ? 0 : FAULT_INVALID_PARAMETER_NAME;
+                        f->rows_deleted += reply.fault == 0;
                         break;
                 }
         handler(&reply, handler_userdata);
@@ -129,6 +130,8 @@ static void call(void *userdata, const ProviderCall *c, ProviderReplyHandler han
 
 static int set_parameter_key(void *userdata, const char *key) {
         FakeDataModel *f = userdata;
+        if (f->key_is_not_kept)
+                return -ENOSPC;
         (void) snprintf(f->parameter_key, sizeof(f->parameter_key), "%s", key);
         return 0;
 }

@@ -23,7 +23,8 @@ typedef struct FakeDataModel {
         bool down[2];             /* answers with an internal error */
         bool dies_at_commit[2];   /* says that it did nothing */
         bool hangs_at_commit[2];  /* says nothing */
-        unsigned rows;
+        unsigned rows, rows_deleted;
+        bool key_is_not_kept;
         char parameter_key[64];
         char scheduled[64];
         char restart[64];
