@@ -14,6 +14,7 @@ void acs_tls_resume(AcsConnection *c, const TlsTicket *ticket);
 /* Opens a connection as gSOAP's fopen does; where a handshake that was to resume fails, by one in full. */
 SOAP_SOCKET acs_tls_open(AcsConnection *c, const char *endpoint, const char *host, int port);
 
-/* Before the connection is closed: reads that the ACS has closed TLS, if it did so along with its last word. What is not
- * read would make the close a reset, with a segment of its own. Does not wait, and does nothing where there is no TLS. */
+/* Before the connection is closed: reads that the ACS has closed TLS, if it did so along with its last word. What is
+ * not read would make the close a reset, with a segment of its own. Does not wait, and does nothing where there is no
+ * TLS. */
 void acs_tls_read_farewell(AcsConnection *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* To be preloaded: the process that LIVE_MEMORY_OF names by its program's name writes to the file LIVE_MEMORY, time and
- * again, how many bytes it has allocated and not freed. Without sanitizers, glibc.malloc.tcache_count=0 makes that exact. */
+ * again, how many bytes it has allocated and not freed. Without sanitizers, glibc.malloc.tcache_count=0 makes that
+ * exact. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -34,7 +34,8 @@ int main(int argc, char *argv[]) {
 
         if (daemon_event_new(&event) < 0 || bus_error_register() < 0 || sd_bus_open_system(&bus) < 0 ||
             sd_bus_attach_event(bus, event, 0) < 0 || dm_model_new(&m, &storage_schema, NULL, NULL) < 0 ||
-            (argc > 2 && dm_model_load(m, argv[2], "model") < 0) || dm_bus_new(&b, bus, m, "org.ispstorage.Share1") < 0 ||
+            (argc > 2 && dm_model_load(m, argv[2], "model") < 0) ||
+            dm_bus_new(&b, bus, m, "org.ispstorage.Share1") < 0 ||
             (argc > 1 && sd_bus_add_filter(bus, NULL, hold, argv[1]) < 0) ||
             sd_bus_request_name(bus, "org.ispstorage.Share1", 0) < 0)
                 return EXIT_FAILURE;
