@@ -58,8 +58,8 @@ int acs_tls_setup(AcsConnection *c) {
                                     c->client_certificate, NULL, c->trusted_certificates, NULL, NULL))
                 return acs_connection_fail(c, "Cannot set up TLS with the trusted certificates");
 
-        /* An ACS that leaves the choice to the device gets the one whose hash is the shortest: a handshake that resumes has
-         * some of it in both Finished, the binder, and the ticket. */
+        /* An ACS that leaves the choice to the device gets the one whose hash is the shortest: a handshake that resumes
+         * has one in both Finished, the binder, and the ticket. */
         if (SSL_CTX_set_ciphersuites(soap->ctx, TLS_CIPHERSUITES) != 1)
                 return acs_connection_fail(c, "Cannot set up the cipher suites of TLS");
         /* gSOAP turns the tickets of TLS 1.2 off, and fills the first message up for servers of before that. */
