@@ -194,7 +194,7 @@ static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, cons
 }
 
 static int end_send(struct soap *soap) {
-        int r = soap_end_send(soap) || send_collected(soap) ? soap->error : SOAP_OK;
+        int r = soap_end_send(soap) ?: (soap->error = send_collected(soap));
 
         hold_back(soap, false);
         hold_back(soap, true);
