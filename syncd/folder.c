@@ -386,6 +386,7 @@ int folder_save_index(Folder *f) {
 }
 
 void folder_trim(Folder *f) {
+        git_store_forget_metadata(f->store);
         sync_tree_rest(f->index);
         if (mallinfo2().fordblks > TRIM_BYTES)
                 (void) malloc_trim(0);

@@ -82,7 +82,7 @@ static bool parse_record(const char **at, const char *end, MetaRecord *ret) {
 }
 
 int meta_blob_parse(char *data, size_t size, MetaBlob *ret) {
-        MetaBlob b = { .data = data };
+        MetaBlob b = { .data = data, .size = size };
 
         for (const char *p = data; p < data + size;) {
                 if (ARRAY_GROW(b.records, b.n) < 0) {
@@ -276,6 +276,17 @@ int meta_load_bucket(GitStore *store, Meta *m, size_t bucket) {
         m->malformed |= r == -EBADMSG;
         b->loaded = true;
         return 0;
+}
+
+void meta_keep_few(Meta *m) {
+        size_t size = 0;
+
+        for (size_t i = 0; i < m->n_buckets; i++)
+                size += m->buckets[i].blob.size + m->buckets[i].blob.n * sizeof(MetaRecord);
+        for (size_t i = 0; i < m->n_buckets && size > META_KEPT_MAX; i++) {
+                meta_blob_done(&m->buckets[i].blob);
+                m->buckets[i].loaded = false;
+        }
 }
 
 static int compare_stored(const void *key, const void *record) {

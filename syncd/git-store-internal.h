@@ -8,12 +8,16 @@
 #include "syncd/git-store.h"
 #include "syncd/object-log.h"
 
+/* The metadata of a directory that were asked for last (git-tree.c). */
+typedef struct KeptMeta KeptMeta;
+
 struct GitStore {
         ObjectLog *log;
         git_odb *odb;
         git_repository *repository;
         uint64_t unprunable_size; /* of the log, when there was last nothing in it to prune */
         char *malformed;          /* git_store_take_malformed() */
+        KeptMeta *kept_meta;      /* or NULL */
 };
 
 /* An object that must be of the type; with a NUL behind it. */

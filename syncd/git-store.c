@@ -134,6 +134,7 @@ GitStore *git_store_free(GitStore *store) {
         git_odb_free(store->odb);
         object_log_free(store->log);
         free(store->malformed);
+        git_store_forget_metadata(store);
         (void) git_libgit2_shutdown();
         free(store);
         return NULL;

@@ -190,9 +190,12 @@ int git_store_write_changes(
  * is in the directory, and what is written next into it puts good ones in their place. */
 char *git_store_take_malformed(GitStore *store);
 
-/* The extended attributes that are recorded of the entry, as "name=hex name=hex"; NULL if there are none.
- * *ret is the caller's. 0, -ENOENT, or an error as above. */
+/* The extended attributes that are recorded of the entry, as "name=hex name=hex"; NULL if there are none, or no such
+ * entry. *ret is the caller's. Entries of one directory are best asked for one after another: of the last one the store
+ * keeps what it has read, up to a MiB, until git_store_forget_metadata(). 0, -ENOENT: the commit has no such
+ * directory, or an error as above. */
 int git_store_read_xattrs(GitStore *store, const git_oid *commit, const char *path, char **ret);
+void git_store_forget_metadata(GitStore *store);
 
 /* Adds what the store lacks to read the entry at a path of the commit, "" for all: trees, metadata, and with
  * beneath set all trees and metadata beneath it, those of chunks included. Where a tree is missing, it ends: fetch

@@ -14,6 +14,8 @@
 /* A directory of more entries has its metadata in buckets. */
 #define META_PLAIN_ENTRIES 256U
 #define META_BUCKETS 256U
+/* Bytes of one directory's metadata that meta_keep_few() leaves in memory. */
+#define META_KEPT_MAX ((size_t) 1 << 20)
 /* Bytes of a record, its name included. */
 #define META_RECORD_MAX 4096U
 
@@ -82,6 +84,7 @@ typedef struct MetaRecord {
 
 typedef struct MetaBlob {
         char *data;
+        size_t size;
         MetaRecord *records; /* sorted by stored */
         size_t n;
 } MetaBlob;
@@ -112,6 +115,8 @@ int meta_open(GitStore *store, const TreeItem *item, Meta *ret);
 /* *ret is NULL if there is no record, or the blob is malformed. -ENOENT: the blob is not in the store. */
 int meta_find(GitStore *store, Meta *m, const char *stored, const MetaRecord **ret);
 int meta_load_bucket(GitStore *store, Meta *m, size_t bucket);
+/* Forgets all buckets if more than META_KEPT_MAX is loaded: they are loaded anew when asked for. */
+void meta_keep_few(Meta *m);
 size_t meta_bucket_of(const char *stored);
 
 /* Makes the text of a record. xattrs ("name=hex ...", may be NULL): what cannot be recorded of it is left

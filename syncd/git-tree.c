@@ -191,16 +191,106 @@ int git_store_find_entry(GitStore *store, const git_oid *commit, const char *pat
         return r > 0 ? 0 : r == 0 ? -ENOENT : r;
 }
 
-int git_store_read_xattrs(GitStore *store, const git_oid *commit, const char *path, char **ret) {
+/* --- extended attributes --- */
+
+/* The metadata of a directory: who puts files in place asks for one after another. */
+struct KeptMeta {
+        git_oid commit;
+        char *directory; /* "" is the folder */
+        Meta meta;
+};
+
+void git_store_forget_metadata(GitStore *store) {
+        KeptMeta *kept = TAKE_PTR(store->kept_meta);
+
+        if (!kept)
+                return;
+        meta_done(&kept->meta);
+        free(kept->directory);
+        free(kept);
+}
+
+/* The tree of a directory. 1, 0 if there is no such directory, or an error. */
+static int find_directory(GitStore *store, const git_oid *commit, const char *path, git_oid *ret) {
         _cleanup_(place_done) Place p = {};
-        const MetaRecord *record;
         int r;
 
+        if (!*path) {
+                r = git_store_root(store, commit, ret);
+                return r < 0 ? r : 1;
+        }
         r = find_place(store, commit, path, &p);
-        if (r == 0)
-                return -ENOENT;
-        if (r > 0)
-                r = meta_find(store, &p.meta, p.item.stored, &record);
+        if (r <= 0 || p.item.kind != SYNC_DIRECTORY)
+                return MIN(r, 0);
+        *ret = *p.item.raw.id;
+        return 1;
+}
+
+/* Opens the metadata of a directory, if it has some. */
+static int open_meta(GitStore *store, const git_oid *tree_id, bool root, Meta *ret) {
+        _cleanup_free_ char *data = NULL;
+        RawTree tree = {};
+        TreeItem item;
+        RawEntry raw;
+        int r;
+
+        if (git_oid_is_zero(tree_id))
+                return 0;
+        r = git_store_read_typed(store, tree_id, GIT_OBJECT_TREE, &data, &tree.size);
+        if (r < 0)
+                return r;
+        tree.data = data;
+        while ((r = raw_tree_next(&tree, &raw)) > 0) {
+                if (!streq(raw.name, TREE_NAME_META))
+                        continue;
+                r = tree_item_parse(&raw, root, &item);
+                return r < 0 ? r : meta_open(store, &item, ret);
+        }
+        return r;
+}
+
+/* The metadata of the directory, which are kept until another one's are asked for. */
+static int keep_meta(GitStore *store, const git_oid *commit, const char *directory, Meta **ret) {
+        KeptMeta *kept = store->kept_meta;
+        git_oid tree;
+        int r;
+
+        if (!kept || !git_oid_equal(&kept->commit, commit) || !streq(kept->directory, directory)) {
+                git_store_forget_metadata(store);
+                r = find_directory(store, commit, directory, &tree);
+                if (r <= 0)
+                        return r < 0 ? r : -ENOENT;
+                kept = store->kept_meta = calloc(1, sizeof(*kept));
+                if (!kept)
+                        return -ENOMEM;
+                kept->commit = *commit;
+                kept->directory = strdup(directory);
+                r = kept->directory ? open_meta(store, &tree, !*directory, &kept->meta) : -ENOMEM;
+                if (r < 0) {
+                        git_store_forget_metadata(store);
+                        return r;
+                }
+        }
+        meta_keep_few(&kept->meta);
+        *ret = &kept->meta;
+        return 0;
+}
+
+int git_store_read_xattrs(GitStore *store, const git_oid *commit, const char *path, char **ret) {
+        _cleanup_free_ char *directory = NULL, *stored = NULL;
+        const char *name = sync_path_name(path);
+        const MetaRecord *record;
+        Meta *meta;
+        int r;
+
+        directory = strndup(path, name > path ? (size_t) (name - path - 1) : 0);
+        if (!directory)
+                return -ENOMEM;
+        r = git_name_escape(name, &stored);
+        if (r >= 0)
+                r = keep_meta(store, commit, directory, &meta);
+        if (r >= 0)
+                r = meta_find(store, meta, stored, &record);
         if (r < 0)
                 return r;
         if (record)

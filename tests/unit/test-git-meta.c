@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/git-tree-internal.h"
 #include "tests/unit/git-fixture.h"
@@ -48,9 +49,65 @@ static void extended_attributes_travel(void **state) {
         free(back);
         assert_int_equal(git_store_read_xattrs(f->store, &id, "none", &back), 0);
         assert_null(back);
-        assert_int_equal(git_store_read_xattrs(f->store, &id, "other", &back), -ENOENT);
+        assert_int_equal(git_store_read_xattrs(f->store, &id, "other", &back), 0);
+        assert_null(back);
+        assert_int_equal(git_store_read_xattrs(f->store, &id, "none/file", &back), -ENOENT);
+        assert_int_equal(git_store_read_xattrs(f->store, &id, "other/file", &back), -ENOENT);
         fixture_add(f, fail, "fail", SYNC_FILE, false, "x");
         assert_int_equal(git_store_write_changes(f->store, &id, fail, give_xattrs, given, &tree), -EIO);
+}
+
+static int give_path(const char *path, char **ret, void *userdata) {
+        char hex[2 * SYNC_PATH_MAX + 1];
+
+        *ret = strfmt("user.%s=%s", (const char *) userdata, format_hex(path, strlen(path), hex));
+        return 0;
+}
+
+static void assert_xattr(GitFixture *f, const git_oid *commit, const char *path, const char *name) {
+        _cleanup_free_ char *back = NULL, *given = NULL;
+
+        assert_int_equal(git_store_read_xattrs(f->store, commit, path, &back), 0);
+        (void) give_path(path, &given, (char *) name);
+        assert_string_equal(back, given);
+}
+
+/* More than are kept, of more than one directory and commit. */
+static void each_file_has_its_own_attributes(void **state) {
+        GitFixture *f = *state;
+        _cleanup_sync_tree_free_ SyncTree *t = fixture_new_tree();
+        const unsigned n = 10000;
+        git_oid tree, ids[2];
+        char path[32];
+
+        fixture_add(f, t, "d", SYNC_DIRECTORY, false, NULL);
+        fixture_add(f, t, "e", SYNC_DIRECTORY, false, NULL);
+        for (unsigned i = 0; i < n; i++) {
+                (void) snprintf(path, sizeof(path), "d/%05u", i);
+                fixture_add(f, t, path, SYNC_FILE, false, "x");
+        }
+        fixture_add(f, t, "e/00000", SYNC_FILE, false, "x");
+        fixture_add(f, t, "00000", SYNC_FILE, false, "x");
+        assert_int_equal(sync_tree_sort(t), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                char name[] = { 'a' + (char) i, 0 };
+
+                assert_int_equal(git_store_write_changes(f->store, &(git_oid) {}, t, give_path, name, &tree), 0);
+                fixture_commit_tree(f, NULL, &tree, i, ids + i);
+        }
+        for (unsigned i = 0; i < n; i++) {
+                (void) snprintf(path, sizeof(path), "d/%05u", i);
+                assert_xattr(f, ids, path, "a");
+        }
+        for (unsigned i = 0; i < 4; i++) {
+                const char *name = i % 2 == 0 ? "a" : "b";
+
+                assert_xattr(f, ids + i % 2, "d/00000", name);
+                assert_xattr(f, ids + i % 2, "e/00000", name);
+                assert_xattr(f, ids + i % 2, "00000", name);
+                if (i == 1)
+                        git_store_forget_metadata(f->store);
+        }
 }
 
 static int give_dosattrib(const char *path, char **ret, void *userdata) {
@@ -129,6 +186,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
                 TEST(extended_attributes_travel),
+                TEST(each_file_has_its_own_attributes),
                 TEST(a_tree_has_the_id_of_the_format),
                 TEST(malformed_metadata_counts_as_none),
 #undef TEST
