@@ -24,9 +24,9 @@
 #include "syncd/sync-plan.h"
 #include "syncd/sync-tree.h"
 
-/* Files staged before their intents are made durable together: one sync for many small files, few
- * descriptors. */
-#define SYNC_BATCH_FILES 64U
+/* Files staged before their intents are made durable together: few syncs for many small files, which cost the disk
+ * most, and two descriptors for each. */
+#define SYNC_BATCH_FILES 256U
 #define SYNC_BATCH_BYTES (UINT64_C(16) << 20)
 /* A file displaced this recently may still be reached by an open() that was under way; settle it later. */
 #define SYNC_GRACE_NS (INT64_C(2) * 1000000000)
