@@ -19,6 +19,7 @@
 #define PENDING_NAME "pending"
 #define PART_SUFFIX ".part"
 #define MALFORMED_SUFFIX ".bad"
+#define SEEN_SUFFIX ".seen"
 
 typedef char OidHex[2 * SYNC_OID_SIZE + 1];
 typedef char PartName[2 * SYNC_OID_SIZE + sizeof(PART_SUFFIX)];
@@ -27,15 +28,16 @@ static const char *file_name(const SyncOid *file, OidHex buf) {
         return format_hex(file->bytes, SYNC_OID_SIZE, buf);
 }
 
-static const char *part_name(const SyncOid *file, PartName buf) {
-        (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), PART_SUFFIX);
+static_assert(sizeof(MALFORMED_SUFFIX) <= sizeof(PART_SUFFIX) && sizeof(SEEN_SUFFIX) <= sizeof(PART_SUFFIX),
+              "PartName has room for each");
+
+static const char *suffixed_name(const SyncOid *file, const char *suffix, PartName buf) {
+        (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), suffix);
         return buf;
 }
 
-static const char *malformed_name(const SyncOid *file, PartName buf) {
-        static_assert(sizeof(MALFORMED_SUFFIX) <= sizeof(PART_SUFFIX), "it has room");
-        (void) strcpy(buf + strlen(format_hex(file->bytes, SYNC_OID_SIZE, buf)), MALFORMED_SUFFIX);
-        return buf;
+static const char *part_name(const SyncOid *file, PartName buf) {
+        return suffixed_name(file, PART_SUFFIX, buf);
 }
 
 static int open_directory(int staging_fd, const char *name) {
@@ -216,20 +218,24 @@ void content_part_remove(ContentArea *a, const SyncOid *file) {
         (void) unlinkat(a->content_fd, part_name(file, name), 0);
 }
 
-void content_mark_malformed(ContentArea *a, const SyncOid *file) {
+static void mark(ContentArea *a, const SyncOid *file, const char *suffix) {
         PartName name;
 
-        content_part_remove(a, file);
         safe_close(openat(a->content_fd,
-                          malformed_name(file, name),
+                          suffixed_name(file, suffix, name),
                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                           0600));
+}
+
+void content_mark_malformed(ContentArea *a, const SyncOid *file) {
+        content_part_remove(a, file);
+        mark(a, file, MALFORMED_SUFFIX);
 }
 
 bool content_is_malformed(ContentArea *a, const SyncOid *file) {
         PartName name;
 
-        return faccessat(a->content_fd, malformed_name(file, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        return faccessat(a->content_fd, suffixed_name(file, MALFORMED_SUFFIX, name), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 static int open_file(int dir_fd, const SyncOid *file, int *ret_fd) {
@@ -341,35 +347,55 @@ void content_snapshot_abandon(ContentSnapshot *s) {
 
 /* --- what is left over --- */
 
-static bool parse_name(const char *name, SyncOid *ret) {
-        const char *name_end;
+/* What follows the oid, or NULL if it is no name of ours. */
+static const char *parse_name(const char *name, SyncOid *ret) {
+        const char *suffix;
         OidHex hex;
 
         if (strlen(name) < sizeof(hex) - 1)
-                return false;
-        name_end = name + sizeof(hex) - 1;
-        if (*name_end && !streq(name_end, PART_SUFFIX) && !streq(name_end, MALFORMED_SUFFIX))
-                return false;
+                return NULL;
+        suffix = name + sizeof(hex) - 1;
+        if (*suffix && !streq(suffix, PART_SUFFIX) && !streq(suffix, MALFORMED_SUFFIX) && !streq(suffix, SEEN_SUFFIX))
+                return NULL;
         memcpy(hex, name, sizeof(hex) - 1);
         hex[sizeof(hex) - 1] = 0;
-        return parse_hex(hex, ret->bytes, SYNC_OID_SIZE) >= 0;
+        return parse_hex(hex, ret->bytes, SYNC_OID_SIZE) >= 0 ? suffix : NULL;
+}
+
+static DIR *open_entries(int dir_fd) {
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+
+        if (!d)
+                safe_close(fd);
+        return d;
+}
+
+void content_mark_seen(ContentArea *a, const SyncOid *tree) {
+        mark(a, tree, SEEN_SUFFIX);
+}
+
+size_t content_list_seen(ContentArea *a, SyncOid *ret, size_t max) {
+        _cleanup_closedir_ DIR *d = open_entries(a->content_fd);
+        struct dirent *e;
+        size_t n = 0;
+
+        while (d && n < max && (e = readdir(d))) {
+                const char *suffix = parse_name(e->d_name, ret + n);
+
+                n += suffix && streq(suffix, SEEN_SUFFIX);
+        }
+        return n;
 }
 
 /* age_sec: what is younger stays. A file may seem to be of the future: the kernel stamps it by a finer clock than
  * time() reads. */
 static void sweep(int dir_fd, unsigned age_sec, ContentKeep keep, void *userdata) {
-        _cleanup_closedir_ DIR *d = NULL;
+        _cleanup_closedir_ DIR *d = open_entries(dir_fd);
         struct dirent *e;
         time_t now = time(NULL);
-        int fd;
 
-        fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = fd >= 0 ? fdopendir(fd) : NULL;
-        if (!d) {
-                safe_close(fd);
-                return;
-        }
-        while ((e = readdir(d))) {
+        while (d && (e = readdir(d))) {
                 struct stat st;
                 SyncOid oid;
 

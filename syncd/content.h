@@ -5,6 +5,7 @@
  *      content/<file>.part    being fetched: of its final size, the chunks that are there at their offsets
  *      content/<file>         all there, and each byte was verified when it was written
  *      content/<file>.bad     a mark: main names chunks for it that do not have the lengths it says
+ *      content/<tree>.seen    a mark: what this tree of a staging ref (staging-ref.h) names was asked for
  *      pending/<file>         a snapshot of what was committed
  *
  * <file> is the hexadecimal oid of the file (SyncEntry.oid): of a blob, or of the tree of chunks of a large file.
@@ -69,6 +70,12 @@ int content_part_complete(ContentArea *a, const SyncOid *file);
 void content_mark_malformed(ContentArea *a, const SyncOid *file);
 bool content_is_malformed(ContentArea *a, const SyncOid *file);
 void content_part_remove(ContentArea *a, const SyncOid *file);
+
+/* Marks the tree of a staging ref as one whose content is here, or on its way, so that it need not come with the
+ * commits. Only a hint, which goes with content_sweep(). */
+void content_mark_seen(ContentArea *a, const SyncOid *tree);
+/* Lists such trees, max at most. Returns their number; 0 also if the area cannot be read. */
+size_t content_list_seen(ContentArea *a, SyncOid *ret, size_t max);
 
 /* Opens complete content for reading. 0, -ENOENT or another negative errno. */
 int content_open(ContentArea *a, const SyncOid *file, int *ret_fd);

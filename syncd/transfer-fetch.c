@@ -205,13 +205,26 @@ static int request_main(Fetch *f, PktStream *s, const UploadPackRequest *q, git_
         return r == -ESTALE && q->certain ? -EBADMSG : r;
 }
 
+/* What prefetches have asked for need not come with the commits: what of it does not arrive is fetched as content. */
+static size_t list_seen(Fetch *f, git_oid ret[static UPLOAD_PACK_HAVE_TREES_MAX]) {
+        SyncOid seen[UPLOAD_PACK_HAVE_TREES_MAX];
+        size_t n = content_list_seen(&f->t->area, seen, UPLOAD_PACK_HAVE_TREES_MAX);
+
+        for (size_t i = 0; i < n; i++)
+                git_store_oid_from_sync(ret + i, seen + i);
+        return n;
+}
+
 /* main and all that is new in it; -ESTALE if the server is not sure that it leads on from what is known, and certain is
  * not set. With anew nothing that is here counts. */
 static int fetch_main(Fetch *f, PktStream *s, const git_oid *known, bool anew, bool certain, git_oid *ret_tip) {
         bool first = anew || git_oid_is_zero(known);
+        git_oid seen[UPLOAD_PACK_HAVE_TREES_MAX];
         UploadPackRequest q = {
                 .want_reference = GIT_STORE_MAIN,
                 .have = first ? NULL : known,
+                .have_trees = seen,
+                .n_have_trees = first ? 0 : list_seen(f, seen),
                 .certain = first || certain,
                 .thin = !first,
                 .filter = first        ? "blob:none"

@@ -80,9 +80,6 @@ static TransferResult look(Prefetch *p) {
 static int want_entry(Prefetch *p, const StagingEntry *e, Wanted *wanted) {
         SyncOid group;
 
-        /* A fetch of commits brings it along, whether it is here or not. */
-        if (!e->group && e->size <= TRANSFER_SMALL_BLOB_MAX)
-                return 0;
         if (!e->group)
                 return transfer_want_file(p->t, &e->file, e->size, wanted);
         git_store_oid_to_sync(&group, &e->id);
@@ -102,6 +99,7 @@ static TransferResult place_tree(Prefetch *p, const git_oid *tree, Wanted *wante
         GitTreeReader reader;
         git_object_t type;
         GitTreeEntry e;
+        SyncOid seen;
         size_t size;
         int r;
 
@@ -110,6 +108,8 @@ static TransferResult place_tree(Prefetch *p, const git_oid *tree, Wanted *wante
                 r = -EBADMSG;
         if (r < 0)
                 return transfer_link_failure(&p->t->link, NULL, r);
+        git_store_oid_to_sync(&seen, tree);
+        content_mark_seen(&p->t->area, &seen);
         git_tree_reader_init(&reader, data, size);
         while ((r = git_tree_next(&reader, &e)) > 0) {
                 StagingEntry entry;
@@ -132,17 +132,21 @@ static TransferResult place_tree(Prefetch *p, const git_oid *tree, Wanted *wante
         return r < 0 ? transfer_link_failure(&p->t->link, NULL, r) : TRANSFER_OK;
 }
 
-/* Fetches what the new staging trees hold. */
+/* Fetches what the new staging trees hold, one after the other: what was not asked for when this is to stop comes with
+ * the commits. */
 static TransferResult place_new(Prefetch *p) {
-        Wanted wanted = {};
+        Transfer *t = p->t;
         TransferResult result;
 
-        result = transfer_fetch_trees(p->t, p->trees.ids + p->n_done, p->trees.n - p->n_done);
-        for (; p->n_done < p->trees.n && result == TRANSFER_OK; p->n_done++)
+        result = transfer_fetch_trees(t, p->trees.ids + p->n_done, p->trees.n - p->n_done);
+        for (; p->n_done < p->trees.n && result == TRANSFER_OK && t->progress(0, 0, t->userdata) >= 0; p->n_done++) {
+                Wanted wanted = {};
+
                 result = place_tree(p, p->trees.ids + p->n_done, &wanted);
-        if (result == TRANSFER_OK && wanted.n_files > 0)
-                result = flush_wanted(p, &wanted);
-        wanted_done(&wanted);
+                if (result == TRANSFER_OK && wanted.n_files > 0)
+                        result = flush_wanted(p, &wanted);
+                wanted_done(&wanted);
+        }
         return result;
 }
 

@@ -101,7 +101,7 @@ int upload_pack_request(PktStream *s, const UploadPackRequest *q) {
         char hex[GIT_OID_HEXSZ + 1];
         int r;
 
-        assert(q->n_wants <= UPLOAD_PACK_WANTS_MAX);
+        assert(q->n_wants <= UPLOAD_PACK_WANTS_MAX && q->n_have_trees <= UPLOAD_PACK_HAVE_TREES_MAX);
         if ((r = pkt_write_line(s, "command=fetch\n")) < 0 || (r = pkt_write_special(s, PKT_DELIM)) < 0 ||
             (r = pkt_write_line(s, "no-progress\n")) < 0 ||
             (q->thin && (r = pkt_write_line(s, "thin-pack\n")) < 0) ||
@@ -110,6 +110,11 @@ int upload_pack_request(PktStream *s, const UploadPackRequest *q) {
                 return r;
         for (size_t i = 0; i < q->n_wants; i++) {
                 r = pkt_write_line(s, "want %s\n", git_oid_tostr(hex, sizeof(hex), q->wants + i));
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < q->n_have_trees; i++) {
+                r = pkt_write_line(s, "have %s\n", git_oid_tostr(hex, sizeof(hex), q->have_trees + i));
                 if (r < 0)
                         return r;
         }
@@ -150,8 +155,8 @@ static int read_acknowledgments(PktStream *s, char **text) {
         bool ready = false;
         const char *line;
 
-        /* "ACK <id>" or "NAK", and "ready". */
-        for (unsigned i = 0; i < 3; i++) {
+        /* "ACK <id>" for each that the server has, or "NAK", and "ready". */
+        for (unsigned i = 0; i < UPLOAD_PACK_HAVE_TREES_MAX + 3; i++) {
                 int r = read_line(s, &line, text);
 
                 if (r < 0)

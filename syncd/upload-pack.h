@@ -17,12 +17,17 @@
 /* Requests that are under way at once: the link does not idle while the server begins with the next. More
  * would fill the buffers on the way. */
 #define UPLOAD_PACK_REQUESTS_MAX 2U
+/* Trees, each of a batch of some MiB, that are told the server to be here. More would come once more. */
+#define UPLOAD_PACK_HAVE_TREES_MAX 256U
 
 typedef struct UploadPackRequest {
         const char *want_reference; /* the tip of this reference, NULL for none; it must exist */
         const git_oid *wants;       /* objects; each must exist */
         size_t n_wants;             /* at most UPLOAD_PACK_WANTS_MAX */
         const git_oid *have;        /* a commit that is here with its history; NULL for none */
+        const git_oid *have_trees;  /* trees that are here with what they name, or on their way; those that the server
+                                     * does not know do not matter */
+        size_t n_have_trees;        /* at most UPLOAD_PACK_HAVE_TREES_MAX; only with have */
         bool certain;               /* send what have does not reach, also if what is wanted does not lead back to it */
         bool thin;                  /* deltas may be against what that commit reaches */
         /* "blob:none", "blob:limit=<bytes>"; NULL: everything. Objects that are asked for by their id come

@@ -125,6 +125,30 @@ static void what_is_in_the_folder_is_swept(void **state) {
         assert_false(content_has(&f->area, &file_b));
 }
 
+static void seen_trees_are_listed_until_they_are_swept(void **state) {
+        const SyncOid trees[] = { { .bytes = { 1 } }, { .bytes = { 2 } }, { .bytes = { 3 } } };
+        Fixture *f = *state;
+        SyncOid seen[4];
+
+        close(make_part(f, &file_a, "a"));
+        content_mark_malformed(&f->area, &file_b);
+        assert_int_equal(content_list_seen(&f->area, seen, ELEMENTSOF(seen)), 0);
+        for (size_t i = 0; i < ELEMENTSOF(trees); i++) {
+                content_mark_seen(&f->area, trees + i);
+                content_mark_seen(&f->area, trees + i);
+                assert_false(content_has(&f->area, trees + i));
+        }
+        assert_int_equal(content_list_seen(&f->area, seen, ELEMENTSOF(seen)), ELEMENTSOF(trees));
+        for (size_t i = 0; i < ELEMENTSOF(trees); i++)
+                assert_true(sync_oid_equal(trees + i, seen) || sync_oid_equal(trees + i, seen + 1) ||
+                            sync_oid_equal(trees + i, seen + 2));
+        assert_int_equal(content_list_seen(&f->area, seen, 2), 2);
+        content_sweep(&f->area, 3600);
+        assert_int_equal(content_list_seen(&f->area, seen, ELEMENTSOF(seen)), ELEMENTSOF(trees));
+        content_sweep(&f->area, 0);
+        assert_int_equal(content_list_seen(&f->area, seen, ELEMENTSOF(seen)), 0);
+}
+
 static bool is_a(const SyncOid *oid, void *userdata) {
         return sync_oid_equal(oid, &file_a);
 }
@@ -215,6 +239,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(space_is_reserved_and_a_floor_left, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_was_never_written_in_a_part_is_known, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_in_the_folder_is_swept, setup, teardown),
+                cmocka_unit_test_setup_teardown(seen_trees_are_listed_until_they_are_swept, setup, teardown),
                 cmocka_unit_test_setup_teardown(snapshots, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_list_comes_back_as_it_was, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_damaged_list_is_none, setup, teardown),
