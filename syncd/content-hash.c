@@ -20,7 +20,8 @@ typedef struct Import {
         int source_fd;
         uint64_t size, at;
         ContentSnapshot snapshot;
-        uint8_t *buffer;
+        bool ends_in_hole; /* what was copied to the snapshot so far */
+        uint8_t *buffer;   /* of BUFFER_SIZE, or of the size of a smaller file */
         size_t begin, end; /* of what is in the buffer */
         GitChunkWriter *writer; /* of a large file */
 } Import;
@@ -40,10 +41,11 @@ static void import_done(Import *i) {
 }
 
 /* A hole stays one: a file of little else may be larger than the disk has space. */
-static int write_snapshot(int fd, const uint8_t *data, size_t size) {
-        if (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0)
-                return lseek(fd, (off_t) size, SEEK_CUR) < 0 ? -errno : 0;
-        return loop_write(fd, data, size);
+static int write_snapshot(Import *i, const uint8_t *data, size_t size) {
+        i->ends_in_hole = data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+        if (i->ends_in_hole)
+                return lseek(i->snapshot.fd, (off_t) size, SEEK_CUR) < 0 ? -errno : 0;
+        return loop_write(i->snapshot.fd, data, size);
 }
 
 /* Reads until the buffer is full or the file ends, and copies what it reads to the snapshot. */
@@ -60,7 +62,7 @@ static int fill(Import *i) {
                 if (n <= 0)
                         return n < 0 ? -errno : -EAGAIN;
                 if (i->snapshot.fd >= 0 && !i->snapshot.cloned &&
-                    write_snapshot(i->snapshot.fd, i->buffer + i->end, (size_t) n) < 0)
+                    write_snapshot(i, i->buffer + i->end, (size_t) n) < 0)
                         content_snapshot_abandon(&i->snapshot);
                 i->end += (size_t) n;
                 i->at += (uint64_t) n;
@@ -127,9 +129,6 @@ static int import_begin(Import *i, int fd, bool store, const ContentHash *h) {
         struct stat st;
 
         *i = (Import) { .source_fd = fd, .snapshot.fd = -EBADF };
-        i->buffer = malloc(BUFFER_SIZE);
-        if (!i->buffer)
-                return -ENOMEM;
         if (fstat(fd, &st) < 0)
                 return -errno;
         i->size = (uint64_t) st.st_size;
@@ -140,6 +139,9 @@ static int import_begin(Import *i, int fd, bool store, const ContentHash *h) {
                         i->size = (uint64_t) st.st_size;
                 i->source_fd = i->snapshot.fd;
         }
+        i->buffer = malloc(MIN(BUFFER_SIZE, MAX(i->size, 1U)));
+        if (!i->buffer)
+                return -ENOMEM;
         return i->size > FORMAT_PLAIN_MAX ? git_chunk_writer_new(&i->writer, store ? h->store : NULL) : 0;
 }
 
@@ -148,7 +150,7 @@ static int import_keep(Import *i, int fd, const ContentHash *h, const SyncOid *o
         bool cloned = i->snapshot.cloned;
 
         content_note_unsynced(h->area, fd);
-        if (i->snapshot.fd >= 0 && (cloned || ftruncate(i->snapshot.fd, (off_t) i->size) >= 0))
+        if (i->snapshot.fd >= 0 && (cloned || !i->ends_in_hole || ftruncate(i->snapshot.fd, (off_t) i->size) >= 0))
                 (void) content_snapshot_finish(h->area, &i->snapshot, oid);
         return cloned ? SYNC_HASHED_SNAPSHOT : SYNC_HASHED;
 }
