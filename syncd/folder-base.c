@@ -280,6 +280,8 @@ static void forget_main(Folder *f) {
 void folder_set_main(Folder *f, const git_oid *commit) {
         forget_main(f);
         f->main_commit = *commit;
+        /* It may have something before the windows. */
+        f->round.progress |= f->round.created_to || f->round.deleted_to;
 }
 
 int folder_find_held_in_commit(

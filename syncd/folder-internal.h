@@ -39,6 +39,13 @@ typedef struct FolderKnownChain {
         size_t n;
 } FolderKnownChain;
 
+/* Of the runs that do what one plan has put off: folder-round.c. */
+typedef struct FolderRound {
+        char *created_to, *deleted_to;   /* the next plan's windows begin behind these paths; NULL: at the beginning */
+        char *created_end, *deleted_end; /* and those of the plan that is being done end with these */
+        bool progress;                   /* there is reason for another round: something was done, or main has moved */
+} FolderRound;
+
 /* Of a deletion that the guard has let pass. */
 typedef struct FolderGuardKey FolderGuardKey;
 
@@ -85,7 +92,7 @@ struct Folder {
         /* FOLDER_..., except in tests. */
         int64_t busy_sec, checkpoint_sec, read_min_msec, slice_msec;
         size_t window;       /* FOLDER_WINDOW, except in tests */
-        size_t window_begin; /* of the next plan: behind what could not be done */
+        FolderRound round;
         FolderGuardKey *passed; /* deletions that the guard has let pass and that were put off; sorted */
         size_t n_passed;
         int64_t saved;        /* seconds since boot when the index was last written down while files were put off */
@@ -181,6 +188,15 @@ const SyncEntry *folder_base_of(const SyncEntry *differing, const SyncEntry *loc
  * none. 0 or a negative errno. */
 int folder_find_in_commit(
                 Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret);
+
+/* --- folder-round.c: which part of a plan is done in which run --- */
+
+void folder_round_done(FolderRound *r);
+/* Where the windows of a plan end; before any of it is done. 0 or -ENOMEM. */
+int folder_round_note(Folder *f, const SyncPlan *plan);
+/* After what could be done was; progress: something was. The next plan's windows are the next ones, unless content is
+ * missing. Sets outcome.rest if there is something to be tried at once. */
+void folder_round_go_on(Folder *f, const SyncPlan *plan, bool progress, FolderResult *result);
 
 /* --- folder-held.c --- */
 

@@ -285,24 +285,6 @@ static int settle(Folder *f, const FolderRequest *request, FolderResult *result)
         return r;
 }
 
-/* What was put off is the next run's: the one behind the content, if some is missing. If nothing of what was planned
- * can be done, the others get their turn, once. */
-static void go_on(Folder *f, const SyncPlan *plan, bool progress, FolderResult *result) {
-        size_t n = MAX(plan->statistics.put_off, plan->statistics.deletions_put_off);
-
-        if (result->outcome.missing)
-                return;
-        if (n == 0)
-                f->window_begin = 0;
-        else if (progress)
-                result->outcome.rest = true;
-        else if (f->window_begin <= n) {
-                f->window_begin += f->window;
-                result->outcome.rest = true;
-        } else
-                f->window_begin = 0;
-}
-
 /* Returns 1 if the folder was brought to main's tip as far as it could be, so that base can follow; 2 if that has
  * to wait for content and nothing else is to be done; 0 if the run is halted. */
 static int plan_and_apply(
@@ -311,7 +293,8 @@ static int plan_and_apply(
                 .now = time(NULL),
                 .gateway_name = request->gateway_name,
                 .window = f->window,
-                .window_begin = f->window_begin,
+                .created_to = f->round.created_to,
+                .deleted_to = f->round.deleted_to,
         };
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         _cleanup_(folder_lack_done) FolderLack lack = {};
@@ -328,7 +311,9 @@ static int plan_and_apply(
                 return r;
         if (plan->statistics.postponed > 0)
                 result->outcome.again = true;
-        r = folder_prepare_content(f, plan, WANTED_MAIN, &lack);
+        r = folder_round_note(f, plan);
+        if (r >= 0)
+                r = folder_prepare_content(f, plan, WANTED_MAIN, &lack);
         if (r < 0)
                 return r;
         folder_tell_lack(&lack, result);
@@ -341,7 +326,7 @@ static int plan_and_apply(
                 content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC);
         }
         result->outcome.placed = report->n_done > 0;
-        go_on(f, plan, report->n_done > 0, result);
+        folder_round_go_on(f, plan, result->outcome.placed, result);
         return 1;
 }
 

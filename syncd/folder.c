@@ -35,6 +35,7 @@ Folder *folder_free(Folder *f) {
         strv_free(f->linked);
         free(f->unread);
         free(f->passed);
+        folder_round_done(&f->round);
         sync_tree_free(f->held);
         sync_tree_free(f->differing);
         sync_tree_free(f->main_from);

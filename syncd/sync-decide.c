@@ -136,3 +136,28 @@ void sync_steps_resolve(SyncStep *steps, size_t n) {
                         steps[j].decision = DECIDE_POSTPONE;
                 }
 }
+
+bool sync_base_holds(const SyncRow *row, const SyncEntry *placed) {
+        SyncEntry merged;
+
+        if (placed || sync_entry_equal(row->base, row->remote) || sync_path_is_ignored(row->path))
+                return false;
+        switch (sync_decide(row->base, row->local, row->remote, &merged)) {
+        case DECIDE_NOTHING:
+        case DECIDE_TAKE_LOCAL:
+                return false;
+        case DECIDE_TAKE_REMOTE:
+        case DECIDE_MERGE:
+        case DECIDE_COLLIDE:
+        case DECIDE_POSTPONE:
+                break;
+        }
+        return true;
+}
+
+bool sync_guard_exceeded(size_t n_deleted, size_t n_files, uint32_t max_count, uint32_t max_percent) {
+        if (max_count > 0 && n_deleted > max_count)
+                return true;
+        return max_percent > 0 && n_deleted >= SYNC_GUARD_MIN &&
+               n_deleted * UINT64_C(100) > n_files * (uint64_t) max_percent;
+}

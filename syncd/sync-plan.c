@@ -6,13 +6,26 @@
 #include "common/base/str.h"
 #include "syncd/sync-plan-internal.h"
 
+/* What a plan has of many paths, which come in the tree's order, or in the opposite one. */
+typedef struct Window {
+        const char *begin; /* behind this path, or NULL */
+        const char *last;  /* of those that are in it */
+        size_t n;
+} Window;
+
+typedef enum WindowPlace {
+        WINDOW_BEFORE,
+        WINDOW_WITHIN,
+        WINDOW_BEHIND,
+} WindowPlace;
+
 typedef struct Planner {
         const SyncRows *rows;
         const SyncPlanContext *context;
         SyncStep *steps;
         size_t n_steps;
         SyncPlan *plan;
-        size_t n_creations;
+        Window created, deleted;
         SyncOid *put_off; /* content of creations that are; sorted if anything is deleted */
         /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
         const char *moved_from, *moved_to;
@@ -36,26 +49,34 @@ static bool are_siblings(const char *a, const char *b) {
         return n == (size_t) (sync_path_name(b) - b) && memcmp(a, b, n) == 0;
 }
 
-static bool is_in_window(const Planner *p, size_t i) {
-        const SyncPlanContext *c = p->context;
-
-        return c->window == 0 || (i >= c->window_begin && i - c->window_begin < c->window);
+/* Where the next path is. order is -1 if the paths come in the opposite order. */
+static WindowPlace window_next(Window *w, size_t size, const char *path, int order) {
+        if (w->begin && order * sync_path_compare(path, w->begin) <= 0)
+                return WINDOW_BEFORE;
+        w->begin = NULL;
+        if (size > 0 && w->n == size)
+                return WINDOW_BEHIND;
+        w->n++;
+        w->last = path;
+        return WINDOW_WITHIN;
 }
 
 /* 1 if the step is left to a later plan. One creation in a directory says as much of what the directory must be as
  * all of them. */
 static int put_off(Planner *p, const SyncStep *s) {
         const SyncStep *last = p->n_steps > 0 ? p->steps + p->n_steps - 1 : NULL;
-        size_t n, *n_put_off = &p->plan->statistics.put_off;
+        SyncPlanStatistics *n = &p->plan->statistics;
+        WindowPlace place;
 
         if (!is_creation(s))
                 return 0;
-        n = p->n_creations++;
-        if (is_in_window(p, n) || !last || !is_creation(last) || !are_siblings(last->path, s->path))
+        place = window_next(&p->created, p->context->window, s->path, 1);
+        if (place == WINDOW_WITHIN || !last || !is_creation(last) || !are_siblings(last->path, s->path))
                 return 0;
-        if (ARRAY_GROW(p->put_off, *n_put_off) < 0)
+        if (ARRAY_GROW(p->put_off, n->put_off) < 0)
                 return -ENOMEM;
-        p->put_off[(*n_put_off)++] = s->remote->oid;
+        p->put_off[n->put_off++] = s->remote->oid;
+        n->behind += place == WINDOW_BEHIND;
         return 1;
 }
 
@@ -300,7 +321,7 @@ static int list_created(const SyncPlan *plan, SyncOid **ret, size_t *ret_n) {
 static int delete(Planner *p) {
         SyncPlanStatistics *statistics = &p->plan->statistics;
         _cleanup_free_ SyncOid *created = NULL;
-        size_t n = 0, n_created, n_renamed = 0;
+        size_t n_created, n_renamed = 0;
         const char *stays = NULL;
         int r;
 
@@ -308,6 +329,7 @@ static int delete(Planner *p) {
         sort_oids(p->put_off, statistics->put_off);
         for (size_t i = p->n_steps; i-- > 0 && r >= 0;) {
                 const SyncStep *s = p->steps + i;
+                WindowPlace place = WINDOW_WITHIN;
                 bool is_directory, waits;
 
                 if (!is_deleted_here(s) || s->done)
@@ -315,12 +337,15 @@ static int delete(Planner *p) {
                 is_directory = s->local->kind == SYNC_DIRECTORY;
                 waits = (stays && sync_path_is_below(stays, s->path)) ||
                         (!is_directory && has_oid(p->put_off, statistics->put_off, &s->local->oid));
-                if (!waits && !is_in_window(p, n++)) {
+                if (!waits)
+                        place = window_next(&p->deleted, p->context->window, s->path, -1);
+                if (place != WINDOW_WITHIN) {
                         if (!is_directory && n_renamed < n_created && has_oid(created, n_created, &s->local->oid))
                                 n_renamed++;
                         else {
                                 waits = true;
                                 statistics->deletions_put_off++;
+                                statistics->behind += place == WINDOW_BEHIND;
                         }
                 }
                 if (waits)
@@ -416,6 +441,8 @@ static int plan_run(Planner *p) {
         r = make_operations(p);
         if (r < 0)
                 return r;
+        p->plan->last_created = p->created.last;
+        p->plan->last_deleted = p->deleted.last;
         r = deletes_something(p) ? count_deletions(p) : 0;
         if (r < 0)
                 return r;
@@ -424,7 +451,12 @@ static int plan_run(Planner *p) {
 
 int sync_plan_rows(const SyncRows *rows, const SyncPlanContext *context, SyncPlan **ret) {
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
-        Planner p = { .rows = rows, .context = context };
+        Planner p = {
+                .rows = rows,
+                .context = context,
+                .created.begin = context->created_to,
+                .deleted.begin = context->deleted_to,
+        };
         int r;
 
         plan = p.plan = calloc(1, sizeof(*plan));
@@ -451,29 +483,4 @@ SyncPlan *sync_plan_free(SyncPlan *p) {
         tdestroy(p->names, free);
         free(p);
         return NULL;
-}
-
-bool sync_base_holds(const SyncRow *row, const SyncEntry *placed) {
-        SyncEntry merged;
-
-        if (placed || sync_entry_equal(row->base, row->remote) || sync_path_is_ignored(row->path))
-                return false;
-        switch (sync_decide(row->base, row->local, row->remote, &merged)) {
-        case DECIDE_NOTHING:
-        case DECIDE_TAKE_LOCAL:
-                return false;
-        case DECIDE_TAKE_REMOTE:
-        case DECIDE_MERGE:
-        case DECIDE_COLLIDE:
-        case DECIDE_POSTPONE:
-                break;
-        }
-        return true;
-}
-
-bool sync_guard_exceeded(size_t n_deleted, size_t n_files, uint32_t max_count, uint32_t max_percent) {
-        if (max_count > 0 && n_deleted > max_count)
-                return true;
-        return max_percent > 0 && n_deleted >= SYNC_GUARD_MIN &&
-               n_deleted * UINT64_C(100) > n_files * (uint64_t) max_percent;
 }

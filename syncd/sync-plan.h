@@ -45,6 +45,7 @@ typedef struct SyncPlanStatistics {
         size_t deleted_on_main;   /* files and symlinks that the commit deletes; without those that only move */
         size_t put_off;           /* files and symlinks to be created here that are left to later plans ... */
         size_t deletions_put_off; /* ... and what is to be deleted here and is left to them */
+        size_t behind;            /* of both, what is behind this plan's windows: not what is before them */
         size_t postponed;         /* paths left alone because their local state is unknown or busy, which time may
                                    * change: not what is of a kind that does not travel */
         size_t collisions;        /* operations with renamed_to */
@@ -59,6 +60,8 @@ typedef struct SyncPlan {
         SyncPlanStatistics statistics;
         const char **deleted_here; /* the paths that the statistics count, in the tree's order; or NULL */
         const char **deleted_on_main;
+        const char *last_created;  /* where the windows end: the path of the last creation there, or NULL ... */
+        const char *last_deleted;  /* ... and of the last deletion */
         SyncTree *merged;          /* private: entries of neither side */
         void *names;               /* private: conflict names */
 } SyncPlan;
@@ -68,12 +71,14 @@ typedef struct SyncPlanContext {
         const char *gateway_name;
         /* The operations will not be done: commit what is in the folder now, not what they would leave there. */
         bool as_is;
-        /* Of the files and symlinks that are to be created where nothing was, about so many, in the tree's order and
-         * behind the first ones, are planned now, and the others are put off with the deletions of what has their
-         * content. Of what else is to be deleted it is as many, counted from the tree's end, and what is to be renamed
-         * to what is created now. Memory does not grow with how many there are. 0: all are planned. */
+        /* Of the files and symlinks that are to be created where nothing was, about so many, in the tree's order, are
+         * planned now, and the others are put off with the deletions of what has their content. Of what else is to be
+         * deleted it is as many, counted from the tree's end, and what is to be renamed to what is created now. Memory
+         * does not grow with how many there are. 0: all are planned. */
         size_t window;
-        size_t window_begin;
+        /* Paths that the windows begin behind, in their order: last_created and last_deleted of an older plan; or
+         * NULL. */
+        const char *created_to, *deleted_to;
 } SyncPlanContext;
 
 /* What the three sides have at one path; NULL for nothing. */

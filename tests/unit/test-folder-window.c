@@ -113,6 +113,93 @@ static void what_cannot_be_deleted_gives_way_to_the_others(void **state) {
         check(w);
 }
 
+/* Runs as long as there is something to be tried at once; returns how many. */
+static unsigned run_all(World *w) {
+        unsigned n = 0;
+
+        for (bool rest = true; rest; n++) {
+                FolderResult result = run(w, (FolderRequest) {});
+
+                rest = result.outcome.rest;
+                folder_result_clear(&result);
+        }
+        return n;
+}
+
+/* Those that can be deleted do not wait for one run each. */
+static void a_window_moves_on_from_what_cannot_be_deleted(void **state) {
+        World *w = world_of(46, 6);
+        int fds[5];
+        Name name;
+
+        for (unsigned i = 0; i < ELEMENTSOF(fds); i++) {
+                fds[i] = openat(w->gateways[0].root_fd, name_of(45 - i, name), O_WRONLY | O_CLOEXEC);
+                assert_true(fds[i] >= 0);
+        }
+        delete_elsewhere(w, 0, 46);
+        /* Two rounds: in the second one nothing is done. */
+        assert_in_range(run_all(w), 8, 10);
+        assert_int_equal(count_files(w->gateways), ELEMENTSOF(fds));
+        for (unsigned i = 0; i < ELEMENTSOF(fds); i++)
+                close(fds[i]);
+        check(w);
+}
+
+/* One of the first gateway's directories, and whether anything can be written to it. */
+static void make_writable(World *w, unsigned i, bool writable) {
+        char path[8];
+
+        (void) snprintf(path, sizeof(path), "s%u", i);
+        assert_int_equal(fchmodat(w->gateways[0].root_fd, path, writable ? 0755 : 0555, 0), 0);
+}
+
+/* Of a large file that comes from main nothing can be made here. */
+static void spoil(World *w, const char *path) {
+        Folder *f = w->gateways[0].folder;
+        SyncEntry e;
+
+        assert_int_equal(git_store_find_entry(f->store, &f->main_commit, path, &e), 0);
+        content_remove(&f->content, &e.oid);
+        content_mark_malformed(&f->content, &e.oid);
+}
+
+/* More than several windows have; and what can be placed is the last of all. */
+static void a_window_moves_on_from_what_cannot_be_created(void **state) {
+        static const char *const last[] = { "z/0", "z/1", "z/2" };
+        World *w = world_new(2, 1);
+        WorldGateway *from = w->gateways + 1;
+        FolderResult result;
+        char path[8];
+
+        for (unsigned i = 0; i < 10; i++) {
+                (void) snprintf(path, sizeof(path), "s%u", i);
+                assert_int_equal(mkdirat(from->root_fd, path, 0755), 0);
+        }
+        assert_int_equal(mkdirat(from->root_fd, "z", 0755), 0);
+        world_settle(w);
+        for (unsigned i = 0; i < 10; i++) {
+                make_writable(w, i, false);
+                (void) snprintf(path, sizeof(path), "s%u/0", i);
+                world_write(w, from, path, 100);
+        }
+        for (unsigned i = 0; i < ELEMENTSOF(last); i++)
+                world_write(w, from, last[i], i == 0 ? 3 << 20 : 100);
+        delete_elsewhere(w, 0, 0);
+        result = run(w, (FolderRequest) {});
+        folder_result_clear(&result);
+        world_content(w, w->gateways, SIZE_MAX);
+        spoil(w, last[0]);
+
+        w->window = w->gateways[0].folder->window = 2;
+        assert_in_range(run_all(w), 7, 14);
+        for (unsigned i = 0; i < ELEMENTSOF(last); i++)
+                assert_int_equal(faccessat(w->gateways[0].root_fd, last[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0, i > 0);
+        content_sweep(&w->gateways[0].folder->content, 0);
+        for (unsigned i = 0; i < 10; i++)
+                make_writable(w, i, true);
+        check(w);
+}
+
 /* A limit that the window is below does not let the others pass. */
 static void the_guard_sees_what_is_put_off(void **state) {
         FolderRequest request = { .max_delete_count = 3 };
@@ -222,11 +309,14 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_run_deletes_as_many_as_its_window_has),
                 cmocka_unit_test(what_cannot_be_deleted_gives_way_to_the_others),
+                cmocka_unit_test(a_window_moves_on_from_what_cannot_be_deleted),
+                cmocka_unit_test(a_window_moves_on_from_what_cannot_be_created),
                 cmocka_unit_test(the_guard_sees_what_is_put_off),
                 cmocka_unit_test(the_share_is_that_of_what_is_still_there),
                 cmocka_unit_test(what_is_renamed_is_renamed_in_any_window),
                 cmocka_unit_test(what_is_still_to_come_is_told_while_content_is_missing),
         };
 
+        world_obey_permissions();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

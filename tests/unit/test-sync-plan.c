@@ -317,7 +317,7 @@ static void a_window_can_begin_behind_what_stays(void **state) {
                 .now = MODEL_NOW,
                 .gateway_name = MODEL_GATEWAY,
                 .window = 1,
-                .window_begin = 1,
+                .deleted_to = "d/y",
         };
         _cleanup_sync_tree_free_ SyncTree *base = model_tree("d=d d/x=f2 d/y=f3"),
                                           *local = model_tree("d=d d/x=f2 d/y=f3"), *remote = model_tree("");
@@ -325,6 +325,10 @@ static void a_window_can_begin_behind_what_stays(void **state) {
 
         assert_int_equal(p->n_operations, 1);
         assert_true(deletes(p, "d/x"));
+        assert_string_equal(p->last_deleted, "d/x");
+        assert_null(p->last_created);
+        /* The directory; the file that it is behind of is none of these. */
+        assert_int_equal(p->statistics.behind, 0);
 }
 
 static void both_halves_of_a_rename_are_in_one_plan(void **state) {
