@@ -285,6 +285,14 @@ int content_link(ContentArea *a, const SyncOid *file, int dir_fd, const char *na
         return linkat(a->content_fd, file_name(file, from), dir_fd, name, 0) < 0 ? -errno : 0;
 }
 
+void content_release(ContentArea *a, const SyncOid *file) {
+        struct stat st;
+        OidHex name;
+
+        if (fstatat(a->content_fd, file_name(file, name), &st, AT_SYMLINK_NOFOLLOW) >= 0 && st.st_nlink > 1)
+                (void) unlinkat(a->content_fd, name, 0);
+}
+
 void content_remove(ContentArea *a, const SyncOid *file) {
         OidHex name;
 
@@ -396,22 +404,27 @@ static void sweep(int dir_fd, unsigned age_sec, ContentKeep keep, void *userdata
         time_t now = time(NULL);
 
         while (d && (e = readdir(d))) {
+                const char *suffix;
                 struct stat st;
                 SyncOid oid;
+                bool kept;
 
                 if (streq(e->d_name, ".") || streq(e->d_name, "..") ||
                     fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
+                suffix = parse_name(e->d_name, &oid);
+                /* Content and parts of it may be wanted, marks are not. */
+                kept = suffix && ((age_sec > 0 && now - st.st_mtime < (time_t) age_sec) ||
+                                  (keep && (!*suffix || streq(suffix, PART_SUFFIX)) && keep(&oid, userdata)));
                 /* What has a second name is in the folder already. */
-                if (parse_name(e->d_name, &oid) && st.st_nlink < 2 &&
-                    ((age_sec > 0 && now - st.st_mtime < (time_t) age_sec) || (keep && keep(&oid, userdata))))
+                if (kept && st.st_nlink < 2)
                         continue;
                 (void) unlinkat(dir_fd, e->d_name, 0);
         }
 }
 
-void content_sweep(ContentArea *a, unsigned age_sec) {
-        sweep(a->content_fd, age_sec, NULL, NULL);
+void content_sweep(ContentArea *a, unsigned age_sec, ContentKeep keep, void *userdata) {
+        sweep(a->content_fd, age_sec, keep, userdata);
 }
 
 void content_sweep_pending(ContentArea *a, ContentKeep keep, void *userdata) {

@@ -84,6 +84,8 @@ int content_has(ContentArea *a, const SyncOid *file);
 /* Gives complete content a second name, in another directory of the same file system. From then on its first name
  * counts as left over, and content_sweep() removes it. 0, -ENOENT, -EEXIST, ... */
 int content_link(ContentArea *a, const SyncOid *file, int dir_fd, const char *name);
+/* Removes it if it has a second name. */
+void content_release(ContentArea *a, const SyncOid *file);
 void content_remove(ContentArea *a, const SyncOid *file);
 
 /* Opens the snapshot of a file that is not on main yet, for reading. 0, -ENOENT or another negative errno. */
@@ -111,10 +113,11 @@ int content_snapshot_begin(ContentArea *a, int source_fd, uint64_t size, Content
 int content_snapshot_finish(ContentArea *a, ContentSnapshot *s, const SyncOid *file);
 void content_snapshot_abandon(ContentSnapshot *s);
 
-/* Removes what was last written more than age_sec seconds ago, what is in the folder by another name already, and what
- * has no proper name. The second: the same of the snapshots, whatever their age, but for those that are to be kept. */
 typedef bool (*ContentKeep)(const SyncOid *file, void *userdata);
-void content_sweep(ContentArea *a, unsigned age_sec);
+/* Removes what was last written more than age_sec seconds ago, unless it is to be kept (keep may be NULL; marks are
+ * not), what is in the folder by another name already, and what has no proper name. Looks at all that is there. */
+void content_sweep(ContentArea *a, unsigned age_sec, ContentKeep keep, void *userdata);
+/* The same of the snapshots, whatever their age. */
 void content_sweep_pending(ContentArea *a, ContentKeep keep, void *userdata);
 
 /* --- what is to be fetched next: written by the tree worker, read by the transfer worker --- */

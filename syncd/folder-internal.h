@@ -95,6 +95,7 @@ struct Folder {
         FolderRound round;
         FolderGuardKey *passed; /* deletions that the guard has let pass and that were put off; sorted */
         size_t n_passed;
+        int64_t swept;        /* seconds since boot when folder_sweep_content() did; 0: never */
         int64_t saved;        /* seconds since boot when the index was last written down while files were put off */
         git_oid counted;      /* the commit ... */
         uint64_t count;       /* ... and the length of the history that ends with it */
@@ -147,6 +148,7 @@ typedef struct FolderScan {
 
 /* The index becomes what is in the folder. As sync_scan_full(). */
 int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report);
+int64_t folder_seconds_since_boot(void);
 /* Of Folder.unread, for bsearch(3). */
 int folder_compare_sizes(const void *a, const void *b);
 
@@ -354,6 +356,9 @@ void folder_known_chain_done(FolderKnownChain *k);
 
 /* --- folder-pending.c --- */
 
+/* Removes content that is older than FOLDER_CONTENT_AGE_SEC and that main, once compared, does not want to be put in
+ * place: at the first call, and again after that time. 0 or -ENOMEM. */
+int folder_sweep_content(Folder *f);
 /* Removes the snapshots that no commit to be pushed needs. */
 int folder_sweep_pending(Folder *f);
 void folder_forget_needs(Folder *f);

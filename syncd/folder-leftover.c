@@ -182,7 +182,7 @@ static int sweep_all(int state_fd, int root_fd, ContentArea *area) {
         int r;
 
         /* What is on its way here, main has. */
-        content_sweep(area, 0);
+        content_sweep(area, 0, NULL, NULL);
         r = sync_index_load(state_fd, INSTANCE_INDEX, &index);
         if (r >= 0)
                 r = list_places(&l, index);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which snapshots are still needed. */
+/* Which snapshots are still needed, and which content that was fetched. */
 #include <git2.h>
 #include <string.h>
 
@@ -110,4 +110,34 @@ int folder_sweep_pending(Folder *f) {
                 content_sweep_pending(&f->content, is_needed, &s);
         folder_oids_done(&s.uncommitted);
         return r;
+}
+
+/* --- content that was fetched --- */
+
+static void add_oids(FolderOids *set, const SyncTree *t) {
+        SYNC_TREE_FOREACH(e, t)
+                if (e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK)
+                        set->items[set->n++] = e->oid;
+}
+
+static bool is_wanted(const SyncOid *oid, void *userdata) {
+        return folder_oids_have(userdata, oid);
+}
+
+int folder_sweep_content(Folder *f) {
+        int64_t now = folder_seconds_since_boot();
+        FolderOids wanted = {};
+
+        if (f->swept > 0 && now - f->swept < FOLDER_CONTENT_AGE_SEC)
+                return 0;
+        wanted.items = calloc(sync_tree_size(f->main_to) + sync_tree_size(f->held_main) + 1, sizeof(*wanted.items));
+        if (!wanted.items)
+                return -ENOMEM;
+        add_oids(&wanted, f->main_to);
+        add_oids(&wanted, f->held_main);
+        folder_oids_sort(&wanted);
+        content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC, is_wanted, &wanted);
+        folder_oids_done(&wanted);
+        f->swept = now;
+        return 0;
 }

@@ -317,13 +317,15 @@ static int plan_and_apply(
         if (r < 0)
                 return r;
         folder_tell_lack(&lack, result);
+        /* What waits for its turn can be fetched again. */
+        if (lack.no_space)
+                content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC, NULL, NULL);
         if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
                 return 2;
         if (plan->n_operations > 0) {
                 r = apply(f, request, plan, report, result);
                 if (r < 0)
                         return r;
-                content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC);
         }
         result->outcome.placed = report->n_done > 0;
         folder_round_go_on(f, plan, result->outcome.placed, result);
@@ -369,6 +371,8 @@ static int synchronize(Folder *f, const FolderRequest *request, FolderResult *re
                 halt_at_main(f, result, r);
                 return 0;
         }
+        if (r >= 0)
+                r = folder_sweep_content(f);
         if (r >= 0)
                 r = plan_and_apply(f, request, &report, result);
         folder_forget_sources(f);

@@ -17,7 +17,7 @@
 #define BACKGROUND_NICE 10
 #define BACKGROUND_IOPRIO IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_NR_LEVELS - 1)
 
-static int64_t seconds_since_boot(void) {
+int64_t folder_seconds_since_boot(void) {
         struct timespec ts;
 
         return clock_gettime(CLOCK_BOOTTIME, &ts) < 0 ? 1 : ts.tv_sec + 1;
@@ -118,7 +118,7 @@ static void save_progress(Folder *f, const SyncTree *so_far) {
 
 static int on_progress(const SyncTree *so_far, void *userdata) {
         ScanRun *s = userdata;
-        int64_t now = seconds_since_boot();
+        int64_t now = folder_seconds_since_boot();
 
         (void) somebody_waits(s);
         if (now - s->checkpoint >= s->folder->checkpoint_sec) {
@@ -227,7 +227,7 @@ static int scan(Folder *f, const FolderScan *q, SyncScan *scan, SyncTree **ret, 
 }
 
 int folder_scan(Folder *f, const FolderScan *q, SyncScanReport *report) {
-        int64_t now = seconds_since_boot();
+        int64_t now = folder_seconds_since_boot();
         ScanRun run = { .folder = f, .checkpoint = now };
         _cleanup_sync_tree_free_ SyncTree *urgent = NULL;
         SyncScan s = {

@@ -352,7 +352,6 @@ int folder_open(
         r = check_file_system(f);
         if (r < 0)
                 return r;
-        content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC);
         r = recover(f, gateway_name, conflicts);
         if (r < 0)
                 return r;

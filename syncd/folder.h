@@ -28,7 +28,8 @@
 /* Files that a run creates here, about, at most, and as many that it deletes; the others follow in the next ones, so
  * that memory does not grow with their number. Of so many the small ones are fetched first. */
 #define FOLDER_WINDOW 8192U
-/* Content that was fetched and is wanted no more, or whose fetch was never ended, is kept for so long. */
+/* Content that was fetched and is wanted no more, or whose fetch was never ended, is kept for so long; it is looked for
+ * at the start and as often. */
 #define FOLDER_CONTENT_AGE_SEC (24U * 3600U)
 
 typedef struct Folder Folder;

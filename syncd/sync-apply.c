@@ -370,6 +370,8 @@ int sync_apply(const SyncApply *apply, const SyncPlan *plan, SyncApplyReport *re
                 r = run_plan(&run, plan, batch);
         close_batch(batch);
         apply_forget_moves(&run);
+        for (size_t i = 0; i < run.n_repeated && apply->content; i++)
+                content_release(apply->content, repeated + i);
         k = report->placed ? sync_tree_sort_last(report->placed) : 0;
         return r < 0 ? r : k;
 }

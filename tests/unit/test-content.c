@@ -118,11 +118,15 @@ static void what_is_in_the_folder_is_swept(void **state) {
         assert_int_equal(content_part_complete(&f->area, &file_b), 0);
         assert_int_equal(content_link(&f->area, &file_a, f->fd, "placed"), 0);
         assert_int_equal(content_link(&f->area, &file_a, f->fd, "placed"), -EEXIST);
-        content_sweep(&f->area, 3600);
+        content_sweep(&f->area, 3600, NULL, NULL);
         assert_false(content_has(&f->area, &file_a));
         assert_true(content_has(&f->area, &file_b));
-        content_sweep(&f->area, 0);
+        content_sweep(&f->area, 0, NULL, NULL);
         assert_false(content_has(&f->area, &file_b));
+}
+
+static bool any(const SyncOid *oid, void *userdata) {
+        return true;
 }
 
 static void seen_trees_are_listed_until_they_are_swept(void **state) {
@@ -143,14 +147,34 @@ static void seen_trees_are_listed_until_they_are_swept(void **state) {
                 assert_true(sync_oid_equal(trees + i, seen) || sync_oid_equal(trees + i, seen + 1) ||
                             sync_oid_equal(trees + i, seen + 2));
         assert_int_equal(content_list_seen(&f->area, seen, 2), 2);
-        content_sweep(&f->area, 3600);
+        content_sweep(&f->area, 3600, NULL, NULL);
         assert_int_equal(content_list_seen(&f->area, seen, ELEMENTSOF(seen)), ELEMENTSOF(trees));
-        content_sweep(&f->area, 0);
+        content_sweep(&f->area, 0, any, NULL);
         assert_int_equal(content_list_seen(&f->area, seen, ELEMENTSOF(seen)), 0);
 }
 
 static bool is_a(const SyncOid *oid, void *userdata) {
         return sync_oid_equal(oid, &file_a);
+}
+
+static void what_waits_is_not_swept(void **state) {
+        Fixture *f = *state;
+
+        close(make_part(f, &file_a, "a"));
+        close(make_part(f, &file_b, "b"));
+        assert_int_equal(content_part_complete(&f->area, &file_b), 0);
+        content_sweep(&f->area, 0, is_a, NULL);
+        assert_false(content_has(&f->area, &file_b));
+        assert_int_equal(content_part_complete(&f->area, &file_a), 0);
+        content_release(&f->area, &file_a);
+        assert_true(content_has(&f->area, &file_a));
+        assert_int_equal(content_link(&f->area, &file_a, f->fd, "placed"), 0);
+        content_release(&f->area, &file_a);
+        assert_false(content_has(&f->area, &file_a));
+        /* A mark is of a file that is wanted. */
+        content_mark_malformed(&f->area, &file_a);
+        content_sweep(&f->area, 0, is_a, NULL);
+        assert_false(content_is_malformed(&f->area, &file_a));
 }
 
 static void snapshots(void **state) {
@@ -240,6 +264,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_was_never_written_in_a_part_is_known, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_in_the_folder_is_swept, setup, teardown),
                 cmocka_unit_test_setup_teardown(seen_trees_are_listed_until_they_are_swept, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_waits_is_not_swept, setup, teardown),
                 cmocka_unit_test_setup_teardown(snapshots, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_list_comes_back_as_it_was, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_damaged_list_is_none, setup, teardown),

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
 #include "tests/unit/folder-world.h"
@@ -194,7 +196,7 @@ static void a_window_moves_on_from_what_cannot_be_created(void **state) {
         assert_in_range(run_all(w), 7, 14);
         for (unsigned i = 0; i < ELEMENTSOF(last); i++)
                 assert_int_equal(faccessat(w->gateways[0].root_fd, last[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0, i > 0);
-        content_sweep(&w->gateways[0].folder->content, 0);
+        content_sweep(&w->gateways[0].folder->content, 0, NULL, NULL);
         for (unsigned i = 0; i < 10; i++)
                 make_writable(w, i, true);
         check(w);
@@ -305,6 +307,103 @@ static void what_is_still_to_come_is_told_while_content_is_missing(void **state)
         check(w);
 }
 
+static const SyncOid unwanted = { .bytes = "nobody's" };
+
+/* What the gateway has of a file in the content area is as old as that; or only whether there is something. */
+static bool age(const WorldGateway *g, const SyncOid *oid, const char *suffix, const struct timespec times[2]) {
+        char name[2 * SYNC_OID_SIZE + sizeof(".part")];
+        int fd = g->folder->content.content_fd;
+
+        (void) strcat(format_hex(oid->bytes, SYNC_OID_SIZE, name), suffix);
+        return (times ? utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) : faccessat(fd, name, F_OK, 0)) >= 0;
+}
+
+static unsigned count_content(const World *w) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < w->n_contents; i++)
+                n += content_has(&w->gateways[0].folder->content, &w->contents[i].oid) > 0;
+        return n;
+}
+
+/* The first gateway has all content of five files that came, since long ago, and places two in a run. Besides it has
+ * something that nobody wants. */
+static World *world_that_waits(void) {
+        struct timespec old[2] = { { .tv_nsec = UTIME_OMIT },
+                                   { .tv_sec = time(NULL) - 2 * (time_t) FOLDER_CONTENT_AGE_SEC } };
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        FolderResult result;
+        Name name;
+        bool new;
+        int fd;
+
+        assert_int_equal(mkdirat(w->gateways[1].root_fd, "d", 0755), 0);
+        for (unsigned i = 0; i < 5; i++)
+                world_write(w, w->gateways + 1, name_of(i, name), 100);
+        delete_elsewhere(w, 0, 0);
+        result = run(w, (FolderRequest) {});
+        assert_true(result.outcome.missing);
+        folder_result_clear(&result);
+        world_content(w, g, SIZE_MAX);
+        assert_int_equal(content_part_open(&g->folder->content, &unwanted, 1, &new, &fd), 0);
+        close(fd);
+        for (unsigned i = 0; i < w->n_contents; i++)
+                (void) age(g, &w->contents[i].oid, "", old);
+        assert_true(age(g, &unwanted, ".part", old));
+        world_restart(w, g);
+        w->window = g->folder->window = 2;
+        return w;
+}
+
+static bool has_unwanted(const WorldGateway *g) {
+        return age(g, &unwanted, ".part", NULL);
+}
+
+static void content_that_waits_is_kept(void **state) {
+        World *w = world_that_waits();
+
+        assert_true(has_unwanted(w->gateways));
+        for (unsigned placed = 2; placed <= 4; placed += 2) {
+                FolderResult result = run(w, (FolderRequest) {});
+
+                assert_false(result.outcome.missing);
+                assert_int_equal(count_files(w->gateways), placed);
+                folder_result_clear(&result);
+                assert_false(has_unwanted(w->gateways));
+        }
+        /* Once a day. */
+        w->gateways[0].folder->swept -= FOLDER_CONTENT_AGE_SEC;
+        (void) run_all(w);
+        assert_int_equal(count_files(w->gateways), 5);
+        check(w);
+}
+
+/* Unless the disk is full. */
+static void content_that_waits_gives_way_when_there_is_no_space(void **state) {
+        World *w = world_that_waits();
+        Folder *f = w->gateways[0].folder;
+        uint64_t floor = f->content.disk_floor;
+        FolderResult result;
+
+        result = run(w, (FolderRequest) {});
+        folder_result_clear(&result);
+        assert_int_equal(count_files(w->gateways), 2);
+        for (unsigned i = 0; i < w->n_contents; i++)
+                if (content_has(&f->content, &w->contents[i].oid) > 0) {
+                        content_remove(&f->content, &w->contents[i].oid);
+                        break;
+                }
+        assert_int_equal(count_content(w), 2);
+        f->content.disk_floor = UINT64_MAX / 2;
+        result = run(w, (FolderRequest) {});
+        assert_int_equal(result.outcome.word, SYNC_WORD_DISK_FULL);
+        folder_result_clear(&result);
+        assert_int_equal(count_content(w), 0);
+        f->content.disk_floor = floor;
+        check(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_run_deletes_as_many_as_its_window_has),
@@ -315,6 +414,8 @@ int main(void) {
                 cmocka_unit_test(the_share_is_that_of_what_is_still_there),
                 cmocka_unit_test(what_is_renamed_is_renamed_in_any_window),
                 cmocka_unit_test(what_is_still_to_come_is_told_while_content_is_missing),
+                cmocka_unit_test(content_that_waits_is_kept),
+                cmocka_unit_test(content_that_waits_gives_way_when_there_is_no_space),
         };
 
         world_obey_permissions();
