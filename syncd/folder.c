@@ -308,6 +308,15 @@ static void adopt_published(Folder *f) {
         }
 }
 
+/* Without one it is made again from the folder. */
+static int load_index(Folder *f, const char *path) {
+        int r = sync_index_load(f->state_fd, INSTANCE_INDEX, &f->index);
+
+        if (r == -EBADMSG || r == -EIO)
+                (void) log_warning_errno(r, "The index of %s is damaged or too old; all is read anew: %m", path);
+        return r == -EBADMSG || r == -EIO || r == -ENOENT ? 0 : r;
+}
+
 int folder_open(
                 Folder **ret,
                 const char *state_directory,
@@ -355,8 +364,8 @@ int folder_open(
         r = recover(f, gateway_name, conflicts);
         if (r < 0)
                 return r;
-        r = sync_index_load(f->state_fd, INSTANCE_INDEX, &f->index);
-        if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        r = load_index(f, path);
+        if (r < 0)
                 return r;
         r = sync_index_load(f->state_fd, INSTANCE_WAITING, &f->waiting);
         if (r < 0 && r != -ENOENT && r != -EBADMSG)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The folder of an instance: where it is, what changes in it, and the worker that reads and writes it. */
 #include <fcntl.h>
+#include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -319,10 +321,27 @@ static void on_opened(char *const *message, void *userdata) {
         repository_step(r);
 }
 
-static void on_tree_ended(TreeClient *c, void *userdata) {
+static const char *why_killed(int signal) {
+        switch (signal) {
+        case SIGBUS:
+                /* The index is mapped: that the disk does not give it back is no error, but this (sync-scan.h). */
+                return "the disk cannot be read (bus error)";
+        case SIGABRT:
+                /* sync_segment_entries() */
+                return "out of memory, or a defect (aborted)";
+        default:
+                return strsignal(signal);
+        }
+}
+
+static void on_tree_ended(TreeClient *c, int signal, void *userdata) {
         Repository *r = userdata;
 
+        if (signal != 0)
+                log_error("Instance %u: " TREE_WORKER " was killed: %s; begins anew.", r->instance, why_killed(signal));
         repository_stop_folder(r);
+        if (signal != 0)
+                set_folder(r, SYNC_WORD_INTERNAL_ERROR, why_killed(signal));
         retry_later(r);
         repository_step(r);
 }

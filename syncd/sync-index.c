@@ -22,6 +22,7 @@
 #define INDEX_FILE_MAX (256U << 20)
 /* It is written in pieces of this size: a whole one would be in memory beside the tree. */
 #define WRITE_SIZE (64U << 10)
+#define READ_SIZE WRITE_SIZE
 
 static void write_entry(SyncWriter *w, const SyncEntry *e, const char *previous) {
         size_t shared = 0, length = strlen(e->path);
@@ -225,21 +226,55 @@ static int read_segment(SyncReader *r, SyncMapping *m, char *previous, SyncTree 
 }
 
 static int parse(SyncMapping *m, SyncTree *t) {
-        const uint8_t *data = m->data;
-        SyncReader reader = { .data = data, .size = m->size - 4, .at = strlen(MAGIC) };
+        SyncReader reader = { .data = m->data, .size = m->size - 4, .at = strlen(MAGIC) };
         char previous[SYNC_PATH_MAX + 1] = "";
-        uint32_t crc = 0;
         int r = 0;
 
-        if (memcmp(data, MAGIC, strlen(MAGIC)) != 0)
-                return -EBADMSG;
-        for (unsigned i = 0; i < 4; i++)
-                crc |= (uint32_t) data[reader.size + i] << (8 * i);
-        if (crc != sync_crc32(data, reader.size))
-                return -EBADMSG;
         while (r >= 0 && reader.at < reader.size)
                 r = read_segment(&reader, m, previous, t);
         return r;
+}
+
+static int read_at(int fd, uint8_t *data, size_t size, off_t at) {
+        for (size_t done = 0; done < size;) {
+                ssize_t n = pread(fd, data + done, size - done, at + (off_t) done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -EBADMSG;
+                done += (size_t) n;
+        }
+        return 0;
+}
+
+/* Reads the file before it is mapped: where the disk has an error, reading tells, and a page that is mapped kills. */
+static int check(int fd, size_t size) {
+        _cleanup_free_ uint8_t *data = malloc(READ_SIZE);
+        uint8_t sum[4];
+        uint32_t crc = 0;
+        int r;
+
+        if (!data)
+                return -ENOMEM;
+        for (size_t at = 0; at < size - sizeof(sum);) {
+                size_t n = MIN(size - sizeof(sum) - at, (size_t) READ_SIZE);
+
+                r = read_at(fd, data, n, (off_t) at);
+                if (r < 0)
+                        return r;
+                if (at == 0 && memcmp(data, MAGIC, strlen(MAGIC)) != 0)
+                        return -EBADMSG;
+                crc = sync_crc32_add(crc, data, n);
+                at += n;
+        }
+        r = read_at(fd, sum, sizeof(sum), (off_t) (size - sizeof(sum)));
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < sizeof(sum); i++)
+                if (sum[i] != (uint8_t) (crc >> (8 * i)))
+                        return -EBADMSG;
+        return 0;
 }
 
 /* The file is replaced, never written to, so that what is in memory stays as it was checked. */
@@ -247,6 +282,7 @@ static int map(int dir_fd, const char *name, SyncMapping **ret) {
         _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         _cleanup_free_ SyncMapping *m = NULL;
         struct stat st;
+        int r;
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
@@ -254,6 +290,9 @@ static int map(int dir_fd, const char *name, SyncMapping **ret) {
                 return -EBADMSG;
         if (st.st_size > INDEX_FILE_MAX)
                 return -EFBIG;
+        r = check(fd, (size_t) st.st_size);
+        if (r < 0)
+                return r;
         m = malloc(sizeof(*m));
         if (!m)
                 return -ENOMEM;

@@ -82,6 +82,7 @@ int sync_scan_dirty(const SyncScan *scan, const SyncTree *index, char *const *pa
  * Also good for the base's held entries. Written atomically and durably. 0 or a negative errno. */
 int sync_index_save(int dir_fd, const char *name, const SyncTree *t);
 /* The tree stays in the file, which is mapped and may be replaced, not written to; what is asked for is in memory
- * until sync_tree_rest(). 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -ENOMEM or
- * another negative errno. */
+ * until sync_tree_rest(). 0, -ENOENT, -EBADMSG (damaged or of an unknown version: go on without one), -EIO (the disk
+ * does not give it back), -ENOMEM or another negative errno. If the disk does not give something back later, that is a
+ * SIGBUS, and one of these errors for the process that comes next. */
 int sync_index_load(int dir_fd, const char *name, SyncTree **ret);

@@ -45,7 +45,8 @@ SyncSegment *sync_segment_unref(SyncSegment *s) {
 }
 
 SyncEntry *sync_segment_entries(SyncSegment *s) {
-        /* It is for some kilobytes that there is no memory: the process could not go on in any case. */
+        /* It is for some kilobytes that there is no memory: the process could not go on in any case. syncd says so, and
+         * the next one recovers. */
         if (!s->entries && sync_segment_unpack(s) < 0)
                 abort();
         return s->entries;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <signal.h>
+
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/worker-client.h"
@@ -86,7 +88,8 @@ static void on_tree_exit(Worker *w, const siginfo_t *si, bool timed_out, void *u
         (void) tree_client_read(c);
         c->source = sd_event_source_disable_unref(c->source);
         fail_requests(c);
-        c->ended(c, c->userdata);
+        /* systemd ends it as it ends us. */
+        c->ended(c, si->si_code == CLD_EXITED || si->si_status == SIGTERM ? 0 : si->si_status, c->userdata);
 }
 
 int tree_client_new(

@@ -14,8 +14,9 @@ typedef struct TreeClient TreeClient;
 /* Called for each message of an answer; the last one has event=done. message is NULL if the worker ended
  * before that. */
 typedef void (*TreeReplyHandler)(char *const *message, void *userdata);
-/* Called once when the worker has ended, after the handlers of all requests; it may free the client. */
-typedef void (*TreeEndHandler)(TreeClient *c, void *userdata);
+/* Called once when the worker has ended, after the handlers of all requests; it may free the client. signal is what
+ * killed it, or 0; SIGTERM does not count. */
+typedef void (*TreeEndHandler)(TreeClient *c, int signal, void *userdata);
 
 /* Starts it. opened gets the answer to the opening of the folder. 0 or a negative errno. */
 int tree_client_new(

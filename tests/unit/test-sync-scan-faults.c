@@ -91,8 +91,36 @@ static void a_disk_that_goes_during_the_scan_halts(void **state) {
         assert_null(t);
 }
 
+/* Reading tells of a disk with an error: a page that is mapped would kill. */
+static void an_index_that_cannot_be_read_is_an_error(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *index = NULL;
+        const Folder *f = *state;
+        unsigned n_failed = 0;
+
+        run_populate(*state, "a=f1 d=d d/b=f2 l=l1");
+        index = folder_scan(f, NULL);
+        assert_int_equal(sync_index_save(f->staging_fd, "index", index), 0);
+        for (bool fired = true; fired;) {
+                _cleanup_sync_tree_free_ SyncTree *back = NULL;
+                int r;
+
+                assert_true(n_failed < CALLS_MAX);
+                fault_arm(FAULT_IO, n_failed, false);
+                fault_enter();
+                r = sync_index_load(f->staging_fd, "index", &back);
+                fault_leave();
+                fired = fault_disarm();
+                assert_int_equal(r, fired ? -EIO : 0);
+                n_failed += fired;
+        }
+        /* It is opened, and its content and sum are read. */
+        assert_true(n_failed >= 3);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(
+                                an_index_that_cannot_be_read_is_an_error, folder_setup, folder_teardown),
                 cmocka_unit_test(an_error_of_the_disk_is_no_deletion),
                 cmocka_unit_test(a_lack_of_descriptors_is_no_deletion),
                 cmocka_unit_test_setup_teardown(a_disk_that_goes_during_the_scan_halts, folder_setup, folder_teardown),
