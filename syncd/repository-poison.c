@@ -15,6 +15,11 @@ void repository_push_poisoned(Repository *r, const char *version, const char *pa
                 sync_fsm_pushed(&r->fsm, TRANSFER_REFUSED, NULL);
 }
 
+static_assert(SYNC_POISON_BYTES_MAX + SYNC_POISON_MAX * sizeof("poison=") + DIRTY_BYTES_MAX + 4096 <=
+                              WORKER_MESSAGE_MAX,
+              "one message holds all that a run is told");
+static_assert(SYNC_POISONED_MAX >= SYNC_POISON_MAX, "the push is refused as a whole behind all that can be left out");
+
 int repository_add_poison(Repository *r, char ***message) {
         STRV_FOREACH(entry, r->poison.entries) {
                 int k = worker_message_add(message, "poison", *entry);

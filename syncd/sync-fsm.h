@@ -28,8 +28,8 @@
 #define SYNC_CHANGES_MAX 3U
 #define SYNC_CHANGED_MIN_USEC UINT64_C(1000000)
 #define SYNC_CHANGED_MAX_USEC UINT64_C(60000000)
-/* Refusals of one path each before a push counts as refused as a whole. */
-#define SYNC_POISONED_MAX 64U
+/* Refusals of one path each before a push counts as refused as a whole: as many as can be left out. */
+#define SYNC_POISONED_MAX 256U
 /* What waits for "content" or a push waits so long; and no more than so many runs of "tree" go before either. */
 #define SYNC_SLICE_USEC UINT64_C(5000000)
 #define SYNC_PASSED_OVER_MAX 2U

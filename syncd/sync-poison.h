@@ -6,10 +6,11 @@
 
 #include "syncd/sync-tree.h"
 
-/* More than this is no matter of single paths. */
-#define SYNC_POISON_MAX 64U
+/* Each costs a push that is refused; more than this is no matter of single paths. Versions that a disk with errors does
+ * not give back, or that are part of a collision attack, may well be a hundred. */
+#define SYNC_POISON_MAX 256U
 /* They go into one message to the tree worker, beside the paths that changed. */
-#define SYNC_POISON_BYTES_MAX ((size_t) 20000)
+#define SYNC_POISON_BYTES_MAX ((size_t) 40000)
 
 /* All zero is an empty list. */
 typedef struct SyncPoison {

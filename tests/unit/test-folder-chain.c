@@ -152,6 +152,37 @@ static void what_main_refuses_is_in_no_commit_that_is_pushed(void **state) {
         world_free(w);
 }
 
+/* As many as can be left out at all, each the only version that is refused at its path. */
+static void many_that_main_refuses_hold_up_nothing_else(void **state) {
+        char paths[SYNC_POISON_MAX][sizeof("bad999")];
+        SyncRefusal refused[SYNC_POISON_MAX];
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        git_oid at;
+
+        for (unsigned i = 0; i < ELEMENTSOF(refused); i++) {
+                (void) snprintf(paths[i], sizeof(paths[i]), "bad%u", i % 1000);
+                world_write(w, g, paths[i], 10);
+        }
+        world_write(w, g, "good", 10);
+        world_run(w, g);
+        for (unsigned i = 0; i < ELEMENTSOF(refused); i++)
+                refused[i] = (SyncRefusal) { sync_tree_find(g->folder->index, paths[i])->oid, paths[i] };
+        g->refused = refused;
+        g->n_refused = ELEMENTSOF(refused);
+        w->tolerant = true;
+        for (unsigned i = 0; i < 2; i++) {
+                world_run(w, g);
+                assert_true(world_push(w, g));
+                at = world_main(w->server);
+                assert_true(has_path(w, g, &at, i == 0 ? "good" : "another"));
+                for (unsigned k = 0; k < ELEMENTSOF(refused); k++)
+                        assert_false(has_path(w, g, &at, paths[k]));
+                world_write(w, g, "another", 10);
+        }
+        world_free(w);
+}
+
 static bool has_snapshot(WorldGateway *g, const char *path) {
         Folder *f = g->folder;
 
@@ -321,6 +352,7 @@ int main(void) {
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
                 cmocka_unit_test(a_kill_behind_a_push_makes_no_collision),
                 cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),
+                cmocka_unit_test(many_that_main_refuses_hold_up_nothing_else),
                 cmocka_unit_test(a_refused_old_version_is_left_out_alone),
                 cmocka_unit_test(a_snapshot_goes_when_no_commit_needs_it),
                 cmocka_unit_test(a_long_chain_makes_no_run_longer),

@@ -75,7 +75,7 @@ static void there_is_an_end_to_single_paths(void **state) {
         assert_int_equal(sync_poison_add(&p, ANY, "more"), 0);
         sync_poison_clear(&p);
         memset(long_path, 'a', sizeof(long_path) - 1);
-        for (unsigned i = 0; i < 4; i++) {
+        for (unsigned i = 0; i < SYNC_POISON_BYTES_MAX / (sizeof(long_path) + 40); i++) {
                 long_path[0] = (char) ('a' + i);
                 assert_int_equal(sync_poison_add(&p, ANY, long_path), 0);
         }
