@@ -307,6 +307,34 @@ static void what_is_still_to_come_is_told_while_content_is_missing(void **state)
         check(w);
 }
 
+/* What a user changes meanwhile does not wait for all windows, nor for content. */
+static void what_changes_here_is_pushed_between_the_windows(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        SyncEntry e;
+        git_oid main;
+        Name name;
+
+        assert_int_equal(mkdirat(w->gateways[1].root_fd, "d", 0755), 0);
+        for (unsigned i = 0; i < 9; i++)
+                world_write(w, w->gateways + 1, name_of(i, name), 100);
+        w->window = g->folder->window = 2;
+        delete_elsewhere(w, 0, 0);
+        for (unsigned i = 0; i < 2; i++) {
+                const char *mine = i == 0 ? "mine" : "mine too";
+
+                world_write(w, g, mine, 100);
+                world_run(w, g);
+                assert_true(i == 0 ? g->missing : g->rest);
+                assert_int_equal(count_files(g), 2 * i);
+                assert_true(world_push(w, g));
+                main = world_main(w->server);
+                assert_int_equal(git_store_find_entry(w->server, &main, mine, &e), 0);
+                world_content(w, g, SIZE_MAX);
+        }
+        check(w);
+}
+
 static const SyncOid unwanted = { .bytes = "nobody's" };
 
 /* What the gateway has of a file in the content area is as old as that; or only whether there is something. */
@@ -414,6 +442,7 @@ int main(void) {
                 cmocka_unit_test(the_share_is_that_of_what_is_still_there),
                 cmocka_unit_test(what_is_renamed_is_renamed_in_any_window),
                 cmocka_unit_test(what_is_still_to_come_is_told_while_content_is_missing),
+                cmocka_unit_test(what_changes_here_is_pushed_between_the_windows),
                 cmocka_unit_test(content_that_waits_is_kept),
                 cmocka_unit_test(content_that_waits_gives_way_when_there_is_no_space),
         };

@@ -295,6 +295,42 @@ static void orders_are_answered_when_what_they_are_for_was_read(void **state) {
         assert_next(&m, SYNC_ACTION_NONE);
 }
 
+/* A large pull is many runs. */
+static void a_change_is_pushed_between_the_parts_of_a_pull(void **state) {
+        const SyncTreeResult part = { .base.n = 6, .rest = true, .unplaced = true, .placed = true };
+        SyncTreeResult changed = part;
+        SyncFsm m = subscribed();
+
+        changed.candidate = true;
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PULL, 7 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_dirty(&m, false);
+        sync_fsm_tree_done(&m, &part);
+        assert_next(&m, SYNC_ACTION_TREE);
+        sync_fsm_tree_done(&m, &changed);
+        assert_reports(&m, "");
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 7 });
+        assert_reports(&m, "push - ok");
+
+        /* Neither does a push that is ordered wait for the rest; but its answer says that the pull is done, too. */
+        sync_fsm_ordered(&m, (SyncOp) { SYNC_OP_PUSH, 8 });
+        assert_next(&m, SYNC_ACTION_FETCH);
+        sync_fsm_fetched(&m, TRANSFER_OK);
+        assert_next(&m, SYNC_ACTION_TREE);
+        changed.base.n = 7;
+        sync_fsm_tree_done(&m, &changed);
+        assert_next(&m, SYNC_ACTION_PUSH);
+        sync_fsm_pushed(&m, TRANSFER_OK, &(SyncRevision) { .n = 8 });
+        assert_reports(&m, "push - ok");
+        assert_next(&m, SYNC_ACTION_TREE);
+        tree_done(&m, 8, false);
+        assert_reports(&m, "pull - ok, push 8 ok");
+        assert_next(&m, SYNC_ACTION_NONE);
+}
+
 static void a_long_push_and_what_is_to_be_read_take_turns(void **state) {
         SyncFsm m = subscribed();
 
@@ -375,6 +411,7 @@ int main(void) {
                 cmocka_unit_test(a_push_that_lands_instead_of_stopping_has_landed),
                 cmocka_unit_test(a_suspension_stops_also_what_stops_already),
                 cmocka_unit_test(the_rest_is_read_once_what_is_there_was_pushed),
+                cmocka_unit_test(a_change_is_pushed_between_the_parts_of_a_pull),
                 cmocka_unit_test(orders_are_answered_when_what_they_are_for_was_read),
                 cmocka_unit_test(a_long_push_and_what_is_to_be_read_take_turns),
                 cmocka_unit_test(a_lost_race_is_planned_again),
