@@ -61,7 +61,7 @@ Agent *agent_free(Agent *a) {
         journal_free(a->journal);
         provider_table_done(&a->providers);
         free(a->challenge);
-        tls_ticket_done(&a->ticket);
+        tls_ticket_done(&a->tickets.ticket);
         free(a->last_error);
         sd_event_unref(a->event);
         agent_config_done(&a->config);

@@ -12,6 +12,7 @@
 #include "agent/core/inform-queue.h"
 #include "agent/core/rpc.h"
 #include "agent/core/session.h"
+#include "agent/core/ticket-keeper.h"
 #include "common/bus/dm-bus.h"
 #include "common/daemon/worker.h"
 
@@ -72,8 +73,7 @@ struct Agent {
         Rpc *rpc;
         char *challenge; /* of the ACS, from the last session */
         uint32_t nonce_count;
-        TlsTicket ticket; /* resumes the TLS session with the ACS, once */
-        uint64_t tls_verified_usec; /* CLOCK_BOOTTIME; start of the last session that had no ticket to resume with */
+        TicketKeeper tickets;
 
         TransferQueue *transfers;
         TransferRun *transfer_run; /* the one in progress */

@@ -170,7 +170,7 @@ void agent_end_session(Agent *a, const char *error) {
 
         if (error) {
                 /* Whatever was wrong, the next one does not depend on what this one left. */
-                tls_ticket_done(&a->ticket);
+                tls_ticket_done(&a->tickets.ticket);
                 inform_queue_session_failed(a->queue);
                 schedule_retry(a, error);
         } else {

@@ -10,9 +10,6 @@
 #define SESSION_MAX_USEC (30ULL * 60U * 1000000U)
 /* To close TLS and end after its socket was closed. */
 #define WORKER_END_USEC (5ULL * 1000000U)
-/* How long TLS sessions go on from one handshake in full, which alone verifies the certificate of the ACS (RFC 8446
- * section 4.6.1 wants a limit). */
-#define TLS_RESUMED_MAX_USEC (24ULL * 60U * 60U * 1000000U)
 
 static void act(Agent *a, SessionAction action, const CwmpMessage *received);
 
@@ -114,11 +111,7 @@ static void on_frame(Agent *a, Frame *f) {
                 free(a->challenge);
                 a->challenge = TAKE_PTR(f->credentials.challenge);
                 a->nonce_count = f->credentials.nonce_count;
-                if (f->ticket.data) {
-                        tls_ticket_done(&a->ticket);
-                        a->ticket = f->ticket;
-                        f->ticket = (TlsTicket) {};
-                }
+                ticket_keeper_put(&a->tickets, &f->ticket);
                 act(a, session_receive(a->session, f->message), f->message);
                 break;
         case FRAME_FAILED:
@@ -176,18 +169,11 @@ static int on_worker_deadline(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* It is given away: the next one comes with what the ACS answers. */
 static TlsTicket take_ticket(Agent *a) {
         uint64_t now = 0;
-        TlsTicket t = a->ticket;
 
-        a->ticket = (TlsTicket) {};
         (void) sd_event_now(a->event, CLOCK_BOOTTIME, &now);
-        if (t.data && now - a->tls_verified_usec >= TLS_RESUMED_MAX_USEC)
-                tls_ticket_done(&t);
-        if (!t.data)
-                a->tls_verified_usec = now;
-        return t;
+        return ticket_keeper_take(&a->tickets, now);
 }
 
 static int send_open(Agent *a) {

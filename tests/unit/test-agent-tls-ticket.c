@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/core/ticket-keeper.h"
 #include "agent/session-worker/tls-ticket.h"
 #include "common/base/cleanup.h"
 #include "common/base/file.h"
@@ -230,6 +231,49 @@ static void the_key_is_all_that_was_verified_with(void **state) {
         assert_int_equal(unlink("ca") | unlink("other") | chdir("/") | rmdir(directory), 0);
 }
 
+/* Each session brings a ticket for the next one, and none of them makes the last handshake in full younger. */
+static void a_handshake_in_full_is_a_day_old_at_most(void **state) {
+        const uint64_t begin = 1000, hour = TICKET_RESUMED_MAX_USEC / 24;
+        TicketKeeper k = {};
+
+        for (unsigned i = 0; i < 60; i++) {
+                TlsTicket used = ticket_keeper_take(&k, begin + i * hour), next = { strdup("ticket"), 6 };
+
+                assert_int_equal(used.data != NULL, i % 24 != 0);
+                tls_ticket_done(&used);
+                /* It is for once. */
+                assert_null(k.ticket.data);
+                ticket_keeper_put(&k, &next);
+                assert_null(next.data);
+        }
+        tls_ticket_done(&k.ticket);
+}
+
+static void the_day_ends_with_its_last_moment(void **state) {
+        static const struct {
+                uint64_t now;
+                bool resumes;
+        } table[] = {
+                { 5, true },
+                { 5 + TICKET_RESUMED_MAX_USEC - 1, true },
+                { 5 + TICKET_RESUMED_MAX_USEC, false },
+                /* A clock that does not tell, or went back. */
+                { 0, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                TicketKeeper k = { .ticket = { strdup("ticket"), 6 }, .verified_usec = 5 };
+                TlsTicket none = {}, used;
+
+                /* A session that brings none leaves what is there. */
+                ticket_keeper_put(&k, &none);
+                used = ticket_keeper_take(&k, table[i].now);
+                assert_int_equal(used.data != NULL, table[i].resumes);
+                assert_int_equal(k.verified_usec, table[i].resumes ? 5 : table[i].now);
+                tls_ticket_done(&used);
+        }
+}
+
 static int pass_on(size_t size, Frame *ret) {
         int fds[2];
         Frame f = { .type = FRAME_OPEN, .ticket = { malloc(size + 1), size } };
@@ -269,6 +313,8 @@ int main(void) {
                 cmocka_unit_test(what_is_too_large_is_not_kept),
                 cmocka_unit_test(nothing_resumes_a_session_without_a_ticket),
                 cmocka_unit_test(the_key_is_all_that_was_verified_with),
+                cmocka_unit_test(a_handshake_in_full_is_a_day_old_at_most),
+                cmocka_unit_test(the_day_ends_with_its_last_moment),
                 cmocka_unit_test(it_goes_through_the_channel),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
