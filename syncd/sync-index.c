@@ -119,7 +119,7 @@ static void write_segment(IndexWriter *w, size_t first, size_t end) {
         put_segment(w, end - first, data, entries.size);
 }
 
-/* Small segments become full ones; those that are in a file are copied. */
+/* Small segments become full ones; those that are packed are copied. */
 static void write_segments(IndexWriter *w) {
         const SyncTree *t = w->tree;
         size_t first = 0;
@@ -128,7 +128,7 @@ static void write_segments(IndexWriter *w) {
                 const SyncPlace *p = t->places + i;
                 const SyncSegment *s = p->segment;
 
-                if (s->mapping && s->n > SYNC_SEGMENT_MAX / 2) {
+                if (s->packed && s->n > SYNC_SEGMENT_MAX / 2) {
                         if (first < p->begin)
                                 write_segment(w, first, p->begin);
                         put_segment(w, s->n, s->packed, s->packed_size);
@@ -158,7 +158,40 @@ int sync_index_save(int dir_fd, const char *name, const SyncTree *t) {
         return write_file_atomic_by(dir_fd, name, 0600, write_index, (void *) t);
 }
 
-/* --- reading --- */
+/* --- in memory --- */
+
+/* A copy of just its size, which fits where another one was; what grew would leave holes that nothing fits. */
+static const uint8_t *copy_exactly(const SyncWriter *w) {
+        uint8_t *copy = w->failed ? NULL : malloc(w->size);
+
+        return copy ? memcpy(copy, w->data, w->size) : NULL;
+}
+
+void sync_segment_pack(SyncSegment *s) {
+        _cleanup_free_ uint8_t *data = NULL;
+        const char *previous = "";
+        SyncWriter w = {};
+
+        if (!s->first_path)
+                s->first_path = strdup(s->entries->path);
+        s->paths_size = 0;
+        s->settled = true;
+        for (unsigned i = 0; i < s->n; i++) {
+                s->paths_size += strlen(s->entries[i].path) + 1;
+                s->settled &= s->entries[i].certainty == SYNC_SETTLED;
+        }
+        w.allocated = s->n * sizeof(*s->entries) + s->paths_size;
+        w.data = malloc(w.allocated);
+        w.failed = !w.data || !s->first_path;
+        for (unsigned i = 0; i < s->n; i++) {
+                write_entry(&w, s->entries + i, previous);
+                previous = s->entries[i].path;
+        }
+        data = w.data;
+        s->packed = copy_exactly(&w);
+        s->packed_size = w.size;
+        s->complete |= !!s->packed;
+}
 
 int sync_segment_unpack(SyncSegment *s) {
         SyncReader r = { .data = s->packed, .size = s->packed_size };
@@ -176,8 +209,11 @@ int sync_segment_unpack(SyncSegment *s) {
                 to += size;
         }
         s->entries = entries;
+        sync_segment_free_packed(s);
         return 0;
 }
+
+/* --- reading --- */
 
 /* Looks at all entries of the segment. previous is the path of the one before it and becomes the last one's. 0,
  * -EBADMSG or -ENOMEM. */
@@ -214,7 +250,12 @@ static int read_segment(SyncReader *r, SyncMapping *m, char *previous, SyncTree 
                 return -ENOMEM;
         m->n_refs++;
         *s = (SyncSegment) {
-                .n_refs = 1, .n = (unsigned) n, .mapping = m, .packed = packed, .packed_size = size,
+                .n_refs = 1,
+                .n = (unsigned) n,
+                .mapping = m,
+                .packed = packed,
+                .packed_size = size,
+                .complete = true,
         };
         k = check_segment(s, previous);
         if (k < 0) {

@@ -24,7 +24,7 @@ SyncMapping *sync_mapping_unref(SyncMapping *m) {
         return NULL;
 }
 
-static void free_entries(SyncSegment *s) {
+void sync_segment_free_entries(SyncSegment *s) {
         s->entries = mfree(s->entries);
         while (s->paths) {
                 SyncPaths *p = s->paths;
@@ -34,10 +34,18 @@ static void free_entries(SyncSegment *s) {
         }
 }
 
+void sync_segment_free_packed(SyncSegment *s) {
+        if (s->mapping)
+                return;
+        free((void *) s->packed);
+        s->packed = NULL;
+}
+
 SyncSegment *sync_segment_unref(SyncSegment *s) {
         if (!s || --s->n_refs > 0)
                 return NULL;
-        free_entries(s);
+        sync_segment_free_entries(s);
+        sync_segment_free_packed(s);
         sync_mapping_unref(s->mapping);
         free(s->first_path);
         free(s);
@@ -96,6 +104,10 @@ int sync_segment_add(SyncSegment *s, const SyncEntry *entry, bool borrow) {
 }
 
 void sync_segment_rest(SyncSegment *s) {
-        if (s->mapping)
-                free_entries(s);
+        if (!s->entries)
+                return;
+        if (!s->packed)
+                sync_segment_pack(s);
+        if (s->packed)
+                sync_segment_free_entries(s);
 }

@@ -15,6 +15,14 @@ int sync_tree_new(SyncTree **ret) {
         return 0;
 }
 
+int sync_tree_new_compact(SyncTree **ret) {
+        int r = sync_tree_new(ret);
+
+        if (r >= 0)
+                (*ret)->compact = true;
+        return r;
+}
+
 SyncTree *sync_tree_free(SyncTree *t) {
         if (!t)
                 return NULL;
@@ -54,7 +62,9 @@ static int open_segment(SyncTree *t, SyncSegment **ret) {
 
         if (t->n >= SYNC_ENTRIES_MAX)
                 return -E2BIG;
-        if (!s || s->n_refs > 1 || s->mapping || s->n == SYNC_SEGMENT_MAX) {
+        if (!s || s->n_refs > 1 || s->complete || s->n == SYNC_SEGMENT_MAX) {
+                if (t->compact && s && s->n_refs == 1)
+                        sync_segment_rest(s);
                 s = calloc(1, sizeof(*s));
                 if (!s)
                         return -ENOMEM;
@@ -109,6 +119,7 @@ void sync_tree_drop_last(SyncTree *t) {
         SyncPlace *last = t->places + t->n_places - 1;
 
         assert(t->n > 0);
+        (void) sync_segment_entries(last->segment);
         t->n--;
         if (--last->segment->n > 0)
                 return;
@@ -150,6 +161,7 @@ static int sort(SyncTree *t, bool keep_last) {
         r = sync_tree_new(&sorted);
         if (r < 0)
                 return r;
+        sorted->compact = t->compact;
 
         for (size_t i = 0; i < t->n; i++)
                 order[i] = (Ordered) { sync_tree_at(t, i), i };
@@ -179,17 +191,26 @@ int sync_tree_sort_last(SyncTree *t) {
         return sort(t, true);
 }
 
-void sync_tree_rest(SyncTree *t) {
+static void rest(SyncTree *t, bool pack) {
         const SyncMapping *last = NULL;
 
         for (size_t i = 0; t && i < t->n_places; i++) {
                 const SyncMapping *m = t->places[i].segment->mapping;
 
-                sync_segment_rest(t->places[i].segment);
+                if (m || pack)
+                        sync_segment_rest(t->places[i].segment);
                 if (m && m != last)
                         (void) madvise(m->data, m->size, MADV_DONTNEED);
                 last = m ?: last;
         }
+}
+
+void sync_tree_rest(SyncTree *t) {
+        rest(t, true);
+}
+
+void sync_tree_leave_to_file(SyncTree *t) {
+        rest(t, false);
 }
 
 size_t sync_tree_size(const SyncTree *t) {
@@ -223,7 +244,7 @@ const SyncEntry *sync_tree_next_unsettled(const SyncTree *t, size_t *i) {
                 const SyncPlace *p = t->places + sync_tree_place_of(t, *i);
                 size_t end = p->begin + p->segment->n;
 
-                if (p->segment->mapping && p->segment->settled)
+                if (p->segment->packed && p->segment->settled)
                         *i = end;
                 while (*i < end) {
                         const SyncEntry *e = sync_segment_entries(p->segment) + ((*i)++ - p->begin);
@@ -292,9 +313,43 @@ const SyncEntry *sync_tree_find_local(const SyncTree *t, const char *path) {
         return e;
 }
 
+/* The segment that has the entry before the i-th. */
+static const SyncPlace *place_before(const SyncTree *t, size_t i) {
+        return t->places + sync_tree_place_of(t, i - 1);
+}
+
+void sync_tree_leave(const SyncTree *t, size_t i) {
+        const SyncPlace *p;
+
+        if (i == 0)
+                return;
+        p = place_before(t, i);
+        if (p->begin + p->segment->n == i)
+                sync_segment_rest(p->segment);
+}
+
+/* Once: who looks for what is behind the walk may keep that. */
+static void leave_behind(SyncWalk *w, size_t i) {
+        size_t next = w->next[i];
+
+        if (!w->leaves[i] || next == w->left[i])
+                return;
+        w->left[i] = next;
+        if (next != w->kept[i])
+                sync_tree_leave(w->trees[i], next);
+}
+
+void sync_walk_keep(SyncWalk *w, size_t i) {
+        const SyncPlace *p = place_before(w->trees[i], w->next[i]);
+
+        w->kept[i] = p->begin + p->segment->n;
+}
+
 const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WALK_MAX]) {
         const char *path = NULL;
 
+        for (size_t i = 0; i < SYNC_WALK_MAX; i++)
+                leave_behind(w, i);
         for (size_t i = 0; i < SYNC_WALK_MAX; i++) {
                 const SyncTree *t = w->trees[i];
 

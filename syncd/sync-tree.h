@@ -13,7 +13,7 @@
  * itself. */
 #define SYNC_DEPTH_MAX 128U
 /* A tree of more entries does not fit a gateway with 512 MB of memory (about 110 bytes an entry, three
- * trees). */
+ * trees, where they are looked at). */
 #define SYNC_ENTRIES_MAX 1000000U
 /* The longest symlink target that Linux can create. */
 #define SYNC_TARGET_MAX 4095U
@@ -62,12 +62,15 @@ typedef struct SyncEntry {
 static_assert(sizeof(SyncEntry) <= 64, "a gateway holds 100,000 of them and more");
 
 /* Ordered so that every directory is followed by all that is beneath it ('/' sorts before every other
- * byte). The tree owns entries and paths. They do not move once it is sorted, as long as it lives and is not left to
- * its file, sync_tree_rest(). */
+ * byte). The tree owns entries and paths. They do not move once it is sorted, as long as it lives and nothing of it is
+ * packed: sync_tree_rest(), sync_tree_leave(). */
 typedef struct SyncTree SyncTree;
 
 /* An empty tree. 0 or -ENOMEM. */
 int sync_tree_new(SyncTree **ret);
+/* The same of one that will be large and be walked through now and then: what is added is packed, sync_tree_rest(), as
+ * soon as the next entries come. */
+int sync_tree_new_compact(SyncTree **ret);
 SyncTree *sync_tree_free(SyncTree *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(SyncTree *, sync_tree_free);
 #define _cleanup_sync_tree_free_ _cleanup_(sync_tree_freep)
@@ -95,10 +98,15 @@ int sync_tree_sort(SyncTree *t);
  * -ENOMEM. */
 int sync_tree_sort_last(SyncTree *t);
 
-/* What of the tree is as in the file that it was read from (sync_index_load()) takes no memory any more, until it is
- * asked for. No pointers to its entries are kept, nor to those of trees that were patched to or from it. A process
- * that has no memory for what it asks for then ends. */
+/* What of the tree is as in the file that it was read from (sync_index_load()) takes no memory any more, and the rest
+ * about half (an entry that is absent a sixth), until it is asked for. No pointers to its entries are kept, nor to
+ * those of trees that were patched to or from it. A process that has no memory for what it asks for then ends. */
 void sync_tree_rest(SyncTree *t);
+/* The same, but of what is in the file alone: the rest takes no time when it is asked for again. */
+void sync_tree_leave_to_file(SyncTree *t);
+/* The same of a part of the tree, that ends before the i-th entry: for those who walk through it, before each entry
+ * that they look at. */
+void sync_tree_leave(const SyncTree *t, size_t i);
 
 /* The number of entries. */
 size_t sync_tree_size(const SyncTree *t) _pure_;
@@ -121,13 +129,17 @@ size_t sync_tree_lower_bound(const SyncTree *t, const char *path);
 
 /* Walks several trees in their order at once: each path that is in any of them, with its entry or NULL
  * for each. */
-#define SYNC_WALK_MAX 4U
+#define SYNC_WALK_MAX 5U
 typedef struct SyncWalk {
         const SyncTree *trees[SYNC_WALK_MAX]; /* NULL counts as an empty tree */
         size_t next[SYNC_WALK_MAX];
+        bool leaves[SYNC_WALK_MAX]; /* sync_tree_leave(): pointers to its entries, and path, hold until the next call */
+        size_t left[SYNC_WALK_MAX], kept[SYNC_WALK_MAX]; /* the walk's own */
 } SyncWalk;
 /* The next path, or NULL at the end. */
 const char *sync_walk_next(SyncWalk *w, const SyncEntry *entries[static SYNC_WALK_MAX]);
+/* The entry of the i-th tree that the walk has just given stays where it is all the same. */
+void sync_walk_keep(SyncWalk *w, size_t i);
 
 /* A new tree: the tree with the changes made. A change replaces the entry at its path; one that is not a
  * directory (SYNC_ABSENT included) removes what was beneath. Result entries are never SYNC_ABSENT. The

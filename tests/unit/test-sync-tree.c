@@ -14,6 +14,7 @@
 #include "common/base/str.h"
 #include "syncd/sync-open.h"
 #include "syncd/sync-scan.h"
+#include "syncd/sync-tree-internal.h"
 #include "tests/unit/sync-model.h"
 
 static void paths_of_a_folder_are_told_from_others(void **state) {
@@ -250,13 +251,156 @@ static void large_trees_change_like_small_ones(void **state) {
                 assert_slots(&s, filtered, 2);
                 copy = copy_parts(&s, t);
                 assert_slots(&s, copy, 1);
-                sync_tree_rest(t);
+                sync_tree_rest(copy);
+                if (random_below(&s, 2) == 0)
+                        sync_tree_rest(t);
+                assert_slots(&s, copy, 1);
         }
         assert_slots(&s, t, 1);
         sync_tree_free(t);
         assert_int_equal(unlinkat(s.dir_fd, "tree", 0), 0);
         close(s.dir_fd);
         assert_int_equal(rmdir(directory), 0);
+}
+
+/* --- what is packed --- */
+
+#define MANY 20000U
+/* Those of an entry as a gateway's index has it, and of one that only says that nothing is there. */
+#define FILE_BYTES 52U
+#define ABSENT_BYTES 16U
+
+static void numbered_entry(SyncEntry *e, SyncKind kind, unsigned i, char buf[static 48]) {
+        (void) snprintf(buf, 48, "photos/2026/%03u/picture %05u.jpeg", i / 100, i);
+        *e = (SyncEntry) { .path = buf, .kind = kind & 0xF };
+        if (kind == SYNC_ABSENT)
+                return;
+        e->size = 300000 + i;
+        e->mtime_ns = INT64_C(1790000000123456789) + i * INT64_C(1000003);
+        e->ctime_ns = e->mtime_ns + 40321;
+        e->inode = 5000000 + i;
+        e->mode = 0644;
+        for (unsigned k = 0; k < SYNC_OID_SIZE; k++)
+                e->oid.bytes[k] = (uint8_t) (i * 2654435761U >> k);
+}
+
+static SyncTree *numbered_tree(SyncKind kind) {
+        SyncTree *t;
+
+        assert_int_equal(sync_tree_new_compact(&t), 0);
+        for (unsigned i = 0; i < MANY; i++) {
+                SyncEntry e;
+                char buf[48];
+
+                numbered_entry(&e, kind, i, buf);
+                assert_int_equal(sync_tree_add(t, &e), 0);
+        }
+        assert_int_equal(sync_tree_sort(t), 0);
+        return t;
+}
+
+static void assert_numbered(const SyncEntry *e, SyncKind kind, unsigned i) {
+        SyncEntry expected;
+        char buf[48];
+
+        numbered_entry(&expected, kind, i, buf);
+        assert_string_equal(e->path, buf);
+        assert_true(sync_entry_same_identity(e, &expected));
+        assert_true(sync_oid_equal(&e->oid, &expected.oid));
+        assert_int_equal(e->mode, expected.mode);
+}
+
+/* How many segments are there as entries; *ret_bytes is what the others take. */
+static size_t count_unpacked(const SyncTree *t, size_t *ret_bytes) {
+        size_t n = 0;
+
+        *ret_bytes = 0;
+        for (size_t i = 0; i < t->n_places; i++) {
+                const SyncSegment *s = t->places[i].segment;
+
+                n += !!s->entries;
+                *ret_bytes += s->entries ? 0 : sizeof(*s) + s->packed_size + strlen(s->first_path);
+        }
+        return n;
+}
+
+static void what_is_packed_takes_little_and_says_all(void **state) {
+        static const struct {
+                SyncKind kind;
+                size_t bytes;
+        } cases[] = { { SYNC_FILE, FILE_BYTES }, { SYNC_ABSENT, ABSENT_BYTES } };
+
+        for (size_t c = 0; c < ELEMENTSOF(cases); c++) {
+                _cleanup_sync_tree_free_ SyncTree *t = numbered_tree(cases[c].kind);
+                size_t bytes;
+
+                /* The one to which it would be added. */
+                assert_int_equal(count_unpacked(t, &bytes), 1);
+                for (unsigned round = 0; round < 2; round++) {
+                        sync_tree_rest(t);
+                        assert_int_equal(count_unpacked(t, &bytes), 0);
+                        assert_true(bytes <= MANY * cases[c].bytes);
+                        assert_int_equal(sync_tree_size(t), MANY);
+                        for (unsigned i = 0; i < MANY; i++)
+                                assert_numbered(sync_tree_at(t, i), cases[c].kind, i);
+                }
+        }
+}
+
+/* What shares memory with it is as before, and so is what it shares it with. */
+static void a_packed_tree_can_be_changed(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *t = numbered_tree(SYNC_FILE), *changes = NULL, *patched = NULL;
+        SyncEntry e, absent = { .kind = SYNC_ABSENT };
+        char buf[48];
+
+        sync_tree_rest(t);
+        assert_int_equal(sync_tree_new(&changes), 0);
+        numbered_entry(&e, SYNC_FILE, MANY / 2, buf);
+        absent.path = buf;
+        assert_int_equal(sync_tree_add(changes, &absent), 0);
+        assert_int_equal(sync_tree_patch(t, changes, &patched), 0);
+        sync_tree_rest(patched);
+        numbered_entry(&e, SYNC_FILE, MANY, buf);
+        assert_int_equal(sync_tree_add(patched, &e), 0);
+        assert_int_equal(sync_tree_size(patched), MANY);
+        sync_tree_rest(patched);
+        for (unsigned i = 0; i < MANY; i++) {
+                assert_numbered(sync_tree_at(t, i), SYNC_FILE, i);
+                assert_numbered(sync_tree_at(patched, i), SYNC_FILE, i + (i >= MANY / 2));
+        }
+        sync_tree_drop_last(patched);
+        assert_numbered(sync_tree_at(patched, MANY - 2), SYNC_FILE, MANY - 1);
+        assert_int_equal(sync_tree_size(patched), MANY - 1);
+}
+
+/* One that was asked to keep what it gave, too. */
+static void a_walk_leaves_what_is_behind_it(void **state) {
+        _cleanup_sync_tree_free_ SyncTree *files = numbered_tree(SYNC_FILE), *absent = numbered_tree(SYNC_ABSENT);
+        SyncWalk walk = { .trees = { files, absent, absent }, .leaves = { true, true, true } };
+        const SyncEntry *entries[SYNC_WALK_MAX], *kept[3] = {};
+        const unsigned keep[] = { 0, MANY / 3, MANY - 1 };
+        size_t n_kept = 0, bytes;
+        const char *path;
+        unsigned i = 0;
+
+        sync_tree_rest(files);
+        sync_tree_rest(absent);
+        for (; (path = sync_walk_next(&walk, entries)); i++) {
+                assert_numbered(entries[0], SYNC_FILE, i);
+                assert_numbered(entries[1], SYNC_ABSENT, i);
+                assert_string_equal(entries[2]->path, path);
+                if (n_kept < ELEMENTSOF(keep) && i == keep[n_kept]) {
+                        sync_walk_keep(&walk, 0);
+                        kept[n_kept++] = entries[0];
+                }
+                assert_true(count_unpacked(files, &bytes) <= n_kept + 1);
+                assert_true(count_unpacked(absent, &bytes) <= 1);
+        }
+        assert_int_equal(i, MANY);
+        assert_int_equal(count_unpacked(files, &bytes), n_kept);
+        assert_int_equal(count_unpacked(absent, &bytes), 0);
+        for (i = 0; i < n_kept; i++)
+                assert_numbered(kept[i], SYNC_FILE, keep[i]);
 }
 
 static void assert_conflict(const char *path, const char *gateway, unsigned counter, const char *expected) {
@@ -325,6 +469,9 @@ int main(void) {
                 cmocka_unit_test(a_long_chain_of_patches_does_not_hoard),
                 cmocka_unit_test(a_difference_is_a_patch),
                 cmocka_unit_test(large_trees_change_like_small_ones),
+                cmocka_unit_test(what_is_packed_takes_little_and_says_all),
+                cmocka_unit_test(a_packed_tree_can_be_changed),
+                cmocka_unit_test(a_walk_leaves_what_is_behind_it),
                 cmocka_unit_test(conflict_names_keep_the_extension_last),
                 cmocka_unit_test(long_names_are_cut_between_characters),
                 cmocka_unit_test(years_without_a_number_are_the_nearest_one),
