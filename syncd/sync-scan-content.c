@@ -15,7 +15,7 @@ int sync_scanner_new(Scanner **ret, const SyncScan *scan, const SyncTree *index,
 
         if (!s)
                 return -ENOMEM;
-        r = sync_tree_new(ret_tree);
+        r = sync_tree_new_compact(ret_tree);
         if (r < 0)
                 return r;
         s->scan = scan;

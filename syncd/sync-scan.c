@@ -32,14 +32,19 @@ static bool is_same(const SyncEntry *a, const SyncEntry *b) {
                a->certainty == b->certainty && a->executable == b->executable && a->fuzzy == b->fuzzy;
 }
 
-/* What the index has before the path (NULL: to its end) is there no more. *ret is what it has at the path, or NULL. */
+/* What the index has before the path (NULL: to its end) is there no more. *ret is what it has at the path, or NULL;
+ * until the next call. */
 static int remove_before(Scanner *s, const char *path, const SyncEntry **ret) {
         *ret = NULL;
         for (; s->next < sync_tree_size(s->index) && !*ret; s->next++) {
-                const SyncEntry *known = sync_tree_at(s->index, s->next);
-                SyncEntry absent = { .path = known->path, .kind = SYNC_ABSENT };
-                int order = path ? sync_path_compare(known->path, path) : -1, r = 0;
+                const SyncEntry *known;
+                SyncEntry absent = { .kind = SYNC_ABSENT };
+                int order, r = 0;
 
+                sync_tree_leave(s->index, s->next);
+                known = sync_tree_at(s->index, s->next);
+                absent.path = known->path;
+                order = path ? sync_path_compare(known->path, path) : -1;
                 if (order > 0)
                         break;
                 if (order == 0)
