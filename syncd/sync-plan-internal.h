@@ -17,7 +17,6 @@ typedef enum SyncDecision {
 /* One path of any of the trees. */
 typedef struct SyncStep {
         const SyncEntry *base, *local, *remote; /* NULL: absent */
-        const SyncEntry *merged;                /* DECIDE_MERGE: the entry that both sides get */
         const char *path;
         SyncDecision decision;
         bool done; /* operations for the local entry have been made, or are not needed as its directory goes */

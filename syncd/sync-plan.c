@@ -101,19 +101,14 @@ static int make_steps(Planner *p) {
                                 return r;
                 }
                 r = put_off(p, &s);
+                if (r == 0 && p->rows->keep)
+                        p->rows->keep(&row, p->rows->userdata);
                 if (r == 0)
                         r = add_step(p, &s);
                 if (r < 0)
                         return r;
         }
-        if (r < 0)
-                return r;
-
-        /* Only now do the merged entries stay where they are. */
-        for (size_t i = 0; i < p->n_steps; i++)
-                if (p->steps[i].decision == DECIDE_MERGE)
-                        p->steps[i].merged = sync_tree_find(p->plan->merged, p->steps[i].path);
-        return 0;
+        return r;
 }
 
 static int add_operation(Planner *p, SyncOperationKind kind, const SyncStep *s, const SyncEntry *wanted,
@@ -245,13 +240,14 @@ static int plan_remote(Planner *p, size_t i) {
 }
 
 static int plan_merge(Planner *p, const SyncStep *s) {
-        bool content_is_local = sync_oid_equal(&s->merged->oid, &s->local->oid);
+        const SyncEntry *merged = sync_tree_find(p->plan->merged, s->path);
+        bool content_is_local = sync_oid_equal(&merged->oid, &s->local->oid);
         int r;
 
-        r = add_operation(p, content_is_local ? SYNC_CHMOD : SYNC_REPLACE, s, s->merged, NULL);
+        r = add_operation(p, content_is_local ? SYNC_CHMOD : SYNC_REPLACE, s, merged, NULL);
         if (r < 0 || p->context->as_is)
                 return r;
-        return add_commit(p, s->merged, s->path);
+        return add_commit(p, merged, s->path);
 }
 
 static int plan_local(Planner *p, const SyncStep *s) {
@@ -356,6 +352,17 @@ static int delete(Planner *p) {
         return r;
 }
 
+/* Most plans do not, and need no list of what they create. */
+static bool deletes_something(const Planner *p) {
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const SyncStep *s = p->steps + i;
+
+                if (is_deleted_here(s) || is_deleted_on_main(s))
+                        return true;
+        }
+        return false;
+}
+
 static int make_operations(Planner *p) {
         int r = 0;
 
@@ -380,18 +387,7 @@ static int make_operations(Planner *p) {
                                         !p->steps[i].local || p->steps[i].local->kind != SYNC_SPECIAL;
                         break;
                 }
-        return r < 0 ? r : delete(p);
-}
-
-/* Most plans do not, and need no list of what they create. */
-static bool deletes_something(const Planner *p) {
-        for (size_t i = 0; i < p->n_steps; i++) {
-                const SyncStep *s = p->steps + i;
-
-                if (is_deleted_here(s) || is_deleted_on_main(s))
-                        return true;
-        }
-        return false;
+        return r >= 0 && deletes_something(p) ? delete(p) : r;
 }
 
 /* Deletions of content that the same plan creates elsewhere are renames, not a loss to be guarded against. */

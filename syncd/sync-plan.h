@@ -91,8 +91,9 @@ typedef struct SyncRow {
  * Where one side has a directory and another has not, all that is beneath it is there. */
 typedef struct SyncRows {
         /* The next row in the tree's order. 1, 0 at the end, or a negative errno. Entries and paths outlive the
-         * plan. */
+         * plan; with keep, those of rows that it was not called for only hold until the next call. */
         int (*next)(SyncRow *ret, void *userdata);
+        void (*keep)(const SyncRow *row, void *userdata); /* of the last row; or NULL */
         /* True if something has that path, in the folder or on main, and a collision cannot get it. */
         bool (*is_taken)(const char *path, void *userdata);
         size_t base_files; /* files and symlinks in all of base */
