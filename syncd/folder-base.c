@@ -136,26 +136,36 @@ typedef struct Comparison {
         size_t base_files;
 } Comparison;
 
+/* The next entry of the index, or NULL. */
+static const SyncEntry *next_local(const Comparison *c) {
+        sync_tree_leave(c->index, c->next);
+        return c->next < c->end ? sync_tree_at(c->index, c->next) : NULL;
+}
+
 /* What base does not have, up to the path: shared, not copied. */
 static int take_local_before(Comparison *c, const char *path) {
         size_t first = c->next;
+        const SyncEntry *local;
 
-        while (c->next < c->end && (!path || sync_path_compare(sync_tree_at(c->index, c->next)->path, path) < 0))
+        while ((local = next_local(c)) && (!path || sync_path_compare(local->path, path) < 0))
                 c->next++;
         return sync_tree_add_range(c->differing, c->index, first, c->next);
 }
 
 static int compare_entry(const SyncEntry *base, void *userdata) {
-        const SyncEntry *local = NULL;
         Comparison *c = userdata;
+        const SyncEntry *local;
         int r;
 
         c->base_files += base->kind != SYNC_DIRECTORY;
         r = take_local_before(c, base->path);
         if (r < 0)
                 return r;
-        if (c->next < c->end && streq(sync_tree_at(c->index, c->next)->path, base->path))
-                local = sync_tree_at(c->index, c->next++);
+        local = next_local(c);
+        if (local && streq(local->path, base->path))
+                c->next++;
+        else
+                local = NULL;
         return sync_entry_equal(base, local) ? 0 : add_difference(c->differing, base->path, base);
 }
 
@@ -284,13 +294,8 @@ void folder_set_main(Folder *f, const git_oid *commit) {
         f->round.progress |= f->round.created_to || f->round.deleted_to;
 }
 
-int folder_find_held_in_commit(
-                Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret) {
-
-        if (!f->held_main || !git_oid_equal(commit, &f->main_commit))
-                return folder_find_in_commit(f, commit, path, buf, ret);
-        *ret = sync_tree_find(f->held_main, path);
-        return 0;
+const SyncTree *folder_held_main(const Folder *f, const git_oid *commit) {
+        return git_oid_equal(commit, &f->main_commit) ? f->held_main : NULL;
 }
 
 const SyncEntry *folder_null_if_absent(const SyncEntry *e) {
@@ -307,7 +312,11 @@ static int compare_moved(
                 Folder *f, const git_oid *commit, const SyncTree *held, const SyncTree *from, const SyncTree *to) {
 
         _cleanup_sync_tree_free_ SyncTree *changes = NULL;
-        SyncWalk walk = { .trees = { from, to, f->held, held } };
+        const SyncTree *held_main = folder_held_main(f, commit);
+        SyncWalk walk = {
+                .trees = { from, to, f->held, held, held_main },
+                .leaves = { true, true, true, true, true },
+        };
         const SyncEntry *entries[SYNC_WALK_MAX], *base;
         const char *path;
         int r;
@@ -323,8 +332,10 @@ static int compare_moved(
                         base = folder_null_if_absent(entries[3]);
                 else if (entries[0] || entries[1])
                         base = entries[1];
+                else if (held_main)
+                        base = entries[4];
                 else {
-                        r = folder_find_held_in_commit(f, commit, path, &buf, &base);
+                        r = folder_find_in_commit(f, commit, path, &buf, &base);
                         if (r < 0)
                                 return r;
                 }

@@ -28,7 +28,7 @@ typedef struct FolderOrigin {
 /* Content that commits which are to be pushed need. */
 typedef struct FolderNeed {
         SyncOid oid;
-        size_t distance; /* from the chain's tip to the last commit that does: it stays when the first ones land */
+        uint32_t distance; /* from the chain's tip to the last commit that does: it stays when the first ones land */
 } FolderNeed;
 
 /* The chain of commits that are to be pushed (folder-chain.h) as it was last read. */
@@ -72,7 +72,7 @@ struct Folder {
         git_oid main_commit;
         SyncTree *main_from;  /* what differs between the base commit and main: the base commit's entries ... */
         SyncTree *main_to;    /* ... and main's; NULL: not compared yet */
-        SyncTree *held_main;  /* main's entries at the paths of held, which it may share; NULL: not looked up yet */
+        SyncTree *held_main;  /* main's entries at the paths of held; NULL: not looked up yet */
 
         /* Tests only: called before every step that a crash could follow. */
         void (*step)(void *userdata);
@@ -121,9 +121,12 @@ struct Folder {
 
 /* Where a test may cut the run (Folder.step). */
 void folder_step(Folder *f);
-/* Gives back memory that is free, and that of the index as far as it is as in its file: no pointers into it are
- * kept. */
+/* Gives back memory that is free, and packs base and main, and the index if folder_packs_index() or as far as it is in
+ * its file: no pointers into them are kept. */
 void folder_trim(Folder *f);
+/* True while so much of main is still to be put in place that the memory for it and the index counts more than the time
+ * to pack the index, and to unpack it in the next run. */
+bool folder_packs_index(const Folder *f) _pure_;
 /* The zero id if there is none. 0 or a negative errno. */
 int folder_get_reference(Folder *f, const char *name, git_oid *ret);
 /* Nothing is written if it is that already. 0 or a negative errno. */
@@ -176,9 +179,8 @@ int folder_lose_base(Folder *f);
 int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held);
 /* The entry of a set of changes; NULL if it is SYNC_ABSENT. */
 const SyncEntry *folder_null_if_absent(const SyncEntry *change) _pure_;
-/* folder_find_in_commit() for the path of a held entry: of main these are known. */
-int folder_find_held_in_commit(
-                Folder *f, const git_oid *commit, const char *path, SyncEntry *buf, const SyncEntry **ret);
+/* What the commit has at the paths of held, if it is main and that was looked up; else NULL. */
+const SyncTree *folder_held_main(const Folder *f, const git_oid *commit);
 /* Main has moved, to the commit or the zero id. */
 void folder_set_main(Folder *f, const git_oid *commit);
 /* Compares base and index at the paths and beneath them, and where scans have looked besides; NULL: everywhere. */
@@ -222,6 +224,7 @@ const SyncEntry *folder_main_entry(const Folder *f, const char *path);
 typedef struct FolderRows {
         Folder *folder;
         SyncWalk walk;
+        const SyncEntry *entries[SYNC_WALK_MAX]; /* of the last row */
         SyncRows rows;
 } FolderRows;
 void folder_rows_init(FolderRows *rows, Folder *f);

@@ -23,7 +23,7 @@ void folder_forget_needs(Folder *f) {
         f->n_needs = f->needs_commits = 0;
 }
 
-static int add_needs(Folder *f, const SyncTree *changes, size_t distance) {
+static int add_needs(Folder *f, const SyncTree *changes, uint32_t distance) {
         SYNC_TREE_FOREACH(e, changes) {
                 if (ARRAY_GROW(f->needs, f->n_needs) < 0)
                         return -ENOMEM;
@@ -45,7 +45,7 @@ static int list_needs(Folder *f, const FolderChain *c) {
 
                 r = folder_chain_changes(f, c, i, &changes);
                 if (r >= 0)
-                        r = add_needs(f, changes, c->n - 1 - i);
+                        r = add_needs(f, changes, (uint32_t) (c->n - 1 - i));
                 if (r < 0) {
                         folder_forget_needs(f);
                         return r;

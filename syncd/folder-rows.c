@@ -8,26 +8,26 @@
 #define HELD_FEW 64U
 
 typedef struct HeldSearch {
-        const SyncTree *held;
-        size_t next;
+        SyncWalk walk;
+        const char *held; /* the path that the walk is at, or NULL */
         SyncTree *found;
 } HeldSearch;
+
+static void next_held(HeldSearch *s) {
+        const SyncEntry *entries[SYNC_WALK_MAX];
+
+        s->held = sync_walk_next(&s->walk, entries);
+}
 
 /* Both are in the same order. */
 static int take_if_held(const SyncEntry *e, void *userdata) {
         HeldSearch *s = userdata;
 
-        for (; s->next < sync_tree_size(s->held); s->next++) {
-                int c = sync_path_compare(sync_tree_at(s->held, s->next)->path, e->path);
+        for (; s->held; next_held(s)) {
+                int c = sync_path_compare(s->held, e->path);
 
-                if (c == 0) {
-                        SyncEntry found = *e;
-
-                        found.path = sync_tree_at(s->held, s->next)->path;
-                        return sync_tree_add_borrowed(s->found, &found);
-                }
-                if (c > 0)
-                        return 0;
+                if (c >= 0)
+                        return c == 0 ? sync_tree_add(s->found, e) : 0;
         }
         return 1;
 }
@@ -48,11 +48,12 @@ static int find_each_held(Folder *f, SyncTree *found) {
 }
 
 static int find_held(Folder *f, SyncTree *found) {
-        HeldSearch search = { .held = f->held, .found = found };
+        HeldSearch search = { .walk = { .trees = { f->held }, .leaves = { true } }, .found = found };
         int r;
 
         if (sync_tree_size(f->held) <= HELD_FEW)
                 return find_each_held(f, found);
+        next_held(&search);
         r = git_store_foreach_entry(f->store, &f->main_commit, "", take_if_held, &search);
         return MIN(r, 0);
 }
@@ -98,7 +99,7 @@ int folder_diff_if_few(Folder *f, const git_oid *commit, size_t max, SyncTree **
                 r = folder_diff_from_base(f, commit, ret_from, ret_to);
                 return r < 0 ? r : 1;
         }
-        if (sync_tree_new(&from) < 0 || sync_tree_new(&to) < 0)
+        if (sync_tree_new_compact(&from) < 0 || sync_tree_new_compact(&to) < 0)
                 return -ENOMEM;
         few.from = from;
         few.to = to;
@@ -122,14 +123,17 @@ int folder_compare_main(Folder *f) {
                 r = git_store_diff(f->store, &f->base_commit, &f->main_commit, &f->main_from, &f->main_to);
                 if (r < 0)
                         return r;
+                sync_tree_rest(f->main_from);
+                sync_tree_rest(f->main_to);
         }
         if (f->held_main)
                 return 0;
-        r = sync_tree_new(&held_main);
+        r = sync_tree_new_compact(&held_main);
         if (r >= 0)
                 r = find_held(f, held_main);
         if (r < 0)
                 return r;
+        sync_tree_rest(held_main);
         f->held_main = TAKE_PTR(held_main);
         return 0;
 }
@@ -140,23 +144,45 @@ const SyncEntry *folder_main_entry(const Folder *f, const char *path) {
         return folder_base_of(sync_tree_find(f->differing, path), sync_tree_find(f->index, path));
 }
 
+enum {
+        ROW_DIFFERING,
+        ROW_MAIN_FROM,
+        ROW_MAIN_TO,
+        ROW_HELD,
+        ROW_HELD_MAIN,
+};
+
 static int next_row(SyncRow *ret, void *userdata) {
-        const SyncEntry *entries[SYNC_WALK_MAX];
         FolderRows *rows = userdata;
+        const SyncEntry **entries = rows->entries, *local, *stays;
         Folder *f = rows->folder;
         const char *path;
 
         path = sync_walk_next(&rows->walk, entries);
         if (!path)
                 return 0;
-        ret->path = path;
-        ret->base = folder_base_of(entries[0], sync_tree_find(f->index, path));
-        ret->local = sync_tree_find_local(f->index, path);
-        if (entries[1] || entries[2])
-                ret->remote = entries[2];
+        local = sync_tree_find(f->index, path);
+        ret->base = folder_base_of(entries[ROW_DIFFERING], local);
+        ret->local = local ?: sync_tree_find_local(f->index, path);
+        if (entries[ROW_MAIN_FROM] || entries[ROW_MAIN_TO])
+                ret->remote = entries[ROW_MAIN_TO];
         else
-                ret->remote = entries[3] ? sync_tree_find(f->held_main, path) : ret->base;
+                ret->remote = entries[ROW_HELD] ? entries[ROW_HELD_MAIN] : ret->base;
+        /* Of the entries that have it, the one that costs the least to be kept. */
+        stays = local ?: entries[ROW_DIFFERING] ?: ret->remote;
+        ret->path = stays ? stays->path : path;
         return 1;
+}
+
+static void keep_row(const SyncRow *row, void *userdata) {
+        FolderRows *rows = userdata;
+
+        for (size_t i = 0; i < SYNC_WALK_MAX; i++) {
+                const SyncEntry *e = rows->entries[i];
+
+                if (e && (e == row->remote || e->path == row->path))
+                        sync_walk_keep(&rows->walk, i);
+        }
 }
 
 static bool is_taken(const char *path, void *userdata) {
@@ -170,9 +196,24 @@ static bool is_taken(const char *path, void *userdata) {
 void folder_rows_init(FolderRows *rows, Folder *f) {
         *rows = (FolderRows) {
                 .folder = f,
-                .walk = { .trees = { f->differing, f->main_from, f->main_to, f->held } },
+                .walk = {
+                        .trees = {
+                                [ROW_DIFFERING] = f->differing,
+                                [ROW_MAIN_FROM] = f->main_from,
+                                [ROW_MAIN_TO] = f->main_to,
+                                [ROW_HELD] = f->held,
+                                [ROW_HELD_MAIN] = f->held_main,
+                        },
+                        .leaves = {
+                                [ROW_MAIN_FROM] = true,
+                                [ROW_MAIN_TO] = true,
+                                [ROW_HELD] = true,
+                                [ROW_HELD_MAIN] = true,
+                        },
+                },
                 .rows = {
                         .next = next_row,
+                        .keep = keep_row,
                         .is_taken = is_taken,
                         .base_files = f->base_files,
                         .userdata = rows,

@@ -111,8 +111,12 @@ static bool is_barred(const SyncEntry *local) {
 }
 
 void folder_tell_unplaced(const Folder *f, FolderResult *result) {
-        SYNC_TREE_FOREACH(e, f->held) {
-                const SyncEntry *local = sync_tree_find_local(f->index, e->path);
+        SyncWalk walk = { .trees = { f->held }, .leaves = { true } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+        const char *path;
+
+        while ((path = sync_walk_next(&walk, entries))) {
+                const SyncEntry *local = sync_tree_find_local(f->index, path);
 
                 if (is_barred(local)) {
                         if (result->outcome.no_pull == SYNC_WORD_NONE)
@@ -121,9 +125,9 @@ void folder_tell_unplaced(const Folder *f, FolderResult *result) {
                         /* What else keeps main's version out has been told. */
                         continue;
                 else if (local && sync_entry_is_unread(local))
-                        note(result, "still to be read", e->path);
+                        note(result, "still to be read", path);
                 else if (!result->outcome.rest)
-                        note(result, "in use", e->path);
+                        note(result, "in use", path);
         }
 }
 

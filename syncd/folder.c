@@ -17,6 +17,8 @@
 
 /* So much may stay free in the heap for the next run. */
 #define TRIM_BYTES (1U << 20)
+/* Entries: half a megabyte. */
+#define PACKS_INDEX_MIN 8192U
 
 void folder_result_clear(FolderResult *result) {
         sync_conflict_list_clear(&result->conflicts);
@@ -394,9 +396,21 @@ int folder_save_index(Folder *f) {
         return r;
 }
 
+bool folder_packs_index(const Folder *f) {
+        return sync_tree_size(f->held) + sync_tree_size(f->main_to) > PACKS_INDEX_MIN;
+}
+
 void folder_trim(Folder *f) {
+        SyncTree *trees[] = { f->held, f->main_from, f->main_to, f->held_main };
+
+        for (size_t i = 0; i < ELEMENTSOF(trees); i++)
+                sync_tree_rest(trees[i]);
+        if (folder_packs_index(f)) {
+                sync_tree_rest(f->index);
+                sync_tree_rest(f->differing);
+        } else
+                sync_tree_leave_to_file(f->index);
         git_store_forget_metadata(f->store);
-        sync_tree_rest(f->index);
         if (mallinfo2().fordblks > TRIM_BYTES)
                 (void) malloc_trim(0);
 }

@@ -196,7 +196,7 @@ int git_store_diff(
         SyncTree *trees[2];
         int r;
 
-        if (sync_tree_new(&old) < 0 || sync_tree_new(&new) < 0)
+        if (sync_tree_new_compact(&old) < 0 || sync_tree_new_compact(&new) < 0)
                 return -ENOMEM;
         trees[0] = old;
         trees[1] = new;
