@@ -31,8 +31,6 @@ static int grow(ObjectMap *m) {
         size_t n_slots = m->n_slots > 0 ? m->n_slots * 2 : SLOTS_MIN;
         ObjectMapSlot *slots;
 
-        if (m->n >= OBJECT_MAP_MAX)
-                return -E2BIG;
         slots = calloc(n_slots, sizeof(*slots));
         if (!slots)
                 return -ENOMEM;
@@ -51,7 +49,7 @@ static int put(ObjectMap *m, const git_oid *id, uint32_t value, bool replace) {
 
         if (git_oid_is_zero(id))
                 return -EBADMSG;
-        if (m->n * 2 >= m->n_slots) {
+        if (m->n * 4 >= m->n_slots * 3) {
                 int r = grow(m);
 
                 if (r < 0)
@@ -59,6 +57,8 @@ static int put(ObjectMap *m, const git_oid *id, uint32_t value, bool replace) {
         }
         slot = probe(m->slots, m->n_slots, id);
         new = slot_is_free(slot);
+        if (new && m->n >= OBJECT_MAP_MAX)
+                return -E2BIG;
         if (new || replace)
                 *slot = (ObjectMapSlot){ .id = *id, .value = value };
         m->n += new;

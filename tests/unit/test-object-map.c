@@ -29,6 +29,8 @@ static void what_is_added_is_found(void **state) {
                         assert_int_equal(object_map_add(&m, &id, i + 1), 0);
                 }
                 assert_int_equal(m.n, n);
+                /* They are doubled, when three quarters are taken. */
+                assert_true(m.n_slots * 3 <= 8 * (size_t) n);
                 for (uint32_t i = 0; i < n; i++) {
                         id = id_of(i, same);
                         assert_true(object_map_find(&m, &id, &value));
@@ -44,6 +46,23 @@ static void what_is_added_is_found(void **state) {
         }
 }
 
+static void there_is_an_end_to_it(void **state) {
+        git_oid last = id_of(OBJECT_MAP_MAX, false);
+        ObjectMap m = {};
+
+        for (uint32_t i = 0; i < OBJECT_MAP_MAX; i++) {
+                git_oid id = id_of(i, false);
+
+                if (object_map_add(&m, &id, i) != 1)
+                        fail();
+        }
+        assert_int_equal(object_map_add(&m, &last, 0), -E2BIG);
+        assert_false(object_map_find(&m, &last, NULL));
+        last = id_of(0, false);
+        assert_int_equal(object_map_add(&m, &last, 0), 0);
+        object_map_done(&m);
+}
+
 /* As a hostile tree may name it. */
 static void the_zero_id_is_no_member(void **state) {
         git_oid zero = {};
@@ -57,6 +76,7 @@ static void the_zero_id_is_no_member(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_added_is_found),
+                cmocka_unit_test(there_is_an_end_to_it),
                 cmocka_unit_test(the_zero_id_is_no_member),
         };
 
