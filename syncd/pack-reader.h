@@ -12,7 +12,7 @@
 
 /* A delta that refers to an earlier entry by its place is understood among so many entries; git sends such
  * deltas only to those who ask for them. */
-#define PACK_OFFSETS_MAX 131072U
+#define PACK_OFFSETS_MAX 16384U
 /* Objects that a later delta may refer to are kept for as long as they fit into this. */
 #define PACK_BASES_MAX ((size_t) 4 << 20)
 

@@ -317,6 +317,20 @@ static uint64_t batch_size(uint64_t total) {
         return size;
 }
 
+/* The rest and the batch that was begun. */
+static TransferResult send_rest(Plan *plan) {
+        PushList *last = plan->batch.n > 0 ? &plan->batch : &plan->rest;
+
+        object_map_done(&plan->sent);
+        for (size_t i = 0; last == &plan->batch && i < plan->rest.n; i++) {
+                int r = push_list_copy(last, &plan->rest, plan->rest.items + i);
+
+                if (r < 0)
+                        return transfer_link_failure(&plan->push->t->link, NULL, r);
+        }
+        return push_send_final(plan->push, last);
+}
+
 static TransferResult run(Plan *plan) {
         Push *p = plan->push;
         TransferResult result;
@@ -337,10 +351,7 @@ static TransferResult run(Plan *plan) {
         result = walk(plan, add_found);
         if (result == TRANSFER_OK)
                 result = flush_window(plan);
-        for (size_t i = 0; i < plan->batch.n && result == TRANSFER_OK; i++)
-                if (push_list_copy(&plan->rest, &plan->batch, plan->batch.items + i) < 0)
-                        result = TRANSFER_LOCAL_ERROR;
-        return result == TRANSFER_OK ? push_send_final(p, &plan->rest) : result;
+        return result == TRANSFER_OK ? send_rest(plan) : result;
 }
 
 static TransferResult try_push(

@@ -100,44 +100,50 @@ int transfer_want_file(Transfer *t, const SyncOid *file, uint64_t size, Wanted *
         return wanted_add_item(wanted, file, 0, size < UINT32_MAX ? (uint32_t) size : 0);
 }
 
-/* items: the first of the file's. */
-static int want_rest(Transfer *t, const WantedFile *file, const WantedItem *items, uint8_t *buf, Wanted *wanted) {
-        WantFile f = { .wanted = wanted, .fd = -EBADF, .buf = buf };
-        int r;
+/* The item of the file kept last stays in the list. */
+static void keep_item(Wanted *w, WantedItem item) {
+        item.file = (uint32_t) w->n_files - 1;
+        w->items[w->n_items++] = item;
+        w->files[item.file].n_items++;
+}
 
-        if (content_has(&t->area, &file->file))
+/* Keeps what is still missing of a file, whose items are those from first on. */
+static int keep_rest(Transfer *t, Wanted *w, WantedFile file, size_t first, uint8_t *buf) {
+        size_t end = first + file.n_items;
+        WantFile f = { .fd = -EBADF, .buf = buf };
+        int r = 0;
+
+        if (content_has(&t->area, &file.file))
                 return 0;
-        r = wanted_add_file(wanted, &file->file, file->size);
-        if (r < 0)
-                return r;
-        wanted->files[wanted->n_files - 1].complete = file->complete;
-        for (uint64_t i = 0; i < file->n_items && r >= 0; i++) {
-                const WantedItem *item = items + i;
-
+        file.n_items = 0;
+        w->files[w->n_files++] = file;
+        for (size_t i = first; i < end && r >= 0; i++) {
+                WantedItem item = w->items[i];
                 /* Of a plain file there is all or nothing. */
-                if (sync_oid_equal(&item->blob, &file->file)) {
-                        r = wanted_add_item(wanted, &item->blob, item->offset, item->length);
-                        continue;
-                }
-                if (f.fd < 0)
-                        r = transfer_part_open(&t->area, &file->file, file->size, &f.fd);
-                if (r >= 0)
-                        r = want_chunk(&item->blob, item->offset, item->length, &f);
+                bool plain = sync_oid_equal(&item.blob, &file.file);
+
+                if (!plain && f.fd < 0)
+                        r = transfer_part_open(&t->area, &file.file, file.size, &f.fd);
+                if (r >= 0 && (plain || !has_chunk(&f, &item.blob, item.offset, item.length)))
+                        keep_item(w, item);
         }
         safe_close(f.fd);
         return r;
 }
 
-int transfer_want_rest(Transfer *t, const Wanted *listed, Wanted *wanted) {
+int transfer_want_rest(Transfer *t, Wanted *w) {
         _cleanup_free_ uint8_t *buf = malloc(CHUNK_MAX);
-        const WantedItem *items = listed->items;
+        size_t n_files = w->n_files, first = 0;
         int r = 0;
 
         if (!buf)
                 return -ENOMEM;
-        for (size_t i = 0; i < listed->n_files && r >= 0; i++) {
-                r = want_rest(t, listed->files + i, items, buf, wanted);
-                items += listed->files[i].n_items;
+        w->n_files = w->n_items = 0;
+        for (size_t i = 0; i < n_files && r >= 0; i++) {
+                WantedFile file = w->files[i];
+
+                r = keep_rest(t, w, file, first, buf);
+                first += file.n_items;
         }
         return r;
 }

@@ -48,6 +48,7 @@
 #include "syncd/staging-ref.h"
 #include "syncd/transfer-pace.h"
 #include "syncd/transfer.h"
+#include "syncd/worker-heap.h"
 #include "syncd/worker-message.h"
 
 /* A RepositoryURL has at most 256 characters; what is longer is none. */
@@ -55,6 +56,8 @@
 /* A public key with its comment. */
 #define PUBLIC_KEY_MAX 16384U
 #define IDLE_MSEC 120000
+/* Most chunks are below it (CHUNK_AVERAGE): to map each would cost time. */
+#define MMAP_THRESHOLD (256 << 10)
 #define PROGRESS_NSEC INT64_C(250000000)
 /* What stays free on the disk if the command does not say. */
 #define DISK_FLOOR (UINT64_C(64) << 20)
@@ -196,20 +199,19 @@ static TransferResult do_push(TransferWorker *w, TransferOutcome *outcome) {
 }
 
 static TransferResult do_content(TransferWorker *w, TransferOutcome *outcome) {
-        _cleanup_(wanted_done) Wanted listed = {}, wanted = {};
+        _cleanup_(wanted_done) Wanted wanted = {};
         const char *list = worker_message_get(w->command, "list");
         int r;
 
         if (list && !streq(list, WANTED_MAIN) && !streq(list, WANTED_RESTORE))
                 return local_error(w, -EINVAL, "There is no such list");
-        r = wanted_load(w->transfer.state_fd, list ?: WANTED_MAIN, &listed);
+        r = wanted_load(w->transfer.state_fd, list ?: WANTED_MAIN, &wanted);
         /* Without it nothing is wanted; the tree worker finds out what is. */
         if (r == -ENOENT || r == -EBADMSG)
                 return TRANSFER_OK;
         if (r < 0)
                 return local_error(w, r, "The list of what is wanted cannot be read");
-        r = transfer_want_rest(&w->transfer, &listed, &wanted);
-        wanted_done(&listed);
+        r = transfer_want_rest(&w->transfer, &wanted);
         if (r < 0)
                 return transfer_link_failure(&w->transfer.link, NULL, r);
         /* The tree worker has read them in the trees. */
@@ -413,6 +415,7 @@ int main(int argc, char *argv[]) {
                 log_error("Usage: %s %s", argv[0], usage);
                 return EXIT_FAILURE;
         }
+        worker_heap_init(MMAP_THRESHOLD);
         r = drop_privileges();
         if (r < 0) {
                 (void) log_error_errno(r, "Failed to drop privileges: %m");

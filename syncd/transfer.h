@@ -73,9 +73,9 @@ int transfer_want_group(
                 uint64_t offset,
                 Wanted *wanted);
 
-/* Adds what is listed and still missing: a prefetch may have brought some of it since the list was made. 0; -ENOSPC or
- * another negative errno. */
-int transfer_want_rest(Transfer *t, const Wanted *listed, Wanted *wanted);
+/* Takes off the list what is there: a prefetch may have brought some of it since it was made. 0; -ENOSPC or another
+ * negative errno, then the list is only good to be freed. */
+int transfer_want_rest(Transfer *t, Wanted *wanted);
 
 /* Fetches whole files: each is "<oid>" or "<oid> <size>"; trees of chunks are fetched if the store does not
  * have them. The same results. */

@@ -15,7 +15,6 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +27,7 @@
 #include "common/base/parse.h"
 #include "common/daemon/worker.h"
 #include "syncd/tree-worker.h"
+#include "syncd/worker-heap.h"
 
 /* When nothing was asked for so long, what was scanned is written down, and not held in memory any more. */
 #define IDLE_MSEC 10000
@@ -297,9 +297,7 @@ int main(int argc, char *argv[]) {
                           argv[0]);
                 return EXIT_FAILURE;
         }
-        /* Fixed: after the first large buffer glibc would keep all of them in the heap (mallopt(3)), which a small
-         * block behind them keeps from shrinking. */
-        (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+        worker_heap_init(MMAP_THRESHOLD);
         worker.gateway_name = argv[4];
         /* Who opens a file in the moment of a lease on it (sync-open.h) is told so to its holder. */
         if (signal(SIGIO, SIG_IGN) == SIG_ERR)

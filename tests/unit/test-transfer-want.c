@@ -25,8 +25,7 @@ typedef struct Fixture {
         Transfer transfer;
         uint8_t chunks[3][CHUNK];
         SyncOid oids[3];
-        Wanted listed; /* all of the chunks */
-        Wanted wanted;
+        Wanted wanted; /* first all of the chunks */
 } Fixture;
 
 static int setup(void **state) {
@@ -38,12 +37,12 @@ static int setup(void **state) {
         assert_non_null(mkdtemp(f->directory));
         fd = open(f->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_int_equal(content_area_open(&f->transfer.area, fd, 0), 0);
-        assert_int_equal(wanted_add_file(&f->listed, &large, sizeof(f->chunks)), 0);
+        assert_int_equal(wanted_add_file(&f->wanted, &large, sizeof(f->chunks)), 0);
         for (uint32_t i = 0; i < ELEMENTSOF(f->chunks); i++) {
                 /* Zeros, too. */
                 memset(f->chunks[i], (int) i, CHUNK);
                 assert_int_equal(git_hash_bytes(GIT_OBJECT_BLOB, f->chunks[i], CHUNK, f->oids + i), 0);
-                assert_int_equal(wanted_add_item(&f->listed, f->oids + i, (uint64_t) i * CHUNK, CHUNK), 0);
+                assert_int_equal(wanted_add_item(&f->wanted, f->oids + i, (uint64_t) i * CHUNK, CHUNK), 0);
         }
         *state = f;
         return 0;
@@ -56,7 +55,6 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 static int teardown(void **state) {
         Fixture *f = *state;
 
-        wanted_done(&f->listed);
         wanted_done(&f->wanted);
         content_area_close(&f->transfer.area);
         assert_int_equal(nftw(f->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
@@ -77,7 +75,7 @@ static void bring(Fixture *f, uint32_t i) {
 }
 
 static void find_rest(Fixture *f) {
-        assert_int_equal(transfer_want_rest(&f->transfer, &f->listed, &f->wanted), 0);
+        assert_int_equal(transfer_want_rest(&f->transfer, &f->wanted), 0);
 }
 
 static void what_is_not_there_is_wanted(void **state) {
@@ -94,7 +92,7 @@ static void chunks_that_came_meanwhile_are_not_wanted(void **state) {
 
         bring(f, 0);
         bring(f, 2);
-        f->listed.files[0].complete = false;
+        f->wanted.files[0].complete = false;
         find_rest(f);
         assert_int_equal(f->wanted.n_files, 1);
         assert_int_equal(f->wanted.n_items, 1);
@@ -139,12 +137,35 @@ static void a_file_that_was_completed_is_not_wanted(void **state) {
         assert_int_equal(f->wanted.n_items, 0);
 }
 
+static void files_behind_those_that_came_stay_as_they_are(void **state) {
+        static const SyncOid other = { .bytes = { 2 } };
+        Fixture *f = *state;
+
+        assert_int_equal(wanted_add_file(&f->wanted, &other, sizeof(f->chunks)), 0);
+        for (uint32_t i = 0; i < ELEMENTSOF(f->chunks); i++)
+                assert_int_equal(wanted_add_item(&f->wanted, f->oids + i, (uint64_t) i * CHUNK, CHUNK), 0);
+        write_part(f, &other, sizeof(f->chunks), f->chunks[0], CHUNK, 0);
+        bring(f, 0);
+        assert_int_equal(content_part_complete(&f->transfer.area, &large), 0);
+        find_rest(f);
+        assert_int_equal(f->wanted.n_files, 1);
+        assert_true(sync_oid_equal(&f->wanted.files[0].file, &other));
+        assert_int_equal(f->wanted.files[0].n_items, 2);
+        assert_int_equal(f->wanted.n_items, 2);
+        for (uint32_t i = 0; i < 2; i++) {
+                assert_true(sync_oid_equal(&f->wanted.items[i].blob, f->oids + i + 1));
+                assert_int_equal(f->wanted.items[i].offset, (i + 1) * CHUNK);
+                assert_int_equal(f->wanted.items[i].length, CHUNK);
+                assert_int_equal(f->wanted.items[i].file, 0);
+        }
+}
+
 static void a_plain_file_is_wanted_as_a_whole(void **state) {
         Fixture *f = *state;
 
         for (unsigned i = 0; i < 2; i++) {
-                assert_int_equal(wanted_add_file(&f->listed, f->oids + i, CHUNK), 0);
-                assert_int_equal(wanted_add_item(&f->listed, f->oids + i, 0, CHUNK), 0);
+                assert_int_equal(wanted_add_file(&f->wanted, f->oids + i, CHUNK), 0);
+                assert_int_equal(wanted_add_item(&f->wanted, f->oids + i, 0, CHUNK), 0);
         }
         write_part(f, f->oids, SYNC_SIZE_UNKNOWN, f->chunks[0], CHUNK, 0);
         assert_int_equal(content_part_complete(&f->transfer.area, f->oids), 0);
@@ -162,6 +183,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_chunk_that_came_in_part_is_wanted, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_file_of_which_all_chunks_came_stays_in_the_list, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_file_that_was_completed_is_not_wanted, setup, teardown),
+                cmocka_unit_test_setup_teardown(files_behind_those_that_came_stay_as_they_are, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_plain_file_is_wanted_as_a_whole, setup, teardown),
         };
 
