@@ -15,7 +15,7 @@ REASONS: dict = {
     "cut-through": "the others begin when the first batch of the push has landed and was seen",
     "insert-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
     "smb": "for each file that is made Samba becomes root twice to look for rights that nobody has set (acl_xattr)",
-    "memory": "of 100,000 files that come, what is held and main's entries for it are in memory beside the index",
+    "memory": "of 100,000 new files, the index, the steps of the plan and the changes that are committed are in memory at once",
     "wire": "a prefetch's looks and fetches are 0.2 points of 10 MB that go in batches over a slow line; acknowledgements, also raw "
             "TCP's, differ by 0.3 from run to run",
     "overwrite-seconds": "the whole file is read, named and verified on both sides, whatever changed in it",
