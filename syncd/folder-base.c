@@ -19,22 +19,23 @@ static const char *held_name(const git_oid *commit, HeldName buf) {
         return buf;
 }
 
-/* A damaged file of held changes is as none: what it held is then taken for a change of the user's and kept. */
+/* Without what is held, all that is still to come from base's commit would be taken for deleted by a user. So a base
+ * whose list is damaged, or on a disk that does not give it back, is lost. */
 int folder_load_base(Folder *f) {
         _cleanup_sync_tree_free_ SyncTree *held = NULL;
-        git_oid commit;
         HeldName name;
         int r;
 
-        r = folder_get_reference(f, GIT_STORE_BASE, &commit);
+        r = folder_get_reference(f, GIT_STORE_BASE, &f->base_commit);
         if (r < 0)
                 return r;
-        r = sync_index_load(f->state_fd, held_name(&commit, name), &held);
-        if (r == -ENOENT || r == -EBADMSG)
+        r = sync_index_load(f->state_fd, held_name(&f->base_commit, name), &held);
+        if (r == -EBADMSG || r == -EIO)
+                return folder_lose_base(f);
+        if (r == -ENOENT)
                 r = sync_tree_new(&held);
         if (r < 0)
                 return r;
-        f->base_commit = commit;
         sync_tree_free(f->held);
         f->held = TAKE_PTR(held);
         return 0;

@@ -171,7 +171,7 @@ void folder_oids_done(FolderOids *set);
 
 /* --- folder-base.c: base, main and the index, known by their differences --- */
 
-/* Reads which commit is base, and what is held. 0 or a negative errno. */
+/* Reads which commit is base, and what is held; loses it if that is damaged. 0 or a negative errno. */
 int folder_load_base(Folder *f);
 /* Base is not known any more, as the state is lost or damaged: from now on it is empty. */
 int folder_lose_base(Folder *f);

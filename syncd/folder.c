@@ -369,8 +369,9 @@ int folder_open(
         r = load_index(f, path);
         if (r < 0)
                 return r;
+        /* Without it, collisions that wait are found anew, as far as nobody has overwritten them. */
         r = sync_index_load(f->state_fd, INSTANCE_WAITING, &f->waiting);
-        if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        if (r < 0 && r != -ENOENT && r != -EBADMSG && r != -EIO)
                 return r;
         r = folder_load_base(f);
         if (r < 0)
