@@ -100,6 +100,8 @@ static void call(void *userdata, const ProviderCall *c, ProviderReplyHandler han
                         get(f, c, c->path, &reply);
                         break;
                 case PROVIDER_GET_VALUES:
+                        if (f->session_ends_at_values)
+                                f->rpc = rpc_cancel(f->rpc);
                         for (size_t i = 0; i < c->parameters.n; i++)
                                 get(f, c, c->parameters.items[i].name, &reply);
                         break;
@@ -214,9 +216,8 @@ static void keep_response(CwmpMessage *response, void *userdata) {
 
 CwmpMessage *fake_call(FakeDataModel *f, CwmpMessage *request) {
         CwmpMessage *response = NULL;
-        Rpc *rpc;
 
-        rpc_start(&rpc, &f->context, request, keep_response, &response);
-        assert(!rpc);
+        rpc_start(&f->rpc, &f->context, request, keep_response, &response);
+        assert(!f->rpc);
         return response;
 }

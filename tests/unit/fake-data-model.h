@@ -23,6 +23,8 @@ typedef struct FakeDataModel {
         bool down[2];             /* answers with an internal error */
         bool dies_at_commit[2];   /* says that it did nothing */
         bool hangs_at_commit[2];  /* says nothing */
+        bool session_ends_at_values; /* and nobody hears of the response */
+        Rpc *rpc;
         unsigned rows, rows_deleted;
         bool key_is_not_kept;
         char parameter_key[64];
@@ -39,5 +41,5 @@ void fake_data_model_done(FakeDataModel *f);
 /* The value now, or NULL. */
 const char *fake_value(const FakeDataModel *f, const char *name);
 
-/* Carries out the request (taken over) and returns the response. */
+/* Carries out the request (taken over) and returns the response; NULL if the session ended meanwhile. */
 CwmpMessage *fake_call(FakeDataModel *f, CwmpMessage *request);

@@ -322,6 +322,16 @@ static void a_row_with_a_fault_is_taken_back(void **state) {
         assert_string_equal(f->parameter_key, "");
 }
 
+static void a_row_is_taken_back_if_the_session_ends_while_it_is_read(void **state) {
+        FakeDataModel *f = *state;
+
+        f->session_ends_at_values = true;
+        assert_null(fake_call(f, object(CWMP_ADD_OBJECT, "Device.Services.Beta.Row.", false)));
+        assert_int_equal(f->rows, 1);
+        assert_int_equal(f->rows_deleted, 1);
+        assert_string_equal(f->parameter_key, "");
+}
+
 static void misuse_of_objects(void **state) {
         assert_fault(*state, object(CWMP_ADD_OBJECT, "Device.Services.Beta.Row", false), 9005);
         assert_fault(*state, object(CWMP_ADD_OBJECT, "Device.Nothing.", false), 9005);
@@ -434,6 +444,7 @@ int main(void) {
                 TEST(what_the_acs_sets_is_no_news),
                 TEST(objects_come_and_go),
                 TEST(a_row_with_a_fault_is_taken_back),
+                TEST(a_row_is_taken_back_if_the_session_ends_while_it_is_read),
                 TEST(misuse_of_objects),
                 TEST(methods_are_what_is_implemented),
                 TEST(an_inform_can_be_ordered_for_later),
