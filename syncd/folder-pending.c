@@ -115,9 +115,12 @@ int folder_sweep_pending(Folder *f) {
 /* --- content that was fetched --- */
 
 static void add_oids(FolderOids *set, const SyncTree *t) {
-        SYNC_TREE_FOREACH(e, t)
-                if (e->kind == SYNC_FILE || e->kind == SYNC_SYMLINK)
-                        set->items[set->n++] = e->oid;
+        SyncWalk walk = { .trees = { t }, .leaves = { true } };
+        const SyncEntry *entries[SYNC_WALK_MAX];
+
+        while (sync_walk_next(&walk, entries))
+                if (entries[0]->kind == SYNC_FILE || entries[0]->kind == SYNC_SYMLINK)
+                        set->items[set->n++] = entries[0]->oid;
 }
 
 static bool is_wanted(const SyncOid *oid, void *userdata) {
