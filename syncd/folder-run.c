@@ -299,6 +299,7 @@ static int plan_and_apply(
         _cleanup_sync_plan_free_ SyncPlan *plan = NULL;
         _cleanup_(folder_lack_done) FolderLack lack = {};
         FolderRows rows;
+        bool waits;
         int r;
 
         folder_rows_init(&rows, f);
@@ -317,16 +318,14 @@ static int plan_and_apply(
         if (r < 0)
                 return r;
         folder_tell_lack(&lack, result);
-        /* What waits for its turn can be fetched again. */
+        waits = result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0;
+        if (plan->n_operations > 0)
+                r = apply(f, request, plan, report, result);
+        /* Behind what is put in place now: what waits for its turn can be fetched again. */
         if (lack.no_space)
                 content_sweep(&f->content, FOLDER_CONTENT_AGE_SEC, NULL, NULL);
-        if (result->outcome.missing && plan->n_operations == 0 && sync_tree_size(plan->commits) == 0)
-                return 2;
-        if (plan->n_operations > 0) {
-                r = apply(f, request, plan, report, result);
-                if (r < 0)
-                        return r;
-        }
+        if (r < 0 || waits)
+                return r < 0 ? r : 2;
         result->outcome.placed = report->n_done > 0;
         folder_round_go_on(f, plan, result->outcome.placed, result);
         return 1;
