@@ -383,17 +383,35 @@ void content_mark_seen(ContentArea *a, const SyncOid *tree) {
         mark(a, tree, SEEN_SUFFIX);
 }
 
+/* The next tree that is marked, by its name in the directory; or NULL. */
+static const char *next_seen(DIR *d, SyncOid *ret) {
+        struct dirent *e;
+
+        while (d && (e = readdir(d))) {
+                const char *suffix = parse_name(e->d_name, ret);
+
+                if (suffix && streq(suffix, SEEN_SUFFIX))
+                        return e->d_name;
+        }
+        return NULL;
+}
+
 size_t content_list_seen(ContentArea *a, SyncOid *ret, size_t max) {
         _cleanup_closedir_ DIR *d = open_entries(a->content_fd);
-        struct dirent *e;
         size_t n = 0;
 
-        while (d && n < max && (e = readdir(d))) {
-                const char *suffix = parse_name(e->d_name, ret + n);
-
-                n += suffix && streq(suffix, SEEN_SUFFIX);
-        }
+        while (n < max && next_seen(d, ret + n))
+                n++;
         return n;
+}
+
+void content_forget_seen(ContentArea *a) {
+        _cleanup_closedir_ DIR *d = open_entries(a->content_fd);
+        const char *name;
+        SyncOid tree;
+
+        while ((name = next_seen(d, &tree)))
+                (void) unlinkat(a->content_fd, name, 0);
 }
 
 /* age_sec: what is younger stays. A file may seem to be of the future: the kernel stamps it by a finer clock than

@@ -72,10 +72,12 @@ bool content_is_malformed(ContentArea *a, const SyncOid *file);
 void content_part_remove(ContentArea *a, const SyncOid *file);
 
 /* Marks the tree of a staging ref as one whose content is here, or on its way, so that it need not come with the
- * commits. Only a hint, which goes with content_sweep(). */
+ * commits. Only a hint, which goes with content_sweep() at the latest. */
 void content_mark_seen(ContentArea *a, const SyncOid *tree);
 /* Lists such trees, max at most. Returns their number; 0 also if the area cannot be read. */
 size_t content_list_seen(ContentArea *a, SyncOid *ret, size_t max);
+/* The commits have come: the marks go. */
+void content_forget_seen(ContentArea *a);
 
 /* Opens complete content for reading. 0, -ENOENT or another negative errno. */
 int content_open(ContentArea *a, const SyncOid *file, int *ret_fd);

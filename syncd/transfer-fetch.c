@@ -325,6 +325,9 @@ TransferResult transfer_fetch(Transfer *t, const git_oid *known, bool another, T
                         r = -EXDEV;
                 return transfer_link_upload_failed(&t->link, r);
         }
+        /* What they are of is main's now, as a rule, and each would be told the server in all fetches of a day. */
+        if (!git_oid_equal(&tip, known))
+                content_forget_seen(&t->area);
         ret->tip = tip;
         return TRANSFER_OK;
 }

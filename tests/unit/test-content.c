@@ -153,6 +153,24 @@ static void seen_trees_are_listed_until_they_are_swept(void **state) {
         assert_int_equal(content_list_seen(&f->area, seen, ELEMENTSOF(seen)), 0);
 }
 
+static void seen_trees_are_forgotten(void **state) {
+        const SyncOid tree = { .bytes = { 1 } };
+        Fixture *f = *state;
+        SyncOid seen;
+        bool new;
+        int fd;
+
+        close(make_part(f, &file_a, "a"));
+        content_mark_malformed(&f->area, &file_b);
+        content_mark_seen(&f->area, &tree);
+        content_forget_seen(&f->area);
+        assert_int_equal(content_list_seen(&f->area, &seen, 1), 0);
+        assert_true(content_is_malformed(&f->area, &file_b));
+        assert_int_equal(content_part_open(&f->area, &file_a, 1, &new, &fd), 0);
+        assert_false(new);
+        close(fd);
+}
+
 static bool is_a(const SyncOid *oid, void *userdata) {
         return sync_oid_equal(oid, &file_a);
 }
@@ -264,6 +282,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_was_never_written_in_a_part_is_known, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_in_the_folder_is_swept, setup, teardown),
                 cmocka_unit_test_setup_teardown(seen_trees_are_listed_until_they_are_swept, setup, teardown),
+                cmocka_unit_test_setup_teardown(seen_trees_are_forgotten, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_waits_is_not_swept, setup, teardown),
                 cmocka_unit_test_setup_teardown(snapshots, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_list_comes_back_as_it_was, setup, teardown),
