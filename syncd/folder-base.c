@@ -20,17 +20,21 @@ static const char *held_name(const git_oid *commit, HeldName buf) {
 }
 
 /* Without what is held, all that is still to come from base's commit would be taken for deleted by a user. So a base
- * whose list is damaged, or on a disk that does not give it back, is lost. */
+ * whose list is missing, damaged, or on a disk that does not give it back, is lost. */
 int folder_load_base(Folder *f) {
         _cleanup_sync_tree_free_ SyncTree *held = NULL;
+        git_oid listed;
         HeldName name;
         int r;
 
         r = folder_get_reference(f, GIT_STORE_BASE, &f->base_commit);
+        if (r >= 0)
+                r = folder_get_reference(f, GIT_STORE_HELD, &listed);
         if (r < 0)
                 return r;
         r = sync_index_load(f->state_fd, held_name(&f->base_commit, name), &held);
-        if (r == -EBADMSG || r == -EIO)
+        if (r == -EBADMSG || r == -EIO ||
+            (r == -ENOENT && !git_oid_is_zero(&listed) && git_oid_equal(&listed, &f->base_commit)))
                 return folder_lose_base(f);
         if (r == -ENOENT)
                 r = sync_tree_new(&held);
@@ -361,22 +365,35 @@ static int remove_held(Folder *f, const git_oid *commit) {
         return fsync(f->state_fd) < 0 ? -errno : 0;
 }
 
-/* The held changes first, under the commit's name, then the reference, which makes them valid. */
+/* The held changes first, under the commit's name, then the references, which make them valid. */
 static int record_base(Folder *f, const git_oid *commit, const SyncTree *held) {
+        static const git_oid none = {};
+        bool moves = !git_oid_equal(commit, &f->base_commit), holds = sync_tree_size(held) > 0;
+        git_oid listed;
         HeldName name;
         int r;
 
-        if (sync_tree_size(held) > 0)
+        if (holds)
                 r = sync_index_save(f->state_fd, held_name(commit, name), held);
         else
-                r = remove_held(f, commit);
-        if (r < 0 || git_oid_equal(commit, &f->base_commit))
+                r = moves ? remove_held(f, commit) : 0;
+        if (r >= 0)
+                r = folder_get_reference(f, GIT_STORE_HELD, &listed);
+        if (r < 0)
                 return r;
-        r = git_store_set_reference(f->store, GIT_STORE_BASE, commit);
-        if (r >= 0)
-                r = git_store_sync(f->store);
-        if (r >= 0)
+        if (moves || !git_oid_equal(&listed, holds ? commit : &none)) {
+                r = folder_set_reference(f, GIT_STORE_HELD, holds ? commit : &none);
+                if (r >= 0)
+                        r = folder_set_reference(f, GIT_STORE_BASE, commit);
+                if (r >= 0)
+                        r = git_store_sync(f->store);
+        }
+        if (r < 0)
+                return r;
+        if (moves)
                 (void) remove_held(f, &f->base_commit);
+        else if (!holds)
+                r = remove_held(f, commit);
         return r;
 }
 

@@ -183,7 +183,7 @@ int folder_revision(Folder *f, const git_oid *commit, SyncRevision *ret) {
 /* Forgets all that was true of another disk. */
 static int forget(Folder *f) {
         static const char *const references[] = {
-                GIT_STORE_BASE, GIT_STORE_TARGET, GIT_STORE_CANDIDATE, GIT_STORE_CHAIN_BASE,
+                GIT_STORE_BASE, GIT_STORE_HELD, GIT_STORE_TARGET, GIT_STORE_CANDIDATE, GIT_STORE_CHAIN_BASE,
         };
         int r;
 

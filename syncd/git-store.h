@@ -24,9 +24,10 @@
 #define GIT_STORE_MAIN "refs/heads/main"
 /* Its tip as last seen. Written by the transfer worker. */
 #define GIT_STORE_REMOTE "refs/remotes/origin/main"
-/* Written by the tree worker: the commit of main that the folder was last brought to; the tip that is
- * being applied; the own commit that is being pushed (sync-plan.h). */
+/* Written by the tree worker: the commit of main that the folder was last brought to; the same, as long as there is a
+ * list of what is held; the tip that is being applied; the own commit that is being pushed (sync-plan.h). */
 #define GIT_STORE_BASE "refs/ispstorage/base"
+#define GIT_STORE_HELD "refs/ispstorage/held"
 #define GIT_STORE_TARGET "refs/ispstorage/target"
 #define GIT_STORE_CANDIDATE "refs/ispstorage/candidate"
 /* The commit of main that the own commits begin after. */

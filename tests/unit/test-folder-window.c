@@ -432,12 +432,11 @@ static void content_that_waits_gives_way_when_there_is_no_space(void **state) {
 }
 
 /* What was put off is not here, but base's commit has it: without the list of what is held it would be deleted. */
-static void what_is_put_off_is_not_deleted_if_its_list_is_damaged(void **state) {
+static void lose_held(bool missing) {
         char hex[GIT_OID_HEXSZ + 1], name[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ];
         World *w = world_of(0, 2);
         WorldGateway *g = w->gateways;
         Name file;
-        int fd;
 
         for (unsigned i = 0; i < 9; i++)
                 world_write(w, w->gateways + 1, name_of(i, file), 100);
@@ -448,14 +447,27 @@ static void what_is_put_off_is_not_deleted_if_its_list_is_damaged(void **state) 
         assert_int_equal(count_files(g), 2);
 
         (void) strcat(strcpy(name, INSTANCE_HELD_PREFIX), git_oid_tostr(hex, sizeof(hex), &g->folder->base_commit));
-        fd = openat(g->folder->state_fd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
-        assert_true(fd >= 0);
-        close(fd);
+        if (missing)
+                assert_int_equal(unlinkat(g->folder->state_fd, name, 0), 0);
+        else {
+                int fd = openat(g->folder->state_fd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+                assert_true(fd >= 0);
+                close(fd);
+        }
         g->may_lose_state = true;
         world_restart(w, g);
         world_settle(w);
         assert_int_equal(count_files(g), 9);
         check(w);
+}
+
+static void what_is_put_off_is_not_deleted_if_its_list_is_damaged(void **state) {
+        lose_held(false);
+}
+
+static void what_is_put_off_is_not_deleted_if_its_list_is_missing(void **state) {
+        lose_held(true);
 }
 
 int main(void) {
@@ -472,6 +484,7 @@ int main(void) {
                 cmocka_unit_test(content_that_waits_is_kept),
                 cmocka_unit_test(content_that_waits_gives_way_when_there_is_no_space),
                 cmocka_unit_test(what_is_put_off_is_not_deleted_if_its_list_is_damaged),
+                cmocka_unit_test(what_is_put_off_is_not_deleted_if_its_list_is_missing),
         };
 
         world_obey_permissions();
