@@ -216,6 +216,8 @@ void folder_rows_init(FolderRows *rows, Folder *f) {
                         .keep = keep_row,
                         .is_taken = is_taken,
                         .base_files = f->base_files,
+                        .local = f->index,
+                        .base = f->differing,
                         .userdata = rows,
                 },
         };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What each path asks for, and the operations and the commit that follow from it. */
 #include <search.h>
 #include <string.h>
 
@@ -6,32 +7,7 @@
 #include "common/base/str.h"
 #include "syncd/sync-plan-internal.h"
 
-/* What a plan has of many paths, which come in the tree's order, or in the opposite one. */
-typedef struct Window {
-        const char *begin; /* behind this path, or NULL */
-        const char *last;  /* of those that are in it */
-        size_t n;
-} Window;
-
-typedef enum WindowPlace {
-        WINDOW_BEFORE,
-        WINDOW_WITHIN,
-        WINDOW_BEHIND,
-} WindowPlace;
-
-typedef struct Planner {
-        const SyncRows *rows;
-        const SyncPlanContext *context;
-        SyncStep *steps;
-        size_t n_steps;
-        SyncPlan *plan;
-        Window created, deleted;
-        SyncOid *put_off; /* content of creations that are; sorted if anything is deleted */
-        /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
-        const char *moved_from, *moved_to;
-} Planner;
-
-static int add_step(Planner *p, const SyncStep *s) {
+static int append_step(Planner *p, const SyncStep *s) {
         if (ARRAY_GROW(p->steps, p->n_steps) < 0)
                 return -ENOMEM;
         p->steps[p->n_steps++] = *s;
@@ -49,8 +25,69 @@ static bool are_siblings(const char *a, const char *b) {
         return n == (size_t) (sync_path_name(b) - b) && memcmp(a, b, n) == 0;
 }
 
-/* Where the next path is. order is -1 if the paths come in the opposite order. */
-static WindowPlace window_next(Window *w, size_t size, const char *path, int order) {
+/* --- runs: steps that stand for many paths --- */
+
+/* What is deleted here, new here, or gone here, is known by one entry: the local one, or base's. Returns that if it is
+ * of no directory. */
+static const SyncEntry *sole_entry(const SyncStep *s) {
+        const SyncEntry *e = s->local ?: s->base;
+        bool deleted_here = s->decision == DECIDE_TAKE_REMOTE && s->local && !s->remote,
+             new_here = s->decision == DECIDE_TAKE_LOCAL && s->local && !s->base && !s->remote,
+             gone_here = s->decision == DECIDE_TAKE_LOCAL && !s->local;
+
+        return (deleted_here || new_here || gone_here) && e->kind != SYNC_DIRECTORY ? e : NULL;
+}
+
+static const SyncTree *tree_of_entry(const Planner *p, const SyncStep *s) {
+        return s->local ? p->rows->local : p->rows->base;
+}
+
+static bool is_at(const SyncTree *t, size_t i, const SyncEntry *e) {
+        return i < sync_tree_size(t) && sync_tree_at(t, i) == e;
+}
+
+/* True if the step is the next one of the run that the last step is, which stands for it from now on. */
+static bool extend_run(Planner *p, const SyncStep *s) {
+        SyncStep *run = p->n_steps > 0 ? p->steps + p->n_steps - 1 : NULL;
+
+        if (!run || !sole_entry(run) || run->decision != s->decision || !run->local != !s->local ||
+            !run->remote != !s->remote || !are_siblings(run->path, s->path) ||
+            !is_at(tree_of_entry(p, s), run->at + (size_t) run->n, sole_entry(s)))
+                return false;
+        run->n++;
+        return true;
+}
+
+static int add_step(Planner *p, SyncStep *s) {
+        const SyncEntry *e = sole_entry(s);
+
+        if (e && extend_run(p, s))
+                return 0;
+        if (e)
+                s->at = (uint32_t) sync_tree_lower_bound(tree_of_entry(p, s), s->path);
+        s->n = 1;
+        return append_step(p, s);
+}
+
+SyncStep sync_step_at(const Planner *p, const SyncStep *s, size_t i) {
+        SyncStep one = *s;
+        const SyncEntry *e;
+
+        if (s->n == 1)
+                return one;
+        e = sync_tree_at(tree_of_entry(p, s), s->at + i);
+        one.n = 1;
+        one.at += (uint32_t) i;
+        one.path = e->path;
+        one.base = s->base ? e : NULL;
+        one.local = s->local ? e : NULL;
+        one.remote = s->remote ? e : NULL;
+        return one;
+}
+
+/* --- */
+
+WindowPlace sync_plan_window_next(Window *w, size_t size, const char *path, int order) {
         if (w->begin && order * sync_path_compare(path, w->begin) <= 0)
                 return WINDOW_BEFORE;
         w->begin = NULL;
@@ -70,7 +107,7 @@ static int put_off(Planner *p, const SyncStep *s) {
 
         if (!is_creation(s))
                 return 0;
-        place = window_next(&p->created, p->context->window, s->path, 1);
+        place = sync_plan_window_next(&p->created, p->context->window, s->path, 1);
         if (place == WINDOW_WITHIN || !last || !is_creation(last) || !are_siblings(last->path, s->path))
                 return 0;
         if (ARRAY_GROW(p->put_off, n->put_off) < 0)
@@ -111,8 +148,13 @@ static int make_steps(Planner *p) {
         return r;
 }
 
-static int add_operation(Planner *p, SyncOperationKind kind, const SyncStep *s, const SyncEntry *wanted,
-                         const char *renamed_to) {
+int sync_plan_add_operation(
+                Planner *p,
+                SyncOperationKind kind,
+                const SyncStep *s,
+                const SyncEntry *wanted,
+                const char *renamed_to) {
+
         SyncPlan *plan = p->plan;
 
         if (ARRAY_GROW(plan->operations, plan->n_operations) < 0)
@@ -167,22 +209,45 @@ static int clear_directory(Planner *p, size_t i) {
                 if (s->decision != DECIDE_TAKE_REMOTE || !s->local || s->done)
                         continue;
                 s->done = true;
-                r = add_operation(p, SYNC_DELETE, s, NULL, NULL);
+                for (size_t k = s->n; k-- > 0;) {
+                        SyncStep one = sync_step_at(p, s, k);
+
+                        r = sync_plan_add_operation(p, SYNC_DELETE, &one, NULL, NULL);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+/* Appends local entries that go to main as they are; they share the memory of the local tree. */
+static int flush_taken(Planner *p) {
+        int r = sync_tree_add_range(p->plan->commits, p->rows->local, p->taken, p->taken_end);
+
+        p->taken = p->taken_end = 0;
+        return r;
+}
+
+static int take_local(Planner *p, const SyncStep *s) {
+        if (!is_at(p->rows->local, p->taken_end, s->local) || p->taken == p->taken_end) {
+                int r = flush_taken(p);
+
                 if (r < 0)
                         return r;
+                p->taken = p->taken_end = sync_tree_lower_bound(p->rows->local, s->path);
         }
+        p->taken_end += s->n;
         return 0;
 }
 
 static int add_commit(Planner *p, const SyncEntry *entry, const char *path) {
         SyncEntry e = *entry;
+        int r;
 
-        /* The inode is this folder's affair; a commit's entry is the same everywhere. */
+        r = flush_taken(p);
+        if (r < 0)
+                return r;
         e.path = path;
-        e.inode = 0;
-        e.ctime_ns = 0;
-        e.certainty = SYNC_SETTLED;
-        p->plan->statistics.bytes_to_commit += e.size == SYNC_SIZE_UNKNOWN ? 0 : e.size;
         /* The trees outlive the plan. */
         return path == entry->path ? sync_tree_add_borrowed(p->plan->commits, &e)
                                    : sync_tree_add(p->plan->commits, &e);
@@ -214,7 +279,7 @@ static int plan_collision(Planner *p, size_t i) {
                 if (r < 0)
                         return r;
         }
-        r = add_operation(p, SYNC_REPLACE, s, s->remote, name);
+        r = sync_plan_add_operation(p, SYNC_REPLACE, s, s->remote, name);
         if (r < 0 || !can_be_committed(s->local) || p->context->as_is)
                 return r;
         return add_commit(p, s->local, name);
@@ -227,16 +292,16 @@ static int plan_remote(Planner *p, size_t i) {
         if (!s->remote)
                 return 0;
         if (!s->local)
-                return add_operation(p, SYNC_CREATE, s, s->remote, NULL);
+                return sync_plan_add_operation(p, SYNC_CREATE, s, s->remote, NULL);
         if (s->local->kind == SYNC_FILE && s->remote->kind == SYNC_FILE &&
             sync_oid_equal(&s->local->oid, &s->remote->oid))
-                return add_operation(p, SYNC_CHMOD, s, s->remote, NULL);
+                return sync_plan_add_operation(p, SYNC_CHMOD, s, s->remote, NULL);
         if (s->local->kind == SYNC_DIRECTORY) {
                 r = clear_directory(p, i);
                 if (r < 0)
                         return r;
         }
-        return add_operation(p, SYNC_REPLACE, s, s->remote, NULL);
+        return sync_plan_add_operation(p, SYNC_REPLACE, s, s->remote, NULL);
 }
 
 static int plan_merge(Planner *p, const SyncStep *s) {
@@ -244,23 +309,18 @@ static int plan_merge(Planner *p, const SyncStep *s) {
         bool content_is_local = sync_oid_equal(&merged->oid, &s->local->oid);
         int r;
 
-        r = add_operation(p, content_is_local ? SYNC_CHMOD : SYNC_REPLACE, s, merged, NULL);
+        r = sync_plan_add_operation(p, content_is_local ? SYNC_CHMOD : SYNC_REPLACE, s, merged, NULL);
         if (r < 0 || p->context->as_is)
                 return r;
         return add_commit(p, merged, s->path);
 }
 
-static int plan_local(Planner *p, const SyncStep *s) {
-        SyncEntry absent = { .kind = SYNC_ABSENT };
+/* In a directory that goes to another name. */
+static int plan_local_moved(Planner *p, const SyncStep *s) {
         _cleanup_free_ char *moved = NULL;
 
-        if (!s->local)
-                return add_commit(p, &absent, s->path);
-        if (!p->moved_from || !sync_path_is_below(s->path, p->moved_from))
-                return add_commit(p, s->local, s->path);
         if (p->context->as_is)
                 return 0;
-
         moved = strfmt("%s%s", p->moved_to, s->path + strlen(p->moved_from));
         if (!moved)
                 return -ENOMEM;
@@ -268,99 +328,19 @@ static int plan_local(Planner *p, const SyncStep *s) {
         return sync_path_is_valid(moved) ? add_commit(p, s->local, moved) : 0;
 }
 
-static int compare_oids(const void *a, const void *b) {
-        return memcmp(a, b, SYNC_OID_SIZE);
-}
+static int plan_local(Planner *p, const SyncStep *s) {
+        bool moves = p->moved_from && sync_path_is_below(s->path, p->moved_from);
+        int r = 0;
 
-static bool is_deleted_here(const SyncStep *s) {
-        return s->decision == DECIDE_TAKE_REMOTE && s->local && !s->remote;
-}
+        if (s->local && !moves)
+                return take_local(p, s);
+        for (size_t i = 0; i < s->n && r >= 0; i++) {
+                SyncStep one = sync_step_at(p, s, i);
+                SyncEntry absent = { .path = one.path, .kind = SYNC_ABSENT };
 
-static bool is_deleted_on_main(const SyncStep *s) {
-        return s->decision == DECIDE_TAKE_LOCAL && !s->local && s->remote;
-}
-
-static bool has_oid(const SyncOid *sorted, size_t n, const SyncOid *oid) {
-        return n > 0 && bsearch(oid, sorted, n, sizeof(*sorted), compare_oids);
-}
-
-static void sort_oids(SyncOid *oids, size_t n) {
-        if (n > 0)
-                qsort(oids, n, sizeof(*oids), compare_oids);
-}
-
-/* The content of the files that the plan creates. */
-static int list_created(const SyncPlan *plan, SyncOid **ret, size_t *ret_n) {
-        SyncOid *oids = NULL;
-        size_t n = 0;
-
-        for (size_t i = 0; i < plan->n_operations; i++) {
-                const SyncOperation *o = plan->operations + i;
-
-                if (o->kind != SYNC_CREATE || o->wanted->kind != SYNC_FILE)
-                        continue;
-                if (ARRAY_GROW(oids, n) < 0) {
-                        free(oids);
-                        return -ENOMEM;
-                }
-                oids[n++] = o->wanted->oid;
-        }
-        sort_oids(oids, n);
-        *ret = oids;
-        *ret_n = n;
-        return 0;
-}
-
-/* Deletions come last: until then their content may serve what is created under another name; and what of that is put
- * off, they wait for. Both halves of a rename are in one plan: each creation has one deletion besides those of the
- * window. */
-static int delete(Planner *p) {
-        SyncPlanStatistics *statistics = &p->plan->statistics;
-        _cleanup_free_ SyncOid *created = NULL;
-        size_t n_created, n_renamed = 0;
-        const char *stays = NULL;
-        int r;
-
-        r = list_created(p->plan, &created, &n_created);
-        sort_oids(p->put_off, statistics->put_off);
-        for (size_t i = p->n_steps; i-- > 0 && r >= 0;) {
-                const SyncStep *s = p->steps + i;
-                WindowPlace place = WINDOW_WITHIN;
-                bool is_directory, waits;
-
-                if (!is_deleted_here(s) || s->done)
-                        continue;
-                is_directory = s->local->kind == SYNC_DIRECTORY;
-                waits = (stays && sync_path_is_below(stays, s->path)) ||
-                        (!is_directory && has_oid(p->put_off, statistics->put_off, &s->local->oid));
-                if (!waits)
-                        place = window_next(&p->deleted, p->context->window, s->path, -1);
-                if (place != WINDOW_WITHIN) {
-                        if (!is_directory && n_renamed < n_created && has_oid(created, n_created, &s->local->oid))
-                                n_renamed++;
-                        else {
-                                waits = true;
-                                statistics->deletions_put_off++;
-                                statistics->behind += place == WINDOW_BEHIND;
-                        }
-                }
-                if (waits)
-                        stays = s->path;
-                else
-                        r = add_operation(p, SYNC_DELETE, s, NULL, NULL);
+                r = one.local ? plan_local_moved(p, &one) : add_commit(p, &absent, one.path);
         }
         return r;
-}
-
-/* Most plans do not, and need no list of what they create. */
-static bool deletes_something(const Planner *p) {
-        for (size_t i = 0; i < p->n_steps; i++) {
-                const SyncStep *s = p->steps + i;
-
-                if (is_deleted_here(s) || is_deleted_on_main(s))
-                        return true;
-        }
-        return false;
 }
 
 static int make_operations(Planner *p) {
@@ -383,48 +363,13 @@ static int make_operations(Planner *p) {
                         r = plan_collision(p, i);
                         break;
                 case DECIDE_POSTPONE:
-                        p->plan->statistics.postponed +=
-                                        !p->steps[i].local || p->steps[i].local->kind != SYNC_SPECIAL;
+                        if (!p->steps[i].local || p->steps[i].local->kind != SYNC_SPECIAL)
+                                p->plan->statistics.postponed += p->steps[i].n;
                         break;
                 }
-        return r >= 0 && deletes_something(p) ? delete(p) : r;
-}
-
-/* Deletions of content that the same plan creates elsewhere are renames, not a loss to be guarded against. */
-static int count_deletions(Planner *p) {
-        SyncPlanStatistics *n = &p->plan->statistics;
-        size_t max_here = p->n_steps + n->put_off;
-        _cleanup_free_ SyncOid *created = calloc(max_here + p->n_steps + 1, sizeof(*created));
-        SyncOid *here = created, *main = created ? created + max_here : NULL;
-        size_t n_here = 0, n_main = 0;
-
-        p->plan->deleted_here = calloc(p->n_steps + 1, sizeof(*p->plan->deleted_here));
-        p->plan->deleted_on_main = calloc(p->n_steps + 1, sizeof(*p->plan->deleted_on_main));
-        if (!created || !p->plan->deleted_here || !p->plan->deleted_on_main)
-                return -ENOMEM;
-        for (size_t i = 0; i < p->n_steps; i++) {
-                const SyncStep *s = p->steps + i;
-
-                if (s->decision == DECIDE_TAKE_REMOTE && s->remote)
-                        here[n_here++] = s->remote->oid;
-                if (s->decision == DECIDE_TAKE_LOCAL && s->local)
-                        main[n_main++] = s->local->oid;
-        }
-        for (size_t i = 0; i < n->put_off; i++)
-                here[n_here++] = p->put_off[i];
-        sort_oids(here, n_here);
-        sort_oids(main, n_main);
-
-        for (size_t i = 0; i < p->n_steps; i++) {
-                const SyncStep *s = p->steps + i;
-
-                if (is_deleted_here(s) && s->local->kind != SYNC_DIRECTORY && !has_oid(here, n_here, &s->local->oid))
-                        p->plan->deleted_here[n->deleted_here++] = s->path;
-                if (is_deleted_on_main(s) && s->remote->kind != SYNC_DIRECTORY &&
-                    !has_oid(main, n_main, &s->remote->oid))
-                        p->plan->deleted_on_main[n->deleted_on_main++] = s->path;
-        }
-        return 0;
+        if (r >= 0)
+                r = flush_taken(p);
+        return r < 0 ? r : sync_plan_delete(p);
 }
 
 static int plan_run(Planner *p) {
@@ -439,7 +384,7 @@ static int plan_run(Planner *p) {
                 return r;
         p->plan->last_created = p->created.last;
         p->plan->last_deleted = p->deleted.last;
-        r = deletes_something(p) ? count_deletions(p) : 0;
+        r = sync_plan_count_deletions(p);
         if (r < 0)
                 return r;
         return sync_tree_sort(p->plan->commits);
@@ -474,6 +419,7 @@ SyncPlan *sync_plan_free(SyncPlan *p) {
         free(p->operations);
         free(p->deleted_here);
         free(p->deleted_on_main);
+        free(p->moves_put_off);
         sync_tree_free(p->commits);
         sync_tree_free(p->merged);
         tdestroy(p->names, free);

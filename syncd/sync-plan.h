@@ -49,19 +49,22 @@ typedef struct SyncPlanStatistics {
         size_t postponed;         /* paths left alone because their local state is unknown or busy, which time may
                                    * change: not what is of a kind that does not travel */
         size_t collisions;        /* operations with renamed_to */
+        size_t moves_put_off;     /* files to be deleted here that are left to later plans, though this one creates
+                                   * their content elsewhere */
         uint64_t bytes_wanted;    /* size of the content to be created or replaced here */
-        uint64_t bytes_to_commit; /* size of the content that the commit creates or replaces */
 } SyncPlanStatistics;
 
 typedef struct SyncPlan {
         SyncOperation *operations; /* in the order in which they must be done */
         size_t n_operations;
-        SyncTree *commits;         /* the set of changes to the remote tree that local changes make */
+        SyncTree *commits;         /* the set of changes to the remote tree that local changes make; what is as in the
+                                    * local tree shares its memory, and has its inode and ctime, too */
         SyncPlanStatistics statistics;
         const char **deleted_here; /* the paths that the statistics count, in the tree's order; or NULL */
         const char **deleted_on_main;
         const char *last_created;  /* where the windows end: the path of the last creation there, or NULL ... */
         const char *last_deleted;  /* ... and of the last deletion */
+        const char **moves_put_off;
         SyncTree *merged;          /* private: entries of neither side */
         void *names;               /* private: conflict names */
 } SyncPlan;
@@ -97,6 +100,8 @@ typedef struct SyncRows {
         /* True if something has that path, in the folder or on main, and a collision cannot get it. */
         bool (*is_taken)(const char *path, void *userdata);
         size_t base_files; /* files and symlinks in all of base */
+        const SyncTree *local; /* all local entries are of this tree ... */
+        const SyncTree *base;  /* ... and of this one are base's, as far as there is no local entry */
         void *userdata;
 } SyncRows;
 

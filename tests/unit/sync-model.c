@@ -215,7 +215,13 @@ static bool is_taken_in_trees(const char *path, void *userdata) {
 SyncPlan *model_plan(
                 const SyncTree *base, const SyncTree *local, const SyncTree *remote, const SyncPlanContext *context) {
         WholeTrees trees = { .local = local, .remote = remote, .walk = { .trees = { base, local, remote } } };
-        SyncRows rows = { .next = next_of_trees, .is_taken = is_taken_in_trees, .userdata = &trees };
+        SyncRows rows = {
+                .next = next_of_trees,
+                .is_taken = is_taken_in_trees,
+                .local = local,
+                .base = base,
+                .userdata = &trees,
+        };
         SyncPlan *plan = NULL;
 
         SYNC_TREE_FOREACH(e, base)
