@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
@@ -13,6 +14,7 @@
 
 struct FolderGuardKey {
         uint8_t bytes[ID_BYTES];
+        bool moves; /* it was half of a move, the other half of which is done */
 };
 
 static int hash_paths(const char *what, const char *const *paths, size_t n, FolderGuardKey *ret) {
@@ -71,32 +73,94 @@ static void leave_out_waiting(const Folder *f, SyncPlan *plan) {
 /* --- what it has let pass before --- */
 
 static int compare_keys(const void *a, const void *b) {
-        return memcmp(a, b, sizeof(FolderGuardKey));
+        const FolderGuardKey *x = a, *y = b;
+
+        return memcmp(x->bytes, y->bytes, ID_BYTES);
 }
 
-static int list_deleted_here(const SyncPlan *plan, FolderGuardKey **ret) {
-        size_t n = plan->statistics.deleted_here;
-        _cleanup_free_ FolderGuardKey *keys = calloc(n + 1, sizeof(*keys));
+/* Of what the plan counts as deleted here, and of what it does not count as it moves, and leaves to later plans. */
+static int list_keys(const SyncPlan *plan, FolderGuardKey **ret) {
+        size_t n = plan->statistics.deleted_here, n_moves = plan->statistics.moves_put_off;
+        _cleanup_free_ FolderGuardKey *keys = calloc(n + n_moves + 1, sizeof(*keys));
         int r = keys ? 0 : -ENOMEM;
 
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = hash_paths("in the folder", plan->deleted_here + i, 1, keys + i);
+        for (size_t i = 0; i < n + n_moves && r >= 0; i++) {
+                const char *const *path = i < n ? plan->deleted_here + i : plan->moves_put_off + i - n;
+
+                r = hash_paths("in the folder", path, 1, keys + i);
+                keys[i].moves = i >= n;
+        }
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(keys);
         return 0;
 }
 
-/* Of many deletions the first plan counts all; what is left of them counts no more in those that follow. */
-static void leave_out_passed(const Folder *f, const FolderGuardKey *keys, SyncPlan *plan) {
-        size_t n = 0;
+/* Notes which of them have been let pass, and what content those have that were to move. */
+static int find_passed(const Folder *f, const SyncPlan *plan, FolderGuardKey *keys, bool *passed, FolderOids *moved) {
+        for (size_t i = 0; i < plan->statistics.deleted_here; i++) {
+                const FolderGuardKey *k = bsearch(keys + i, f->passed, f->n_passed, sizeof(*keys), compare_keys);
 
-        for (size_t i = 0; i < plan->statistics.deleted_here; i++)
-                if (!bsearch(keys + i, f->passed, f->n_passed, sizeof(*keys), compare_keys))
-                        plan->deleted_here[n++] = plan->deleted_here[i];
+                passed[i] = k;
+                keys[i].moves = k && k->moves;
+                if (!keys[i].moves)
+                        continue;
+                if (ARRAY_GROW(moved->items, moved->n) < 0)
+                        return -ENOMEM;
+                moved->items[moved->n++] = sync_tree_find(f->index, plan->deleted_here[i])->oid;
+        }
+        folder_oids_sort(moved);
+        return 0;
+}
+
+/* True if neither side changes what is there. */
+static bool is_left_alone(const Folder *f, const char *path) {
+        return !sync_tree_find(f->differing, path) && !sync_tree_find(f->held, path) &&
+               !sync_tree_find(f->main_from, path);
+}
+
+/* What of the content stays in the folder under some name. */
+static int list_staying(const Folder *f, const FolderOids *moved, FolderOids *staying) {
+        if (moved->n == 0)
+                return 0;
+        SYNC_TREE_FOREACH(e, f->index) {
+                if (e->kind == SYNC_DIRECTORY || !folder_oids_have(moved, &e->oid) || !is_left_alone(f, e->path))
+                        continue;
+                if (ARRAY_GROW(staying->items, staying->n) < 0)
+                        return -ENOMEM;
+                staying->items[staying->n++] = e->oid;
+        }
+        folder_oids_sort(staying);
+        return 0;
+}
+
+/* Of many deletions the first plan counts all; what is left of them counts no more in those that follow. One half of a
+ * move counts no more as long as the content is there that the other half has brought. */
+static int leave_out_passed(const Folder *f, FolderGuardKey *keys, SyncPlan *plan) {
+        size_t n = 0, n_deleted = plan->statistics.deleted_here;
+        _cleanup_(folder_oids_done) FolderOids moved = {}, staying = {};
+        _cleanup_free_ bool *passed = calloc(n_deleted + 1, sizeof(*passed));
+        int r;
+
+        if (!passed)
+                return -ENOMEM;
+        r = find_passed(f, plan, keys, passed, &moved);
+        if (r >= 0)
+                r = list_staying(f, &moved, &staying);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n_deleted; i++) {
+                const char *path = plan->deleted_here[i];
+
+                if (keys[i].moves && !folder_oids_have(&staying, &sync_tree_find(f->index, path)->oid))
+                        passed[i] = keys[i].moves = false;
+                if (!passed[i])
+                        plan->deleted_here[n++] = path;
+        }
         /* They are in base still, and gone all the same. */
-        plan->statistics.base_files -= MIN(plan->statistics.base_files, plan->statistics.deleted_here - n);
+        plan->statistics.base_files -= MIN(plan->statistics.base_files, n_deleted - n);
         plan->statistics.deleted_here = n;
+        return 0;
 }
 
 static void remember_passed(Folder *f, FolderGuardKey *keys, size_t n) {
@@ -148,21 +212,24 @@ int folder_guard_check(
                 const char **ret_where,
                 size_t *ret_n) {
 
-        size_t n = plan->statistics.deleted_here;
+        size_t n = plan->statistics.deleted_here, n_moves = plan->statistics.moves_put_off;
         _cleanup_free_ FolderGuardKey *keys = NULL;
-        bool goes_on = plan->statistics.deletions_put_off > 0;
+        bool goes_on = plan->statistics.deletions_put_off > 0 || n_moves > 0;
         int r;
 
         leave_out_waiting(f, plan);
         if (goes_on || f->n_passed > 0) {
-                r = list_deleted_here(plan, &keys);
+                r = list_keys(plan, &keys);
                 if (r < 0)
                         return r;
         }
-        if (f->n_passed > 0)
-                leave_out_passed(f, keys, plan);
+        if (f->n_passed > 0) {
+                r = leave_out_passed(f, keys, plan);
+                if (r < 0)
+                        return r;
+        }
         if (holds(f, request, plan, result, ret_where, ret_n))
                 return 0;
-        remember_passed(f, goes_on ? TAKE_PTR(keys) : NULL, goes_on ? n : 0);
+        remember_passed(f, goes_on ? TAKE_PTR(keys) : NULL, goes_on ? n + n_moves : 0);
         return 1;
 }

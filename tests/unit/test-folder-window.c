@@ -51,6 +51,19 @@ static void delete_elsewhere(World *w, unsigned from, unsigned to) {
         world_fetch(w, w->gateways);
 }
 
+/* The second gateway has so many files, which the first one is told of; that does so many in a run. */
+static World *world_that_comes(unsigned n, size_t window) {
+        World *w = world_new(2, 1);
+        Name name;
+
+        assert_int_equal(mkdirat(w->gateways[1].root_fd, "d", 0755), 0);
+        for (unsigned i = 0; i < n; i++)
+                world_write(w, w->gateways + 1, name_of(i, name), 100);
+        w->window = w->gateways[0].folder->window = window;
+        delete_elsewhere(w, 0, 0);
+        return w;
+}
+
 static unsigned count_files(const WorldGateway *g) {
         unsigned n = 0;
         Name name;
@@ -117,11 +130,11 @@ static void what_cannot_be_deleted_gives_way_to_the_others(void **state) {
 }
 
 /* Runs as long as there is something to be tried at once; returns how many. */
-static unsigned run_all(World *w) {
+static unsigned run_all(World *w, FolderRequest request) {
         unsigned n = 0;
 
         for (bool rest = true; rest; n++) {
-                FolderResult result = run(w, (FolderRequest) {});
+                FolderResult result = run(w, request);
 
                 rest = result.outcome.rest;
                 folder_result_clear(&result);
@@ -141,7 +154,7 @@ static void a_window_moves_on_from_what_cannot_be_deleted(void **state) {
         }
         delete_elsewhere(w, 0, 46);
         /* Two rounds: in the second one nothing is done. */
-        assert_in_range(run_all(w), 8, 10);
+        assert_in_range(run_all(w, (FolderRequest) {}), 8, 10);
         assert_int_equal(count_files(w->gateways), ELEMENTSOF(fds));
         for (unsigned i = 0; i < ELEMENTSOF(fds); i++)
                 close(fds[i]);
@@ -194,7 +207,7 @@ static void a_window_moves_on_from_what_cannot_be_created(void **state) {
         spoil(w, last[0]);
 
         w->window = w->gateways[0].folder->window = 2;
-        assert_in_range(run_all(w), 7, 14);
+        assert_in_range(run_all(w, (FolderRequest) {}), 7, 14);
         for (unsigned i = 0; i < ELEMENTSOF(last); i++)
                 assert_int_equal(faccessat(w->gateways[0].root_fd, last[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0, i > 0);
         content_sweep(&w->gateways[0].folder->content, 0, NULL, NULL);
@@ -281,16 +294,60 @@ static void what_is_renamed_is_renamed_in_any_window(void **state) {
         check(w);
 }
 
-static void what_is_still_to_come_is_told_while_content_is_missing(void **state) {
-        World *w = world_new(2, 1);
+/* The same content in n files; elsewhere they are in another directory then. */
+static World *world_of_same(unsigned n, size_t window) {
+        World *w = world_of(0, window);
+        const WorldGateway *g = w->gateways + 1;
+        unsigned tag = w->n_contents;
+        Name name;
+
+        for (unsigned i = 0; i < n; i++) {
+                w->n_contents = tag;
+                world_write(w, w->gateways, name_of(i, name), 100);
+        }
+        world_let_settle(w->gateways, name_of(0, name));
+        world_settle(w);
+        assert_int_equal(renameat(g->root_fd, "d", g->root_fd, "e"), 0);
+        delete_elsewhere(w, 0, 0);
+        return w;
+}
+
+/* Many files of the same content wait for the last one that is created with it, and go one after the other then. */
+static void the_guard_knows_a_rename_of_files_that_are_the_same(void **state) {
+        World *w = world_of_same(16, 2);
+
+        (void) run_all(w, (FolderRequest) { .max_delete_percent = 10 });
+        assert_int_equal(count_files(w->gateways), 0);
+        check(w);
+}
+
+/* Until what it was created for is gone as well. */
+static void the_guard_sees_that_what_was_renamed_is_deleted(void **state) {
+        FolderRequest request = { .max_delete_percent = 10 };
+        World *w = world_of_same(16, 2);
         FolderResult result;
         Name name;
 
-        assert_int_equal(mkdirat(w->gateways[1].root_fd, "d", 0755), 0);
-        for (unsigned i = 0; i < 5; i++)
-                world_write(w, w->gateways + 1, name_of(i, name), 100);
-        w->window = w->gateways[0].folder->window = 2;
+        for (unsigned i = 0; i < 9; i++)
+                assert_string_equal(run(w, request).text, "");
+        assert_int_equal(count_files(w->gateways), 10);
+        for (unsigned i = 0; i < 16; i++) {
+                (void) name_of(i, name);
+                *name = 'e';
+                assert_int_equal(unlinkat(w->gateways[1].root_fd, name, 0), 0);
+        }
         delete_elsewhere(w, 0, 0);
+        result = run(w, request);
+        assert_int_equal(result.outcome.word, SYNC_WORD_MASS_DELETE);
+        assert_string_equal(result.text, "26 of 26 files would be deleted in the folder");
+        assert_int_equal(count_files(w->gateways), 10);
+        world_free(w);
+}
+
+static void what_is_still_to_come_is_told_while_content_is_missing(void **state) {
+        World *w = world_that_comes(5, 2);
+        FolderResult result;
+
         result = run(w, (FolderRequest) {});
         assert_true(result.outcome.missing);
         /* The next run is the one behind the content. */
@@ -310,17 +367,11 @@ static void what_is_still_to_come_is_told_while_content_is_missing(void **state)
 
 /* What a user changes meanwhile does not wait for all windows, nor for content. */
 static void what_changes_here_is_pushed_between_the_windows(void **state) {
-        World *w = world_new(2, 1);
+        World *w = world_that_comes(9, 2);
         WorldGateway *g = w->gateways;
         SyncEntry e;
         git_oid main;
-        Name name;
 
-        assert_int_equal(mkdirat(w->gateways[1].root_fd, "d", 0755), 0);
-        for (unsigned i = 0; i < 9; i++)
-                world_write(w, w->gateways + 1, name_of(i, name), 100);
-        w->window = g->folder->window = 2;
-        delete_elsewhere(w, 0, 0);
         for (unsigned i = 0; i < 2; i++) {
                 const char *mine = i == 0 ? "mine" : "mine too";
 
@@ -360,17 +411,12 @@ static unsigned count_content(const World *w) {
 static World *world_that_waits(void) {
         struct timespec old[2] = { { .tv_nsec = UTIME_OMIT },
                                    { .tv_sec = time(NULL) - 2 * (time_t) FOLDER_CONTENT_AGE_SEC } };
-        World *w = world_new(2, 1);
+        World *w = world_that_comes(5, 0);
         WorldGateway *g = w->gateways;
         FolderResult result;
-        Name name;
         bool new;
         int fd;
 
-        assert_int_equal(mkdirat(w->gateways[1].root_fd, "d", 0755), 0);
-        for (unsigned i = 0; i < 5; i++)
-                world_write(w, w->gateways + 1, name_of(i, name), 100);
-        delete_elsewhere(w, 0, 0);
         result = run(w, (FolderRequest) {});
         assert_true(result.outcome.missing);
         folder_result_clear(&result);
@@ -403,7 +449,7 @@ static void content_that_waits_is_kept(void **state) {
         }
         /* Once a day. */
         w->gateways[0].folder->swept -= FOLDER_CONTENT_AGE_SEC;
-        (void) run_all(w);
+        (void) run_all(w, (FolderRequest) {});
         assert_int_equal(count_files(w->gateways), 5);
         check(w);
 }
@@ -479,6 +525,8 @@ int main(void) {
                 cmocka_unit_test(the_guard_sees_what_is_put_off),
                 cmocka_unit_test(the_share_is_that_of_what_is_still_there),
                 cmocka_unit_test(what_is_renamed_is_renamed_in_any_window),
+                cmocka_unit_test(the_guard_knows_a_rename_of_files_that_are_the_same),
+                cmocka_unit_test(the_guard_sees_that_what_was_renamed_is_deleted),
                 cmocka_unit_test(what_is_still_to_come_is_told_while_content_is_missing),
                 cmocka_unit_test(what_changes_here_is_pushed_between_the_windows),
                 cmocka_unit_test(content_that_waits_is_kept),
