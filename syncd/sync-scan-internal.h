@@ -26,6 +26,7 @@ typedef struct Scanner {
         SyncTree *tree;               /* a set of changes to the index */
         bool all;                     /* everything is scanned: what is as in the index is left out */
         size_t next;                  /* if so: what the index has from here on was not come across yet */
+        char removed[SYNC_PATH_MAX + 1]; /* what was the last to be there no more, with all beneath; or "" */
         char path[SYNC_PATH_MAX + 1]; /* of the current entry */
         uint64_t linked[LINKED_MAX];  /* files with several names that were read, as they had changed: their inodes */
         size_t n_linked;

@@ -49,8 +49,10 @@ static int remove_before(Scanner *s, const char *path, const SyncEntry **ret) {
                         break;
                 if (order == 0)
                         *ret = known;
-                else
+                else if (!*s->removed || !sync_path_is_below(known->path, s->removed)) {
+                        strcpy(s->removed, known->path);
                         r = sync_tree_add(s->tree, &absent);
+                }
                 if (r < 0)
                         return r;
         }
