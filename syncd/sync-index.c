@@ -23,6 +23,8 @@
 /* It is written in pieces of this size: a whole one would be in memory beside the tree. */
 #define WRITE_SIZE (64U << 10)
 #define READ_SIZE WRITE_SIZE
+/* So much of the file is in memory while it is read. */
+#define LEAVE_SIZE (256U << 10)
 
 static void write_entry(SyncWriter *w, const SyncEntry *e, const char *previous) {
         size_t shared = 0, length = strlen(e->path);
@@ -193,6 +195,14 @@ void sync_segment_pack(SyncSegment *s) {
         s->complete |= !!s->packed;
 }
 
+/* What was unpacked need not be in memory twice. */
+static void leave_to_file(SyncMapping *m, size_t size) {
+        if (!m || (m->n_read += size) < LEAVE_SIZE)
+                return;
+        (void) madvise(m->data, m->size, MADV_DONTNEED);
+        m->n_read = 0;
+}
+
 int sync_segment_unpack(SyncSegment *s) {
         SyncReader r = { .data = s->packed, .size = s->packed_size };
         SyncEntry *entries = malloc(s->n * sizeof(*entries) + s->paths_size);
@@ -200,6 +210,7 @@ int sync_segment_unpack(SyncSegment *s) {
 
         if (!entries)
                 return -ENOMEM;
+        leave_to_file(s->mapping, s->packed_size);
         for (unsigned i = 0; i < s->n; i++) {
                 size_t size;
 

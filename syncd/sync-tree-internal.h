@@ -17,6 +17,7 @@ typedef struct SyncMapping {
         unsigned n_refs; /* of segments */
         void *data;
         size_t size;
+        size_t n_read; /* bytes that were read since it was left to the file */
 } SyncMapping;
 
 typedef struct SyncSegment {
