@@ -10,6 +10,10 @@
 #include "syncd/folder-internal.h"
 #include "syncd/instance.h"
 
+/* More differences than this part of the folder has entries are not collected: comparing everything costs little more
+ * then, and no memory. */
+#define FEW_PART 8U
+
 typedef char HeldName[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ];
 
 static const char *held_name(const git_oid *commit, HeldName buf) {
@@ -423,7 +427,7 @@ int folder_set_base(Folder *f, const git_oid *commit, SyncTree *held) {
         bool few;
         int r;
 
-        r = folder_diff_if_few(f, commit, sync_tree_size(f->index) / 2 + 1, &from, &to);
+        r = folder_diff_if_few(f, commit, sync_tree_size(f->index) / FEW_PART + 1, &from, &to);
         if (r < 0)
                 return r;
         few = r > 0;
