@@ -5,6 +5,7 @@
 
 #include "common/base/array.h"
 #include "syncd/folder-chain.h"
+#include "syncd/push-size.h"
 
 void folder_known_chain_done(FolderKnownChain *k) {
         free(k->commits);
@@ -178,5 +179,84 @@ int folder_accept_commits(Folder *f, const git_oid *tip, git_oid *ret) {
                              : folder_set_reference(f, GIT_STORE_CHAIN_BASE, ret);
         }
         folder_chain_done(&c);
+        return r;
+}
+
+/* --- what is to be pushed next --- */
+
+typedef struct LargeContent {
+        SyncOid oid;
+        uint64_t bytes;
+} LargeContent;
+
+typedef struct ByteCount {
+        Folder *folder;
+        uint64_t small;
+        LargeContent *large;
+        size_t n_large;
+        FolderOids gone; /* large content that is replaced or removed */
+} ByteCount;
+
+static int count_difference(const SyncEntry *from, const SyncEntry *to, void *userdata) {
+        ByteCount *c = userdata;
+        uint64_t bytes = 0;
+        int r;
+
+        if (from && from->kind == SYNC_FILE && from->size >= CHAIN_LARGE_BYTES) {
+                if (ARRAY_GROW(c->gone.items, c->gone.n) < 0)
+                        return -ENOMEM;
+                c->gone.items[c->gone.n++] = from->oid;
+        }
+        if (!to)
+                return 0;
+        r = folder_new_bytes(c->folder, to, from, &bytes);
+        if (r < 0 || bytes < CHAIN_LARGE_BYTES) {
+                c->small += bytes;
+                return r;
+        }
+        if (ARRAY_GROW(c->large, c->n_large) < 0)
+                return -ENOMEM;
+        c->large[c->n_large++] = (LargeContent) { .oid = to->oid, .bytes = bytes };
+        return 0;
+}
+
+/* What new_bytes() says of all that a commit has. */
+static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {
+        ByteCount count = { .folder = f };
+        uint64_t sum;
+        int r;
+
+        r = git_store_foreach_difference(
+                        f->store, folder_chain_parent(c, i), c->commits + i, count_difference, &count);
+        sum = count.small;
+        folder_oids_sort(&count.gone);
+        for (size_t k = 0; k < count.n_large; k++)
+                if (!folder_oids_have(&count.gone, &count.large[k].oid))
+                        sum += count.large[k].bytes;
+        folder_oids_done(&count.gone);
+        free(count.large);
+        if (r >= 0)
+                *ret = sum;
+        return r;
+}
+
+int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
+        _cleanup_(folder_chain_done) FolderChain c = {};
+        uint64_t sum = 0;
+        int r;
+
+        *ret = (git_oid) {};
+        r = folder_chain_read(f, &c);
+        for (size_t i = 0; r >= 0 && i < c.n; i++) {
+                uint64_t *bytes = f->chain.bytes + i;
+
+                if (*bytes == UINT64_MAX)
+                        r = count_bytes(f, &c, i, bytes);
+                if (r < 0 || (i > 0 && sum + *bytes > PUSH_WHOLE_MAX))
+                        break;
+                sum += *bytes;
+                *ret = c.commits[i];
+        }
+        *ret_bytes = sum;
         return r;
 }

@@ -17,12 +17,9 @@
 #include "common/base/str.h"
 #include "common/format/chunker.h"
 #include "syncd/folder-chain.h"
-#include "syncd/push-size.h"
 
 /* Beyond this the newest version takes the place of the one before. */
 #define CHAIN_MAX 1024U
-/* A file with so many new bytes gets a commit of its own, if there is more to commit. */
-#define LARGE_BYTES (UINT64_C(4) << 20)
 /* So many of them in one run; the rest shares a commit. */
 #define LARGE_COMMITS_MAX 32U
 
@@ -111,10 +108,28 @@ static int take_difference(const SyncEntry *main, const SyncEntry *have, void *u
                 w->states[i] = equal ? CHAIN_AS_WANTED : CHAIN_ELSE;
                 return equal ? 0 : add_replaced(w, have);
         }
+        if (folder_change_at(wanted, path))
+                return add_replaced(w, have);
         if (is_undecided(w->update->folder, path, have))
                 return 0;
         r = sync_tree_add(w->returns, main ?: &absent);
         return r < 0 ? r : add_replaced(w, have);
+}
+
+/* A directory goes with all that is in it. */
+static int add_removed(ToWanted *w, const char *path) {
+        const Folder *f = w->update->folder;
+        int r = 0;
+
+        for (size_t i = sync_tree_lower_bound(f->differing, path); i < sync_tree_size(f->differing) && r >= 0; i++) {
+                const SyncEntry *e = sync_tree_at(f->differing, i);
+
+                if (!streq(e->path, path) && !sync_path_is_below(e->path, path))
+                        break;
+                if (e->size > FORMAT_PLAIN_MAX)
+                        r = add_replaced(w, folder_main_entry(f, e->path));
+        }
+        return r;
 }
 
 /* 1 if the change is not in the chain yet; then replaced gets what the chain has. Asked of one after the other. */
@@ -129,7 +144,7 @@ static int is_to_be_made(const SyncEntry *change, void *userdata) {
         have = folder_main_entry(w->update->folder, change->path);
         if (sync_entry_equal(have, folder_null_if_absent(change)))
                 return 0;
-        r = add_replaced(w, have);
+        r = have && have->kind == SYNC_DIRECTORY ? add_removed(w, have->path) : add_replaced(w, have);
         return r < 0 ? r : 1;
 }
 
@@ -150,7 +165,7 @@ static int changes_to_wanted(ChainUpdate *u, SyncTree **ret_changes, SyncTree **
             (r = sync_tree_filter(u->wanted, is_to_be_made, &w, &changes)) < 0 ||
             (r = sync_tree_sort(returns)) < 0 ||
             (r = sync_tree_add_range(changes, returns, 0, sync_tree_size(returns))) < 0 ||
-            (r = sync_tree_sort(changes)) < 0 || (r = sync_tree_sort(replaced)) < 0)
+            (r = sync_tree_sort(changes)) < 0 || (r = sync_tree_sort_last(replaced)) < 0)
                 return r;
         *ret_changes = TAKE_PTR(changes);
         *ret_replaced = TAKE_PTR(replaced);
@@ -168,7 +183,7 @@ static int new_bytes(Folder *f, const SyncEntry *e, Replaced *replaced, uint64_t
         int r;
 
         r = folder_new_bytes(f, e, sync_tree_find(replaced->tree, e->path), ret);
-        if (r < 0 || *ret < LARGE_BYTES)
+        if (r < 0 || *ret < CHAIN_LARGE_BYTES)
                 return r;
         r = replaced->oids.items ? 0 : folder_oids_of(replaced->tree, &replaced->oids);
         if (r >= 0 && folder_oids_have(&replaced->oids, &e->oid))
@@ -222,8 +237,8 @@ static int is_small(const SyncEntry *e, void *userdata) {
         uint64_t bytes = 0;
         int r;
 
-        r = e->kind == SYNC_FILE && e->size >= LARGE_BYTES ? new_bytes(d->folder, e, &d->old, &bytes) : 0;
-        if (r < 0 || bytes < LARGE_BYTES)
+        r = e->kind == SYNC_FILE && e->size >= CHAIN_LARGE_BYTES ? new_bytes(d->folder, e, &d->old, &bytes) : 0;
+        if (r < 0 || bytes < CHAIN_LARGE_BYTES)
                 return r < 0 ? r : 1;
         if (d->n_large == d->n_allocated) {
                 size_t wanted = MAX(2 * d->n_allocated, (size_t) 16);
@@ -258,7 +273,7 @@ static int commit_changes(ChainUpdate *u, const SyncTree *changes, const SyncTre
 
 static bool has_large(const SyncTree *changes) {
         SYNC_TREE_FOREACH(e, changes)
-                if (e->kind == SYNC_FILE && e->size >= LARGE_BYTES)
+                if (e->kind == SYNC_FILE && e->size >= CHAIN_LARGE_BYTES)
                         return true;
         return false;
 }
@@ -418,81 +433,4 @@ int folder_update_chain(
                 return r;
         result->outcome.candidate = candidate;
         return 0;
-}
-
-typedef struct LargeContent {
-        SyncOid oid;
-        uint64_t bytes;
-} LargeContent;
-
-typedef struct ByteCount {
-        Folder *folder;
-        uint64_t small;
-        LargeContent *large;
-        size_t n_large;
-        FolderOids gone; /* large content that is replaced or removed */
-} ByteCount;
-
-static int count_difference(const SyncEntry *from, const SyncEntry *to, void *userdata) {
-        ByteCount *c = userdata;
-        uint64_t bytes = 0;
-        int r;
-
-        if (from && from->kind == SYNC_FILE && from->size >= LARGE_BYTES) {
-                if (ARRAY_GROW(c->gone.items, c->gone.n) < 0)
-                        return -ENOMEM;
-                c->gone.items[c->gone.n++] = from->oid;
-        }
-        if (!to)
-                return 0;
-        r = folder_new_bytes(c->folder, to, from, &bytes);
-        if (r < 0 || bytes < LARGE_BYTES) {
-                c->small += bytes;
-                return r;
-        }
-        if (ARRAY_GROW(c->large, c->n_large) < 0)
-                return -ENOMEM;
-        c->large[c->n_large++] = (LargeContent) { .oid = to->oid, .bytes = bytes };
-        return 0;
-}
-
-/* What new_bytes() says of all that a commit has. */
-static int count_bytes(Folder *f, const FolderChain *c, size_t i, uint64_t *ret) {
-        ByteCount count = { .folder = f };
-        uint64_t sum;
-        int r;
-
-        r = git_store_foreach_difference(
-                        f->store, folder_chain_parent(c, i), c->commits + i, count_difference, &count);
-        sum = count.small;
-        folder_oids_sort(&count.gone);
-        for (size_t k = 0; k < count.n_large; k++)
-                if (!folder_oids_have(&count.gone, &count.large[k].oid))
-                        sum += count.large[k].bytes;
-        folder_oids_done(&count.gone);
-        free(count.large);
-        if (r >= 0)
-                *ret = sum;
-        return r;
-}
-
-int folder_next_push(Folder *f, git_oid *ret, uint64_t *ret_bytes) {
-        _cleanup_(folder_chain_done) FolderChain c = {};
-        uint64_t sum = 0;
-        int r;
-
-        *ret = (git_oid) {};
-        r = folder_chain_read(f, &c);
-        for (size_t i = 0; r >= 0 && i < c.n; i++) {
-                uint64_t *bytes = f->chain.bytes + i;
-
-                if (*bytes == UINT64_MAX)
-                        r = count_bytes(f, &c, i, bytes);
-                if (r < 0 || (i > 0 && sum + *bytes > PUSH_WHOLE_MAX))
-                        break;
-                sum += *bytes;
-                *ret = c.commits[i];
-        }
-        *ret_bytes = sum;
-        return r;
 }

@@ -4,6 +4,9 @@
 
 #include "syncd/folder-internal.h"
 
+/* A file with so many new bytes gets a commit of its own, if there is more to commit. */
+#define CHAIN_LARGE_BYTES (UINT64_C(4) << 20)
+
 typedef struct FolderChain {
         git_oid base;     /* the commit of main that it begins after */
         git_oid *commits; /* the oldest first */

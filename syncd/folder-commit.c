@@ -56,6 +56,20 @@ static int ensure_content(Folder *f, const SyncEntry *e) {
         return sync_oid_equal(&oid, &e->oid);
 }
 
+const SyncEntry *folder_change_at(const SyncTree *changes, const char *path) {
+        const SyncEntry *e = sync_tree_find(changes, path);
+        char parent[SYNC_PATH_MAX + 1];
+
+        strcpy(parent, path);
+        for (char *slash = strrchr(parent, '/'); !e && slash; slash = strrchr(parent, '/')) {
+                *slash = '\0';
+                e = sync_tree_find(changes, parent);
+                if (e && e->kind != SYNC_ABSENT)
+                        return NULL;
+        }
+        return e;
+}
+
 /* True if the changes put something that is no directory above the path: then nothing can stay there. */
 static bool is_beneath_file(const SyncTree *changes, const char *path) {
         char parent[SYNC_PATH_MAX + 1];
@@ -109,6 +123,7 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
                 .now = time(NULL),
                 .gateway_name = request->gateway_name,
                 .as_is = true,
+                .whole_directories = f->n_unread == 0,
                 .window = 1,
         };
         _cleanup_sync_tree_free_ SyncTree *changes = NULL;
@@ -128,7 +143,7 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
         r = sync_tree_filter(plan->commits, can_be_chosen, &choice, &changes);
         if (r < 0)
                 return r;
-        result->pending = sync_tree_size(plan->commits);
+        result->pending = plan->statistics.to_commit;
         r = folder_update_chain(f, plan, changes, request, result);
         if (r < 0)
                 return r;

@@ -333,6 +333,9 @@ void folder_tell_loss(FolderResult *result);
 /* Once base is main's tip: makes the commits of what is left, the local changes. 0 with result filled in, or a
  * negative errno. */
 int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result);
+/* What the changes make of the path: their entry there, or the one that removes a directory above it; NULL if it stays
+ * as it is. */
+const SyncEntry *folder_change_at(const SyncTree *changes, const char *path);
 /* True if the deletion, one of the changes (sorted), may be half of a move to what is still to be read: apart, the
  * content would travel again. It is committed once that was read. */
 bool folder_deletion_waits(const Folder *f, const SyncTree *changes, const char *path);

@@ -57,7 +57,7 @@ static int check_snapshot(Folder *f, const SyncEntry *e, bool verify) {
 
 /* True if what an old commit has at the path is neither in the folder now nor on main. */
 static bool is_superseded(const ChainUpdate *u, const SyncEntry *e) {
-        const SyncEntry *now = sync_tree_find(u->wanted, e->path) ?: folder_main_entry(u->folder, e->path);
+        const SyncEntry *now = folder_change_at(u->wanted, e->path) ?: folder_main_entry(u->folder, e->path);
 
         return !(now && sync_oid_equal(&now->oid, &e->oid));
 }

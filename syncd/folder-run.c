@@ -293,6 +293,7 @@ static int plan_and_apply(
                 .now = time(NULL),
                 .gateway_name = request->gateway_name,
                 .window = f->window,
+                .whole_directories = f->n_unread == 0,
                 .created_to = f->round.created_to,
                 .deleted_to = f->round.deleted_to,
         };
@@ -306,7 +307,7 @@ static int plan_and_apply(
         r = sync_plan_rows(&rows.rows, &context, &plan);
         if (r < 0)
                 return r;
-        result->pending = sync_tree_size(plan->commits);
+        result->pending = plan->statistics.to_commit;
         r = check_guard(f, request, plan, result);
         if (r <= 0)
                 return r;

@@ -5,8 +5,35 @@
 #include "common/base/array.h"
 #include "syncd/sync-plan-internal.h"
 
-static int compare_oids(const void *a, const void *b) {
-        return memcmp(a, b, SYNC_OID_SIZE);
+static uint64_t short_oid(const SyncOid *oid) {
+        uint64_t n;
+
+        memcpy(&n, oid->bytes, sizeof(n));
+        return n;
+}
+
+int sync_contents_add(SyncContents *c, const SyncOid *oid) {
+        if (ARRAY_GROW(c->items, c->n) < 0)
+                return -ENOMEM;
+        c->items[c->n++] = short_oid(oid);
+        return 0;
+}
+
+static int compare_contents(const void *a, const void *b) {
+        const uint64_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+static void sort_contents(SyncContents *c) {
+        if (c->n > 0)
+                qsort(c->items, c->n, sizeof(*c->items), compare_contents);
+}
+
+static bool has_content(const SyncContents *c, const SyncOid *oid) {
+        uint64_t key = short_oid(oid);
+
+        return c->n > 0 && bsearch(&key, c->items, c->n, sizeof(key), compare_contents);
 }
 
 static bool is_deleted_here(const SyncStep *s) {
@@ -25,29 +52,6 @@ static bool deletes_something(const Planner *p) {
         return false;
 }
 
-/* --- content by its name --- */
-
-typedef struct Oids {
-        SyncOid *items;
-        size_t n;
-} Oids;
-
-static int add_oid(Oids *l, const SyncOid *oid) {
-        if (ARRAY_GROW(l->items, l->n) < 0)
-                return -ENOMEM;
-        l->items[l->n++] = *oid;
-        return 0;
-}
-
-static void sort_oids(SyncOid *oids, size_t n) {
-        if (n > 0)
-                qsort(oids, n, sizeof(*oids), compare_oids);
-}
-
-static bool has_oid(const SyncOid *sorted, size_t n, const SyncOid *oid) {
-        return n > 0 && bsearch(oid, sorted, n, sizeof(*sorted), compare_oids);
-}
-
 /* --- operations --- */
 
 static int add_path(const char ***paths, size_t *n, const char *path) {
@@ -57,30 +61,32 @@ static int add_path(const char ***paths, size_t *n, const char *path) {
         return 0;
 }
 
-/* The content of the files that the plan creates. */
-static int list_created(const SyncPlan *plan, Oids *ret) {
-        for (size_t i = 0; i < plan->n_operations; i++) {
-                const SyncOperation *o = plan->operations + i;
-
-                if (o->kind == SYNC_CREATE && o->wanted->kind == SYNC_FILE && add_oid(ret, &o->wanted->oid) < 0)
-                        return -ENOMEM;
-        }
-        sort_oids(ret->items, ret->n);
-        return 0;
-}
-
 typedef struct Deletion {
-        Oids created;
+        SyncContents created;
         size_t n_renamed;  /* besides those of the window */
         const char *stays; /* the last one that does */
 } Deletion;
 
+/* The content of the files that the plan creates. */
+static int list_created(const SyncPlan *plan, Deletion *d) {
+        for (size_t i = 0; i < plan->n_operations; i++) {
+                const SyncOperation *o = plan->operations + i;
+
+                if (o->kind != SYNC_CREATE || o->wanted->kind != SYNC_FILE)
+                        continue;
+                if (sync_contents_add(&d->created, &o->wanted->oid) < 0)
+                        return -ENOMEM;
+        }
+        sort_contents(&d->created);
+        return 0;
+}
+
 static int delete_one(Planner *p, const SyncStep *s, Deletion *d) {
         SyncPlanStatistics *statistics = &p->plan->statistics;
         bool is_file = s->local->kind != SYNC_DIRECTORY,
-             is_created = is_file && has_oid(d->created.items, d->created.n, &s->local->oid),
+             is_created = is_file && has_content(&d->created, &s->local->oid),
              waits = (d->stays && sync_path_is_below(d->stays, s->path)) ||
-                     (is_file && has_oid(p->put_off, statistics->put_off, &s->local->oid));
+                     (is_file && has_content(&p->put_off, &s->local->oid));
         WindowPlace place = WINDOW_WITHIN;
 
         if (!waits)
@@ -109,8 +115,8 @@ int sync_plan_delete(Planner *p) {
 
         if (!deletes_something(p))
                 return 0;
-        r = list_created(p->plan, &d.created);
-        sort_oids(p->put_off, p->plan->statistics.put_off);
+        r = list_created(p->plan, &d);
+        sort_contents(&p->put_off);
         for (size_t i = p->n_steps; i-- > 0 && r >= 0;) {
                 const SyncStep *s = p->steps + i;
 
@@ -129,7 +135,7 @@ int sync_plan_delete(Planner *p) {
 /* --- counting --- */
 
 /* What the plan brings here, now or later, and to main. */
-static int list_brought(const Planner *p, Oids *here, Oids *main) {
+static int list_brought(const Planner *p, SyncContents *here, SyncContents *main) {
         int r = 0;
 
         for (size_t i = 0; i < p->n_steps; i++)
@@ -137,31 +143,33 @@ static int list_brought(const Planner *p, Oids *here, Oids *main) {
                         SyncStep s = sync_step_at(p, p->steps + i, k);
 
                         if (s.decision == DECIDE_TAKE_REMOTE && s.remote)
-                                r = add_oid(here, &s.remote->oid);
+                                r = sync_contents_add(here, &s.remote->oid);
                         else if (s.decision == DECIDE_TAKE_LOCAL && s.local)
-                                r = add_oid(main, &s.local->oid);
+                                r = sync_contents_add(main, &s.local->oid);
                 }
-        for (size_t i = 0; i < p->plan->statistics.put_off && r >= 0; i++)
-                r = add_oid(here, p->put_off + i);
-        sort_oids(here->items, here->n);
-        sort_oids(main->items, main->n);
+        for (size_t i = 0; i < p->put_off.n && r >= 0; i++) {
+                if (ARRAY_GROW(here->items, here->n) < 0)
+                        return -ENOMEM;
+                here->items[here->n++] = p->put_off.items[i];
+        }
+        sort_contents(here);
+        sort_contents(main);
         return r;
 }
 
-static int count(Planner *p, const SyncStep *s, const Oids *here, const Oids *main) {
+static int count(Planner *p, const SyncStep *s, const SyncContents *here, const SyncContents *main) {
         SyncPlanStatistics *n = &p->plan->statistics;
         SyncPlan *plan = p->plan;
 
-        if (is_deleted_here(s) && s->local->kind != SYNC_DIRECTORY && !has_oid(here->items, here->n, &s->local->oid))
+        if (is_deleted_here(s) && s->local->kind != SYNC_DIRECTORY && !has_content(here, &s->local->oid))
                 return add_path(&plan->deleted_here, &n->deleted_here, s->path);
-        if (is_deleted_on_main(s) && s->remote->kind != SYNC_DIRECTORY &&
-            !has_oid(main->items, main->n, &s->remote->oid))
+        if (is_deleted_on_main(s) && s->remote->kind != SYNC_DIRECTORY && !has_content(main, &s->remote->oid))
                 return add_path(&plan->deleted_on_main, &n->deleted_on_main, s->path);
         return 0;
 }
 
 int sync_plan_count_deletions(Planner *p) {
-        Oids here = {}, main = {};
+        SyncContents here = {}, main = {};
         int r;
 
         if (!deletes_something(p))

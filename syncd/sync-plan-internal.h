@@ -26,6 +26,17 @@ typedef struct SyncStep {
         bool done; /* operations for the local entry have been made, or are not needed as its directory goes */
 } SyncStep;
 
+/* Content, by the beginning of its name: two that differ have the same one with a chance of one in 2^64, and there may
+ * be much of it. Who makes two such files (2^32 hashes) has the guard take the deletion of the one for a move, which a
+ * copy of it does as well; when a file is deleted may hang on it, but not whether. */
+typedef struct SyncContents {
+        uint64_t *items;
+        size_t n;
+} SyncContents;
+
+/* 0 or -ENOMEM. */
+int sync_contents_add(SyncContents *c, const SyncOid *oid);
+
 /* What a plan has of many paths, which come in the tree's order, or in the opposite one. */
 typedef struct Window {
         const char *begin; /* behind this path, or NULL */
@@ -46,9 +57,10 @@ typedef struct Planner {
         size_t n_steps;
         SyncPlan *plan;
         Window created, deleted;
-        SyncOid *put_off; /* content of creations that are; sorted if anything is deleted */
+        SyncContents put_off; /* of creations that are; sorted if anything is deleted */
         /* The directory that is being renamed as a whole: what is beneath it is committed beneath its new name. */
         const char *moved_from, *moved_to;
+        const char *gone; /* the last directory that the commit deletes, or NULL */
         size_t taken, taken_end; /* local entries that are to be appended to the commit */
 } Planner;
 

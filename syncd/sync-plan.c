@@ -102,19 +102,18 @@ WindowPlace sync_plan_window_next(Window *w, size_t size, const char *path, int 
  * all of them. */
 static int put_off(Planner *p, const SyncStep *s) {
         const SyncStep *last = p->n_steps > 0 ? p->steps + p->n_steps - 1 : NULL;
-        SyncPlanStatistics *n = &p->plan->statistics;
         WindowPlace place;
+        int r;
 
         if (!is_creation(s))
                 return 0;
         place = sync_plan_window_next(&p->created, p->context->window, s->path, 1);
         if (place == WINDOW_WITHIN || !last || !is_creation(last) || !are_siblings(last->path, s->path))
                 return 0;
-        if (ARRAY_GROW(p->put_off, n->put_off) < 0)
-                return -ENOMEM;
-        p->put_off[n->put_off++] = s->remote->oid;
-        n->behind += place == WINDOW_BEHIND;
-        return 1;
+        p->plan->statistics.put_off++;
+        p->plan->statistics.behind += place == WINDOW_BEHIND;
+        r = p->context->as_is ? 0 : sync_contents_add(&p->put_off, &s->remote->oid);
+        return r < 0 ? r : 1;
 }
 
 static int make_steps(Planner *p) {
@@ -237,6 +236,7 @@ static int take_local(Planner *p, const SyncStep *s) {
                 p->taken = p->taken_end = sync_tree_lower_bound(p->rows->local, s->path);
         }
         p->taken_end += s->n;
+        p->plan->statistics.to_commit += s->n;
         return 0;
 }
 
@@ -247,6 +247,7 @@ static int add_commit(Planner *p, const SyncEntry *entry, const char *path) {
         r = flush_taken(p);
         if (r < 0)
                 return r;
+        p->plan->statistics.to_commit++;
         e.path = path;
         /* The trees outlive the plan. */
         return path == entry->path ? sync_tree_add_borrowed(p->plan->commits, &e)
@@ -334,6 +335,12 @@ static int plan_local(Planner *p, const SyncStep *s) {
 
         if (s->local && !moves)
                 return take_local(p, s);
+        if (!s->local && p->gone && sync_path_is_below(s->path, p->gone)) {
+                p->plan->statistics.to_commit += s->n;
+                return 0;
+        }
+        if (!s->local && p->context->whole_directories && s->base->kind == SYNC_DIRECTORY)
+                p->gone = s->path;
         for (size_t i = 0; i < s->n && r >= 0; i++) {
                 SyncStep one = sync_step_at(p, s, i);
                 SyncEntry absent = { .path = one.path, .kind = SYNC_ABSENT };
@@ -369,7 +376,7 @@ static int make_operations(Planner *p) {
                 }
         if (r >= 0)
                 r = flush_taken(p);
-        return r < 0 ? r : sync_plan_delete(p);
+        return r < 0 || p->context->as_is ? r : sync_plan_delete(p);
 }
 
 static int plan_run(Planner *p) {
@@ -384,7 +391,7 @@ static int plan_run(Planner *p) {
                 return r;
         p->plan->last_created = p->created.last;
         p->plan->last_deleted = p->deleted.last;
-        r = sync_plan_count_deletions(p);
+        r = p->context->as_is ? 0 : sync_plan_count_deletions(p);
         if (r < 0)
                 return r;
         return sync_tree_sort(p->plan->commits);
@@ -406,7 +413,7 @@ int sync_plan_rows(const SyncRows *rows, const SyncPlanContext *context, SyncPla
 
         r = plan_run(&p);
         free(p.steps);
-        free(p.put_off);
+        free(p.put_off.items);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(plan);

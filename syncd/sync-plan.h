@@ -43,6 +43,7 @@ typedef struct SyncPlanStatistics {
         size_t deleted_here;      /* files and symlinks deleted in the folder, now or later; without those that only
                                    * move */
         size_t deleted_on_main;   /* files and symlinks that the commit deletes; without those that only move */
+        size_t to_commit;         /* paths that the commit changes, all that it does not name among them */
         size_t put_off;           /* files and symlinks to be created here that are left to later plans ... */
         size_t deletions_put_off; /* ... and what is to be deleted here and is left to them */
         size_t behind;            /* of both, what is behind this plan's windows: not what is before them */
@@ -72,8 +73,11 @@ typedef struct SyncPlan {
 typedef struct SyncPlanContext {
         int64_t now; /* seconds since 1970 UTC: the stamp in conflict names */
         const char *gateway_name;
-        /* The operations will not be done: commit what is in the folder now, not what they would leave there. */
+        /* The operations will not be done: commit what is in the folder now, not what they would leave there. Nothing
+         * that is deleted is listed or counted. */
         bool as_is;
+        /* A directory that is deleted on main stands in the commit for all that is in it. */
+        bool whole_directories;
         /* Of the files and symlinks that are to be created where nothing was, about so many, in the tree's order, are
          * planned now, and the others are put off with the deletions of what has their content. Of what else is to be
          * deleted it is as many, counted from the tree's end, and what is to be renamed to what is created now. Memory

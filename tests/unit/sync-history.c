@@ -233,6 +233,7 @@ static SyncPlan *make_plan(World *w, const Gateway *g, const SyncTree *base, boo
                 .now = MODEL_NOW + (int64_t) w->clock++,
                 .gateway_name = g->name,
                 .as_is = as_is,
+                .whole_directories = w->clock % 2 == 0,
         };
         SyncPlan *plan;
 

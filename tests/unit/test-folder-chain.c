@@ -59,6 +59,63 @@ static void every_version_is_kept_while_main_is_away(void **state) {
         world_free(w);
 }
 
+/* Gone in one commit with all that was in it, it does not come back by the next one, nor as something else. */
+static void a_directory_that_went_stays_away(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways;
+        git_oid first;
+
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        assert_int_equal(mkdirat(g->root_fd, "d/e", 0755), 0);
+        world_write(w, g, "d/a", 100);
+        world_write(w, g, "d/e/b", 100);
+        world_write(w, g, "c", 100);
+        world_settle(w);
+
+        world_write(w, g, "d/a", 101);
+        world_run(w, g);
+        assert_int_equal(unlinkat(g->root_fd, "d/a", 0), 0);
+        assert_int_equal(unlinkat(g->root_fd, "d/e/b", 0), 0);
+        assert_int_equal(unlinkat(g->root_fd, "d/e", AT_REMOVEDIR), 0);
+        assert_int_equal(unlinkat(g->root_fd, "d", AT_REMOVEDIR), 0);
+        world_run(w, g);
+        first = g->push;
+        world_run(w, g);
+        assert_true(git_oid_equal(&first, &g->push));
+        world_write(w, g, "d", 100);
+        world_run(w, g);
+        assert_int_equal(unlinkat(g->root_fd, "d", 0), 0);
+        world_write(w, g, "c", 101);
+        world_run(w, g);
+        assert_false(git_oid_equal(&first, &g->push));
+        world_settle(w);
+        assert_int_equal(faccessat(w->gateways[1].root_fd, "d", F_OK, 0), -1);
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
+/* A large file that is renamed with its directory is nothing new: it has no commit of its own. */
+static void a_directory_is_renamed_in_one_commit(void **state) {
+        World *w = world_new(1, 1);
+        WorldGateway *g = w->gateways;
+        git_oid main, parent;
+
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        world_write(w, g, "d/large", 5 * MIB);
+        world_write(w, g, "d/small", 100);
+        world_let_settle(g, "d/large");
+        world_settle(w);
+        main = world_main(w->server);
+        assert_int_equal(renameat(g->root_fd, "d", g->root_fd, "e"), 0);
+        world_run(w, g);
+        assert_int_equal(git_store_commit_parent(folder_store(g->folder), &g->push, &parent), 0);
+        assert_true(git_oid_equal(&parent, &main));
+        assert_true(world_push(w, g));
+        assert_true(git_oid_is_zero(&g->push));
+        world_free(w);
+}
+
 static void a_push_of_which_nobody_heard_is_not_made_again(void **state) {
         World *w = world_new(2, 1);
         WorldGateway *g = w->gateways;
@@ -349,6 +406,8 @@ int main(void) {
                 cmocka_unit_test(attributes_travel_up_to_a_size),
                 cmocka_unit_test(small_files_do_not_wait_for_large_ones),
                 cmocka_unit_test(every_version_is_kept_while_main_is_away),
+                cmocka_unit_test(a_directory_that_went_stays_away),
+                cmocka_unit_test(a_directory_is_renamed_in_one_commit),
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
                 cmocka_unit_test(a_kill_behind_a_push_makes_no_collision),
                 cmocka_unit_test(what_main_refuses_is_in_no_commit_that_is_pushed),

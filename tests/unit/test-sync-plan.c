@@ -360,6 +360,22 @@ static void a_directory_is_replaced_in_one_plan(void **state) {
         assert_string_equal(text, "d=f4");
 }
 
+/* In the commit, and only there: it counts with all that is in it, and the guard is told of each file. */
+static void a_directory_that_goes_stands_for_what_is_in_it(void **state) {
+        const SyncPlanContext whole = { .now = MODEL_NOW, .gateway_name = MODEL_GATEWAY, .whole_directories = true };
+        _cleanup_sync_tree_free_ SyncTree *base = model_tree("d=d d/x=f1 d/y=d d/y/z=f2 e=d e/a=f1 e/b=f4"),
+                                          *local = model_tree("e=d e/n=f3"), *after = NULL;
+        _cleanup_sync_plan_free_ SyncPlan *p = model_plan(base, local, base, &whole);
+        _cleanup_free_ char *text = NULL, *wanted = model_text(local);
+
+        assert_int_equal(sync_tree_size(p->commits), 4);
+        assert_int_equal(p->statistics.to_commit, 7);
+        assert_int_equal(p->statistics.deleted_on_main, 4);
+        assert_int_equal(sync_tree_patch(base, p->commits, &after), 0);
+        text = model_text(after);
+        assert_string_equal(text, wanted);
+}
+
 int main(int argc, char **argv) {
         _cleanup_free_ char *page = NULL;
 
@@ -381,6 +397,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_window_can_begin_behind_what_stays),
                 cmocka_unit_test(both_halves_of_a_rename_are_in_one_plan),
                 cmocka_unit_test(a_directory_is_replaced_in_one_plan),
+                cmocka_unit_test(a_directory_that_goes_stands_for_what_is_in_it),
                 cmocka_unit_test(the_guard_looks_at_count_and_share),
         };
 
