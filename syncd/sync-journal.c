@@ -4,26 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/file.h"
 #include "common/base/str.h"
-#include "syncd/sync-journal.h"
+#include "syncd/sync-journal-internal.h"
 #include "syncd/sync-stream.h"
 
 #define JOURNAL_NAME SYNC_JOURNAL_NAME
-#define MAGIC "ISPSJNL2"
 /* Reserved at once, so that deletions can still be journaled when the disk is full. */
 #define RESERVED_BYTES (256U << 10)
 /* Fewer intents are not worth another file. */
 #define COMPACT_MIN 1024U
-#define RECORD_MAX (4U * (SYNC_PATH_MAX + 1))
-
-typedef enum RecordKind {
-        RECORD_INTENT = 1,
-        RECORD_OUTCOME,
-        RECORD_BASE_RECORDED,
-        RECORD_MOVE, /* an intent, too, with moved_from in the place of renamed_to */
-} RecordKind;
 
 char *sync_staged_name(uint64_t number, char buf[static SYNC_STAGED_NAME_SIZE]) {
         (void) snprintf(buf, SYNC_STAGED_NAME_SIZE, "s%" PRIu64, number);
@@ -40,141 +33,6 @@ static void write_entry(SyncWriter *w, const SyncEntry *e) {
         sync_write_signed(w, e->mtime_ns);
         sync_write_signed(w, e->ctime_ns);
         sync_write_number(w, e->inode);
-}
-
-static void read_entry(SyncReader *r, SyncEntry *e) {
-        uint64_t kind = sync_read_number(r), flags;
-        const void *oid;
-
-        *e = (SyncEntry) { .kind = kind & 0xF };
-        if (e->kind == SYNC_ABSENT)
-                return;
-        flags = sync_read_number(r);
-        e->certainty = flags >> 1 & 7;
-        e->executable = flags & 1;
-        oid = sync_read_bytes(r, SYNC_OID_SIZE);
-        if (oid)
-                memcpy(e->oid.bytes, oid, SYNC_OID_SIZE);
-        e->size = sync_read_number(r);
-        e->mtime_ns = sync_read_signed(r);
-        e->ctime_ns = sync_read_signed(r);
-        e->inode = sync_read_number(r);
-        if (kind >= _SYNC_KIND_MAX)
-                r->failed = true;
-}
-
-static SyncIntent *new_intent(SyncJournal *j) {
-        if (j->n_intents == j->n_allocated) {
-                size_t wanted = MAX(2 * j->n_allocated, (size_t) 64);
-                SyncIntent *p = reallocarray(j->intents, wanted, sizeof(*p));
-
-                if (!p)
-                        return NULL;
-                j->intents = p;
-                j->n_allocated = wanted;
-        }
-        j->intents[j->n_intents] = (SyncIntent) {};
-        return j->intents + j->n_intents++;
-}
-
-/* Intents are in the order of their numbers. */
-static SyncIntent *find_intent(SyncJournal *j, uint64_t number) {
-        for (size_t low = 0, high = j->n_intents; low < high;) {
-                size_t middle = low + (high - low) / 2;
-
-                if (j->intents[middle].number == number)
-                        return j->intents + middle;
-                if (j->intents[middle].number < number)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
-}
-
-static int read_intent(SyncJournal *j, SyncReader *r, bool move) {
-        char path[SYNC_PATH_MAX + 1], other[SYNC_PATH_MAX + 1], *copy;
-        SyncIntent *i = new_intent(j);
-
-        if (!i)
-                return -ENOMEM;
-        i->number = sync_read_number(r);
-        i->kind = sync_read_number(r) & 0xFF;
-        i->kept = sync_read_number(r) == 1;
-        sync_read_string(r, path, sizeof(path));
-        sync_read_string(r, other, sizeof(other));
-        read_entry(r, &i->local);
-        read_entry(r, &i->wanted);
-        if (r->failed || i->kind >= _SYNC_OPERATION_KIND_MAX || i->number < j->next_number ||
-            !sync_path_is_valid(path) || ((other[0] || move) && !sync_path_is_valid(other))) {
-                j->n_intents--;
-                return -EBADMSG;
-        }
-        i->path = strdup(path);
-        copy = other[0] ? strdup(other) : NULL;
-        if (move)
-                i->moved_from = copy;
-        else
-                i->renamed_to = copy;
-        j->next_number = i->number + 1;
-        return i->path && (copy || !other[0]) ? 0 : -ENOMEM;
-}
-
-static int read_outcome(SyncJournal *j, SyncReader *r) {
-        SyncIntent *i = find_intent(j, sync_read_number(r));
-        bool succeeded = sync_read_number(r) == 1;
-        int64_t when = sync_read_signed(r);
-        SyncEntry displaced;
-
-        read_entry(r, &displaced);
-        if (r->failed || !i)
-                return -EBADMSG;
-        i->finished = true;
-        i->succeeded = succeeded;
-        i->displaced = displaced;
-        i->displaced_ns = when;
-        return 0;
-}
-
-static int read_record(SyncJournal *j, SyncReader *r) {
-        switch (sync_read_number(r)) {
-        case RECORD_INTENT:
-                return read_intent(j, r, false);
-        case RECORD_MOVE:
-                return read_intent(j, r, true);
-        case RECORD_OUTCOME:
-                return read_outcome(j, r);
-        case RECORD_BASE_RECORDED:
-                for (size_t i = 0; i < j->n_intents; i++)
-                        j->intents[i].recorded = true;
-                return 0;
-        default:
-                return -EBADMSG;
-        }
-}
-
-/* Reads records up to the first damaged one. *ret_size is where that begins. */
-static int read_records(SyncJournal *j, const char *data, size_t size, size_t *ret_size) {
-        SyncReader r = { .data = (const uint8_t *) data, .size = size, .at = strlen(MAGIC) };
-        int k;
-
-        for (*ret_size = r.at; r.at < size; *ret_size = r.at) {
-                uint64_t length = sync_read_number(&r);
-                const uint8_t *record = length <= RECORD_MAX ? sync_read_bytes(&r, length) : NULL,
-                              *crc = record ? sync_read_bytes(&r, 4) : NULL;
-                SyncReader one = { .data = record, .size = length };
-
-                if (!crc || sync_crc32(record, length) !=
-                                    ((uint32_t) crc[0] | (uint32_t) crc[1] << 8 | (uint32_t) crc[2] << 16 |
-                                     (uint32_t) crc[3] << 24))
-                        break;
-                k = read_record(j, &one);
-                if (k == -EBADMSG)
-                        break;
-                if (k < 0)
-                        return k;
-        }
-        return 0;
 }
 
 /* What follows a torn record would never be read again: it is all or nothing. */
@@ -206,21 +64,23 @@ static void reserve(const SyncJournal *j) {
 }
 
 static int read_journal(SyncJournal *j) {
-        _cleanup_free_ char *data = NULL;
-        size_t size, valid = 0;
+        _cleanup_close_ int fd = openat(j->staging_fd, JOURNAL_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        off_t valid;
+        struct stat st;
         int r;
 
-        r = read_file(j->staging_fd, JOURNAL_NAME, SYNC_JOURNAL_MAX, &data, &size);
-        if (r == -ENOENT)
-                return 0;
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (st.st_size > (off_t) SYNC_JOURNAL_MAX)
+                return -EFBIG;
+        r = sync_journal_read_records(j, fd, &valid);
         if (r < 0)
                 return r;
-        if (size >= strlen(MAGIC) && memcmp(data, MAGIC, strlen(MAGIC)) == 0) {
-                r = read_records(j, data, size, &valid);
-                if (r < 0)
-                        return r;
-        }
-        j->interrupted = valid < size;
+        j->interrupted = valid < st.st_size;
         for (size_t i = 0; i < j->n_intents; i++)
                 j->interrupted |= !j->intents[i].finished;
 
@@ -232,7 +92,7 @@ static int read_journal(SyncJournal *j) {
         /* Behind ftruncate(), which gives back what is reserved. */
         reserve(j);
         j->size = valid;
-        return valid == 0 ? write_whole(j, MAGIC, strlen(MAGIC)) : 0;
+        return valid == 0 ? write_whole(j, JOURNAL_MAGIC, strlen(JOURNAL_MAGIC)) : 0;
 }
 
 int sync_journal_open(SyncJournal **ret, int staging_fd) {
@@ -282,7 +142,7 @@ static int make_file(SyncJournal *j) {
         if (j->fd < 0)
                 return -errno;
         reserve(j);
-        r = write_whole(j, MAGIC, strlen(MAGIC));
+        r = write_whole(j, JOURNAL_MAGIC, strlen(JOURNAL_MAGIC));
         if (r < 0)
                 return r;
         return fsync(j->staging_fd) < 0 ? -errno : 0;
@@ -351,7 +211,7 @@ int sync_journal_intend(
                 size_t *ret) {
 
         const SyncEntry absent = {};
-        SyncIntent *i = new_intent(j);
+        SyncIntent *i = sync_journal_new_intent(j);
         SyncWriter w = {};
 
         if (!i)
@@ -427,7 +287,7 @@ static int write_anew(SyncJournal *j) {
         _cleanup_free_ uint8_t *data = NULL;
         SyncWriter w = {};
 
-        sync_write_bytes(&w, MAGIC, strlen(MAGIC));
+        sync_write_bytes(&w, JOURNAL_MAGIC, strlen(JOURNAL_MAGIC));
         for (size_t i = 0; i < j->n_intents; i++) {
                 const SyncIntent *intent = j->intents + i;
 

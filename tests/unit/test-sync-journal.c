@@ -134,6 +134,27 @@ static void what_was_not_recorded_stays(void **state) {
         remove_all(j, fd);
 }
 
+/* It is read piece by piece, up to where it was cut. */
+static void a_torn_record_ends_it(void **state) {
+        _cleanup_close_ int fd = make_directory();
+        SyncJournal *j = open_journal(fd);
+        _cleanup_close_ int file = -EBADF;
+
+        for (unsigned i = 0; i < N; i++)
+                add_done(j, i);
+        sync_journal_free(j);
+        file = openat(fd, SYNC_JOURNAL_NAME, O_WRONLY | O_CLOEXEC);
+        assert_true(size_of(fd) > 100 << 10);
+        assert_int_equal(ftruncate(file, size_of(fd) - 1), 0);
+        j = open_journal(fd);
+        assert_true(j->interrupted);
+        assert_int_equal(j->n_intents, N);
+        for (size_t i = 0; i < N - 1; i++)
+                check_intent(j->intents + i, i);
+        assert_false(j->intents[N - 1].finished);
+        remove_all(j, fd);
+}
+
 /* A crash before the new file had its name. */
 static void a_new_journal_that_was_not_ended_is_none(void **state) {
         _cleanup_close_ int fd = make_directory(), staging = -EBADF;
@@ -155,6 +176,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_settled_is_forgotten),
                 cmocka_unit_test(what_was_not_recorded_stays),
+                cmocka_unit_test(a_torn_record_ends_it),
                 cmocka_unit_test(a_new_journal_that_was_not_ended_is_none),
         };
 
