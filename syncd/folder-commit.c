@@ -136,6 +136,9 @@ int folder_commit(Folder *f, const FolderRequest *request, FolderResult *result)
         if (r < 0)
                 return r;
         folder_rows_init(&rows, f);
+        /* Where the folder has base as it is, there is nothing to be committed, whatever waits to come. */
+        if (sync_tree_size(f->differing) == 0)
+                rows.walk = (SyncWalk) {};
         r = sync_plan_rows(&rows.rows, &context, &plan);
         if (r < 0)
                 return r;
