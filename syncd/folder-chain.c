@@ -302,6 +302,13 @@ static bool are_disjoint(const SyncTree *a, const SyncTree *b) {
         return true;
 }
 
+static int note_large(const SyncEntry *from, const SyncEntry *to, void *userdata) {
+        bool *found = userdata;
+
+        *found |= to && to->kind == SYNC_FILE && to->size >= CHAIN_LARGE_BYTES;
+        return 0;
+}
+
 /* Takes commits of large files off the chain's end that the changes, small ones, need not wait for. They are
  * returned as sets of changes, the last first. */
 static int take_large(
@@ -311,12 +318,22 @@ static int take_large(
 
         while (u->chain.n > 0 && n < LARGE_COMMITS_MAX) {
                 _cleanup_sync_tree_free_ SyncTree *one = NULL;
+                bool found = false;
                 int r;
 
+                /* What changes many files is mostly none, and not collected. */
+                r = git_store_foreach_difference(
+                                u->folder->store,
+                                folder_chain_parent(&u->chain, u->chain.n - 1),
+                                folder_chain_tip(&u->chain),
+                                note_large,
+                                &found);
+                if (r < 0 || !found)
+                        return r;
                 r = folder_chain_changes(u->folder, &u->chain, u->chain.n - 1, &one);
                 if (r < 0)
                         return r;
-                if (!has_large(one) || !are_disjoint(one, changes))
+                if (!are_disjoint(one, changes))
                         break;
                 taken[n++] = TAKE_PTR(one);
                 u->chain.n--;
