@@ -13,6 +13,7 @@
 /* More differences than this part of the folder has entries are not collected: comparing everything costs little more
  * then, and no memory. */
 #define FEW_PART 8U
+#define FEW_MIN 64U
 
 typedef char HeldName[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ];
 
@@ -265,6 +266,10 @@ static int compare_some(Folder *f, char *const *paths) {
                 r = compare_at(f, last, changes);
                 if (r < 0)
                         return r;
+                if (sync_tree_size(changes) > sync_tree_size(f->index) / FEW_PART + FEW_MIN) {
+                        changes = sync_tree_free(changes);
+                        return compare_all(f);
+                }
         }
         r = sync_tree_sort_last(changes);
         return r < 0 ? r : change_differing(f, changes);
