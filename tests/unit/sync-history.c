@@ -230,14 +230,15 @@ static bool fails(size_t i, void *userdata) {
 
 static SyncPlan *make_plan(World *w, const Gateway *g, const SyncTree *base, bool as_is) {
         const SyncPlanContext context = {
-                .now = MODEL_NOW + (int64_t) w->clock++,
+                .now = MODEL_NOW + (int64_t) w->clock,
                 .gateway_name = g->name,
                 .as_is = as_is,
-                .whole_directories = w->clock % 2 == 0,
+                .whole_directories = w->clock % 4 < 2,
         };
         SyncPlan *plan;
 
         plan = model_plan(base, g->folder, w->commits[w->n_commits - 1], &context);
+        w->clock++;
         w->n_collisions += plan->statistics.collisions;
         return plan;
 }

@@ -95,6 +95,46 @@ static void a_directory_that_went_stays_away(void **state) {
         world_free(w);
 }
 
+/* It takes nothing with it that it did not have here. */
+static void what_comes_into_a_directory_that_went_stays(void **state) {
+        World *w = world_new(2, 1);
+        WorldGateway *g = w->gateways, *other = w->gateways + 1;
+
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        assert_int_equal(mkdirat(g->root_fd, "d/e", 0755), 0);
+        world_write(w, g, "d/a", 100);
+        world_write(w, g, "d/e/b", 100);
+        world_write(w, g, "d/e/c", 100);
+        world_settle(w);
+
+        assert_int_equal(renameat(g->root_fd, "d", g->root_fd, "f"), 0);
+        world_run(w, g);
+        /* Here again, before main has heard of anything ... */
+        assert_int_equal(mkdirat(g->root_fd, "d", 0755), 0);
+        world_write(w, g, "d/mine", 100);
+        world_run(w, g);
+        /* ... and there, where it never went. */
+        world_write(w, other, "d/e/new", 100);
+        world_write(w, other, "d/e/b", 101);
+        world_run(w, other);
+        assert_true(world_push(w, other));
+        assert_false(world_push(w, g));
+        world_settle(w);
+        for (unsigned i = 0; i < 2; i++) {
+                int fd = w->gateways[i].root_fd;
+
+                assert_int_equal(faccessat(fd, "d/mine", F_OK, 0), 0);
+                assert_int_equal(faccessat(fd, "d/e/new", F_OK, 0), 0);
+                assert_int_equal(faccessat(fd, "d/e/b", F_OK, 0), 0);
+                assert_int_equal(faccessat(fd, "f/e/b", F_OK, 0), 0);
+                assert_int_equal(faccessat(fd, "d/a", F_OK, 0), -1);
+                assert_int_equal(faccessat(fd, "d/e/c", F_OK, 0), -1);
+        }
+        world_check_equal(w);
+        world_check_ledger(w);
+        world_free(w);
+}
+
 /* A large file that is renamed with its directory is nothing new: it has no commit of its own. */
 static void a_directory_is_renamed_in_one_commit(void **state) {
         World *w = world_new(1, 1);
@@ -407,6 +447,7 @@ int main(void) {
                 cmocka_unit_test(small_files_do_not_wait_for_large_ones),
                 cmocka_unit_test(every_version_is_kept_while_main_is_away),
                 cmocka_unit_test(a_directory_that_went_stays_away),
+                cmocka_unit_test(what_comes_into_a_directory_that_went_stays),
                 cmocka_unit_test(a_directory_is_renamed_in_one_commit),
                 cmocka_unit_test(a_push_of_which_nobody_heard_is_not_made_again),
                 cmocka_unit_test(a_kill_behind_a_push_makes_no_collision),
