@@ -16,7 +16,6 @@
 #include "common/base/parse.h"
 #include "common/base/str.h"
 #include "syncd/folder-internal.h"
-#include "syncd/instance.h"
 #include "tests/unit/folder-world.h"
 
 typedef char Name[sizeof("d/f99")];
@@ -477,45 +476,6 @@ static void content_that_waits_gives_way_when_there_is_no_space(void **state) {
         check(w);
 }
 
-/* What was put off is not here, but base's commit has it: without the list of what is held it would be deleted. */
-static void lose_held(bool missing) {
-        char hex[GIT_OID_HEXSZ + 1], name[sizeof(INSTANCE_HELD_PREFIX) + GIT_OID_HEXSZ];
-        World *w = world_of(0, 2);
-        WorldGateway *g = w->gateways;
-        Name file;
-
-        for (unsigned i = 0; i < 9; i++)
-                world_write(w, w->gateways + 1, name_of(i, file), 100);
-        delete_elsewhere(w, 0, 0);
-        world_run(w, g);
-        world_content(w, g, SIZE_MAX);
-        world_run(w, g);
-        assert_int_equal(count_files(g), 2);
-
-        (void) strcat(strcpy(name, INSTANCE_HELD_PREFIX), git_oid_tostr(hex, sizeof(hex), &g->folder->base_commit));
-        if (missing)
-                assert_int_equal(unlinkat(g->folder->state_fd, name, 0), 0);
-        else {
-                int fd = openat(g->folder->state_fd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-                assert_true(fd >= 0);
-                close(fd);
-        }
-        g->may_lose_state = true;
-        world_restart(w, g);
-        world_settle(w);
-        assert_int_equal(count_files(g), 9);
-        check(w);
-}
-
-static void what_is_put_off_is_not_deleted_if_its_list_is_damaged(void **state) {
-        lose_held(false);
-}
-
-static void what_is_put_off_is_not_deleted_if_its_list_is_missing(void **state) {
-        lose_held(true);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_run_deletes_as_many_as_its_window_has),
@@ -531,8 +491,6 @@ int main(void) {
                 cmocka_unit_test(what_changes_here_is_pushed_between_the_windows),
                 cmocka_unit_test(content_that_waits_is_kept),
                 cmocka_unit_test(content_that_waits_gives_way_when_there_is_no_space),
-                cmocka_unit_test(what_is_put_off_is_not_deleted_if_its_list_is_damaged),
-                cmocka_unit_test(what_is_put_off_is_not_deleted_if_its_list_is_missing),
         };
 
         world_obey_permissions();
