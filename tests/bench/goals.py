@@ -106,7 +106,7 @@ GOALS = (
          lambda e: worst(e, "storage", "disk beyond the files, each", **{"class": "small"})),
     Goal("wire", "wire overhead above raw TCP's, urandom of 1 MB and more", 0.005, "share", "peers",
          lambda e: wire_above_raw(e, False)),
-    Goal("wire-many", "the same where it is files of 4 KB", 0.005, "share", "peers", lambda e: wire_above_raw(e, True)),
+    Goal("wire-many", "wire overhead above raw TCP's, many files of 4 KB", 0.005, "share", "peers", lambda e: wire_above_raw(e, True)),
     Goal("wire-large", "wire overhead of the largest file, warm connection", None, "share", "sync",
          lambda e: worst(e, "sync", "wire overhead", True, link="lan", **{"class": "single"}), 0.07,
          ("wire overhead", LARGE, True)),
