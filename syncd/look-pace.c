@@ -33,5 +33,5 @@ uint64_t look_pace_interval(const LookPace *p, uint64_t now, uint64_t bytes_said
 }
 
 uint64_t look_pace_patience(const LookPace *p, uint64_t least) {
-        return MAX(p->gap * LOOK_PATIENCE, least);
+        return MIN(MAX(p->gap * LOOK_PATIENCE, least), LOOK_PATIENCE_MAX_USEC);
 }

@@ -17,6 +17,8 @@
 /* The next batch is waited for so many times as long as the last one was: it may be PUSH_BATCH_GROWTH times as large,
  * and come at half the rate. */
 #define LOOK_PATIENCE 8U
+/* But no longer than this, however long the last one was away: an order ends a prefetch, and orders can be lost. */
+#define LOOK_PATIENCE_MAX_USEC (UINT64_C(3600) * 1000000)
 
 typedef struct LookPace {
         uint64_t last;  /* when something was found last, or the beginning */
@@ -36,5 +38,6 @@ void look_pace_missed(LookPace *p);
 /* How long after a look at the time now, in which so many bytes were said, the next one is due. */
 uint64_t look_pace_interval(const LookPace *p, uint64_t now, uint64_t bytes_said);
 
-/* How long nothing is to be found until the prefetch ends; least or more. */
+/* How long nothing is to be found until the prefetch ends; least or more, and LOOK_PATIENCE_MAX_USEC or
+ * less. */
 uint64_t look_pace_patience(const LookPace *p, uint64_t least);

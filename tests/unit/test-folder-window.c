@@ -110,15 +110,21 @@ static void a_run_deletes_as_many_as_its_window_has(void **state) {
         check(w);
 }
 
+/* The last of n files are being written to. */
+static void open_last(World *w, unsigned n, int *ret, unsigned n_ret) {
+        Name name;
+
+        for (unsigned i = 0; i < n_ret; i++) {
+                ret[i] = openat(w->gateways[0].root_fd, name_of(n - 1 - i, name), O_WRONLY | O_CLOEXEC);
+                assert_true(ret[i] >= 0);
+        }
+}
+
 static void what_cannot_be_deleted_gives_way_to_the_others(void **state) {
         World *w = world_of(6, 2);
         int fds[2];
-        Name name;
 
-        for (unsigned i = 0; i < ELEMENTSOF(fds); i++) {
-                fds[i] = openat(w->gateways[0].root_fd, name_of(5 - i, name), O_WRONLY | O_CLOEXEC);
-                assert_true(fds[i] >= 0);
-        }
+        open_last(w, 6, fds, ELEMENTSOF(fds));
         delete_elsewhere(w, 0, 6);
         for (unsigned i = 0; i < 10 && run(w, (FolderRequest) {}).outcome.rest; i++)
                 ;
@@ -145,12 +151,8 @@ static unsigned run_all(World *w, FolderRequest request) {
 static void a_window_moves_on_from_what_cannot_be_deleted(void **state) {
         World *w = world_of(46, 6);
         int fds[5];
-        Name name;
 
-        for (unsigned i = 0; i < ELEMENTSOF(fds); i++) {
-                fds[i] = openat(w->gateways[0].root_fd, name_of(45 - i, name), O_WRONLY | O_CLOEXEC);
-                assert_true(fds[i] >= 0);
-        }
+        open_last(w, 46, fds, ELEMENTSOF(fds));
         delete_elsewhere(w, 0, 46);
         /* Two rounds: in the second one nothing is done. */
         assert_in_range(run_all(w, (FolderRequest) {}), 8, 10);

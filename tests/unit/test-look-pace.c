@@ -159,6 +159,8 @@ static void batches_that_do_not_come_are_waited_for_a_while(void **state) {
         look_pace_found(&pace, now + 1, 4 << 20);
         assert_int_equal(look_pace_patience(&pace, LEAST_PATIENCE), LEAST_PATIENCE);
         assert_int_equal(look_pace_interval(&pace, now + 1, SAID), LOOK_INTERVAL_MIN_USEC);
+        look_pace_found(&pace, now + LOOK_PATIENCE_MAX_USEC, 4 << 20);
+        assert_int_equal(look_pace_patience(&pace, LEAST_PATIENCE), LOOK_PATIENCE_MAX_USEC);
 }
 
 /* With a thousand batches staged each look is told their names. */
